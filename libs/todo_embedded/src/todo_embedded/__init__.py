@@ -1,0 +1,1 @@
+"""Real servers for local runs and tests, started without root or containers; never enters an image."""

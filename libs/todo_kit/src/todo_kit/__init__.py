@@ -1,0 +1,1 @@
+"""What every Python service of the application imports; owns no business rule."""
