@@ -3,12 +3,14 @@
 Secrets are masked by value here, in one place, before a line of output can reach a screen, a log or an error.
 """
 
+import contextlib
 import logging
 import os
 import shlex
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from todo_release.errors import CommandError
 LOG = logging.getLogger(__name__)
 MASK = "*****"
 LINES_IN_ERROR = 15
+POLL_SECONDS = 0.05
+STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,17 @@ def stream(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    cancel: threading.Event | None = None,
     timeout_seconds: float = 1800,
     secrets: Sequence[str] = (),
 ) -> None:
     """Run a program and give each line of its output (both streams, as they come) to `on_line`.
 
+    Setting `cancel` ends the program: it is asked first and, after STOP_SECONDS, killed.
+
     Raises:
-        CommandError: as `run` does; the message ends with the last lines.
+        CommandError: as `run` does, and when cancelled; the message ends with the last lines.
     """
     arguments = _resolve(argv)
     LOG.debug("run %s", _shown(arguments, secrets))
@@ -96,37 +104,45 @@ def stream(
         arguments,
         cwd=cwd,
         env=_environment(env),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        bufsize=1,
     )
-    is_late = threading.Event()
-
-    def stop() -> None:
-        is_late.set()
-        process.kill()
-
-    timer = threading.Timer(timeout_seconds, stop)
-    timer.start()
+    cancel = cancel or threading.Event()
+    finished = threading.Event()
+    helpers = [
+        threading.Thread(target=_feed, args=(process, stdin)),
+        threading.Thread(target=_guard, args=(process, cancel, finished, timeout_seconds)),
+    ]
+    started_at = time.monotonic()
+    for helper in helpers:
+        helper.start()
     tail: list[str] = []
     try:
-        with process:
-            for raw in process.stdout or ():
-                line = mask(raw.rstrip("\n"), secrets)
-                tail = [*tail[-LINES_IN_ERROR:], line]
-                on_line(line)
+        for raw in process.stdout or ():
+            line = mask(raw.decode(errors="replace").rstrip("\n"), secrets)
+            tail = [*tail[-LINES_IN_ERROR:], line]
+            on_line(line)
+        process.wait()
     except BaseException:
         process.kill()
+        process.wait()
         raise
     finally:
-        timer.cancel()
-    if is_late.is_set():
+        finished.set()
+        for helper in helpers:
+            helper.join()
+        if process.stdout:
+            process.stdout.close()
+    if process.returncode == 0:
+        return
+    if cancel.is_set():
+        raise CommandError(
+            f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again when it may end."
+        )
+    if time.monotonic() - started_at >= timeout_seconds:
         raise _timed_out(arguments, timeout_seconds, secrets)
-    if process.returncode != 0:
-        raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
+    raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:
@@ -134,6 +150,29 @@ def mask(text: str, secrets: Sequence[str]) -> str:
     for secret in sorted((value for value in secrets if value), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
+
+
+def _feed(process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
+    if process.stdin is None:
+        return
+    # A program may end without reading all of its input; its exit code tells whether that was a failure.
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(stdin or b"")
+
+
+def _guard(
+    process: subprocess.Popen[bytes],
+    cancel: threading.Event,
+    finished: threading.Event,
+    timeout_seconds: float,
+) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not finished.wait(POLL_SECONDS):
+        if cancel.is_set() or time.monotonic() >= deadline:
+            process.terminate()
+            if not finished.wait(STOP_SECONDS):
+                process.kill()
+            return
 
 
 def _resolve(argv: Sequence[str | Path]) -> list[str]:

@@ -1,0 +1,324 @@
+"""release.yaml, typed: all the engine knows about an application stands there.
+
+Strings may hold `${name}`, replaced from `variables`. docs/release.schema.json is generated from these classes
+by `python -m todo_release.config docs/release.schema.json`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from todo_release import located
+from todo_release.errors import ConfigError
+from todo_release.overrides import Overrides
+
+FILE_NAME = "release.yaml"
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$")]
+ValuesPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+Scalar = str | int | float | bool
+
+
+class Model(BaseModel):
+    """Frozen, and an unknown key is a mistake rather than a silent nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class RegistrySettings(Model):
+    """Where images go: an image is pushed to `<repository>/<image name>`."""
+
+    repository: Annotated[str, StringConstraints(pattern=r"^[^/\s@]+/[^\s@]*[^/\s@]$")] = Field(
+        description="Registry host and path, without a scheme: ghcr.io/owner/project."
+    )
+    insecure: bool = Field(default=False, description="Speak plain HTTP to the registry.")
+    platform: str = Field(default="linux/amd64", description="The platform of the cluster's nodes.")
+
+    @property
+    def host(self) -> str:
+        """Host, with port if given."""
+        return self.repository.split("/", 1)[0]
+
+    def path(self, image: str) -> str:
+        """Path of an image's repository on the host."""
+        return f"{self.repository.split('/', 1)[1]}/{image}"
+
+    def reference(self, image: str) -> str:
+        """Full name of an image's repository, without tag or digest."""
+        return f"{self.repository}/{image}"
+
+
+class ChartSettings(Model):
+    """The Helm chart, and the values file that holds the image digests."""
+
+    path: str = "chart"
+    values: str = "chart/values.yaml"
+
+
+class Image(Model):
+    """One image: the files named by `inputs` without `exclude` are both its identity and its build context."""
+
+    context: str = Field(default=".", description="Folder that paths in the Dockerfile are relative to.")
+    dockerfile: str = Field(description="Path of the Dockerfile from the repository's root.")
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Git pathspecs (folders, files, ** globs) from the repository's root."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="Pathspecs taken out of the inputs again.")
+    build_args: dict[str, str] = Field(
+        default_factory=dict, description="Build arguments, part of the identity."
+    )
+    values: ValuesPath = Field(description="Mapping in the values file that gets repository, tag and digest.")
+
+
+class HttpCheck(Model):
+    """A request that must be answered as stated."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/")]
+    status: int = 200
+    json_: dict[str, Any] | None = Field(
+        default=None, alias="json", description="Keys and values that the JSON answer must contain."
+    )
+    contains: str | None = Field(default=None, description="Text that the body must contain.")
+
+
+class TlsCheck(Model):
+    """The certificate must be trusted, name the host, and be valid for a while yet."""
+
+    days: int = Field(default=7, ge=0, description="Days that the certificate must still be valid.")
+
+
+class Smoke(Model):
+    """What must hold of a running environment, checked from outside through its URL."""
+
+    http: tuple[HttpCheck, ...] = ()
+    tls: TlsCheck | None = None
+    transaction: bool = Field(default=False, description="Run the application's synthetic transaction.")
+    connect_to: str | None = Field(
+        default=None,
+        description="Connect to this host:port instead of the URL's (the URL's name is still sent).",
+    )
+    ca_file: str | None = Field(default=None, description="Trust this certificate authority too (PEM file).")
+    timeout_seconds: float = Field(
+        default=60, gt=0, description="How long a check may keep failing before it fails."
+    )
+
+
+class Environment(Model):
+    """One place the application runs in."""
+
+    context: str = Field(description="Context in the kubeconfig.")
+    namespace: DnsLabel
+    release: DnsLabel = Field(description="Name of the Helm release.")
+    values: tuple[str, ...] = Field(default=(), description="Values files, later ones win.")
+    set: dict[ValuesPath, Scalar] = Field(
+        default_factory=dict, description="Single values, winning over the files."
+    )
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
+    requires: str | None = Field(
+        default=None,
+        description="Environment that must have verified the same digests before this one gets them.",
+    )
+    confirm: bool = Field(default=False, description="Ask a person before deploying here.")
+    timeout_seconds: float = Field(default=600, gt=0, description="Longest a rollout may take.")
+    smoke: Smoke = Field(default_factory=Smoke, description="What differs here from the common smoke checks.")
+
+
+class Config(Model):
+    """The whole of release.yaml."""
+
+    name: DnsLabel
+    branch: str = Field(default="main", description="The only branch releases are made from.")
+    remote: str | None = Field(
+        default=None, description="Git remote for commits and tags; none keeps them local."
+    )
+    variables: dict[str, str] = Field(default_factory=dict)
+    registry: RegistrySettings
+    chart: ChartSettings = Field(default_factory=ChartSettings)
+    images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]
+    environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
+    smoke: Smoke = Field(default_factory=Smoke)
+
+    @model_validator(mode="after")
+    def _check_links(self) -> Self:
+        for name, environment in self.environments.items():
+            seen = [name]
+            required = environment.requires
+            while required is not None:
+                if required not in self.environments:
+                    raise ValueError(f"environment {name!r} requires {required!r}, which does not exist")
+                if required in seen:
+                    raise ValueError(
+                        f"environments require each other in a circle: {' -> '.join([*seen, required])}"
+                    )
+                seen.append(required)
+                required = self.environments[required].requires
+        places = [image.values for image in self.images.values()]
+        shared = sorted({place for place in places if places.count(place) > 1})
+        if shared:
+            raise ValueError(f"two images write to the same values: {', '.join(shared)}")
+        return self
+
+    def environment(self, name: str) -> Environment:
+        """The environment of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in self.environments:
+            raise ConfigError(
+                f"There is no environment {name!r}.", remedy=f"Choose one of: {', '.join(self.environments)}."
+            )
+        return self.environments[name]
+
+    def deploy_order(self) -> tuple[str, ...]:
+        """Names of the environments, each after the one it requires, otherwise as written."""
+        ordered: list[str] = []
+        while len(ordered) < len(self.environments):
+            ordered += [
+                name
+                for name, environment in self.environments.items()
+                if name not in ordered and (environment.requires is None or environment.requires in ordered)
+            ]
+        return tuple(ordered)
+
+    def smoke_of(self, name: str) -> Smoke:
+        """The common smoke checks with what the environment says differently."""
+        own = self.environment(name).smoke
+        return self.smoke.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
+
+
+def load(root: Path, overrides: Overrides | None = None) -> Config:
+    """Read release.yaml at the root of a repository, lay the overrides over it and check the whole.
+
+    Raises:
+        ConfigError: every kind of mistake, with file, line and column where it has a place; the first one of
+            several is raised and the others are listed in its problem.
+    """
+    overrides = overrides or Overrides()
+    path = root / FILE_NAME
+    if not path.is_file():
+        raise ConfigError(f"There is no {FILE_NAME} in {root}.", remedy="Run in the root of the repository.")
+    document = located.read(path.read_text(encoding="utf-8"), FILE_NAME)
+    for file in overrides.files:
+        if not file.is_file():
+            raise ConfigError(f"The overlay {file} does not exist.", remedy="Check its path.")
+        document = located.merge(document, located.read(file.read_text(encoding="utf-8"), str(file)))
+    if not isinstance(document.value, dict):
+        raise ConfigError(
+            f"{FILE_NAME} is not a mapping.", remedy="See docs/release.schema.json.", file=FILE_NAME
+        )
+    document = located.merge(document, overrides.document(document.value))
+    return _validate(located.Located(_substitute(document), document.places))
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of release.yaml for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(by_alias=True),
+    }
+
+
+def _substitute(document: located.Located) -> Any:
+    raw = document.value.get("variables") or {}
+    variables = {str(name): str(value) for name, value in raw.items()} if isinstance(raw, dict) else {}
+
+    def replace(value: Any, path: located.Path) -> Any:
+        if isinstance(value, dict):
+            return {key: replace(inner, (*path, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [replace(inner, (*path, index)) for index, inner in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        unknown = [name for name in VARIABLE.findall(value) if name not in variables]
+        if unknown:
+            raise _error(
+                document,
+                path,
+                f"${{{unknown[0]}}} is not a variable.",
+                f"Add it under variables; there are: {', '.join(sorted(variables)) or 'none'}.",
+            )
+        return VARIABLE.sub(lambda found: variables[found.group(1)], value)
+
+    return replace(document.value, ())
+
+
+def _validate(document: located.Located) -> Config:
+    try:
+        return Config.model_validate(document.value)
+    except ValidationError as error:
+        problems = [_problem(document, each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+        first, *others = problems
+        if not others:
+            raise first from error
+        listed = "".join(f"\n  {other}" for other in others)
+        raise ConfigError(
+            f"{first.problem} {first.remedy} {len(others)} more:{listed}",
+            remedy="Correct them all.",
+            file=first.file,
+            line=first.line,
+            column=first.column,
+        ) from error
+
+
+def _problem(document: located.Located, loc: located.Path, kind: str, message: str) -> ConfigError:
+    # pydantic marks a mistake in a key, not its value, by "[key]" at the end of the path.
+    path = tuple(part for part in loc if part != "[key]")
+    name = ".".join(str(part) for part in path)
+    if kind == "extra_forbidden":
+        known = _siblings(path)
+        hint = f"Remove it, or use one of: {', '.join(known)}." if known else "Remove it."
+        return _error(document, path, f"The key {name!r} is not known.", hint)
+    if kind == "missing":
+        return _error(document, path, f"The key {name!r} is missing.", "Add it.")
+    shown = f"{name}: " if name else ""
+    return _error(document, path, f"{shown}{message.removeprefix('Value error, ')}.", "Correct the value.")
+
+
+def _siblings(path: located.Path) -> tuple[str, ...]:
+    model: Any = schema()
+    definitions = model["$defs"]
+    for part in path[:-1]:
+        model = _follow(model, part, definitions)
+        if model is None:
+            return ()
+    return tuple(model.get("properties", ()))
+
+
+def _follow(model: Mapping[str, Any], part: str | int, definitions: Mapping[str, Any]) -> Any:
+    inner = (
+        model.get("items")
+        if isinstance(part, int)
+        else model.get("properties", {}).get(part)
+        or model.get("additionalProperties")
+        or next(iter(model.get("patternProperties", {}).values()), None)
+    )
+    if not isinstance(inner, dict):
+        return None
+    candidates = [inner, *inner.get("anyOf", ()), *inner.get("allOf", ())]
+    for candidate in candidates:
+        if "$ref" in candidate:
+            return definitions[candidate["$ref"].rpartition("/")[2]]
+    return inner
+
+
+def _error(document: located.Located, path: located.Path, problem: str, remedy: str) -> ConfigError:
+    place = document.place(path)
+    return ConfigError(
+        problem,
+        remedy=remedy,
+        file=place.file if place else FILE_NAME,
+        line=place.line if place else None,
+        column=place.column if place else None,
+    )
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")
