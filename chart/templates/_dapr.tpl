@@ -1,0 +1,162 @@
+{{/*
+Everything Dapr: the sidecar's annotations and the specs of the Dapr resources. The specs are helpers because a sidecar
+reads them only when it starts, so their checksum is part of the pods that use them.
+*/}}
+
+{{/*
+Annotations of a pod with a sidecar. Takes a scope.
+- block-shutdown-duration: daprd gets SIGTERM together with the app, and must serve it until it has drained. It ends
+  early when the app stops answering; /healthz and not /readyz, which says 503 during the whole drain.
+- disable-builtin-k8s-secret-store: the operator resolves secretKeyRef for the components; the pod has no API token.
+*/}}
+{{- define "todo.dapr.annotations" -}}
+{{- $service := include "todo.service" . | fromYaml -}}
+{{- with .root.Values -}}
+checksum/dapr: {{ include "todo.dapr.checksum" $ }}
+dapr.io/enabled: "true"
+dapr.io/app-id: {{ $service.id }}
+dapr.io/app-port: {{ $service.port | quote }}
+dapr.io/app-protocol: http
+dapr.io/config: {{ include "todo.dapr.configuration.name" $.root }}
+dapr.io/log-as-json: "true"
+dapr.io/log-level: {{ .dapr.logLevel }}
+dapr.io/enable-app-health-check: "true"
+dapr.io/app-health-check-path: /healthz
+dapr.io/app-health-probe-interval: "3"
+dapr.io/app-health-probe-timeout: "1000"
+dapr.io/app-health-threshold: "3"
+dapr.io/graceful-shutdown-seconds: {{ .dapr.gracefulShutdownSeconds | quote }}
+dapr.io/block-shutdown-duration: {{ printf "%ds" (add .shutdown.preStopSeconds .shutdown.drainSeconds) | quote }}
+dapr.io/disable-builtin-k8s-secret-store: "true"
+dapr.io/sidecar-seccomp-profile-type: RuntimeDefault
+dapr.io/sidecar-cpu-request: {{ .dapr.sidecarResources.requests.cpu | quote }}
+dapr.io/sidecar-memory-request: {{ .dapr.sidecarResources.requests.memory | quote }}
+dapr.io/sidecar-cpu-limit: {{ .dapr.sidecarResources.limits.cpu | quote }}
+dapr.io/sidecar-memory-limit: {{ .dapr.sidecarResources.limits.memory | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Changes when a Dapr resource that this service's sidecar reads does. Labels are left out: they name the version. */}}
+{{- define "todo.dapr.checksum" -}}
+{{- $specs := list (include "todo.dapr.configuration.spec" .root) (include "todo.dapr.resiliency.spec" .root) -}}
+{{- with (include "todo.service" . | fromYaml).pubsub -}}
+{{- $specs = append $specs (include (printf "todo.dapr.%s.spec" .) $.root) -}}
+{{- end -}}
+{{- join "\n" $specs | sha256sum }}
+{{- end }}
+
+{{/* One of the release's pub/sub components. Takes (dict "root" $ "name" NAME "scopes" LIST). */}}
+{{- define "todo.dapr.component" -}}
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "todo.releaseLabels" .root | nindent 4 }}
+spec:
+  {{- include (printf "todo.dapr.%s.spec" .name) .root | nindent 2 }}
+auth:
+  secretStore: kubernetes
+{{- /* Top level, not under spec, where Dapr would ignore them and hand the broker's password to every app. */}}
+scopes:
+  {{- toYaml .scopes | nindent 2 }}
+{{- end }}
+
+{{/*
+The shared component: one consumer group per environment and app, so each event reaches one replica of each app. The
+namespace is written out because Dapr's own namespace template would also prefix every topic.
+*/}}
+{{- define "todo.dapr.pubsub.spec" -}}
+{{- if eq .Values.pubsub.kind "kafka" -}}
+{{ include "todo.dapr.kafka" . }}
+  - {name: consumerGroup, value: "{{ .Release.Namespace }}-{appID}"}
+  {{- /* A group that is new starts where the topic does; "newest" would lose what came before the first start. */}}
+  - {name: initialOffset, value: oldest}
+{{- else -}}
+{{ include "todo.dapr.redis" . }}
+  - {name: maxLenApprox, value: "10000"}
+{{- end }}
+{{- end }}
+
+{{/*
+The broadcast component: a group per pod, so every replica of the gateway gets every event. It starts at the end:
+whoever connects to a new pod resynchronises first. Each pod leaves a group behind, which the broker expires.
+*/}}
+{{- define "todo.dapr.pubsub-broadcast.spec" -}}
+{{- if eq .Values.pubsub.kind "kafka" -}}
+{{ include "todo.dapr.kafka" . }}
+  - {name: consumerGroup, value: "{{ .Release.Namespace }}-{appID}-{podName}"}
+  - {name: initialOffset, value: newest}
+{{- else -}}
+{{ include "todo.dapr.redis" . }}
+  - {name: consumerID, value: "{podName}"}
+{{- end }}
+{{- end }}
+
+{{/*
+Kafka with SASL/SCRAM over TLS (Redpanda Cloud). saslMechanism must be exactly SHA-256 or SHA-512: Dapr takes anything
+else, "SCRAM-SHA-256" too, for PLAIN without a word.
+*/}}
+{{- define "todo.dapr.kafka" -}}
+type: pubsub.kafka
+version: v1
+metadata:
+  - {name: brokers, secretKeyRef: {name: {{ .Values.secrets.name }}, key: REDPANDA_BROKERS}}
+  - {name: authType, value: password}
+  - {name: saslUsername, secretKeyRef: {name: {{ .Values.secrets.name }}, key: REDPANDA_USERNAME}}
+  - {name: saslPassword, secretKeyRef: {name: {{ .Values.secrets.name }}, key: REDPANDA_PASSWORD}}
+  - {name: saslMechanism, secretKeyRef: {name: {{ .Values.secrets.name }}, key: REDPANDA_SASL_MECHANISM}}
+  {{- if .Values.pubsub.kafka.caCertFromSecret }}
+  - {name: caCert, secretKeyRef: {name: {{ .Values.secrets.name }}, key: REDPANDA_CA_CERT}}
+  {{- end }}
+  - {name: disableTls, value: "false"}
+  - {name: maxMessageBytes, value: "1048576"}
+{{- end }}
+
+{{- define "todo.dapr.redis" -}}
+type: pubsub.redis
+version: v1
+metadata:
+  - {name: redisHost, value: "{{ include "todo.redis.name" . }}:6379"}
+  - {name: redisPassword, value: ""}
+{{- end }}
+
+{{/*
+What the sidecars share. Over mTLS a caller's identity is proven, so only the MCP server may invoke another app.
+*/}}
+{{- define "todo.dapr.configuration.spec" -}}
+tracing:
+  samplingRate: {{ .Values.dapr.tracing.samplingRate | quote }}
+metric:
+  enabled: true
+{{- if .Values.dapr.mtls.enabled }}
+accessControl:
+  defaultAction: deny
+  trustDomain: public
+  policies:
+    - appId: mcp
+      namespace: {{ .Release.Namespace }}
+      trustDomain: public
+      defaultAction: allow
+{{- end }}
+{{- end }}
+
+{{/*
+Retries. Delivery backs off to 15 s and gives up after about eight minutes, when the event becomes a dead letter: long
+enough for a database's failover, short enough that one bad event does not hold its partition for an afternoon. A
+broadcast event is a hint that clients can do without.
+*/}}
+{{- define "todo.dapr.resiliency.spec" -}}
+policies:
+  retries:
+    delivery: {policy: exponential, maxInterval: 15s, maxRetries: 40}
+    broadcast: {policy: exponential, maxInterval: 2s, maxRetries: 5}
+    publish: {policy: exponential, maxInterval: 2s, maxRetries: 3}
+targets:
+  components:
+    pubsub:
+      inbound: {retry: delivery}
+      outbound: {retry: publish}
+    pubsub-broadcast:
+      inbound: {retry: broadcast}
+{{- end }}

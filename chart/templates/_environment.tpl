@@ -1,0 +1,99 @@
+{{/*
+The environment variables of each service: todo.environment.<key>, each takes a scope. A service is handed the secret
+keys it uses, one by one, and never the whole secret.
+*/}}
+
+{{- define "todo.environment.frontend" -}}
+{{ include "todo.environment.listen" . }}
+{{- /* Next.js listens on $HOSTNAME, which Kubernetes sets to the pod's name. */}}
+- {name: HOSTNAME, value: "0.0.0.0"}
+- {name: BETTER_AUTH_URL, value: {{ include "todo.publicUrl" .root | quote }}}
+{{ include "todo.environment.secret" (list .root "BETTER_AUTH_SECRET" "BETTER_AUTH_SECRET") }}
+{{ include "todo.environment.migration.frontend" . }}
+{{- end }}
+
+{{- define "todo.environment.backend" -}}
+{{ include "todo.environment.python" . }}
+{{ include "todo.environment.database" . }}
+{{ include "todo.environment.tokens" (list .root "todo-api") }}
+{{ include "todo.environment.bus" . }}
+{{- end }}
+
+{{- define "todo.environment.mcp" -}}
+{{ include "todo.environment.python" . }}
+{{ include "todo.environment.tokens" (list .root "todo-mcp") }}
+{{- /* The sidecar finds a ready backend, encrypts the call and proves who is calling. */}}
+- {name: BACKEND_URL, value: "http://localhost:3500/v1.0/invoke/backend/method"}
+- {name: PUBLIC_HOSTS, value: {{ printf "%s,%s" (urlParse (include "todo.publicUrl" .root)).host (include "todo.name" .) | quote }}}
+{{- end }}
+
+{{- define "todo.environment.notification" -}}
+{{ include "todo.environment.python" . }}
+{{ include "todo.environment.database" . }}
+{{ include "todo.environment.tokens" (list .root "todo-api") }}
+{{ include "todo.environment.bus" . }}
+{{- end }}
+
+{{- define "todo.environment.sseGateway" -}}
+{{ include "todo.environment.python" . }}
+{{ include "todo.environment.tokens" (list .root "todo-api") }}
+{{ include "todo.environment.bus" . }}
+{{- end }}
+
+{{/* What a migration needs: its database and nothing else. Takes a scope. */}}
+{{- define "todo.environment.migration.frontend" -}}
+{{ include "todo.environment.secret" (list .root "DATABASE_URL" "FRONTEND_DATABASE_URL") }}
+{{- end }}
+
+{{- define "todo.environment.migration.backend" -}}
+{{ include "todo.environment.logging" . }}
+{{ include "todo.environment.database" . }}
+{{- end }}
+
+{{- define "todo.environment.migration.notification" -}}
+{{ include "todo.environment.logging" . }}
+{{ include "todo.environment.database" . }}
+{{- end }}
+
+{{/* Groups of variables that several services share. */}}
+
+{{- define "todo.environment.listen" -}}
+- {name: PORT, value: {{ (include "todo.service" . | fromYaml).port | quote }}}
+{{- end }}
+
+{{- define "todo.environment.logging" -}}
+- {name: LOG_LEVEL, value: {{ .root.Values.config.logLevel }}}
+- {name: LOG_FORMAT, value: json}
+{{- end }}
+
+{{- define "todo.environment.python" -}}
+{{ include "todo.environment.listen" . }}
+{{ include "todo.environment.logging" . }}
+- {name: DRAIN_SECONDS, value: {{ .root.Values.shutdown.drainSeconds | quote }}}
+{{- end }}
+
+{{- define "todo.environment.database" -}}
+{{ include "todo.environment.secret" (list .root "DATABASE_URL" "DATABASE_URL") }}
+{{- end }}
+
+{{- define "todo.environment.bus" -}}
+- {name: PUBSUB_NAME, value: {{ (include "todo.service" . | fromYaml).pubsub }}}
+- {name: TOPIC_PREFIX, value: {{ .root.Values.pubsub.topicPrefix | quote }}}
+{{- end }}
+
+{{/* How tokens are checked. Takes (list root audience). */}}
+{{- define "todo.environment.tokens" -}}
+{{- $root := index . 0 -}}
+- {name: JWT_ISSUER, value: {{ include "todo.publicUrl" $root | quote }}}
+- {name: JWT_AUDIENCE, value: {{ index . 1 }}}
+- {name: JWKS_URL, value: {{ printf "http://%s:3000/api/auth/jwks" (include "todo.name" (dict "root" $root "key" "frontend")) | quote }}}
+{{- end }}
+
+{{/* One key of the pre-populated secret. Takes (list root variable key). */}}
+{{- define "todo.environment.secret" -}}
+- name: {{ index . 1 }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ (index . 0).Values.secrets.name }}
+      key: {{ index . 2 }}
+{{- end }}

@@ -1,0 +1,60 @@
+{{/*
+Every name in the chart, and the facts about a service that are the same in every environment.
+A "scope" is (dict "root" $ "key" "backend"): the chart's root context and the service's key in the values.
+*/}}
+
+{{/*
+What is true of a service wherever it runs. id: the kebab id that ends its object names and is its Dapr app id.
+sidecar: whether it gets daprd. pubsub: the component it publishes to or subscribes from.
+*/}}
+{{- define "todo.catalogue" -}}
+frontend: {id: frontend, port: 3000, sidecar: false}
+backend: {id: backend, port: 8000, sidecar: true, pubsub: pubsub}
+mcp: {id: mcp, port: 8001, sidecar: true}
+notification: {id: notification, port: 8002, sidecar: true, pubsub: pubsub}
+sseGateway: {id: sse-gateway, port: 8003, sidecar: true, pubsub: pubsub-broadcast}
+{{- end }}
+
+{{/* The catalogue entry of a scope, as YAML. */}}
+{{- define "todo.service" -}}
+{{- index (include "todo.catalogue" . | fromYaml) .key | toYaml }}
+{{- end }}
+
+{{/* <release>-<service id>: the name of a service's Deployment, Service, ServiceAccount and the rest. */}}
+{{- define "todo.name" -}}
+{{- printf "%s-%s" .root.Release.Name (include "todo.service" . | fromYaml).id }}
+{{- end }}
+
+{{/* The in-cluster Redis, deployed only when it is the pub/sub broker. */}}
+{{- define "todo.redis.name" -}}
+{{- printf "%s-redis" .Release.Name }}
+{{- end }}
+
+{{/* The Dapr Configuration that every sidecar of this release reads. */}}
+{{- define "todo.dapr.configuration.name" -}}
+{{- .Release.Name }}
+{{- end }}
+
+{{/*
+Where users reach the app: the one owner of the public URL, from which the JWT issuer, Better Auth's base URL and the
+MCP server's allowed hosts follow. config.publicUrl is for places without TLS or on another port than 443.
+*/}}
+{{- define "todo.publicUrl" -}}
+{{- if .Values.config.publicUrl }}{{ .Values.config.publicUrl }}
+{{- else if .Values.ingress.host }}{{ printf "https://%s" .Values.ingress.host }}
+{{- else }}http://localhost:8080
+{{- end }}
+{{- end }}
+
+{{/*
+Image reference of a scope. A digest wins: it names one content for ever, so what was tested is what runs and a
+rollback is exact.
+*/}}
+{{- define "todo.image" -}}
+{{- include "todo.imageReference" (index .root.Values .key).image }}
+{{- end }}
+
+{{/* Reference of one image map {repository, tag, digest}. */}}
+{{- define "todo.imageReference" -}}
+{{- if .digest }}{{ printf "%s@%s" .repository .digest }}{{ else }}{{ printf "%s:%s" .repository .tag }}{{ end }}
+{{- end }}
