@@ -1,0 +1,119 @@
+"""Who is calling: verifies the JWTs that the frontend's Better Auth issues.
+
+Owns signature, issuer, audience and lifetime. What a caller may touch is not decided here: every query of a
+service is scoped by `Principal.user_id`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+import httpx2
+import jwt
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from todo_kit.jwks import KeySet
+from todo_kit.problems import UnauthorizedError
+from todo_kit.settings import JwtSettings
+
+ALGORITHM = "EdDSA"
+LEEWAY_SECONDS = 5  # how far apart the clocks of two pods may be
+_REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
+
+
+class InvalidTokenError(UnauthorizedError):
+    """A token was sent and it is not acceptable. The detail names the reason, never the token."""
+
+    title = "Invalid token"
+    challenge = 'Bearer error="invalid_token"'  # RFC 6750, section 3
+
+
+@dataclass(frozen=True)
+class Principal:
+    """The user that a verified token speaks for, and the instant until which it does."""
+
+    user_id: str
+    expires_at: datetime
+
+
+class TokenVerifier:
+    """Verifies tokens against one issuer, one audience and a cached key set."""
+
+    def __init__(
+        self, issuer: str, audience: str, jwks_url: str, *, client: httpx2.AsyncClient | None = None
+    ) -> None:
+        """Prepare to verify; keys are fetched from `jwks_url` when the first token comes.
+
+        A given `client` stays the caller's to close; without one the verifier has its own (see `aclose`).
+        """
+        self._issuer = issuer
+        self._audience = audience
+        self._own_client = httpx2.AsyncClient() if client is None else None
+        self._keys = KeySet(jwks_url, client or self._own_client or httpx2.AsyncClient())
+
+    @classmethod
+    def from_settings(cls, settings: JwtSettings) -> Self:
+        """Return the verifier that a service's settings describe."""
+        return cls(settings.jwt_issuer, settings.jwt_audience, settings.jwks_url)
+
+    async def verify(self, token: str) -> Principal:
+        """Return whom `token` speaks for.
+
+        Raises `InvalidTokenError` (401) for a token that is not acceptable and `KeysUnavailableError` (503)
+        when that cannot be known because the issuer's keys were never reached.
+        """
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError as error:
+            raise InvalidTokenError("The token is not a JWT.") from error
+        if header.get("alg") != ALGORITHM:
+            raise InvalidTokenError(f"The token is not signed with {ALGORITHM}.")
+        key_id = header.get("kid")
+        key = await self._keys.find(key_id) if isinstance(key_id, str) else None
+        if key is None:
+            raise InvalidTokenError("The token is signed with a key that the issuer does not publish.")
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_SECONDS,
+                options={"require": _REQUIRED_CLAIMS},
+            )
+        except jwt.PyJWTError as error:
+            raise InvalidTokenError(f"The token is refused: {error}.") from error
+        if not claims["sub"]:
+            raise InvalidTokenError("The token names no user.")
+        return Principal(user_id=claims["sub"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+
+    async def aclose(self) -> None:
+        """Close the verifier's own HTTP client."""
+        if self._own_client is not None:
+            await self._own_client.aclose()
+
+
+_bearer = HTTPBearer(
+    auto_error=False, bearerFormat="JWT", description="A token from GET /api/auth/token of the frontend."
+)
+
+
+async def current_principal(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
+    """Return the caller, as a FastAPI dependency; the verifier is `app.state.verifier`.
+
+    Binds `user_id` for the request's log lines.
+    """
+    if credentials is None:
+        raise UnauthorizedError("Send the header 'Authorization: Bearer <token>'.")
+    verifier: TokenVerifier = request.app.state.verifier
+    principal = await verifier.verify(credentials.credentials)
+    structlog.contextvars.bind_contextvars(user_id=principal.user_id)
+    return principal
+
+
+CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

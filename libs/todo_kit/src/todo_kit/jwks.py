@@ -1,0 +1,90 @@
+"""The issuer's public keys, fetched over HTTP and kept.
+
+Three rules protect both sides: one fetch at a time, which only callers without a usable key wait for; while
+the issuer is away its last keys stay good for `MAX_STALE_SECONDS`; and tokens with invented key ids cannot
+make us ask it more than once every `REFRESH_INTERVAL_SECONDS`.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import jwt
+
+from todo_kit.logging import get_logger
+from todo_kit.problems import UnavailableError
+
+TTL_SECONDS = 300.0
+REFRESH_INTERVAL_SECONDS = 10.0
+MAX_STALE_SECONDS = 3600.0  # four times a token's life: longer would keep a revoked key without any use
+_FETCH_TIMEOUT_SECONDS = 3.0
+
+_log = get_logger(__name__)
+
+
+class KeysUnavailableError(UnavailableError):
+    """The issuer's keys are neither cached nor to be had."""
+
+    title = "Sign-in keys unavailable"
+
+
+class KeySet:
+    """Ed25519 keys of one JWKS URL, by key id."""
+
+    def __init__(
+        self, url: str, client: httpx2.AsyncClient, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Prepare; nothing is fetched yet. `clock` gives seconds that never go back."""
+        self._url = url
+        self._client = client
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+
+    async def find(self, key_id: str) -> jwt.PyJWK | None:
+        """Return the key, or None when the issuer does not publish it.
+
+        Raises `KeysUnavailableError` when no keys are held that may still be trusted.
+        """
+        if self._needs_fetch(key_id) and not (self._lock.locked() and key_id in self._keys):
+            async with self._lock:
+                if self._needs_fetch(key_id):
+                    await self._fetch()
+        if not self._is_within(self._fetched_at, MAX_STALE_SECONDS):
+            raise KeysUnavailableError("The keys that verify tokens cannot be fetched. Try again shortly.")
+        return self._keys.get(key_id)
+
+    def _needs_fetch(self, key_id: str) -> bool:
+        has_fresh_key = key_id in self._keys and self._is_within(self._fetched_at, TTL_SECONDS)
+        return not has_fresh_key and not self._is_within(self._tried_at, REFRESH_INTERVAL_SECONDS)
+
+    def _is_within(self, instant: float | None, seconds: float) -> bool:
+        return instant is not None and self._clock() - instant < seconds
+
+    async def _fetch(self) -> None:
+        self._tried_at = self._clock()
+        try:
+            response = await self._client.get(self._url, timeout=_FETCH_TIMEOUT_SECONDS)
+            response.raise_for_status()
+            self._keys = _ed25519_keys(response.json())
+            self._fetched_at = self._clock()
+        except (httpx2.HTTPError, ValueError, jwt.PyJWTError) as error:
+            _log.warning("jwks_fetch_failed", url=self._url, error=repr(error))
+
+
+def _ed25519_keys(document: Any) -> dict[str, jwt.PyJWK]:
+    """Read a JWK set (RFC 7517), keeping the keys that may sign our tokens.
+
+    Raises ValueError for a document of another shape.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
+        raise ValueError("the document is not a JWK set")
+    return {
+        item["kid"]: jwt.PyJWK(item, algorithm="EdDSA")
+        for item in document["keys"]
+        if isinstance(item, dict) and isinstance(item.get("kid"), str) and item.get("crv") == "Ed25519"
+    }
