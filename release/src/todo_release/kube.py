@@ -1,0 +1,227 @@
+"""Talks to a Kubernetes API server: a few typed reads, and create/replace of single objects.
+
+The `kubernetes` client brings kubeconfig, credentials and TLS and is imported only when a cluster is asked
+for (half a second); answers stay JSON, which costs a tenth of its models. What an object means is read in
+`todo_release.observed`.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from todo_release.errors import ClusterError
+from todo_release.observed import JsonObject, Snapshot, WorkloadRef, parse_snapshot
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
+REQUEST_SECONDS = 20
+PARALLEL_READS = 6
+WORKLOAD_PATHS = {
+    "Deployment": ("apis/apps/v1", "deployments"),
+    "StatefulSet": ("apis/apps/v1", "statefulsets"),
+    "DaemonSet": ("apis/apps/v1", "daemonsets"),
+    "Job": ("apis/batch/v1", "jobs"),
+}
+
+
+class ConflictError(ClusterError):
+    """The object was changed (or made) by someone else since it was read; read it again and decide anew."""
+
+
+class Cluster:
+    """One cluster, seen with the rights of one kubeconfig context. Safe to use from several threads."""
+
+    def __init__(self, client: "ApiClient", name: str) -> None:
+        """`name` is what messages call this cluster: the context."""
+        self._client = client
+        self._name = name
+        self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    @classmethod
+    def connect(cls, context: str | None = None, kubeconfig: Path | None = None) -> "Cluster":
+        """Read the kubeconfig ($KUBECONFIG or ~/.kube/config by default); nothing is sent yet.
+
+        Raises:
+            ClusterError: there is no such file or context, or its credentials cannot be had.
+        """
+        from kubernetes import config  # half a second that `inv --list` must not pay
+
+        try:
+            client = config.new_client_from_config(  # type: ignore[no-untyped-call]  # not annotated
+                config_file=str(kubeconfig) if kubeconfig else None, context=context, persist_config=False
+            )
+        except config.ConfigException as error:
+            raise ClusterError(
+                f"The Kubernetes context {context or '(current)'!r} cannot be used: {error}.",
+                remedy="List the contexts with `kubectl config get-contexts`; KUBECONFIG names the file.",
+            ) from error
+        return cls(client, context or "current context")
+
+    def read(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """GET a path below the server's root (`api/v1/nodes`); None when the object is not there.
+
+        Raises:
+            ClusterError: the server was not reachable or refused.
+        """
+        status, text = self._send("GET", path, query)
+        if status == 404:
+            return None
+        return json.loads(self._accept(status, text, "read", path))
+
+    def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Any]:
+        """The items of a list; empty when the server does not know this kind of object."""
+        answer = self.read(path, query)
+        return answer["items"] if answer else []
+
+    def create(self, path: str, body: JsonObject) -> Any:
+        """POST an object to its collection.
+
+        Raises:
+            ConflictError: an object of that name is there.
+            ClusterError: as `read`.
+        """
+        return json.loads(self._accept(*self._send("POST", path, body=body), "create", path))
+
+    def replace(self, path: str, body: JsonObject) -> Any:
+        """PUT an object; with `metadata.resourceVersion` in the body only if nobody changed it since.
+
+        Raises:
+            ConflictError: somebody did.
+            ClusterError: as `read`.
+        """
+        return json.loads(self._accept(*self._send("PUT", path, body=body), "replace", path))
+
+    def snapshot(self, namespace: str, refs: Iterable[WorkloadRef]) -> Snapshot:
+        """Look at workloads, and at all pods and events of their namespace; one request a kind."""
+        wanted = list(refs)
+        kinds = sorted({ref.kind for ref in wanted})
+        paths = [namespaced(*WORKLOAD_PATHS[kind], namespace) for kind in kinds]
+        paths += [namespaced("apis/apps/v1", "replicasets", namespace), f"api/v1/namespaces/{namespace}/pods"]
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            events_later = pool.submit(self.items, f"api/v1/namespaces/{namespace}/events")
+            *lists, replica_sets, pods = pool.map(self.items, paths)
+            events = events_later.result()
+        workloads = [
+            {**item, "kind": kind} for kind, found in zip(kinds, lists, strict=True) for item in found
+        ]
+        return parse_snapshot(wanted, workloads, replica_sets, pods, events)
+
+    def log(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 200
+    ) -> str:
+        """The last lines a container wrote, or wrote in its `previous` run; empty when it has not run."""
+        query = {"container": container, "previous": str(previous).lower(), "tailLines": str(lines)}
+        status, text = self._send("GET", f"api/v1/namespaces/{namespace}/pods/{pod}/log", query)
+        if status in (400, 404):  # 400: it has not run (before); 404: the pod is gone
+            return ""
+        return self._accept(status, text, "read the log of", f"pods/{pod}")
+
+    def secret_keys(self, namespace: str) -> dict[str, frozenset[str]]:
+        """The names of the keys of every Secret; their values are dropped here."""
+        secrets = self.items(f"api/v1/namespaces/{namespace}/secrets")
+        return {one["metadata"]["name"]: frozenset(one.get("data") or ()) for one in secrets}
+
+    def pull_secret(self, namespace: str, name: str) -> str | None:
+        """The `.dockerconfigjson` of a Secret that pods pull images with; None when it is not there."""
+        secret = self.read(f"api/v1/namespaces/{namespace}/secrets/{name}")
+        encoded = (secret or {}).get("data", {}).get(".dockerconfigjson")
+        return base64.b64decode(encoded).decode() if encoded else None
+
+    def get_config_map(self, namespace: str, name: str) -> dict[str, str] | None:
+        """The data of a ConfigMap, None when it is not there."""
+        found = self.read(f"api/v1/namespaces/{namespace}/configmaps/{name}")
+        return dict(found.get("data") or {}) if found else None
+
+    def put_config_map(
+        self, namespace: str, name: str, data: Mapping[str, str], labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Create a ConfigMap or replace what it holds.
+
+        Raises:
+            ConflictError: somebody else wrote it in the same moment.
+            ClusterError: as `read`.
+        """
+        collection = f"api/v1/namespaces/{namespace}/configmaps"
+        found = self.read(f"{collection}/{name}")
+        body = found or {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+        body["data"] = dict(data)
+        if labels:
+            body["metadata"]["labels"] = {**body["metadata"].get("labels", {}), **labels}
+        if found:
+            self.replace(f"{collection}/{name}", body)
+        else:
+            self.create(collection, body)
+
+    def live(self, wanted: JsonObject, namespace: str) -> Any:
+        """The object in the cluster that a rendered one describes; None when there is none."""
+        resource = self._resource(wanted["apiVersion"], wanted["kind"])
+        if resource is None:
+            return None
+        plural, is_namespaced = resource
+        root = _root(wanted["apiVersion"])
+        name = wanted["metadata"]["name"]
+        place = wanted["metadata"].get("namespace", namespace)
+        return self.read(
+            f"{namespaced(root, plural, place)}/{name}" if is_namespaced else f"{root}/{plural}/{name}"
+        )
+
+    def _resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:
+        if api_version not in self._resources:
+            known = self.read(_root(api_version)) or {"resources": []}
+            self._resources[api_version] = {
+                one["kind"]: (one["name"], one["namespaced"])
+                for one in known["resources"]
+                if "/" not in one["name"]
+            }
+        return self._resources[api_version].get(kind)
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, body: JsonObject | None = None
+    ) -> tuple[int, str]:
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            verb, url, headers, *_ = self._client.param_serialize(
+                method, f"/{quote(path)}", header_params={}, auth_settings=["BearerToken"]
+            )
+            url += f"?{urlencode(query)}" if query else ""
+            response = self._client.call_api(verb, url, headers, body=body, _request_timeout=REQUEST_SECONDS)
+            body_bytes: bytes = response.read()  # type: ignore[no-untyped-call]  # not annotated
+            return response.status, body_bytes.decode(errors="replace")
+        except (ApiException, HTTPError, OSError) as error:
+            raise ClusterError(
+                f"The Kubernetes API of {self._name!r} did not answer: {str(error).splitlines()[0]}.",
+                remedy="Check the network, the VPN and `kubectl --context ... get --raw /readyz`.",
+            ) from error
+
+    def _accept(self, status: int, text: str, verb: str, path: str) -> str:
+        if status < 300:
+            return text
+        try:
+            reason = json.loads(text).get("message", text)
+        except ValueError:
+            reason = text.strip()
+        if status == 409:
+            raise ConflictError(
+                f"Somebody else changed {path} at the same moment: {reason}", remedy="Run the command again."
+            )
+        remedy = {
+            401: "Renew the credentials of this context.",
+            403: "Give this context's user the right the message names.",
+        }.get(status, "Read the message; the API server said it.")
+        raise ClusterError(f"Kubernetes refused to {verb} {path} ({status}): {reason}.", remedy=remedy)
+
+
+def namespaced(root: str, plural: str, namespace: str) -> str:
+    """Path of a collection: `apis/apps/v1/namespaces/staging/deployments`."""
+    return f"{root}/namespaces/{namespace}/{plural}"
+
+
+def _root(api_version: str) -> str:
+    return f"apis/{api_version}" if "/" in api_version else f"api/{api_version}"
