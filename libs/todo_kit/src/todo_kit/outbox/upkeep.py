@@ -1,0 +1,28 @@
+"""Measures an outbox table and forgets what was published long ago."""
+
+from datetime import timedelta
+
+from sqlalchemy import Table, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from todo_kit.outbox import metrics
+
+KEEP_PUBLISHED = timedelta(days=1)  # to answer "was it published, and when?" on the next morning
+PRUNED_AT_ONCE = 5000
+
+
+async def keep_up(engine: AsyncEngine, table: Table) -> None:
+    """Set the gauges and delete a portion of the rows that were published more than `KEEP_PUBLISHED` ago."""
+    age = func.extract("epoch", func.now() - func.min(table.c.created_at))
+    waiting = select(func.count(), func.coalesce(age, 0)).where(table.c.published_at.is_(None))
+    old = (
+        select(table.c.position)
+        .where(table.c.published_at < func.now() - KEEP_PUBLISHED)
+        .limit(PRUNED_AT_ONCE)
+        .with_for_update(skip_locked=True)  # another replica may be at it
+    )
+    async with engine.begin() as connection:
+        backlog, oldest_seconds = (await connection.execute(waiting)).one()
+        await connection.execute(delete(table).where(table.c.position.in_(old)))
+    metrics.BACKLOG.set(backlog)
+    metrics.OLDEST_AGE.set(oldest_seconds)
