@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -24,27 +24,11 @@ def server() -> Iterator[PostgresServer]:
         yield running
 
 
-def is_alive(pid: int) -> bool:
-    """Tell whether a process exists and is not a zombie."""
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):  # the latter when it ends between open and read
-        return False
-
-
 def backend_pids(url: str) -> set[int]:
     """The server's process and those of its children."""
     with psycopg.connect(url) as connection:
         rows = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
     return {pid for (pid,) in rows}
-
-
-def wait_until_gone(pids: set[int], timeout_seconds: float) -> set[int]:
-    """Wait for processes to end; the ones that are left at the bound."""
-    deadline = time.monotonic() + timeout_seconds
-    while (alive := {pid for pid in pids if is_alive(pid)}) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return alive
 
 
 def test_postgres_accepts_its_url(server: PostgresServer) -> None:
@@ -102,7 +86,7 @@ def test_data_dir_recovers_from_a_stale_pid_file(tmp_path: Path) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_stop_is_quick_with_connections_open() -> None:
+def test_stop_is_quick_with_connections_open(survivors: Callable[..., set[int]]) -> None:
     """Leaving the block takes less than a second and leaves no process and no temporary folder."""
     before = set(Path(tempfile.gettempdir()).glob("todo-postgres-*"))
     with postgres_server() as server:
@@ -111,13 +95,13 @@ def test_stop_is_quick_with_connections_open() -> None:
         started_at = time.monotonic()
     assert time.monotonic() - started_at < 1
     assert len(pids) > 1
-    assert wait_until_gone(pids, 0) == set()
+    assert survivors(pids, timeout_seconds=0) == set()
     assert set(Path(tempfile.gettempdir()).glob("todo-postgres-*")) - before == set()
     connection.close()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has PR_SET_PDEATHSIG")
-def test_killed_owner_leaves_no_server() -> None:
+def test_killed_owner_leaves_no_server(survivors: Callable[..., set[int]]) -> None:
     """The server ends although its owner had no chance to stop it."""
     script = (
         "from todo_embedded.postgres import postgres_server\n"
@@ -130,7 +114,7 @@ def test_killed_owner_leaves_no_server() -> None:
         pids = backend_pids(owner.stdout.readline().strip())
         owner.kill()
     assert len(pids) > 1
-    assert wait_until_gone(pids, 5) == set()
+    assert survivors(pids, timeout_seconds=5) == set()
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root becomes another user")

