@@ -12,7 +12,7 @@ Mistakes that the schema cannot see because they lie between two values. All are
 {{- range $key := include "todo.catalogue" . | fromYaml | keys | sortAlpha -}}
 {{- $service := index $.Values $key -}}
 {{- if and $.Values.global.imageDigestRequired (not $service.image.digest) -}}
-{{- $mistakes = append $mistakes (printf "%s.image.digest is empty although global.imageDigestRequired is true: deploy what the release recorded" $key) -}}
+{{- $mistakes = append $mistakes (printf "%s.image.digest is empty although global.imageDigestRequired is true" $key) -}}
 {{- end -}}
 {{- if and (not $service.image.digest) (not $service.image.tag) -}}
 {{- $mistakes = append $mistakes (printf "%s.image has neither a digest nor a tag" $key) -}}

@@ -1,0 +1,115 @@
+"""The sidecars, the two pub/sub components and who may read them."""
+
+import pytest
+
+KEYS = {
+    "brokers": "REDPANDA_BROKERS",
+    "saslUsername": "REDPANDA_USERNAME",
+    "saslPassword": "REDPANDA_PASSWORD",
+    "saslMechanism": "REDPANDA_SASL_MECHANISM",
+}
+SCOPES = {"pubsub": ["backend", "notification"], "pubsub-broadcast": ["sse-gateway"]}
+
+
+def metadata(rendered, name):
+    """A component's metadata by name: the plain value, or the secret key it comes from."""
+    [component] = [item for item in rendered.of_kind("Component") if item["metadata"]["name"] == name]
+    return {
+        item["name"]: item["secretKeyRef"]["key"] if "secretKeyRef" in item else item["value"]
+        for item in component["spec"]["metadata"]
+    }
+
+
+@pytest.mark.parametrize("component", SCOPES)
+def test_components_are_scoped_at_the_top_level(rendered, component):
+    """Unscoped, every sidecar in the namespace would be handed the broker's password."""
+    [found] = [item for item in rendered.of_kind("Component") if item["metadata"]["name"] == component]
+    assert found["scopes"] == SCOPES[component]
+    assert "scopes" not in found["spec"]
+
+
+@pytest.mark.parametrize("component", SCOPES)
+def test_kafka_credentials_come_from_the_secret(render, component):
+    """SCRAM over TLS in the words that Dapr knows; no credential is a value."""
+    found = metadata(render("production"), component)
+    assert {name: found[name] for name in KEYS} == KEYS
+    assert found["authType"] == "password"
+    assert found["disableTls"] == "false"
+
+
+def test_kafka_trusts_a_private_authority_only_when_told_to(render):
+    """A secret key that may be missing is asked for behind a switch."""
+    assert "caCert" not in metadata(render("production"), "pubsub")
+    private = render("production", {"pubsub": {"kafka": {"caCertFromSecret": True}}})
+    assert metadata(private, "pubsub")["caCert"] == "REDPANDA_CA_CERT"
+    assert metadata(private, "pubsub-broadcast")["caCert"] == "REDPANDA_CA_CERT"
+
+
+def test_shared_component_has_a_group_per_environment_and_app(render):
+    """Each event reaches one replica of each app, and the other environment steals none."""
+    for environment in ("staging", "production"):
+        found = metadata(render(environment), "pubsub")
+        assert found["consumerGroup"] == environment + "-{appID}"
+        assert found["initialOffset"] == "oldest"
+
+
+def test_broadcast_component_has_a_group_per_pod(render):
+    """Every replica of the gateway gets every event, whichever the broker."""
+    found = metadata(render("production"), "pubsub-broadcast")
+    assert found["consumerGroup"] == "production-{appID}-{podName}"
+    assert found["initialOffset"] == "newest"
+    assert metadata(render("local"), "pubsub-broadcast")["consumerID"] == "{podName}"
+
+
+def test_no_component_uses_the_namespace_template(rendered):
+    """Dapr would prefix every topic of such a component with the namespace."""
+    for component in SCOPES:
+        assert [value for value in metadata(rendered, component).values() if "{namespace}" in value] == []
+
+
+def test_sidecars_go_to_the_four_services_that_use_dapr(rendered):
+    """The app id is the service id; the frontend has no sidecar, the migrations would never end with one."""
+    app_ids = {
+        workload: template["metadata"]["annotations"]["dapr.io/app-id"]
+        for workload, template in rendered.pod_templates()
+        if "dapr.io/enabled" in template["metadata"].get("annotations", {})
+    }
+    release = rendered.one("Configuration")["metadata"]["name"]
+    assert app_ids == {
+        f"{release}-{service}": service for service in ("backend", "mcp", "notification", "sse-gateway")
+    }
+
+
+def test_sidecars_read_the_configuration_of_their_release(rendered):
+    """A name that does not exist would be ignored and tracing and access control with it."""
+    name = rendered.one("Configuration")["metadata"]["name"]
+    for item in rendered.of_kind("Deployment"):
+        annotations = item["spec"]["template"]["metadata"].get("annotations", {})
+        assert annotations.get("dapr.io/config", name) == name
+
+
+@pytest.mark.parametrize(("environment", "rate"), [("local", "0"), ("staging", "1"), ("production", "0.1")])
+def test_tracing_is_sampled_per_environment(render, environment, rate):
+    """The chart is the only owner of the sampling rate."""
+    assert render(environment).one("Configuration")["spec"]["tracing"] == {"samplingRate": rate}
+
+
+def test_only_the_mcp_server_may_invoke_other_apps(render):
+    """With identities proven by mTLS everyone else is refused; without them there is nothing to decide on."""
+    control = render("staging").one("Configuration")["spec"]["accessControl"]
+    assert control["defaultAction"] == "deny"
+    assert [(policy["appId"], policy["namespace"]) for policy in control["policies"]] == [("mcp", "staging")]
+    without = render("staging", {"dapr": {"mtls": {"enabled": False}}})
+    assert "accessControl" not in without.one("Configuration")["spec"]
+
+
+def test_delivery_is_retried_for_minutes_before_it_becomes_a_dead_letter(render):
+    """Longer than a database's failover; every retry that a target names exists."""
+    spec = render("production").one("Resiliency")["spec"]
+    components = spec["targets"]["components"]
+    used = {way["retry"] for target in components.values() for way in target.values()}
+    assert used == set(spec["policies"]["retries"])
+    delivery = spec["policies"]["retries"][components["pubsub"]["inbound"]["retry"]]
+    longest_seconds = int(delivery["maxInterval"].removesuffix("s"))
+    waits = [min(0.5 * 1.5**attempt, longest_seconds) for attempt in range(delivery["maxRetries"])]
+    assert 5 * 60 < sum(waits) < 10 * 60

@@ -1,0 +1,70 @@
+"""What every pod of the release is like: named by content, sized, and with no more rights than it needs."""
+
+import re
+from collections import Counter
+
+import pytest
+
+BY_DIGEST = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_images_are_named_by_digest(render, environment):
+    """What runs is the content that was tested, whatever happens to a tag."""
+    images = [container["image"] for _, container in render(environment).containers()]
+    assert len(images) == 8
+    assert [image for image in images if not BY_DIGEST.match(image)] == []
+
+
+def test_image_without_digest_is_named_by_tag(render):
+    """A local cluster runs what was just built."""
+    assert render("local").one("Deployment", "-mcp")["spec"]["template"]["spec"]["containers"][0][
+        "image"
+    ] == ("todo-app/mcp:dev")
+
+
+def test_names_within_a_pod_are_unique(rendered):
+    """A doubled env, port or volume name is dropped or merged away by Kubernetes without an error."""
+    for workload, template in rendered.pod_templates():
+        spec = template["spec"]
+        for container in spec["containers"]:
+            lists = [
+                [item["name"] for item in container.get("env", [])],
+                [item["name"] for item in container.get("ports", [])],
+                [item["mountPath"] for item in container["volumeMounts"]],
+            ]
+            doubled = [name for names in lists for name, count in Counter(names).items() if count > 1]
+            assert doubled == [], f"{workload}/{container['name']}"
+        assert len({volume["name"] for volume in spec["volumes"]}) == len(spec["volumes"]), workload
+
+
+def test_every_container_has_requests_and_limits(rendered):
+    """Without requests a pod is the first to die and the capacity check counts nothing; sidecars included."""
+    for workload, container in rendered.containers():
+        for bound in ("requests", "limits"):
+            assert set(container["resources"][bound]) == {"cpu", "memory"}, (workload, bound)
+    for item in rendered.services():
+        annotations = item["spec"]["template"]["metadata"].get("annotations", {})
+        sizes = {
+            key for key in annotations if re.fullmatch(r"dapr.io/sidecar-(cpu|memory)-(request|limit)", key)
+        }
+        assert len(sizes) == (4 if "dapr.io/enabled" in annotations else 0)
+
+
+def test_pods_meet_the_restricted_standard(rendered):
+    """Everything that Pod Security's `restricted` level asks, and a read-only root besides."""
+    for workload, template in rendered.pod_templates():
+        pod = template["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True, workload
+        assert pod["securityContext"]["runAsUser"] == 10001, workload
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, workload
+        assert pod["automountServiceAccountToken"] is False, workload
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod), workload
+        assert [volume for volume in pod["volumes"] if "emptyDir" not in volume] == [], workload
+    for workload, container in rendered.containers():
+        context = container["securityContext"]
+        assert context == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, workload

@@ -1,0 +1,129 @@
+"""How a release changes what runs: one pod at a time, patiently, and not at all where nothing changed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+CHART = Path(__file__).parents[2] / "chart"
+
+
+def test_grace_period_covers_every_part_of_the_shutdown(render):
+    """preStop, drain and the sidecar's own end fit before the kill, with time to spare."""
+    longer = {"shutdown": {"preStopSeconds": 15, "drainSeconds": 60}}
+    for rendered, pre_stop, drain in ((render("production"), 10, 20), (render("production", longer), 15, 60)):
+        for item in rendered.services():
+            pod = item["spec"]["template"]["spec"]
+            [container] = pod["containers"]
+            annotations = item["spec"]["template"]["metadata"].get("annotations", {})
+            sidecar = int(annotations.get("dapr.io/graceful-shutdown-seconds", "0"))
+            assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == pre_stop
+            assert pod["terminationGracePeriodSeconds"] >= pre_stop + drain + sidecar + 10
+            if sidecar:
+                env = {entry["name"]: entry.get("value") for entry in container["env"]}
+                assert env["DRAIN_SECONDS"] == str(drain)
+                assert annotations["dapr.io/block-shutdown-duration"] == f"{pre_stop + drain}s"
+
+
+def test_rollout_never_goes_below_the_wanted_pods(rendered):
+    """An old pod goes only after a new one is ready, and only one extra pod needs room."""
+    for item in rendered.services():
+        assert item["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+        assert item["spec"]["progressDeadlineSeconds"] == 240
+        assert item["spec"]["minReadySeconds"] == 5
+
+
+def test_probes_ask_the_contract_paths(rendered):
+    """Alive decides restarts, ready decides routing; neither is the other."""
+    for item in rendered.services():
+        [container] = item["spec"]["template"]["spec"]["containers"]
+        paths = {
+            probe: container[probe]["httpGet"]["path"]
+            for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+        }
+        assert paths == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
+
+
+def test_replicas_are_left_to_the_autoscaler_where_there_is_one(render):
+    """Rendering both would reset the count at each release, and fails under server-side apply."""
+    assert [item for item in render("production").services() if "replicas" in item["spec"]] == []
+    without = render("production", {"hpa": {"enabled": False}}).services()
+    assert sorted(item["spec"]["replicas"] for item in without) == [1, 1, 2, 2, 2]
+
+
+def test_selectors_are_name_and_instance_only(rendered):
+    """Selectors are immutable: nothing that ever changes may be in one. Services and budgets use the same."""
+    for kind, selector in (
+        ("Deployment", lambda spec: spec["selector"]["matchLabels"]),
+        ("PodDisruptionBudget", lambda spec: spec["selector"]["matchLabels"]),
+        ("Service", lambda spec: spec["selector"]),
+    ):
+        for item in rendered.of_kind(kind):
+            assert set(selector(item["spec"])) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"}, (
+                kind
+            )
+
+
+def test_selectors_match_their_own_pods_and_no_others(rendered):
+    """Each Deployment, Service and budget selects one workload; Jobs are selected by none."""
+    labels = {workload: template["metadata"]["labels"] for workload, template in rendered.pod_templates()}
+    for item in rendered.of_kind("Deployment", "Service", "PodDisruptionBudget"):
+        selector = item["spec"]["selector"]
+        wanted = selector.get("matchLabels", selector).items()
+        matched = [workload for workload, found in labels.items() if wanted <= found.items()]
+        assert matched == [item["metadata"]["name"]], item["kind"]
+
+
+def test_pod_templates_are_the_same_in_the_next_release(render, environment, tmp_path):
+    """A service whose image and settings did not change must not restart because the version did."""
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    metadata = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
+    (chart / "Chart.yaml").write_text(yaml.safe_dump({**metadata, "version": "9.9.9", "appVersion": "9.9.9"}))
+    later = render(environment, chart=chart)
+    assert dict(later.pod_templates()) == dict(render(environment).pod_templates())
+    labels = later.one("Deployment", "-backend")["metadata"]["labels"]
+    assert labels["app.kubernetes.io/version"] == "9.9.9"
+
+
+def changed_templates(before, after):
+    """Names of the workloads whose pods would be replaced, without the release's prefix."""
+    old, new = dict(before.pod_templates()), dict(after.pod_templates())
+    return {
+        name.removeprefix("todo-app-") for name in old if old[name] != new[name] and "migrate" not in name
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "rolled"),
+    [
+        ({"backend": {"image": {"digest": "sha256:" + "f" * 64}}}, {"backend"}),
+        ({"dapr": {"tracing": {"samplingRate": "0.5"}}}, {"backend", "mcp", "notification", "sse-gateway"}),
+        ({"pubsub": {"kafka": {"caCertFromSecret": True}}}, {"backend", "notification", "sse-gateway"}),
+        (
+            {"config": {"publicUrl": "https://other.example"}},
+            {"frontend", "backend", "mcp", "notification", "sse-gateway"},
+        ),
+        ({"ingress": {"annotations": {"example": "x"}}}, set()),
+        ({"backend": {"hpa": {"maxReplicas": 9}}}, set()),
+    ],
+    ids=["image", "dapr-configuration", "broker", "public-url", "ingress", "hpa"],
+)
+def test_a_change_rolls_the_pods_that_read_it_and_no_others(render, values, rolled):
+    """Dapr resources are read when a sidecar starts, so they roll their readers through a checksum."""
+    assert changed_templates(render("production"), render("production", values)) == rolled
+
+
+def test_migrations_end_before_helm_gives_up(rendered):
+    """A hook has a deadline and few attempts, keeps its log on failure, and uses nothing of the chart."""
+    for job in rendered.of_kind("Job"):
+        assert job["metadata"]["annotations"] == {
+            "helm.sh/hook": "pre-install,pre-upgrade",
+            "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+        }
+        assert job["spec"]["activeDeadlineSeconds"] < 300
+        assert job["spec"]["backoffLimit"] == 2
+        pod = job["spec"]["template"]["spec"]
+        assert "serviceAccountName" not in pod
+        assert "annotations" not in job["spec"]["template"]["metadata"]
