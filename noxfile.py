@@ -98,5 +98,5 @@ def up(session: nox.Session) -> None:
 @nox.session
 def system(session: nox.Session) -> None:
     """Release to a real cluster and use what was released; needs root and tests/system/README.md."""
-    sync(session, "--package=todo-release", "--group=test")
-    session.run("pytest", "tests/system", "--override-ini=addopts=--import-mode=importlib", *session.posargs)
+    sync(session, "--all-packages", "--group=system")
+    session.run("pytest", "tests/system", *session.posargs)
