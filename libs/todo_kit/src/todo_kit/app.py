@@ -31,9 +31,12 @@ def create_service(
     """
     configure_logging(settings)
     app = FastAPI(
-        title=settings.service,
+        title=f"Todo {settings.service}",
         version="1",
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: (
+            route.name
+        ),  # operation ids that clients can be generated from
         docs_url=None,
         redoc_url=None,
         openapi_url=None,  # the description is contracts/openapi.json, not for whoever reaches the port

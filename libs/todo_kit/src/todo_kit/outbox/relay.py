@@ -42,8 +42,8 @@ class Relay:
 
     Each batch is one transaction that holds an advisory lock, so one process publishes at a time and any
     other takes over when it dies. `FOR UPDATE SKIP LOCKED` instead would let two processes hold neighbouring
-    rows of one key and publish them in either order. Within a batch different keys are published concurrently.
-    A row that the bus refuses holds back its own key only. A process that dies between publishing and commit
+    rows of one key and publish them in either order. Within a batch different keys are published at once. A
+    row that the bus refuses holds back its own key only. A process that dies between publishing and commit
     leaves its rows waiting: they are published again, with the same ids.
     """
 
