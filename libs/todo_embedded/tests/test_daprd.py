@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from todo_embedded import daprd as module
+from todo_embedded import gobuild
 from todo_embedded.daprd import built_daprd, daprd, daprd_sidecar
 from todo_embedded.errors import ToolInstallError
 from todo_embedded.redis import redis_server
@@ -107,7 +107,7 @@ def test_failed_build_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monkey
     go.parent.mkdir(parents=True)
     go.write_text("#!/bin/sh\necho 'module lookup disabled by GOPROXY=off'\nexit 1\n")
     go.chmod(0o755)
-    monkeypatch.setattr(module, "tool", lambda *_args, **_options: tmp_path / "go-bin")
+    monkeypatch.setattr(gobuild, "tool", lambda *_args, **_options: tmp_path / "go-bin")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(ToolInstallError, match=r"GOPROXY(.|\n)*dapr init --slim(.|\n)*GOPROXY=off"):
         built_daprd()

