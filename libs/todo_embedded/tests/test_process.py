@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from todo_embedded.errors import ProcessStartError
-from todo_embedded.process import ServerProcess
+from todo_embedded.process import ServerProcess, stop_all
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 STUBBORN = [
@@ -107,6 +107,18 @@ def test_slow_step_is_reported_with_its_bound() -> None:
         pytest.raises(ProcessStartError, match=r"step took longer than 0\.1 s"),
     ):
         process.wait_for_success(timeout_seconds=0.1)
+
+
+def test_stop_all_ends_every_child(survivors: Callable[..., set[int]]) -> None:
+    """Giving up stops all children within one grace, not one grace after the other."""
+    children = [ServerProcess("stubborn", STUBBORN) for _ in range(2)]
+    for child in children:
+        has_written(child, "up")
+    started_at = time.monotonic()
+    stop_all(grace_seconds=0.4)
+    assert time.monotonic() - started_at < 0.8
+    assert [child.returncode for child in children] == [-signal.SIGKILL, -signal.SIGKILL]
+    assert survivors({child.pid for child in children}, timeout_seconds=0) == set()
 
 
 def test_child_outlives_the_thread_that_started_it() -> None:

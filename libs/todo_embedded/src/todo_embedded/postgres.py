@@ -32,6 +32,7 @@ class PostgresServer:
     port: int
     password: str = field(repr=False)
     bin_dir: Path
+    process: ServerProcess = field(repr=False)
 
     @property
     def url(self) -> str:
@@ -85,12 +86,10 @@ def postgres_server(
             )
         if not data_dir.exists():
             _initialise(bin_dir, data_dir)
-        server = PostgresServer(
-            port=port or free_port(), password=(data_dir / PASSWORD_FILE).read_text(), bin_dir=bin_dir
-        )
+        port = port or free_port()
         process = ServerProcess(
             "PostgreSQL",
-            [bin_dir / "postgres", "-D", data_dir, *_settings(server.port, durable=durable)],
+            [bin_dir / "postgres", "-D", data_dir, *_settings(port, durable=durable)],
             on_line=on_line,
             stop_signal=signal.SIGINT,  # "fast shutdown": open connections are closed
             death_signal=signal.SIGQUIT,  # "immediate shutdown": SIGKILL would leave shared memory behind
@@ -100,7 +99,8 @@ def postgres_server(
         process.wait_until_ready(
             lambda: _accepts_connections(data_dir, process.pid), timeout_seconds=START_TIMEOUT_SECONDS
         )
-        yield server
+        password = (data_dir / PASSWORD_FILE).read_text()
+        yield PostgresServer(port=port, password=password, bin_dir=bin_dir, process=process)
 
 
 def _settings(port: int, *, durable: bool) -> list[str]:

@@ -28,6 +28,8 @@ POLL_SECONDS = 0.01
 # interpreter.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
+_running: set["ServerProcess"] = set()
+
 
 class ServerProcess:
     """A running child with the lines it wrote.
@@ -74,6 +76,7 @@ class ServerProcess:
         ).result()
         self._reader = threading.Thread(target=self._read_lines, name=f"read {name}", daemon=True)
         self._reader.start()
+        _running.add(self)
         threading.Thread(target=self._await_exit, name=f"await {name}", daemon=True).start()
 
     @property
@@ -146,6 +149,7 @@ class ServerProcess:
     def _await_exit(self) -> None:
         self._popen.wait()
         self._signal_group(signal.SIGKILL)  # grandchildren that outlived their leader
+        _running.discard(self)
         self._exited.set()
 
     def _signal_group(self, number: signal.Signals) -> None:
@@ -166,3 +170,18 @@ class ServerProcess:
     def _with_log(self, message: str) -> str:
         log = "\n".join(f"  {line}" for line in self.last_lines)
         return f"{message}; its last lines:\n{log}" if log else f"{message}; it wrote nothing"
+
+
+def stop_all(*, grace_seconds: float) -> None:
+    """Stop every child of this program at once, those too that were started deep inside a fetch or a build.
+
+    For giving up: whoever waits for such a child sees it fail.
+    """
+    threads = [
+        threading.Thread(target=process.stop, kwargs={"grace_seconds": grace_seconds})
+        for process in tuple(_running)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

