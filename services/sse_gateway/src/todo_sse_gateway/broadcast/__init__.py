@@ -1,0 +1,1 @@
+"""The fan-out core: event encoding, replay, streams and their registry. It knows neither Dapr nor FastAPI."""

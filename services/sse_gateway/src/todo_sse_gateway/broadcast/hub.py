@@ -1,0 +1,92 @@
+"""The registry of open streams by user: fan-out, resume, and the orderly end of all of them."""
+
+import asyncio
+import math
+import random
+from collections.abc import Callable, Iterator
+
+from todo_sse_gateway.broadcast import wire
+from todo_sse_gateway.broadcast.replay import ReplayLog
+from todo_sse_gateway.broadcast.stream import EndReason, Stream
+from todo_sse_gateway.errors import TooManyStreamsError
+from todo_sse_gateway.limits import Limits
+
+
+class Hub:
+    """Gives every event of a user to every open stream of that user, once, in the order of arrival.
+
+    All methods but `drain` run to their end without waiting, so a stream that opens while events arrive
+    sees each of them exactly once: replayed or live.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        """Build an empty hub. `clock` is the monotonic clock of the replay log, in seconds."""
+        self._limits = limits
+        self._replay = ReplayLog(limits, clock)
+        self._streams: dict[str, set[Stream]] = {}
+
+    def __len__(self) -> int:
+        """Count the open streams."""
+        return sum(map(len, self._streams.values()))
+
+    def __iter__(self) -> Iterator[Stream]:
+        """Iterate over the open streams of all users."""
+        for streams in self._streams.values():
+            yield from streams
+
+    def open(self, user_id: str, last_event_id: str | None) -> tuple[Stream, bool]:
+        """Open a stream for the user that goes on after `last_event_id`; None starts at now.
+
+        Returns the stream and whether it had to be reset because the gap cannot be replayed. Raises
+        TooManyStreamsError when the user has as many streams as one user may have.
+        """
+        if len(self._streams.get(user_id, ())) >= self._limits.streams_per_user:
+            raise TooManyStreamsError(self._limits.streams_per_user)
+        opening = [wire.encode_opening(self._retry_milliseconds())]
+        missed = None if last_event_id is None else self._replay.after(user_id, last_event_id)
+        is_reset = last_event_id is not None and missed is None
+        if last_event_id is None:
+            opening.append(wire.encode_ready(self._replay.position))
+        elif missed is None:
+            opening.append(wire.encode_reset(self._replay.position))
+        else:
+            opening.extend(missed)
+        stream = Stream(user_id, self._limits.queue_events, opening)
+        self._streams.setdefault(user_id, set()).add(stream)
+        return stream, is_reset
+
+    def discard(self, stream: Stream) -> None:
+        """Forget a stream whose response is over."""
+        streams = self._streams[stream.user_id]
+        streams.remove(stream)
+        if not streams:
+            del self._streams[stream.user_id]
+
+    def publish(self, user_id: str, event_id: str, chunk: bytes) -> int | None:
+        """Give an encoded event to the user's streams and keep it for those who return.
+
+        Returns how many streams got it, or None when the id was seen before and nobody gets it again.
+        """
+        if not self._replay.append(user_id, event_id, chunk):
+            return None
+        streams = self._streams.get(user_id, ())
+        for stream in streams:
+            stream.push(chunk)
+        return len(streams)
+
+    async def drain(self, spread_seconds: float) -> None:
+        """Say `bye` to all open streams, in waves over at most `spread_seconds`, and end them.
+
+        Reconnecting clients then reach the other replicas a few at a time. The caller opens no stream
+        meanwhile.
+        """
+        streams = list(self)
+        wave = max(self._limits.wave_streams, math.ceil(len(streams) / self._limits.drain_waves))
+        for start in range(0, len(streams), wave):
+            if start:
+                await asyncio.sleep(spread_seconds / self._limits.drain_waves)
+            for stream in streams[start : start + wave]:
+                stream.end(EndReason.DRAINED, wire.encode_bye(self._retry_milliseconds()))
+
+    def _retry_milliseconds(self) -> int:
+        return random.randint(*self._limits.retry_milliseconds)  # noqa: S311 - spreads load, protects nothing

@@ -1,0 +1,46 @@
+"""Errors of the gateway that a client sees.
+
+todo_kit.problems.ProblemError
+├── MethodNotAllowedError     405
+├── TooManyRequestsError
+│   └── TooManyStreamsError   429
+└── UnavailableError
+    └── StoppingError         503
+"""
+
+from http import HTTPStatus
+
+from todo_kit.problems import ProblemError, TooManyRequestsError, UnavailableError
+
+
+class MethodNotAllowedError(ProblemError):
+    """A stream can only be read."""
+
+    status_code = HTTPStatus.METHOD_NOT_ALLOWED
+    title = "Method not allowed"
+
+    def __init__(self) -> None:
+        """Name the method that is allowed."""
+        super().__init__("The stream is read with GET.", headers={"Allow": "GET"})
+
+
+class TooManyStreamsError(TooManyRequestsError):
+    """One user has as many open streams as one user may have."""
+
+    title = "Too many open streams"
+
+    def __init__(self, limit: int) -> None:
+        """Say the limit and when to try again."""
+        super().__init__(
+            f"This user has {limit} streams open. Close a tab and try again.", headers={"Retry-After": "30"}
+        )
+
+
+class StoppingError(UnavailableError):
+    """This replica is going away; the next attempt reaches another one."""
+
+    title = "Gateway stopping"
+
+    def __init__(self) -> None:
+        """Ask the client to come back at once: only this replica is affected."""
+        super().__init__("This gateway is stopping. Connect again.", retry_after_seconds=1)

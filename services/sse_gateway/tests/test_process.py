@@ -1,0 +1,100 @@
+"""The gateway as a process: started as in its image, ended as Kubernetes ends it."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from todo_embedded.ports import free_port
+from todo_kit.testing import TokenIssuer
+
+from .conftest import Reader
+
+DRAIN_SECONDS = 4
+
+
+@pytest.fixture
+async def process(issuer: TokenIssuer) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A gateway in a process of its own, ready, and its address."""
+    port = free_port()
+    environment = os.environ | {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "JWT_ISSUER": issuer.issuer,
+        "JWKS_URL": issuer.jwks_url,
+        "DRAIN_SECONDS": str(DRAIN_SECONDS),
+    }
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "todo_sse_gateway", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await until_ready(url)
+        yield started, url
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+async def until_ready(url: str) -> None:
+    """Return when the service at `url` is ready; raises TimeoutError after 20 s."""
+    async with asyncio.timeout(20), httpx2.AsyncClient(base_url=url) as client:
+        while True:
+            try:
+                if (await client.get("/readyz")).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                await asyncio.sleep(0.05)
+
+
+async def test_sigterm_says_bye_completes_the_streams_and_exits_with_zero(
+    process: tuple[asyncio.subprocess.Process, str], issuer: TokenIssuer
+) -> None:
+    """A rollout costs a client a reconnect: no cut response, no waiting for the grace period, no error."""
+    started, url = process
+    headers = {"Authorization": f"Bearer {issuer.token('ann')}"}
+    async with (
+        httpx2.AsyncClient(base_url=url, timeout=10) as client,
+        client.stream("GET", "/sse/tasks", headers=headers) as one,
+        client.stream("GET", "/sse/tasks", headers=headers) as other,
+    ):
+        readers = [Reader(one), Reader(other)]
+        for reader in readers:
+            assert (await reader.event()).name == "sync.ready"
+        signalled_at = time.monotonic()
+        started.send_signal(signal.SIGTERM)
+        for reader in readers:
+            assert (await reader.event()).name == "bye"
+            await reader.ends()
+    output, _ = await started.communicate()
+    assert time.monotonic() - signalled_at < DRAIN_SECONDS
+    assert started.returncode == 0
+    assert b"Traceback" not in output
+    assert output.count(b"gateway-stopping") == 2
+
+
+async def test_log_says_who_streamed_and_never_the_token(
+    process: tuple[asyncio.subprocess.Process, str], issuer: TokenIssuer
+) -> None:
+    """A line names request, route and user, and nothing that would open the door to a reader of logs."""
+    started, url = process
+    token = issuer.token("ann")
+    async with (
+        httpx2.AsyncClient(base_url=url, timeout=10) as client,
+        client.stream("GET", "/sse/tasks", headers={"Authorization": f"Bearer {token}"}) as response,
+    ):
+        await Reader(response).event()
+        request_id = response.headers["x-request-id"]
+    started.terminate()
+    output, _ = await started.communicate()
+    ended = next(line for line in output.splitlines() if b'"stream_ended"' in line)
+    assert request_id.encode() in ended
+    assert b'"user_id":"ann"' in ended
+    assert b'"route":"/sse/tasks"' in output
+    assert token.encode() not in output

@@ -1,0 +1,217 @@
+"""What a browser observes of its stream, over real HTTP."""
+
+import asyncio
+import socket
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from todo_sse_gateway.limits import Limits
+
+from .conftest import Gateway, WallClock
+
+
+async def test_response_is_an_unbuffered_event_stream(gateway: Gateway) -> None:
+    """Caches and nginx are told to pass every byte on at once."""
+    async with gateway.stream("ann") as reader:
+        headers = reader.response.headers
+    assert headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert headers["cache-control"] == "no-cache"
+    assert headers["x-accel-buffering"] == "no"
+    assert len(headers["x-request-id"]) == 32
+
+
+async def test_change_reaches_every_stream_of_its_user(gateway: Gateway) -> None:
+    """Two tabs of one person get the event under its CloudEvent id."""
+    async with gateway.stream("ann") as one, gateway.stream("ann") as other:
+        assert [(await tab.event()).name for tab in (one, other)] == ["sync.ready", "sync.ready"]
+        await gateway.change_task("ann", "e-1", task_id="t-1")
+        expected = {"event_type": "task.updated", "user_id": "ann", "task_id": "t-1"}
+        for tab in (one, other):
+            event = await tab.event()
+            assert (event.name, event.event_id, event.data) == ("sync.task-changed", "e-1", expected)
+
+
+async def test_change_does_not_reach_another_user(gateway: Gateway) -> None:
+    """The first thing a stranger sees is the stranger's own event."""
+    async with gateway.stream("bob") as stranger:
+        await stranger.event()
+        await gateway.change_task("ann", "e-ann")
+        await gateway.change_task("bob", "e-bob")
+        assert (await stranger.event()).event_id == "e-bob"
+
+
+async def test_notification_has_its_own_event_name(gateway: Gateway) -> None:
+    """Notifications travel on their topic and arrive under their name."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        payload = {"event_type": "notification.created", "user_id": "ann", "title": "Done"}
+        await gateway.deliver("notifications", payload, "n-1")
+        event = await reader.event()
+    assert (event.name, event.event_id, event.data) == ("notification", "n-1", payload)
+
+
+async def test_reminder_on_the_topic_of_notifications_is_not_for_browsers(gateway: Gateway) -> None:
+    """A reminder is handled by the notification service; its event is acknowledged and passed over."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        await gateway.deliver("notifications", {"event_type": "reminder.overdue", "user_id": "ann"}, "r-1")
+        await gateway.change_task("ann", "e-1")
+        assert (await reader.event()).event_id == "e-1"
+    assert gateway.bus.outcomes == ["SUCCESS", "SUCCESS"]
+
+
+async def test_event_delivered_twice_arrives_once(gateway: Gateway) -> None:
+    """The bus may deliver again; the browser does not see it."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        for event_id in ("e-1", "e-1", "e-2"):
+            await gateway.change_task("ann", event_id)
+        assert [(await reader.event()).event_id for _ in range(2)] == ["e-1", "e-2"]
+
+
+async def test_returning_client_gets_exactly_what_it_missed(gateway: Gateway) -> None:
+    """Last-Event-ID resumes without a lost and without a doubled event."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        await gateway.change_task("ann", "e-1")
+        assert (await reader.event()).event_id == "e-1"
+    await gateway.change_task("ann", "e-2")
+    await gateway.change_task("bob", "e-bob")
+    await gateway.change_task("ann", "e-3")
+    async with gateway.stream("ann", last_event_id="e-1") as reader:
+        await gateway.change_task("ann", "e-4")
+        assert [(await reader.event()).event_id for _ in range(3)] == ["e-2", "e-3", "e-4"]
+
+
+async def test_client_that_saw_no_event_resumes_from_its_ready_position(gateway: Gateway) -> None:
+    """A quiet tab that is cut off does not miss the change that came while it was away."""
+    async with gateway.stream("ann") as reader:
+        position = (await reader.event()).event_id
+    await gateway.change_task("ann", "e-1")
+    async with gateway.stream("ann", last_event_id=position) as reader:
+        assert (await reader.event()).event_id == "e-1"
+
+
+async def test_gap_that_cannot_be_replayed_is_told(gateway: Gateway) -> None:
+    """A client with an unknown position is told to read everything, and can resume from there."""
+    async with gateway.stream("ann", last_event_id="of-a-former-life") as reader:
+        reset = await reader.event()
+    assert (reset.name, reset.data) == ("sync.reset", {})
+    await gateway.change_task("ann", "e-1")
+    async with gateway.stream("ann", last_event_id=reset.event_id) as reader:
+        assert (await reader.event()).event_id == "e-1"
+
+
+async def test_event_older_than_the_replay_window_is_not_news(
+    gateway: Gateway, wall_clock: WallClock
+) -> None:
+    """A bus that delivers its whole history to a new gateway does not replay it into the browsers."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        wall_clock.ahead = timedelta(seconds=301)
+        await gateway.change_task("ann", "e-old")
+        wall_clock.ahead = timedelta(0)
+        await gateway.change_task("ann", "e-new")
+        assert (await reader.event()).event_id == "e-new"
+
+
+async def test_event_id_that_would_forge_another_event_is_dropped(gateway: Gateway) -> None:
+    """Such an event goes to the dead letters and never into a stream."""
+    await gateway.change_task("ann", "e-1\nevent: bye")
+    assert gateway.bus.outcomes == ["DROP"]
+
+
+@pytest.mark.parametrize("limits", [Limits(heartbeat_seconds=0.02)])
+async def test_idle_stream_carries_heartbeats(gateway: Gateway) -> None:
+    """Comments keep proxies from cutting a quiet stream."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        assert [await reader.block() for _ in range(2)] == [[": heartbeat"]] * 2
+
+
+@pytest.mark.parametrize("limits", [Limits(heartbeat_seconds=0.02)])
+async def test_stream_ends_when_its_token_expires(gateway: Gateway, wall_clock: WallClock) -> None:
+    """A stream lives no longer than the right to read it; the response is complete."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        wall_clock.ahead = timedelta(hours=1)
+        await reader.ends()
+    assert await gateway.metric('sse_streams_ended_total{reason="token-expired"}') > 0
+
+
+@pytest.mark.parametrize("limits", [Limits(queue_events=8, heartbeat_seconds=60)])
+async def test_reader_that_takes_nothing_is_cut_off_and_slows_nobody(gateway: Gateway) -> None:
+    """A stalled client costs bounded memory; the same user's other tab gets every event."""
+    ended = 'sse_streams_ended_total{reason="reader-too-slow"}'
+    before = await gateway.metric(ended)
+    token = gateway.issuer.token("ann")
+    url = httpx2.URL(gateway.url)
+    request = f"GET /sse/tasks HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        with socket.socket() as stalled:
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stalled.connect((url.host, url.port))
+            stalled.sendall(request.encode())
+            number = 0
+            while await gateway.metric(ended) == before:
+                number += 1
+                await gateway.change_task("ann", f"e-{number}", padding="x" * 200_000)
+                assert (await reader.event()).event_id == f"e-{number}"
+    assert number > 8
+
+
+async def test_disconnected_client_is_forgotten(gateway: Gateway) -> None:
+    """A closed tab frees its place."""
+    before = await gateway.metric("sse_connections")
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        assert await gateway.metric("sse_connections") == before + 1
+    async with asyncio.timeout(5):
+        while await gateway.metric("sse_connections") != before:
+            pass
+
+
+async def test_drained_client_is_told_when_to_return(gateway: Gateway) -> None:
+    """A stopping gateway says goodbye with a delay in range, and completes the response."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        gateway.app.state.drain.start()
+        bye = await reader.event()
+        assert bye.name == "bye"
+        assert 500 <= int(bye.retry or 0) <= 5000
+        await reader.ends()
+
+
+async def test_delivery_is_measured(gateway: Gateway) -> None:
+    """Dashboards see what was delivered and how late."""
+    delivered = 'sse_events_delivered_total{event="sync.task-changed"}'
+    lag = 'sse_event_lag_seconds_count{event="sync.task-changed"}'
+    before = [await gateway.metric(name) for name in (delivered, lag)]
+    async with gateway.stream("ann") as one, gateway.stream("ann") as other:
+        await one.event()
+        await other.event()
+        await gateway.change_task("ann", "e-1")
+    after = [await gateway.metric(name) for name in (delivered, lag)]
+    assert [late - early for early, late in zip(before, after, strict=True)] == [2, 1]
+
+
+async def test_probe_reports_draining(gateway: Gateway) -> None:
+    """The service's own paths are answered beside the stream, and a draining replica asks for no work."""
+    async with httpx2.AsyncClient(base_url=gateway.url) as client:
+        assert (await client.get("/healthz")).json()["service"] == "sse-gateway"
+        assert (await client.get("/readyz")).json() == {"status": "ready", "checks": {}}
+        gateway.app.state.drain.start()
+        assert (await client.get("/readyz")).status_code == 503
+
+
+async def test_subscriptions_are_those_of_the_environment(gateway: Gateway) -> None:
+    """daprd is told both topics on the broadcast component."""
+    async with httpx2.AsyncClient(base_url=gateway.url) as client:
+        entries = (await client.get("/dapr/subscribe")).json()
+    assert {(entry["pubsubname"], entry["topic"]) for entry in entries} == {
+        ("pubsub-broadcast", "task-events"),
+        ("pubsub-broadcast", "notifications"),
+    }

@@ -1,0 +1,32 @@
+"""Encoding of the event stream."""
+
+import pytest
+
+from todo_sse_gateway.broadcast import wire
+
+
+def test_event_carries_id_name_and_data_in_one_block() -> None:
+    """An event is three fields and an empty line, so that a client stores the id together with the data."""
+    assert (
+        wire.encode_event("notification", b'{"a":1}', "e-1")
+        == b'id: e-1\nevent: notification\ndata: {"a":1}\n\n'
+    )
+
+
+@pytest.mark.parametrize("event_id", ["1\nevent: bye", "1\r", "1\x00"])
+def test_event_id_that_would_end_its_field_is_refused(event_id: str) -> None:
+    """An id from the bus cannot forge another field of the stream."""
+    with pytest.raises(ValueError, match="event id"):
+        wire.encode_event("notification", b"{}", event_id)
+
+
+@pytest.mark.parametrize("data", [b'{"a":\n1}', b"{}\r"])
+def test_event_data_of_several_lines_is_refused(data: bytes) -> None:
+    """Data that is not on one line would be cut at its first line."""
+    with pytest.raises(ValueError, match="e-1 spans several lines"):
+        wire.encode_event("notification", data, "e-1")
+
+
+def test_bye_has_no_id() -> None:
+    """The farewell leaves the client's last event id as it was: it resumes after the last real event."""
+    assert wire.encode_bye(750) == b"event: bye\nretry: 750\ndata: {}\n\n"
