@@ -1,1 +1,1 @@
-"""The backend service."""
+"""The backend service: tasks, and every event that tells of them."""

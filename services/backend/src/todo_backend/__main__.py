@@ -1,0 +1,9 @@
+"""Serves the backend: `python -m todo_backend`."""
+
+from todo_backend.app import create_app
+from todo_backend.settings import Settings
+from todo_kit.server import serve
+
+if __name__ == "__main__":
+    settings = Settings()  # type: ignore[call-arg]  # from the environment
+    serve(create_app(settings), settings)

@@ -1,0 +1,28 @@
+"""Writes the backend's OpenAPI document: `python -m todo_backend.openapi PATH`.
+
+The document is committed as contracts/openapi.json; the frontend's types are generated from it.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from todo_backend.app import create_app
+from todo_backend.settings import Settings
+from todo_kit.app import openapi_document
+
+
+def render_openapi() -> str:
+    """Return the document as text, the same for the same routes."""
+    settings = Settings(  # an application connects to nothing until it runs, so no address is needed
+        jwt_issuer="", jwks_url="", database_url=SecretStr("")
+    )
+    return json.dumps(openapi_document(create_app(settings)), indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m todo_backend.openapi PATH")
+    Path(sys.argv[1]).write_text(render_openapi())

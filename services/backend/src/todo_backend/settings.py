@@ -1,0 +1,10 @@
+"""The backend's settings."""
+
+from todo_kit.settings import BusSettings, DatabaseSettings, JwtSettings, ServiceSettings
+
+
+class Settings(ServiceSettings, JwtSettings, DatabaseSettings, BusSettings):
+    """Read from the environment when the service starts."""
+
+    service = "backend"
+    port: int = 8000

@@ -1,0 +1,1 @@
+"""Tasks: their table, their rules and their HTTP interface."""

@@ -1,0 +1,32 @@
+"""The table of tasks."""
+
+from datetime import datetime
+from typing import get_args
+from uuid import UUID
+
+from sqlalchemy import Enum, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from todo_backend.database import SCHEMA, Base
+from todo_kit.database import UtcDateTime
+from todo_kit.events import Priority
+
+# PostgreSQL orders an enum as it is declared, so this is also the order of sorting by priority.
+PRIORITIES_ASCENDING = tuple(reversed(get_args(Priority)))
+
+
+class TaskRecord(Base):
+    """One task of one user."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (Index("ix_tasks_user", "user_id", "created_at", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text)  # Better Auth's ids are text, not UUIDs
+    title: Mapped[str] = mapped_column(String(255))
+    description: Mapped[str] = mapped_column(String(2000))
+    completed: Mapped[bool]
+    priority: Mapped[Priority] = mapped_column(Enum(*PRIORITIES_ASCENDING, name="priority", schema=SCHEMA))
+    due_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

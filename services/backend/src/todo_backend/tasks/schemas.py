@@ -1,0 +1,106 @@
+"""What goes over HTTP: bodies, answers, and the parameters of a list."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+)
+from pydantic.config import JsonDict
+
+from todo_kit.events import Priority, TaskSnapshot
+
+FIRST_DUE_YEAR, LAST_DUE_YEAR = 1970, 2999
+
+
+def _refuse_nul(text: str) -> str:
+    if "\x00" in text:  # the one character that PostgreSQL cannot store
+        raise ValueError("must not contain the character U+0000")
+    return text
+
+
+def _refuse_numbers(value: Any) -> Any:
+    if isinstance(value, (int, float)):  # pydantic would read one as seconds since 1970
+        raise ValueError("must be an RFC 3339 string such as 2026-01-31T12:00:00Z")
+    return value
+
+
+def _to_utc(instant: datetime) -> datetime:
+    if not FIRST_DUE_YEAR <= instant.year <= LAST_DUE_YEAR:  # far from where an offset could overflow
+        raise ValueError(f"must lie in the years {FIRST_DUE_YEAR} to {LAST_DUE_YEAR}")
+    return instant.astimezone(UTC)
+
+
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_refuse_nul)
+]
+Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_refuse_nul)]
+DueDate = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers), AfterValidator(_to_utc)]
+
+Status = Literal["pending", "completed"]
+SortBy = Literal["created_at", "due_date", "priority"]
+SortDir = Literal["asc", "desc"]
+
+
+def _absent() -> Any:
+    """Declare a member that may be left out, but that is never null by being left out."""
+    return Field(default=None, json_schema_extra=_drop_default)
+
+
+def _drop_default(schema: JsonDict) -> None:
+    del schema["default"]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")  # a caller who sends user_id or id learns that it has no effect
+
+
+class TaskWrite(_Body):
+    """A whole task as a user writes it: to create one, or to replace one."""
+
+    title: Title
+    description: Description = ""
+    completed: StrictBool = False
+    priority: Priority = "medium"
+    due_date: DueDate | None = None
+
+
+class TaskPatch(_Body):
+    """The members to change; those that are left out stay, and only `due_date` may be null."""
+
+    title: Title = _absent()
+    description: Description = _absent()
+    completed: StrictBool = _absent()
+    priority: Priority = _absent()
+    due_date: DueDate | None = _absent()
+
+
+class Task(TaskSnapshot):
+    """A task as it is stored, the same in answers and in events."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class TaskPage(BaseModel):
+    """A part of a list; `next_cursor` asks for the next part and is null at the end."""
+
+    items: list[Task]
+    next_cursor: str | None
+
+
+class TaskQuery(BaseModel):
+    """Which tasks a list has, and in which order; filters combine with AND."""
+
+    status: Status | None = None
+    priority: Priority | None = None
+    sort_by: SortBy = "created_at"
+    sort_dir: SortDir = "desc"
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str | None, Field(max_length=500)] = None

@@ -1,0 +1,139 @@
+"""Create, read, change and delete tasks over HTTP, on a real database."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+
+TASK = {
+    "title": "Write the report",
+    "description": "With figures",
+    "priority": "high",
+    "due_date": "2026-12-24T18:00:00+02:00",
+}
+DEFAULTS = {"description": "", "completed": False, "priority": "medium", "due_date": None}
+
+
+async def create(client: httpx2.AsyncClient, **members: Any) -> dict[str, Any]:
+    """Create a task and return it."""
+    response = await client.post("/api/todos", json={"title": "A task"} | members)
+    assert response.status_code == 201, response.text
+    created: dict[str, Any] = response.json()
+    return created
+
+
+async def test_create_returns_the_stored_task_and_where_it_is(alice: httpx2.AsyncClient) -> None:
+    """A created task has an id, is pending, and is found at the Location it came with; times are UTC."""
+    response = await alice.post("/api/todos", json=TASK)
+    created = response.json()
+    assert response.status_code == 201
+    assert (
+        created | {"title": "Write the report", "description": "With figures", "priority": "high"} == created
+    )
+    assert created["created_at"] == created["updated_at"]
+    assert (await alice.get(response.headers["Location"])).json() == created
+
+
+async def test_create_with_a_title_only_fills_in_defaults(alice: httpx2.AsyncClient) -> None:
+    """A title is enough; it is stored without the blanks around it."""
+    created = await create(alice, title="  Buy milk ")
+    assert created | DEFAULTS | {"title": "Buy milk"} == created
+
+
+@pytest.mark.parametrize(
+    ("members", "pointer"),
+    [
+        ({"title": ""}, "/title"),
+        ({"title": "   "}, "/title"),
+        ({"title": "x" * 256}, "/title"),
+        ({"title": "a\x00b"}, "/title"),
+        ({"title": None}, "/title"),
+        ({"description": "x" * 2001}, "/description"),
+        ({"priority": "urgent"}, "/priority"),
+        ({"completed": "yes"}, "/completed"),
+        ({"due_date": "tomorrow"}, "/due_date"),
+        ({"due_date": "2026-12-24T18:00:00"}, "/due_date"),
+        ({"due_date": 0}, "/due_date"),
+        ({"due_date": "0001-01-01T00:00:00+23:59"}, "/due_date"),
+        ({"due_date": "9999-12-31T23:59:59-23:59"}, "/due_date"),
+        ({"user_id": "bob"}, "/user_id"),
+    ],
+)
+async def test_refused_member_is_named_without_its_value(
+    alice: httpx2.AsyncClient, members: dict[str, Any], pointer: str
+) -> None:
+    """What breaks a rule is answered with 422, a pointer to the member, and nothing of what was sent."""
+    response = await alice.post("/api/todos", json={"title": "secret plan"} | members)
+    assert response.status_code == 422
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+    assert "secret plan" not in response.text
+    assert response.json()["request_id"] == response.headers["X-Request-ID"]
+
+
+async def test_body_that_no_text_can_hold_is_refused(alice: httpx2.AsyncClient) -> None:
+    """A lone surrogate, which JSON can write and UTF-8 cannot, is the caller's mistake and not ours."""
+    response = await alice.post(
+        "/api/todos", content=b'{"title": "\\ud800"}', headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+
+
+async def test_longest_allowed_texts_are_kept_whole(alice: httpx2.AsyncClient) -> None:
+    """Limits count characters, not bytes."""
+    created = await create(alice, title="é" * 255, description="漢" * 2000)
+    assert (len(created["title"]), len(created["description"])) == (255, 2000)
+
+
+async def test_put_replaces_every_field(alice: httpx2.AsyncClient) -> None:
+    """What a PUT leaves out goes back to its default."""
+    created = await create(alice, **TASK)
+    replaced = (await alice.put(f"/api/todos/{created['id']}", json={"title": "New"})).json()
+    assert replaced | DEFAULTS | {"title": "New"} == replaced
+    assert replaced["created_at"] == created["created_at"]
+    assert replaced["updated_at"] > created["updated_at"]
+
+
+async def test_patch_changes_only_what_is_sent(alice: httpx2.AsyncClient) -> None:
+    """A member that is left out stays; a due date of null is taken away."""
+    created = await create(alice, **TASK)
+    patched = (await alice.patch(f"/api/todos/{created['id']}", json={"due_date": None})).json()
+    assert patched["due_date"] is None
+    assert patched | {"due_date": created["due_date"], "updated_at": created["updated_at"]} == created
+
+
+@pytest.mark.parametrize("name", ["title", "description", "completed", "priority"])
+async def test_patch_refuses_null_for_what_every_task_has(alice: httpx2.AsyncClient, name: str) -> None:
+    """Only the due date may be absent from a task."""
+    created = await create(alice)
+    assert (await alice.patch(f"/api/todos/{created['id']}", json={name: None})).status_code == 422
+
+
+async def test_change_that_changes_nothing_leaves_the_task_as_it_was(alice: httpx2.AsyncClient) -> None:
+    """Saving a form without edits does not touch `updated_at`."""
+    created = await create(alice)
+    assert (await alice.patch(f"/api/todos/{created['id']}", json={"title": "A task"})).json() == created
+    assert (await alice.patch(f"/api/todos/{created['id']}", json={})).json() == created
+
+
+async def test_toggle_completes_and_reopens(alice: httpx2.AsyncClient) -> None:
+    """Two toggles end where they began."""
+    path = f"/api/todos/{(await create(alice))['id']}/complete"
+    assert [(await alice.patch(path)).json()["completed"] for _ in range(2)] == [True, False]
+
+
+async def test_deleted_task_is_gone(alice: httpx2.AsyncClient) -> None:
+    """Deleting answers 204 without a body; the second time there is nothing to delete."""
+    path = f"/api/todos/{(await create(alice))['id']}"
+    first, second = await alice.delete(path), await alice.delete(path)
+    assert (first.status_code, first.content) == (204, b"")
+    assert (second.status_code, second.json()["type"]) == (404, "urn:todo:problem:task-not-found")
+    assert (await alice.get(path)).status_code == 404
+
+
+async def test_created_at_is_now(alice: httpx2.AsyncClient) -> None:
+    """Times come from the service's clock, in UTC."""
+    before = datetime.now(UTC)
+    created = await create(alice)
+    assert before <= datetime.fromisoformat(created["created_at"]) <= datetime.now(UTC)
