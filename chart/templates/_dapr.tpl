@@ -74,7 +74,7 @@ namespace is written out because Dapr's own namespace template would also prefix
   - {name: initialOffset, value: oldest}
 {{- else -}}
 {{ include "todo.dapr.redis" . }}
-  - {name: maxLenApprox, value: "10000"}
+  - {name: redeliverInterval, value: 5s}
 {{- end }}
 {{- end }}
 
@@ -119,6 +119,9 @@ version: v1
 metadata:
   - {name: redisHost, value: "{{ include "todo.redis.name" . }}:6379"}
   - {name: redisPassword, value: ""}
+  {{- /* One worker keeps the order that Kafka keeps by key; Dapr's default of ten would mix the events. */}}
+  - {name: concurrency, value: "1"}
+  - {name: maxLenApprox, value: "10000"}
 {{- end }}
 
 {{/*

@@ -4,12 +4,12 @@ keys it uses, one by one, and never the whole secret.
 */}}
 
 {{- define "todo.environment.frontend" -}}
-{{ include "todo.environment.listen" . }}
+{{ include "todo.environment.every" . }}
 {{- /* Next.js listens on $HOSTNAME, which Kubernetes sets to the pod's name. */}}
 - {name: HOSTNAME, value: "0.0.0.0"}
 - {name: BETTER_AUTH_URL, value: {{ include "todo.publicUrl" .root | quote }}}
 {{ include "todo.environment.secret" (list .root "BETTER_AUTH_SECRET" "BETTER_AUTH_SECRET") }}
-{{ include "todo.environment.migration.frontend" . }}
+{{ include "todo.environment.secret" (list .root "DATABASE_URL" "FRONTEND_DATABASE_URL") }}
 {{- end }}
 
 {{- define "todo.environment.backend" -}}
@@ -40,35 +40,29 @@ keys it uses, one by one, and never the whole secret.
 {{ include "todo.environment.bus" . }}
 {{- end }}
 
-{{/* What a migration needs: its database and nothing else. Takes a scope. */}}
+{{/* What a migration reads. Better Auth derives its tables from its whole configuration; the others need a database. */}}
 {{- define "todo.environment.migration.frontend" -}}
-{{ include "todo.environment.secret" (list .root "DATABASE_URL" "FRONTEND_DATABASE_URL") }}
+{{ include "todo.environment.frontend" . }}
 {{- end }}
 
 {{- define "todo.environment.migration.backend" -}}
-{{ include "todo.environment.logging" . }}
 {{ include "todo.environment.database" . }}
 {{- end }}
 
 {{- define "todo.environment.migration.notification" -}}
-{{ include "todo.environment.logging" . }}
 {{ include "todo.environment.database" . }}
 {{- end }}
 
 {{/* Groups of variables that several services share. */}}
 
-{{- define "todo.environment.listen" -}}
+{{- define "todo.environment.every" -}}
 - {name: PORT, value: {{ (include "todo.service" . | fromYaml).port | quote }}}
-{{- end }}
-
-{{- define "todo.environment.logging" -}}
 - {name: LOG_LEVEL, value: {{ .root.Values.config.logLevel }}}
-- {name: LOG_FORMAT, value: json}
 {{- end }}
 
 {{- define "todo.environment.python" -}}
-{{ include "todo.environment.listen" . }}
-{{ include "todo.environment.logging" . }}
+{{ include "todo.environment.every" . }}
+- {name: LOG_FORMAT, value: json}
 - {name: DRAIN_SECONDS, value: {{ .root.Values.shutdown.drainSeconds | quote }}}
 {{- end }}
 

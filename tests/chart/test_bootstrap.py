@@ -145,7 +145,7 @@ def test_issuer_of_the_values_exists(render):
 
 
 def test_deployer_may_manage_every_kind_of_the_chart(render):
-    """All that Helm does with each rendered kind, Helm's own Secrets, the engine's lease; nothing beyond."""
+    """All that Helm does with each rendered kind, Helm's and the engine's own records; nothing beyond."""
     [role] = [item for item in documents("rbac.yaml") if item["metadata"]["name"] == "todo-deployer"]
     managed = {
         (group, resource)
@@ -159,7 +159,7 @@ def test_deployer_may_manage_every_kind_of_the_chart(render):
         for environment in ("staging", "production")
         for item in render(environment).objects
     }
-    assert managed == rendered | {("", "secrets"), ("coordination.k8s.io", "leases")}
+    assert managed == rendered | {("", "secrets"), ("", "configmaps"), ("coordination.k8s.io", "leases")}
 
 
 def plural(kind):

@@ -1,7 +1,11 @@
 """The sidecars, the two pub/sub components and who may read them."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
 KEYS = {
     "brokers": "REDPANDA_BROKERS",
     "saslUsername": "REDPANDA_USERNAME",
@@ -113,3 +117,25 @@ def test_delivery_is_retried_for_minutes_before_it_becomes_a_dead_letter(render)
     longest_seconds = int(delivery["maxInterval"].removesuffix("s"))
     waits = [min(0.5 * 1.5**attempt, longest_seconds) for attempt in range(delivery["maxRetries"])]
     assert 5 * 60 < sum(waits) < 10 * 60
+
+
+def test_local_dapr_files_say_what_the_chart_says(render):
+    """`inv up` has files of its own; retries, scopes and Redis' order of events are the cluster's."""
+    local = {
+        document["metadata"]["name"]: document
+        for path in (ROOT / "dapr" / "resiliency.yaml", *(ROOT / "dapr" / "components").glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    }
+    rendered = render("local")
+    resiliency = rendered.one("Resiliency")
+    assert local["todo"]["spec"] == resiliency["spec"]
+    assert local["todo"]["scopes"] == resiliency["scopes"]
+    # Addresses come from elsewhere on a developer's machine, and a group is named by start and not by pod.
+    apart = {"redisHost", "redisPassword", "consumerID"}
+    for name, scopes in SCOPES.items():
+        assert local[name]["scopes"] == scopes
+        written = {item["name"]: item.get("value") for item in local[name]["spec"]["metadata"]}
+        chart = metadata(rendered, name)
+        assert {key: written[key] for key in set(written) - apart} == {
+            key: chart[key] for key in set(chart) - apart
+        }

@@ -6,7 +6,7 @@ SECRET_KEYS = {
     "mcp": set(),
     "notification": {"DATABASE_URL"},
     "sse-gateway": set(),
-    "migrate-frontend": {"FRONTEND_DATABASE_URL"},
+    "migrate-frontend": {"BETTER_AUTH_SECRET", "FRONTEND_DATABASE_URL"},
     "migrate-backend": {"DATABASE_URL"},
     "migrate-notification": {"DATABASE_URL"},
 }
