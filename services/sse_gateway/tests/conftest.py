@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from todo_kit.testing import MemoryPublisher, TokenIssuer, wait_until
 from todo_sse_gateway.app import create_app
 from todo_sse_gateway.limits import Limits
-from todo_sse_gateway.settings import GatewaySettings
+from todo_sse_gateway.settings import Settings
 
 READ_TIMEOUT_SECONDS = 5.0
 
@@ -149,7 +149,7 @@ def limits() -> Limits:
 @pytest.fixture
 async def gateway(issuer: TokenIssuer, limits: Limits, wall_clock: WallClock) -> AsyncIterator[Gateway]:
     """A running gateway; when the test ends it is drained and stopped."""
-    settings = GatewaySettings(
+    settings = Settings(
         jwt_issuer=issuer.issuer, jwks_url=issuer.jwks_url, log_level="warning", drain_seconds=1
     )
     app = create_app(settings, limits=limits, now=wall_clock)

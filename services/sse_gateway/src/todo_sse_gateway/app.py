@@ -16,7 +16,7 @@ from todo_kit.topics import Topics
 from todo_sse_gateway.broadcast.endpoint import StreamEndpoint
 from todo_sse_gateway.broadcast.hub import Hub
 from todo_sse_gateway.limits import Limits
-from todo_sse_gateway.settings import GatewaySettings
+from todo_sse_gateway.settings import Settings
 from todo_sse_gateway.subscriptions import Forwarder, subscribe_to_events
 
 
@@ -25,7 +25,7 @@ def _utc_now() -> datetime:
 
 
 def create_app(
-    settings: GatewaySettings, *, limits: Limits | None = None, now: Callable[[], datetime] = _utc_now
+    settings: Settings, *, limits: Limits | None = None, now: Callable[[], datetime] = _utc_now
 ) -> FastAPI:
     """Return the application. `now` is the wall clock for the age of events and the expiry of tokens."""
     limits = limits or Limits()

@@ -29,7 +29,7 @@ class Limits:
     """Users with a replay log; the one that was quiet for longest is forgotten first."""
 
     replay_bytes: int = 24 * 1024 * 1024
-    """Encoded events of all replay logs together; with what keeps them in order about twice that in memory."""
+    """Encoded events of all replay logs together; twice that in memory with what orders them."""
 
     retry_milliseconds: tuple[int, int] = (500, 5000)
     """Range of the reconnect delay that a client is given, so that clients do not all return at once."""

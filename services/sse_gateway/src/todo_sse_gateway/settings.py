@@ -5,7 +5,7 @@ from typing import ClassVar
 from todo_kit.settings import BusSettings, JwtSettings, ServiceSettings
 
 
-class GatewaySettings(ServiceSettings, JwtSettings, BusSettings):
+class Settings(ServiceSettings, JwtSettings, BusSettings):
     """What the gateway needs: whose tokens it accepts and the component that broadcasts events."""
 
     service: ClassVar[str] = "sse-gateway"

@@ -1,0 +1,1 @@
+"""Alembic's folder: revisions are applied by `todo_kit.migrations`."""

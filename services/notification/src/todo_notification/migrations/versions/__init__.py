@@ -1,0 +1,1 @@
+"""Revisions of the schema `notification`, oldest first; a released one is never edited."""

@@ -1,0 +1,1 @@
+"""Notifications: what becomes one, their table and their HTTP interface."""
