@@ -47,7 +47,12 @@ class Judge:
         seen = list(suspects)
         self._since = {_identity(one): self._since.get(_identity(one), now) for one in seen}
         ripe = [one for one in seen if now - self._since[_identity(one)] >= one.grace_seconds]
-        return min(ripe, key=lambda one: CAUSES.index(one.cause), default=None)
+        return first_cause(ripe)
+
+
+def first_cause(dooms: Iterable[Doom]) -> Doom | None:
+    """The one that explains the others; None when there is none."""
+    return min(dooms, key=lambda one: CAUSES.index(one.cause), default=None)
 
 
 def _identity(suspect: Doom) -> tuple[str, ...]:

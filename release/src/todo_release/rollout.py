@@ -4,7 +4,6 @@ Helm works beside it in a thread; doom cancels Helm, because a hook whose image 
 waiting until its time is over. What is doom is decided in `todo_release.doom`.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from typing import ClassVar, Protocol
 import yaml
 
 from todo_release.causes import CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING, Doom
-from todo_release.doom import Judge, overdue, suspects
+from todo_release.doom import Judge, first_cause, overdue, suspects
 from todo_release.errors import ClusterError
 from todo_release.masking import mask_log
 from todo_release.observed import KINDS, Snapshot, Workload, WorkloadRef
@@ -226,7 +225,7 @@ class _Watcher:
         if doom is None and is_applied and self._is_ready(snapshot):
             return Ready(seconds)
         if doom is None and seconds > self._deadline_seconds:
-            doom = self._judge.verdict(found, math.inf) or overdue(snapshot)
+            doom = first_cause(found) or overdue(snapshot)
         if doom:
             return Doomed(self._with_last_words(doom), seconds)
         self._show(snapshot, seconds)
