@@ -44,7 +44,7 @@ def run(
     check: bool = True,
     secrets: Sequence[str] = (),
 ) -> Completed:
-    """Run a program to its end and return what it printed.
+    """Run a program to its end and return what it printed, line ends as they were.
 
     `env` is added to the environment; `secrets` are replaced in both outputs. With `check`, a code other
     than 0 raises.
@@ -59,11 +59,9 @@ def run(
             arguments,
             cwd=cwd,
             env=_environment(env),
-            input=stdin,
+            input=None if stdin is None else stdin.encode(),
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=timeout_seconds,
             check=False,
         )
@@ -72,8 +70,8 @@ def run(
     completed = Completed(
         argv=tuple(arguments),
         returncode=finished.returncode,
-        stdout=mask(finished.stdout, secrets),
-        stderr=mask(finished.stderr, secrets),
+        stdout=mask(finished.stdout.decode(errors="replace"), secrets),
+        stderr=mask(finished.stderr.decode(errors="replace"), secrets),
     )
     if check and completed.returncode != 0:
         raise _failed(arguments, completed.returncode, completed.stderr or completed.stdout, secrets)

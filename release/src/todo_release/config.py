@@ -1,7 +1,7 @@
 """release.yaml, typed: all the engine knows about an application stands there.
 
-Strings may hold `${name}`, replaced from `variables`. docs/release.schema.json is generated from these classes
-by `python -m todo_release.config docs/release.schema.json`.
+Strings may hold `${name}`, replaced from `variables`. docs/release.schema.json is generated from these
+classes by `python -m todo_release.config docs/release.schema.json`.
 """
 
 import json
@@ -62,7 +62,7 @@ class ChartSettings(Model):
 
 
 class Image(Model):
-    """One image: the files named by `inputs` without `exclude` are both its identity and its build context."""
+    """One image: the files named by `inputs` without `exclude` are its identity and its build context."""
 
     context: str = Field(default=".", description="Folder that paths in the Dockerfile are relative to.")
     dockerfile: str = Field(description="Path of the Dockerfile from the repository's root.")

@@ -64,7 +64,7 @@ class Overrides:
 
 
 def from_environment(environ: Mapping[str, str]) -> Overrides:
-    """Overrides from RELEASE_CONFIG, _REGISTRY, _REGISTRY_INSECURE, _CONTEXT, _VAR_<NAME>, _VALUES_<ENVIRONMENT>.
+    """Overrides from RELEASE_CONFIG, _REGISTRY, _REGISTRY_INSECURE, _CONTEXT, _VAR_<name>, _VALUES_<env>.
 
     RELEASE_CONFIG and RELEASE_VALUES_* hold paths separated by `:`; names of variables and environments are
     lowered.

@@ -1,0 +1,181 @@
+"""The step that deploys a version: upgrade, watch, and on failure keep the evidence and restore what worked.
+
+Called only while the environment's lock is held.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from todo_release import deployment as deployments
+from todo_release import journal
+from todo_release import records as records_of
+from todo_release.deployment import Deployment
+from todo_release.environments import Access, Operator, running_in
+from todo_release.errors import HelmError, PromotionError, ReleaseError
+from todo_release.pipeline import Outcome, Say
+from todo_release.records import Record
+from todo_release.steps import Deploy
+
+if TYPE_CHECKING:
+    from todo_release.rollout import Doomed, Progress, Ready
+
+EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class DeployHandler:
+    """Deploys a tagged version and watches it until it is ready or cannot become so."""
+
+    operator: Operator
+
+    def check(self, step: Deploy) -> Outcome | None:
+        """Done when the last revision is this deployment and everything of it is ready."""
+        access = self.operator.reach(step.environment)
+        with self._prepared(step) as deployment:
+            running = running_in(access)
+            if running is None or not running.is_deployed(deployment.id) or not running.is_ready:
+                return None
+            return {"revision": running.revision, "deployment_id": deployment.id}
+
+    def do(self, step: Deploy, say: Say) -> Outcome:
+        """Upgrade with the recorded digests.
+
+        Raises:
+            PromotionError: the environment this one requires has not verified these digests.
+            RolloutError: the pods cannot become ready; the earlier version was restored.
+            HelmError: Helm refused; the earlier version was restored if anything was changed.
+        """
+        access = self.operator.reach(step.environment)
+        with self._prepared(step) as deployment:
+            self._check_promotion(access, deployment)
+            self._unlock(access, say)
+            running = running_in(access)
+            is_applied = running is not None and running.is_deployed(deployment.id)
+            before = running.revision if running else 0
+            revision = before if is_applied else before + 1
+            access.records.write(self._record(deployment, revision))
+            seconds = self._roll_out(access, deployment, revision, say, is_applied=is_applied)
+            access.records.finish(revision, "deployed", seconds={"deploy": seconds})
+            return {"revision": revision, "deployment_id": deployment.id, "rollout_seconds": seconds}
+
+    def _unlock(self, access: Access, say: Say) -> None:
+        unlocked = access.helm.unlock(access.settings.release)
+        if unlocked is None:
+            return
+        say(
+            f"revision {unlocked.number} was left {unlocked.status} by a run that died; unlocked",
+            is_note=True,
+        )
+        if any(record.revision == unlocked.number for record in access.records.read()):
+            access.records.finish(
+                unlocked.number, "failed", seconds={}, cause="the run that deployed it died"
+            )
+
+    def _prepared(self, step: Deploy) -> AbstractContextManager[Deployment]:
+        operator = self.operator
+        commit = operator.commit_of(step.version)
+        return deployments.prepare(
+            operator.repository, operator.config, step.environment, step.version, commit
+        )
+
+    def _check_promotion(self, access: Access, deployment: Deployment) -> None:
+        required = access.settings.requires
+        if required is None:
+            return
+        before = self.operator.reach(required).records.read()
+        if not records_of.is_verified(before, deployment.version, deployment.digests):
+            raise PromotionError(
+                f"{required} has not verified this {deployment.version}; {access.name} refuses it.",
+                remedy=f"Run `inv deploy --env {required} --version {deployment.version}` first.",
+            )
+
+    def _record(self, deployment: Deployment, revision: int) -> Record:
+        return Record(
+            revision=revision,
+            version=deployment.version,
+            deployment_id=deployment.id,
+            digests=deployment.digests,
+            by=self.operator.by,
+            run_url=self.operator.run_url,
+            started_at=self.operator.now(),
+            result="deploying",
+        )
+
+    def _roll_out(
+        self, access: Access, deployment: Deployment, revision: int, say: Say, *, is_applied: bool
+    ) -> float:
+        """Apply, unless a run that died did, and watch. Returns the seconds until all was ready."""
+        from todo_release import rollout
+
+        try:
+            result = self._watched(access, deployment, say, is_applied=is_applied)
+        except HelmError as error:
+            raise self._undone(access, revision, error, say) from error
+        if isinstance(result, rollout.Ready):
+            return result.seconds
+        raise self._undone(access, revision, result.doom.error(self._evidence(access, deployment)), say)
+
+    def _watched(
+        self, access: Access, deployment: Deployment, say: Say, *, is_applied: bool
+    ) -> "Ready | Doomed":
+        from todo_release import rollout
+
+        def apply(cancel: Event) -> None:
+            access.helm.upgrade(
+                deployment.release,
+                deployment.chart,
+                values=deployment.values,
+                overlay=deployment.overlay,
+                timeout_seconds=access.settings.timeout_seconds,
+                description=deployment.description,
+                on_line=say,
+                cancel=cancel,
+            )
+
+        def on_progress(progress: "Progress") -> None:
+            say(_shown(progress), is_note=True)
+
+        rendered = access.helm.template(
+            deployment.release, deployment.chart, values=deployment.values, overlay=deployment.overlay
+        )
+        deadline = access.settings.timeout_seconds
+        if is_applied:
+            workloads = rollout.workloads_of(access.helm.manifest(deployment.release))
+            return rollout.watch(
+                access.cluster,
+                deployment.namespace,
+                workloads,
+                deadline_seconds=deadline,
+                on_progress=on_progress,
+            )
+        return rollout.roll_out(
+            apply,
+            access.cluster,
+            deployment.namespace,
+            rollout.workloads_of(rendered),
+            deadline_seconds=deadline,
+            on_progress=on_progress,
+        )
+
+    def _evidence(self, access: Access, deployment: Deployment) -> Path | None:
+        from todo_release import diagnosis
+
+        folder = self.operator.repository.root / journal.FOLDER / deployment.version / EVIDENCE / access.name
+        return diagnosis.collect(access.cluster, deployment.namespace, folder)
+
+    def _undone(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:
+        say(f"failed: {error.problem}", is_note=True)
+        done = self.operator.fail(access, revision, error, say)
+        say(done, is_note=True)
+        error.add_note(done)
+        return error
+
+
+def _shown(progress: "Progress") -> str:
+    waiting = [one for one in progress.workloads if one.ready < one.desired or one.note]
+    ready = len(progress.workloads) - len(waiting)
+    parts = [f"{one.name} {one.ready}/{one.desired} {one.note or ''}".rstrip() for one in waiting]
+    return f"{ready}/{len(progress.workloads)} ready" + (f"; {', '.join(parts)}" if parts else "")

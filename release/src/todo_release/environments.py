@@ -1,0 +1,136 @@
+"""Environments: how each is reached, what it runs, and how it is taken back to what worked before."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from todo_release import records as records_of
+from todo_release.config import Config, Environment
+from todo_release.deployment import parse_description
+from todo_release.errors import ReleaseError
+from todo_release.facts import Running
+from todo_release.git import Repository
+from todo_release.pipeline import Say
+from todo_release.records import Record, Records
+from todo_release.versions import parse, tag_of
+
+if TYPE_CHECKING:
+    from todo_release.helm import Helm
+    from todo_release.helm_records import Revision
+    from todo_release.kube import Cluster
+
+ROLLBACK = "Rollback to "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """An environment with what reaches it."""
+
+    name: str
+    settings: Environment
+    cluster: "Cluster"
+    helm: "Helm"
+    records: Records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """Who changes environments, and how each one is reached."""
+
+    repository: Repository
+    config: Config
+    reach: Callable[[str], Access]
+    by: str
+    run_url: str | None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def commit_of(self, version: str) -> str:
+        """The commit that the tag of a version names."""
+        return self.repository.tags()[tag_of(parse(version))]
+
+    def fail(self, access: Access, revision: int, error: ReleaseError, say: Say) -> str:
+        """Write down that a revision failed, and undo it if it is there; says what was done."""
+        history = access.helm.history(access.settings.release)
+        done = "nothing was changed"
+        if history and history[-1].number == revision:
+            access.helm.mark_failed(access.settings.release, revision, error.problem)
+            done = self.undo(access, revision, say)
+        access.records.finish(revision, "failed", seconds={}, cause=error.problem)
+        return done
+
+    def undo(self, access: Access, revision: int, say: Say) -> str:
+        """Take an environment back to the newest deployment before a revision that worked; says what was
+        done.
+
+        A revision that was verified goes before one that merely was deployed. When none worked, as in a first
+        deployment, everything stays as it is: deleting a namespace's objects helps nobody to see why.
+        """
+        from todo_release.helm_records import last_good
+
+        history = access.helm.history(access.settings.release)
+        kept = {one.number: one for one in history}
+        recorded = access.records.read()
+        verified = records_of.last_verified([one for one in recorded if one.revision in kept], revision)
+        number = verified.revision if verified else None
+        if number is None and (good := last_good(history, revision)):
+            number = good.number
+        if number is None:
+            return "there was no earlier version to go back to"
+        access.helm.rollback(
+            access.settings.release, number, timeout_seconds=access.settings.timeout_seconds, on_line=say
+        )
+        back_to = next((one for one in recorded if one.revision == number), None)
+        if back_to is not None:
+            self._record_return(access, back_to)
+        return f"rolled back to {kept[number].app_version} (revision {number})"
+
+    def _record_return(self, access: Access, back_to: Record) -> None:
+        last = access.helm.history(access.settings.release)[-1]
+        access.records.write(
+            Record(
+                revision=last.number,
+                version=back_to.version,
+                deployment_id=back_to.deployment_id,
+                digests=back_to.digests,
+                by=self.by,
+                run_url=self.run_url,
+                started_at=self.now(),
+                result="deployed",
+                cause=f"rollback to revision {back_to.revision}",
+            )
+        )
+
+
+def running_in(access: Access) -> Running | None:
+    """What an environment runs by Helm's last revision, and whether all of it is ready; None when never
+    deployed.
+    """
+    from todo_release.rollout import workloads_of
+
+    release = access.settings.release
+    history = access.helm.history(release)
+    if not history:
+        return None
+    last = history[-1]
+    deployed = parse_description(_origin(history, last).description)
+    workloads = workloads_of(access.helm.manifest(release))
+    found = access.cluster.snapshot(access.settings.namespace, workloads).workloads.values()
+    return Running(
+        version=deployed[0] if deployed else last.app_version,
+        deployment_id=deployed[1] if deployed else None,
+        revision=last.number,
+        status=last.status,
+        is_ready=len(found) == len(workloads) and all(workload.is_ready for workload in found),
+    )
+
+
+def _origin(history: "list[Revision]", revision: "Revision") -> "Revision":
+    """The revision that a rollback brought back, through several rollbacks if need be."""
+    known = {one.number: one for one in history}
+    while revision.description.startswith(ROLLBACK):
+        earlier = known.get(int(revision.description.removeprefix(ROLLBACK)))
+        if earlier is None:
+            break
+        revision = earlier
+    return revision

@@ -1,0 +1,135 @@
+"""Images: what each is made of now, what the registry has of it, and building the ones it has not."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from todo_release import content
+from todo_release.chart import ImageReference
+from todo_release.config import Config, Image
+from todo_release.content import InputFile
+from todo_release.errors import ConfigError, RegistryError, RepositoryError
+from todo_release.git import Repository
+from todo_release.pipeline import Outcome, Say
+from todo_release.steps import BuildImage
+
+if TYPE_CHECKING:
+    from todo_release.docker_engine import DockerEngine
+    from todo_release.registry import Registry
+
+BUILD_ID = "BUILD_ID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What an image is made of at this moment; `dockerfile` is a name in the build context."""
+
+    files: tuple[InputFile, ...]
+    dockerfile: str
+    content_id: str
+
+    @property
+    def tag(self) -> str:
+        """The tag an image of this content has."""
+        return f"content-{self.content_id}"
+
+
+def read(repository: Repository, config: Config, name: str) -> Inputs:
+    """Read the inputs of an image from the work tree.
+
+    Raises:
+        ConfigError: inputs match nothing, lie outside the context, or the Dockerfile is not among the files.
+    """
+    image = config.images[name]
+    if BUILD_ID in image.build_args:
+        raise ConfigError(
+            f"The image {name} sets the build argument {BUILD_ID}, which the engine gives.",
+            remedy="Remove it.",
+        )
+    for pattern in image.inputs:
+        if not repository.files([pattern]):
+            raise ConfigError(
+                f"The input {pattern!r} of the image {name} matches no file.", remedy="Correct or remove it."
+            )
+    paths = repository.files(image.inputs, image.exclude)
+    if image.dockerfile not in paths:
+        raise ConfigError(
+            f"The Dockerfile {image.dockerfile!r} of the image {name} is not among its inputs.",
+            remedy="Correct its path, or add it to the inputs.",
+        )
+    files = content.read_inputs(repository.root, paths, context=image.context)
+    dockerfile = str(PurePosixPath(image.dockerfile).relative_to(image.context))
+    return Inputs(files=files, dockerfile=dockerfile, content_id=_identity(config, image, files, dockerfile))
+
+
+def _identity(config: Config, image: Image, files: tuple[InputFile, ...], dockerfile: str) -> str:
+    return content.content_id(
+        files, dockerfile=dockerfile, build_args=image.build_args, platform=config.registry.platform
+    )
+
+
+def references(
+    repository: Repository, config: Config, registry: "Registry"
+) -> dict[str, ImageReference] | None:
+    """The images of the work tree as the values file should name them; None while one is not in the
+    registry.
+    """
+    found = {}
+    for name in config.images:
+        inputs = read(repository, config, name)
+        digest = registry.digest(config.registry.path(name), inputs.tag)
+        if digest is None:
+            return None
+        found[name] = ImageReference(config.registry.reference(name), inputs.tag, digest)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class BuildHandler:
+    """Builds and pushes one image; `engine` is asked for only when something is to be built."""
+
+    repository: Repository
+    config: Config
+    registry: "Registry"
+    engine: Callable[[], "DockerEngine"]
+
+    def check(self, step: BuildImage) -> Outcome | None:
+        """Done when the registry has the content tag."""
+        digest = self.registry.digest(self.config.registry.path(step.image), step.tag)
+        return None if digest is None else {"digest": digest}
+
+    def do(self, step: BuildImage, say: Say) -> Outcome:
+        """Build from exactly the inputs, push, and follow what was pushed down to the platform's
+        configuration.
+        """
+        inputs = read(self.repository, self.config, step.image)
+        if inputs.content_id != step.content_id:
+            raise RepositoryError(
+                f"The inputs of {step.image} were changed while the release was running.",
+                remedy="Start the release again.",
+            )
+        image, registry = self.config.images[step.image], self.config.registry
+        reference = f"{step.repository}:{step.tag}"
+        engine = self.engine()
+        with tempfile.TemporaryFile() as context:
+            content.write_context(self.repository.root, inputs.files, context)
+            context.seek(0)
+            engine.build(
+                context,
+                dockerfile=inputs.dockerfile,
+                tags=[reference],
+                build_args={**image.build_args, BUILD_ID: step.content_id},
+                on_line=say,
+                platform=registry.platform,
+            )
+        say("pushing", is_note=True)
+        engine.push(reference, on_line=say)
+        resolved = self.registry.resolve(registry.path(step.image), step.tag, registry.platform)
+        if resolved.env.get(BUILD_ID, step.content_id) != step.content_id:
+            raise RegistryError(
+                f"{reference} holds another build ({resolved.env[BUILD_ID]}).",
+                remedy="Somebody pushed over a content tag; delete it in the registry and release again.",
+            )
+        return {"digest": resolved.digest, "size_bytes": resolved.size_bytes}

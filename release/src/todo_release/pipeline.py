@@ -1,0 +1,107 @@
+"""Runs a plan. Every step is check, do, record: it looks whether it is done, does it if not, and writes it
+down.
+
+That makes a run repeatable from any point: killed anywhere and started again, it finds what is done and goes
+on. The pipeline knows no step; each kind of step brings a handler.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from todo_release.errors import ReleaseError
+from todo_release.events import (
+    Listener,
+    PlanEnded,
+    PlanStarted,
+    StepEnded,
+    StepFailed,
+    StepSpoke,
+    StepStarted,
+)
+from todo_release.journal import Journal
+from todo_release.plan import Plan
+from todo_release.steps import Step
+
+StepT_contra = TypeVar("StepT_contra", bound=Step, contravariant=True)
+Outcome = dict[str, Any]
+
+
+class Say(Protocol):
+    """How a handler speaks while it works."""
+
+    def __call__(self, text: str, *, is_note: bool = False) -> None:
+        """Tell a line of output, or (`is_note`) where the work stands."""
+
+
+class Handler(Protocol[StepT_contra]):
+    """Knows one kind of step."""
+
+    def check(self, step: StepT_contra) -> Outcome | None:
+        """What came of the step if it is done already, else None. Changes nothing."""
+
+    def do(self, step: StepT_contra, say: Say) -> Outcome:
+        """Do the step; what comes of it must be JSON. Raises ReleaseError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """What a plan runs with; `lock` gives the context in which an environment belongs to this run alone."""
+
+    handlers: Mapping[type[Step], Handler[Any]]
+    journal: Journal
+    listener: Listener
+    lock: Callable[[str], AbstractContextManager[object]]
+    clock: Callable[[], float] = field(default=time.monotonic)
+
+    def run(self, plan: Plan) -> None:
+        """Do every step that is not done, in order.
+
+        Raises:
+            ReleaseError: the first refusal of the plan, or the error of the step that failed.
+        """
+        if plan.refusals:
+            raise plan.refusals[0]
+        began = self.clock()
+        interrupted = self.journal.interrupted()
+        self.listener(PlanStarted(plan, interrupted.step if interrupted else None, self._expected()))
+        with ExitStack() as held:
+            locked: str | None = None
+            for step in plan.steps:
+                if step.is_done:
+                    self.listener(StepEnded(step, was_done=True, seconds=0, outcome={}))
+                    continue
+                if step.locks != locked:
+                    held.close()
+                    locked = step.locks
+                    if locked is not None:
+                        held.enter_context(self.lock(locked))
+                self._step(step)
+        self.listener(PlanEnded(plan, self.clock() - began))
+
+    def _step(self, step: Step) -> None:
+        handler = self.handlers[type(step)]
+
+        def say(text: str, *, is_note: bool = False) -> None:
+            self.listener(StepSpoke(step, text, is_note))
+
+        began = self.clock()
+        self.listener(StepStarted(step))
+        self.journal.write(step.id, "started")
+        try:
+            found = handler.check(step)
+            outcome = handler.do(step, say) if found is None else found
+        except ReleaseError as error:
+            seconds = self.clock() - began
+            self.journal.write(step.id, "failed", seconds=seconds, outcome={"problem": error.problem})
+            self.listener(StepFailed(step, seconds, error))
+            raise
+        seconds = self.clock() - began
+        self.journal.write(step.id, "done", seconds=seconds, outcome=outcome)
+        self.listener(StepEnded(step, was_done=found is not None, seconds=seconds, outcome=outcome))
+
+    def _expected(self) -> dict[str, float]:
+        done = [entry for entry in self.journal.read() if entry.happening == "done" and entry.seconds]
+        return {entry.step: entry.seconds for entry in done if entry.seconds}

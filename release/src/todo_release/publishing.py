@@ -1,0 +1,208 @@
+"""The steps that publish a version: release commit, tag, names of the images, push."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from todo_release import chart, images, journal
+from todo_release.chart import ImageReference
+from todo_release.config import Config
+from todo_release.errors import DeclinedError, RegistryError, RepositoryError
+from todo_release.git import Repository
+from todo_release.pipeline import Outcome, Say
+from todo_release.steps import Confirm, NameImages, Push, TagCommit, WriteVersion
+
+if TYPE_CHECKING:
+    from todo_release.registry import Registry
+
+SHORT = 12
+
+
+def release_files(config: Config) -> tuple[str, ...]:
+    """The files that a release edits and commits."""
+    return (f"{config.chart.path}/Chart.yaml", config.chart.values)
+
+
+def expected_files(
+    repository: Repository, config: Config, version: str, references: dict[str, ImageReference]
+) -> dict[str, str]:
+    """The release's files as they must be committed: those of the commit checked out, with the version's
+    edits.
+    """
+    head = repository.head()
+    chart_file, values_file = release_files(config)
+    return {
+        chart_file: chart.bump_chart(repository.text_at(head, chart_file), chart_file, version),
+        values_file: chart.bump_values(
+            repository.text_at(head, values_file),
+            values_file,
+            {config.images[name].values: reference for name, reference in references.items()},
+        ),
+    }
+
+
+def committed_images(repository: Repository, config: Config, commit: str) -> dict[str, ImageReference]:
+    """The images that a commit's values file names."""
+    text = repository.text_at(commit, config.chart.values)
+    return {
+        name: chart.read_image(text, config.chart.values, image.values)
+        for name, image in config.images.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class WriteVersionHandler:
+    """Edits the chart's files and commits them."""
+
+    repository: Repository
+    config: Config
+    registry: "Registry"
+
+    def check(self, step: WriteVersion) -> Outcome | None:
+        """Done when the commit that is checked out has the edits."""
+        head = self.repository.head()
+        expected = self._expected(step)
+        if any(self.repository.text_at(head, path) != text for path, text in expected.items()):
+            return None
+        return {"commit": head}
+
+    def do(self, step: WriteVersion, say: Say) -> Outcome:
+        """Write each file at once or not at all, then commit exactly these."""
+        for path, text in self._expected(step).items():
+            _write(self.repository.root, path, text)
+            say(f"wrote {path}", is_note=True)
+        return {"commit": self.repository.commit(step.files, f"release: {step.version}.")}
+
+    def _expected(self, step: WriteVersion) -> dict[str, str]:
+        references = images.references(self.repository, self.config, self.registry)
+        if references is None:
+            raise RegistryError(
+                "An image is no longer in the registry under its content tag.",
+                remedy="Start the release again.",
+            )
+        return expected_files(self.repository, self.config, step.version, references)
+
+
+@dataclass(frozen=True, slots=True)
+class TagHandler:
+    """Makes the tag on the commit that is checked out."""
+
+    repository: Repository
+
+    def check(self, step: TagCommit) -> Outcome | None:
+        """Done when the tag is there; it must then be on this commit.
+
+        Raises:
+            RepositoryError: it is on another one.
+        """
+        head, tagged = self.repository.head(), self.repository.tags().get(step.tag)
+        if tagged not in {None, head}:
+            raise RepositoryError(
+                f"The tag {step.tag} appeared on {tagged} while the release was running.",
+                remedy="Somebody else is releasing; look at their release first.",
+            )
+        return None if tagged is None else {"commit": tagged}
+
+    def do(self, step: TagCommit, say: Say) -> Outcome:
+        """Make it."""
+        head = self.repository.head()
+        self.repository.tag(step.tag, head, f"Release {step.tag}")
+        say(f"{step.tag} is {head[:SHORT]}", is_note=True)
+        return {"commit": head}
+
+
+@dataclass(frozen=True, slots=True)
+class NameImagesHandler:
+    """Gives every image of the version the tags of the version and of its commit."""
+
+    repository: Repository
+    config: Config
+    registry: "Registry"
+
+    def check(self, step: NameImages) -> Outcome | None:
+        """Done when every image has both.
+
+        Raises:
+            RegistryError: the version's tag is another image.
+        """
+        missing = 0
+        for name, image, tags in self._wanted(step):
+            for tag in tags:
+                digest = self.registry.digest(self.config.registry.path(name), tag)
+                if digest not in {None, image.digest}:
+                    raise RegistryError(
+                        f"{image.repository}:{tag} is {digest}, not {image.digest}.",
+                        remedy="Versions never change; delete that tag there, or release a new version.",
+                    )
+                missing += digest is None
+        return None if missing else {}
+
+    def do(self, step: NameImages, say: Say) -> Outcome:
+        """Write each tag as a second name of the manifest that is there; nothing is pulled or pushed."""
+        for name, image, tags in self._wanted(step):
+            for tag in tags:
+                self.registry.tag(self.config.registry.path(name), image.digest, tag)
+            say(f"{name}: {', '.join(tags)}", is_note=True)
+        return {}
+
+    def _wanted(self, step: NameImages) -> list[tuple[str, ImageReference, tuple[str, str]]]:
+        commit = self.repository.tags()[step.tag]
+        tags = (step.tag, f"sha-{commit[:SHORT]}")
+        return [
+            (name, image, tags)
+            for name, image in committed_images(self.repository, self.config, commit).items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PushHandler:
+    """Pushes the branch and the tag."""
+
+    repository: Repository
+
+    def check(self, step: Push) -> Outcome | None:
+        """Done when the remote has the tag: it never has the tag without the branch, as both go in one
+        push.
+        """
+        remote, here = self.repository.remote_refs(step.remote), self.repository.tags()
+        return {} if remote.tags.get(step.tag) == here[step.tag] else None
+
+    def do(self, step: Push, say: Say) -> Outcome:
+        """Push both or neither."""
+        self.repository.push(step.remote, step.branch, step.tag)
+        say(f"{step.remote} has {step.tag}", is_note=True)
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmHandler:
+    """Asks a person; `ask` answers a yes-or-no question."""
+
+    ask: Callable[[str], bool]
+
+    def check(self, step: Confirm) -> Outcome | None:
+        """Never done before it is asked; having agreed to an earlier run is no agreement to this one."""
+        return None
+
+    def do(self, step: Confirm, say: Say) -> Outcome:
+        """Ask.
+
+        Raises:
+            DeclinedError: the answer is no.
+        """
+        if not self.ask(f"Deploy {step.version} to {step.environment}?"):
+            raise DeclinedError(
+                f"{step.version} is not deployed to {step.environment}: nobody agreed.",
+                remedy="Run the same command again to go on from here; `--yes` agrees beforehand.",
+            )
+        return {}
+
+
+def _write(root: Path, path: str, text: str) -> None:
+    # The scratch file lies in the ignored folder of the journal, so that a kill leaves nothing in the tree.
+    scratch = root / journal.FOLDER / "scratch"
+    scratch.parent.mkdir(exist_ok=True)
+    scratch.write_text(text, encoding="utf-8", newline="")
+    scratch.chmod((root / path).stat().st_mode)
+    scratch.replace(root / path)

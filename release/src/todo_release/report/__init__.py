@@ -1,0 +1,3 @@
+"""Shows plans and runs: live for people at a terminal, lines elsewhere, JSON for programs, a summary for
+GitHub.
+"""

@@ -1,0 +1,48 @@
+"""What every way of showing can do, and the choice of one."""
+
+import sys
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from todo_release.errors import ReleaseError
+from todo_release.events import Event
+from todo_release.plan import Plan
+
+Output = Literal["auto", "live", "lines", "json"]
+
+
+class Reporter(Protocol):
+    """Shows plans, events and errors, and asks questions."""
+
+    def plan(self, plan: Plan) -> None:
+        """Show a plan that will not be run."""
+
+    def __call__(self, event: Event) -> None:
+        """Show an event of a run; called from several threads, one at a time."""
+
+    def failed(self, error: ReleaseError) -> None:
+        """Show why a command ended."""
+
+    def ask(self, question: str) -> bool:
+        """Ask a yes-or-no question; False when nobody can be asked."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+def choose(output: Output, environ: Mapping[str, str]) -> Reporter:
+    """The reporter for an output; `auto` is live on a terminal and lines elsewhere (also in CI and with
+    NO_COLOR).
+    """
+    from todo_release.report.lines import Lines
+
+    if output == "json":
+        from todo_release.report.machine import Machine
+
+        return Machine(sys.stdout)
+    is_live = sys.stdout.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb"
+    if output == "live" or (output == "auto" and is_live):
+        from todo_release.report.live import Live
+
+        return Live(has_color=not environ.get("NO_COLOR"))
+    return Lines(sys.stdout, can_ask=sys.stdin.isatty())

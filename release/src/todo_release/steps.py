@@ -1,0 +1,190 @@
+"""The steps a plan is made of: frozen data that says what is to be done and why, and nothing about how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to do. `is_done` says that the facts show it done already; the reason then says how that
+    is known.
+    """
+
+    kind: ClassVar[str]
+    reason: str
+    is_done: bool = False
+
+    @property
+    def id(self) -> str:
+        """Stable name in a journal, unique in a plan."""
+        return self.kind
+
+    @property
+    def title(self) -> str:
+        """What a person reads."""
+        raise NotImplementedError
+
+    @property
+    def locks(self) -> str | None:
+        """The environment whose lock must be held for this step; None for steps that touch none."""
+        return None
+
+    def as_json(self) -> Mapping[str, Any]:
+        """For machines: the kind, the id and every field."""
+        return {"kind": self.kind, "id": self.id, "title": self.title} | {
+            field.name: getattr(self, field.name) for field in fields(self)
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildImage(Step):
+    """Build an image from its inputs and push it under its content tag; done when the registry has that
+    tag.
+    """
+
+    kind = "build"
+    image: str
+    repository: str
+    content_id: str
+    digest: str | None = None
+
+    @property
+    def id(self) -> str:
+        """One a name of an image."""
+        return f"{self.kind}:{self.image}"
+
+    @property
+    def tag(self) -> str:
+        """The tag that says what is in the image."""
+        return f"content-{self.content_id}"
+
+    @property
+    def title(self) -> str:
+        """Reads `Build backend` or `Reuse backend`."""
+        return f"{'Reuse' if self.is_done else 'Build'} {self.image}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteVersion(Step):
+    """Write the version and the image digests into the chart's files, and commit exactly those."""
+
+    kind = "commit"
+    version: str
+    files: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Reads `Commit 0.1.0`."""
+        return f"Commit {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagCommit(Step):
+    """Make the annotated tag of a version on the release commit."""
+
+    kind = "tag"
+    tag: str
+
+    @property
+    def title(self) -> str:
+        """Reads `Tag v0.1.0`."""
+        return f"Tag {self.tag}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameImages(Step):
+    """Give the images of a version its tags: the version and the commit."""
+
+    kind = "name-images"
+    tag: str
+    images: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Reads `Name the images v0.1.0`."""
+        return f"Name the images {self.tag}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push(Step):
+    """Push the branch and the tag to the remote, both or neither."""
+
+    kind = "push"
+    remote: str
+    branch: str
+    tag: str
+
+    @property
+    def title(self) -> str:
+        """Reads `Push main and v0.1.0 to origin`."""
+        return f"Push {self.branch} and {self.tag} to {self.remote}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm(Step):
+    """Ask a person whether an environment may be changed."""
+
+    kind = "confirm"
+    environment: str
+    version: str
+
+    @property
+    def id(self) -> str:
+        """One an environment."""
+        return f"{self.kind}:{self.environment}"
+
+    @property
+    def title(self) -> str:
+        """Reads `Confirm production`."""
+        return f"Confirm {self.environment}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploy(Step):
+    """Bring an environment to a version and wait until it runs; undo it when it cannot."""
+
+    kind = "deploy"
+    environment: str
+    version: str
+
+    @property
+    def id(self) -> str:
+        """One an environment."""
+        return f"{self.kind}:{self.environment}"
+
+    @property
+    def title(self) -> str:
+        """Reads `Deploy 0.1.0 to staging`."""
+        return f"Deploy {self.version} to {self.environment}"
+
+    @property
+    def locks(self) -> str:
+        """The environment itself."""
+        return self.environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify(Step):
+    """Run the smoke checks of an environment and record the version there as verified; undo it when they
+    fail.
+    """
+
+    kind = "verify"
+    environment: str
+    version: str
+
+    @property
+    def id(self) -> str:
+        """One an environment."""
+        return f"{self.kind}:{self.environment}"
+
+    @property
+    def title(self) -> str:
+        """Reads `Verify 0.1.0 in staging`."""
+        return f"Verify {self.version} in {self.environment}"
+
+    @property
+    def locks(self) -> str:
+        """The environment, so that nothing else is deployed while it is judged."""
+        return self.environment

@@ -1,0 +1,203 @@
+"""Looks at git, the registry and the environments, all at the same time, and writes down the facts for a
+plan.
+
+Nothing is changed. What cannot be looked at becomes a problem among the facts, so that one unreachable
+cluster does not hide what is wrong with the work tree.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from todo_release import chart, images, publishing, versions
+from todo_release import records as records_of
+from todo_release.chart import ImageReference
+from todo_release.deployment import prepare
+from todo_release.environments import Operator, running_in
+from todo_release.errors import ReleaseError
+from todo_release.facts import ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
+from todo_release.git import RemoteRefs
+from todo_release.images import Inputs
+
+if TYPE_CHECKING:
+    from todo_release.registry import Registry
+
+PARALLEL_LOOKS = 8
+
+
+def survey(operator: Operator, registry: "Registry", version: str, environments: Sequence[str]) -> Facts:
+    """The facts for releasing a version to some environments.
+
+    Raises:
+        ConfigError: release.yaml names inputs, files or values that are not there.
+        RepositoryError: the work tree is none, or its remote does not answer.
+        VersionError: `version` is no semantic version.
+    """
+    tag = versions.tag_of(versions.parse(version))
+    config, repository = operator.config, operator.repository
+    with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
+        remote_later = pool.submit(repository.remote_refs, config.remote) if config.remote else None
+        tags = repository.tags()
+        commit = tags.get(tag)
+        sites_later = [pool.submit(_environment, operator, name, version, commit) for name in environments]
+        inputs = {name: images.read(repository, config, name) for name in config.images}
+        lookups = {
+            name: pool.submit(_lookup, registry, config.registry.path(name), inputs[name].tag, tag)
+            for name in config.images
+        }
+        remote = remote_later.result() if remote_later else None
+        found = {name: lookup.result() for name, lookup in lookups.items()}
+        sites = [site.result() for site in sites_later]
+    problems = _distinct([*(problem for _, _, problem in found.values()), *(problem for _, problem in sites)])
+    references = {
+        name: ImageReference(config.registry.reference(name), inputs[name].tag, digest)
+        for name, (digest, _, _) in found.items()
+        if digest is not None
+    }
+    expected = (
+        publishing.expected_files(repository, config, version, references)
+        if len(references) == len(config.images)
+        else {}
+    )
+    return Facts(
+        git=_git(operator, tag, tags, remote, expected),
+        images=_images(operator, tag, tags, inputs, found),
+        chart=_chart(operator, expected),
+        environments=tuple(site for site, _ in sites),
+        problems=problems,
+    )
+
+
+def _git(
+    operator: Operator, tag: str, tags: dict[str, str], remote: RemoteRefs | None, expected: dict[str, str]
+) -> GitFacts:
+    repository, config = operator.repository, operator.config
+    head, branch = repository.head(), repository.branch()
+    commit = tags.get(tag)
+    remote_head = remote.branches.get(config.branch) if remote else None
+    known = {*tags, *(remote.tags if remote else ())} - {tag}
+    return GitFacts(
+        head=head,
+        branch=branch,
+        release_branch=config.branch,
+        remote=config.remote,
+        unexpected=tuple(path for path in repository.dirty() if not _is_ours(operator, path, expected)),
+        released=tuple(str(version) for version in versions.of_tags(known)),
+        tag_commit=commit,
+        remote_tag_commit=remote.tags.get(tag) if remote else None,
+        is_behind_remote=remote_head is not None and not repository.is_ancestor(remote_head, head),
+        changed=_changed(operator, commit) if commit else (),
+    )
+
+
+def _is_ours(operator: Operator, path: str, expected: dict[str, str]) -> bool:
+    """Whether a dirty file is what an interrupted run of this very release wrote."""
+    return path in expected and (operator.repository.root / path).read_bytes() == expected[path].encode()
+
+
+def _changed(operator: Operator, commit: str) -> tuple[str, ...]:
+    config, repository = operator.config, operator.repository
+    changed = {
+        path
+        for image in config.images.values()
+        for path in repository.changed_since(commit, image.inputs, image.exclude)
+    }
+    return tuple(
+        sorted({*changed, *repository.changed_since(commit, [config.chart.path, config.chart.values])})
+    )
+
+
+def _images(
+    operator: Operator,
+    tag: str,
+    tags: dict[str, str],
+    inputs: dict[str, Inputs],
+    found: dict[str, tuple[str | None, str | None, ReleaseError | None]],
+) -> tuple[ImageFacts, ...]:
+    config, repository = operator.config, operator.repository
+    last = tags.get(tag) or _last_commit(tags)
+    before = _images_of(operator, last) if last else {}
+    return tuple(
+        ImageFacts(
+            name=name,
+            repository=config.registry.reference(name),
+            content_id=inputs[name].content_id,
+            digest=digest,
+            changed=repository.changed_since(last, image.inputs, image.exclude) if last else None,
+            last=before.get(name),
+            is_named=digest is not None and named == digest,
+        )
+        for (name, image), (digest, named, _) in zip(config.images.items(), found.values(), strict=True)
+    )
+
+
+def _images_of(operator: Operator, commit: str) -> dict[str, ImageReference]:
+    """The images of an earlier release; those it did not have yet are left out."""
+    config = operator.config
+    try:
+        text = operator.repository.text_at(commit, config.chart.values)
+    except ReleaseError:
+        return {}
+    known = {}
+    for name, image in config.images.items():
+        try:
+            known[name] = chart.read_image(text, config.chart.values, image.values)
+        except ReleaseError:
+            continue
+    return known
+
+
+def _chart(operator: Operator, expected: dict[str, str]) -> ChartFacts:
+    repository, config = operator.repository, operator.config
+    head = repository.head()
+    files = publishing.release_files(config)
+    return ChartFacts(
+        version=chart.read_version(repository.text_at(head, files[0]), files[0]),
+        files=files,
+        is_committed=bool(expected)
+        and all(repository.text_at(head, path) == text for path, text in expected.items()),
+    )
+
+
+def _lookup(
+    registry: "Registry", path: str, content_tag: str, version_tag: str
+) -> tuple[str | None, str | None, ReleaseError | None]:
+    try:
+        return registry.digest(path, content_tag), registry.digest(path, version_tag), None
+    except ReleaseError as problem:
+        return None, None, problem
+
+
+def _environment(
+    operator: Operator, name: str, version: str, commit: str | None
+) -> tuple[EnvironmentFacts, ReleaseError | None]:
+    settings = operator.config.environment(name)
+    target_id, running, is_verified, problem = None, None, False, None
+    try:
+        access = operator.reach(name)
+        running = running_in(access)
+        if commit is not None:
+            with prepare(operator.repository, operator.config, name, version, commit) as deployment:
+                target_id = deployment.id
+                is_verified = records_of.is_verified(access.records.read(), version, deployment.digests)
+    except ReleaseError as error:
+        problem = error
+    facts = EnvironmentFacts(
+        name=name,
+        requires=settings.requires,
+        needs_confirmation=settings.confirm,
+        target_id=target_id,
+        running=running,
+        is_verified=is_verified,
+    )
+    return facts, problem
+
+
+def _last_commit(tags: dict[str, str]) -> str | None:
+    released = versions.of_tags(tags)
+    return tags[versions.tag_of(released[-1])] if released else None
+
+
+def _distinct(problems: Sequence[ReleaseError | None]) -> tuple[ReleaseError, ...]:
+    """One problem once, however many looks met it."""
+    return tuple({problem.problem: problem for problem in problems if problem is not None}.values())

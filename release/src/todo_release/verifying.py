@@ -1,0 +1,74 @@
+"""The step that judges an environment: smoke checks from outside, the verdict recorded where the next one
+looks.
+"""
+
+import time
+from dataclasses import dataclass
+
+from todo_release import records as records_of
+from todo_release.deployment import prepare
+from todo_release.environments import Access, Operator, running_in
+from todo_release.errors import ReleaseError, SmokeError
+from todo_release.pipeline import Outcome, Say
+from todo_release.steps import Verify
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyHandler:
+    """Runs the smoke checks of release.yaml against the environment's URL."""
+
+    operator: Operator
+
+    def check(self, step: Verify) -> Outcome | None:
+        """Done when these digests are recorded as verified and the environment still runs them, ready."""
+        access = self.operator.reach(step.environment)
+        with prepare(
+            self.operator.repository,
+            self.operator.config,
+            step.environment,
+            step.version,
+            self.operator.commit_of(step.version),
+        ) as deployment:
+            running = running_in(access)
+            if running is None or not running.is_deployed(deployment.id) or not running.is_ready:
+                return None
+            if not records_of.is_verified(access.records.read(), step.version, deployment.digests):
+                return None
+        return {"checks": 0}
+
+    def do(self, step: Verify, say: Say) -> Outcome:
+        """Run the checks and record the verdict; a version that fails is taken back.
+
+        Raises:
+            SmokeError: a check fails, or something else was deployed meanwhile.
+        """
+        from todo_release import smoke
+
+        access = self.operator.reach(step.environment)
+        running = running_in(access)
+        if running is None or running.version != step.version:
+            raise SmokeError(
+                f"{step.environment} runs {running.version if running else 'nothing'}, not {step.version}.",
+                remedy=f"Run `inv deploy --env {step.environment} --version {step.version}`.",
+            )
+        began = time.monotonic()
+        results = smoke.run(
+            self.operator.config.smoke_of(step.environment), access.settings.url, on_result=say
+        )
+        seconds = time.monotonic() - began
+        failed = [result for result in results if not result.is_ok]
+        if failed:
+            error = SmokeError(
+                f"{step.environment} does not answer as it should: "
+                + "; ".join(f"{one.name}: {one.detail}" for one in failed),
+                remedy=f"Read `inv logs --env {step.environment}` and correct the cause.",
+            )
+            raise self._failed(access, running.revision, error, say)
+        access.records.finish(running.revision, "verified", seconds={"verify": seconds})
+        return {"checks": len(results), "verify_seconds": seconds}
+
+    def _failed(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:
+        done = self.operator.fail(access, revision, error, say)
+        say(done, is_note=True)
+        error.add_note(done)
+        return error

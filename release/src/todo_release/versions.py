@@ -1,0 +1,83 @@
+"""Semantic versions: which may be released next, and the tags that say which were."""
+
+from collections.abc import Iterable
+
+from semver import Version
+
+from todo_release.errors import VersionError
+
+TAG_PREFIX = "v"
+KINDS = ("major", "minor", "patch", "prerelease")
+
+
+def parse(text: str) -> Version:
+    """The version that a person wrote; build metadata is refused because image tags cannot carry it.
+
+    Raises:
+        VersionError: not a semantic version (semver.org), or one with build metadata.
+    """
+    try:
+        version = Version.parse(text)
+    except ValueError as error:
+        raise VersionError(
+            f"{text!r} is not a semantic version.", remedy=f"Write MAJOR.MINOR.PATCH, {_guess(text)}."
+        ) from error
+    if version.build:
+        raise VersionError(
+            f"{text!r} carries build metadata, which an image tag cannot.",
+            remedy=f"Use {version.finalize_version()}.",
+        )
+    return version
+
+
+def tag_of(version: Version) -> str:
+    """The git tag of a version."""
+    return f"{TAG_PREFIX}{version}"
+
+
+def of_tags(tags: Iterable[str]) -> list[Version]:
+    """The versions that tags name, lowest first; tags of any other form are not versions and are left out."""
+    found = []
+    for tag in tags:
+        text = tag.removeprefix(TAG_PREFIX)
+        if tag != text and Version.is_valid(text):
+            found.append(Version.parse(text))
+    return sorted(found)
+
+
+def check_follows(version: Version, released: Iterable[Version]) -> str:
+    """Say how a new version relates to the last one released ("minor after 0.1.0", "the first release").
+
+    Raises:
+        VersionError: not greater than every version released so far.
+    """
+    last = max(released, default=None)
+    if last is None:
+        return "the first release"
+    if version <= last:
+        raise VersionError(
+            f"{version} is not greater than {last}, the last version released.",
+            remedy=f"The next ones are {', '.join(str(bump(last, kind)) for kind in KINDS[:3])}.",
+        )
+    return f"{_kind(last, version)} after {last}"
+
+
+def bump(version: Version, kind: str) -> Version:
+    """The next version of a kind (one of KINDS); `prerelease` counts rc.1, rc.2, … of the next patch."""
+    return version.next_version(kind, prerelease_token="rc")  # noqa: S106 -- semver calls the word before the number a token
+
+
+def _kind(last: Version, version: Version) -> str:
+    if version.prerelease:
+        return "pre-release"
+    if version.major != last.major:
+        return "major"
+    if version.minor != last.minor:
+        return "minor"
+    return "patch" if version.patch != last.patch else "final"
+
+
+def _guess(text: str) -> str:
+    numbers = [part for part in text.strip().lstrip("vV").split(".") if part.isdigit()]
+    padded = [str(int(part)) for part in [*numbers, "0", "0", "0"][:3]]
+    return f"for example {'.'.join(padded) if numbers else '1.2.3'}"
