@@ -28,9 +28,7 @@ async def test_create_returns_the_stored_task_and_where_it_is(alice: httpx2.Asyn
     response = await alice.post("/api/todos", json=TASK)
     created = response.json()
     assert response.status_code == 201
-    assert (
-        created | {"title": "Write the report", "description": "With figures", "priority": "high"} == created
-    )
+    assert created | TASK | {"completed": False, "due_date": "2026-12-24T16:00:00Z"} == created
     assert created["created_at"] == created["updated_at"]
     assert (await alice.get(response.headers["Location"])).json() == created
 

@@ -66,7 +66,6 @@ class KeySet:
         return instant is not None and self._clock() - instant < seconds
 
     async def _fetch(self) -> None:
-        self._tried_at = self._clock()
         try:
             response = await self._client.get(self._url, timeout=_FETCH_TIMEOUT_SECONDS)
             response.raise_for_status()
@@ -74,6 +73,7 @@ class KeySet:
             self._fetched_at = self._clock()
         except (httpx2.HTTPError, ValueError, jwt.PyJWTError) as error:
             _log.warning("jwks_fetch_failed", url=self._url, error=repr(error))
+        self._tried_at = self._clock()  # not before: who comes during the fetch must wait for it
 
 
 def _ed25519_keys(document: Any) -> dict[str, jwt.PyJWK]:

@@ -1,0 +1,294 @@
+"""Tokens against a real key server: what is accepted, what is refused, and what the issuer is asked."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import Depends
+
+from todo_kit.app import create_service
+from todo_kit.auth import InvalidTokenError, Principal, TokenVerifier, current_principal
+from todo_kit.jwks import (
+    MAX_STALE_SECONDS,
+    REFRESH_INTERVAL_SECONDS,
+    TTL_SECONDS,
+    KeySet,
+    KeysUnavailableError,
+)
+from todo_kit.settings import ServiceSettings
+from todo_kit.testing import TokenIssuer
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        """Begin at an instant that means nothing."""
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return seconds."""
+        return self.now
+
+
+@pytest.fixture
+async def verifier(issuer: TokenIssuer) -> AsyncIterator[TokenVerifier]:
+    """Return a verifier of the issuer's tokens for `todo-api`."""
+    verifier = TokenVerifier(issuer.issuer, "todo-api", issuer.jwks_url)
+    yield verifier
+    await verifier.aclose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands still."""
+    return Clock()
+
+
+@pytest.fixture
+async def keys(issuer: TokenIssuer, clock: Clock) -> AsyncIterator[KeySet]:
+    """Return a key set on that clock."""
+    async with httpx2.AsyncClient() as client:
+        yield KeySet(issuer.jwks_url, client, clock=clock)
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
+    """Return a token that is put together by hand."""
+    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+async def test_good_token_speaks_for_its_user_until_it_expires(
+    verifier: TokenVerifier, issuer: TokenIssuer
+) -> None:
+    """A token as Better Auth issues it, with several audiences, names user and end."""
+    token = issuer.token("user-a", audience=["todo-api", "todo-mcp"], ttl=60)
+    principal = await verifier.verify(token)
+    assert principal.user_id == "user-a"
+    assert abs(principal.expires_at - (datetime.now(UTC) + timedelta(seconds=60))) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"audience": "todo-mcp"},
+        {"ttl": -60},
+        {"iss": "http://elsewhere.test"},
+        {"sub": ""},
+        {"sub": 7},
+        {"iat": 99_999_999_999},
+        {"nbf": 99_999_999_999},
+        {"exp": None},
+        {"iat": None},
+        {"sub": None},
+        {"iss": None},
+        {"aud": None},
+    ],
+    ids=str,
+)
+async def test_token_with_a_wrong_or_missing_claim_is_refused(
+    verifier: TokenVerifier, issuer: TokenIssuer, changes: dict[str, Any]
+) -> None:
+    """Signature alone is not enough: who issued it, for whom, to whom and until when must all be right."""
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(issuer.token("user-a", **changes))
+
+
+async def test_token_signed_by_another_key_is_refused(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
+    """A published key id does not help a signature made with another key."""
+    claims = jwt.decode(issuer.token("user-a"), options={"verify_signature": False})
+    stranger = Ed25519PrivateKey.generate()
+    token = jwt.encode(claims, stranger, algorithm="EdDSA", headers={"kid": issuer.key_id})
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(token)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "ES256", "RS256", "eddsa"])
+async def test_token_of_another_algorithm_is_refused(
+    verifier: TokenVerifier, issuer: TokenIssuer, algorithm: str
+) -> None:
+    """Only EdDSA is accepted, and the issuer is not even asked about anything else."""
+    claims = jwt.decode(issuer.token("user-a"), options={"verify_signature": False})
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(forged({"alg": algorithm, "kid": issuer.key_id}, claims, b"signature"))
+    assert issuer.fetches == 0
+
+
+async def test_public_key_is_no_hmac_secret(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
+    """The classic confusion (CVE-2022-29217): what everyone may read must not sign."""
+    claims = jwt.decode(issuer.token("user-a"), options={"verify_signature": False})
+    public_key = issuer.key_set()["keys"][0]["x"]
+    token = jwt.encode(claims, public_key, algorithm="HS256", headers={"kid": issuer.key_id})
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJFZERTQSJ9..", forged({"alg": "EdDSA"}, {})])
+async def test_what_is_no_usable_jwt_is_refused(verifier: TokenVerifier, token: str) -> None:
+    """Noise, and a token that names no key, are refused without a fault."""
+    with pytest.raises(InvalidTokenError):
+        await verifier.verify(token)
+
+
+async def test_refusal_never_repeats_the_token(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
+    """Details go to callers and logs."""
+    token = issuer.token("user-a", ttl=-60)
+    with pytest.raises(InvalidTokenError) as refusal:
+        await verifier.verify(token)
+    assert token not in str(refusal.value)
+    assert refusal.value.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+async def test_many_tokens_cost_the_issuer_one_request(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
+    """Keys are fetched once, also when the first tokens come together."""
+    token = issuer.token("user-a")
+    await asyncio.gather(*(verifier.verify(token) for _ in range(20)))
+    assert issuer.fetches == 1
+
+
+async def test_new_key_is_fetched_when_a_token_names_it(
+    keys: KeySet, issuer: TokenIssuer, clock: Clock
+) -> None:
+    """After a rotation the first token with the new key id brings the key in."""
+    await keys.find(issuer.key_id)
+    new = issuer.rotate()
+    clock.now += REFRESH_INTERVAL_SECONDS
+    assert await keys.find(new) is not None
+    assert issuer.fetches == 2
+
+
+async def test_invented_key_ids_cannot_make_us_ask_the_issuer_often(
+    keys: KeySet, issuer: TokenIssuer, clock: Clock
+) -> None:
+    """However many there are, one request goes out in each interval."""
+    for _ in range(50):
+        assert await keys.find("invented") is None
+    clock.now += REFRESH_INTERVAL_SECONDS
+    for _ in range(50):
+        assert await keys.find("invented") is None
+    assert issuer.fetches == 2
+
+
+async def test_withdrawn_key_is_forgotten_when_the_keys_are_due(
+    keys: KeySet, issuer: TokenIssuer, clock: Clock
+) -> None:
+    """A key that the issuer no longer publishes is good for at most the time keys are kept."""
+    old = issuer.key_id
+    assert await keys.find(old) is not None
+    issuer.rotate(keep_old=False)
+    clock.now += TTL_SECONDS
+    assert await keys.find(old) is None
+
+
+async def test_last_keys_stay_good_while_the_issuer_fails(
+    keys: KeySet, issuer: TokenIssuer, clock: Clock
+) -> None:
+    """An outage of the frontend does not sign anyone out; it is asked again, but not at every request."""
+    assert await keys.find(issuer.key_id) is not None
+    issuer.is_failing = True
+    clock.now += TTL_SECONDS
+    for _ in range(10):
+        assert await keys.find(issuer.key_id) is not None
+    assert issuer.fetches == 2
+
+
+async def test_keys_are_not_trusted_for_ever_without_the_issuer(
+    keys: KeySet, issuer: TokenIssuer, clock: Clock
+) -> None:
+    """After an hour of failures nothing can be known any more, which is a 503 and not a 401."""
+    await keys.find(issuer.key_id)
+    issuer.is_failing = True
+    clock.now += MAX_STALE_SECONDS
+    with pytest.raises(KeysUnavailableError):
+        await keys.find(issuer.key_id)
+
+
+async def test_recovered_issuer_is_asked_again_after_the_interval(
+    keys: KeySet, issuer: TokenIssuer, clock: Clock
+) -> None:
+    """Failing from the start answers 503 until the issuer is back."""
+    issuer.is_failing = True
+    with pytest.raises(KeysUnavailableError):
+        await keys.find(issuer.key_id)
+    issuer.is_failing = False
+    clock.now += REFRESH_INTERVAL_SECONDS
+    assert await keys.find(issuer.key_id) is not None
+
+
+async def test_slow_issuer_holds_up_one_request_only(issuer: TokenIssuer, clock: Clock) -> None:
+    """While one request renews the keys, the others use those they have."""
+    is_first, is_renewing, release = True, asyncio.Event(), asyncio.Event()
+
+    async def answer(_request: httpx2.Request) -> httpx2.Response:
+        nonlocal is_first
+        if not is_first:
+            is_renewing.set()
+            await release.wait()
+        is_first = False
+        return httpx2.Response(200, json=issuer.key_set())
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        keys = KeySet(issuer.jwks_url, client, clock=clock)
+        await keys.find(issuer.key_id)
+        clock.now += TTL_SECONDS
+        renewing = asyncio.create_task(keys.find(issuer.key_id))
+        async with asyncio.timeout(5):
+            await is_renewing.wait()
+            assert await keys.find(issuer.key_id) is not None
+        assert not renewing.done()
+        release.set()
+        assert await renewing is not None
+
+
+@pytest.mark.parametrize("body", ["", "[]", '{"keys": 1}', '{"keys": [{"kid": "a", "crv": "Ed25519"}]}'])
+async def test_answer_that_is_no_key_set_counts_as_a_failure(clock: Clock, body: str) -> None:
+    """A proxy's page in place of the keys is an outage, not an empty key set."""
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, text=body))
+    async with httpx2.AsyncClient(transport=transport) as client:
+        with pytest.raises(KeysUnavailableError):
+            await KeySet("http://issuer.test/jwks", client, clock=clock).find("a")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "challenge"),
+    [
+        ({}, 401, "Bearer"),
+        ({"Authorization": "Basic dTpw"}, 401, "Bearer"),
+        ({"Authorization": "Bearer nonsense"}, 401, 'Bearer error="invalid_token"'),
+    ],
+)
+async def test_dependency_answers_as_rfc_6750_asks(
+    settings: ServiceSettings, verifier: TokenVerifier, headers: dict[str, str], status: int, challenge: str
+) -> None:
+    """Without a token the challenge is bare; with a bad one it says so."""
+    response = await _whoami(settings, verifier, headers)
+    assert (response.status_code, response.headers["WWW-Authenticate"]) == (status, challenge)
+
+
+async def test_dependency_gives_the_caller(
+    settings: ServiceSettings, verifier: TokenVerifier, issuer: TokenIssuer
+) -> None:
+    """A route gets whom the token speaks for."""
+    response = await _whoami(settings, verifier, {"Authorization": f"Bearer {issuer.token('user-a')}"})
+    assert response.json() == "user-a"
+
+
+async def _whoami(
+    settings: ServiceSettings, verifier: TokenVerifier, headers: dict[str, str]
+) -> httpx2.Response:
+    app = create_service(settings)
+    app.state.verifier = verifier
+
+    @app.get("/whoami")
+    async def whoami(caller: Annotated[Principal, Depends(current_principal)]) -> str:
+        return caller.user_id
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://app.test") as client:
+        return await client.get("/whoami", headers=headers)

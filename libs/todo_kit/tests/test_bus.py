@@ -1,0 +1,155 @@
+"""What the sidecar is answered for each way in which handling an event can end."""
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from structlog.testing import capture_logs
+
+from todo_kit.app import create_service
+from todo_kit.bus import DaprPublisher, DropEvent, PublishError, subscribe
+from todo_kit.events import NotificationCreated, ReceivedEvent
+from todo_kit.settings import ServiceSettings
+from todo_kit.testing import MemoryPublisher
+
+
+def notification(title: str = "Done") -> NotificationCreated:
+    """Return a payload."""
+    return NotificationCreated(
+        notification_id=uuid4(),
+        user_id="user-a",
+        kind="task.completed",
+        title=title,
+        task_id=None,
+        link=None,
+        created_at=datetime.now(UTC),
+    )
+
+
+class Consumer:
+    """An application that subscribes to `notifications` and keeps what it is given."""
+
+    def __init__(self, settings: ServiceSettings, error: Exception | None = None) -> None:
+        """Raise `error`, if there is one, at every event."""
+        self.app: FastAPI = create_service(settings)
+        self.received: list[ReceivedEvent[NotificationCreated]] = []
+        self._error = error
+        subscribe(
+            self.app,
+            "pubsub",
+            "notifications",
+            self.handle,
+            event_model=NotificationCreated,
+            dead_letter_topic="dead-letters",
+        )
+
+    async def handle(self, event: ReceivedEvent[NotificationCreated]) -> None:
+        """Keep the event."""
+        if self._error is not None:
+            raise self._error
+        self.received.append(event)
+
+    async def post(self, body: bytes) -> httpx2.Response:
+        """Deliver a body as it is."""
+        transport = httpx2.ASGITransport(self.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://app.test") as client:
+            return await client.post("/events/notifications", content=body)
+
+
+async def deliver(consumer: Consumer, payload: NotificationCreated, event_id: str = "event-1") -> str:
+    """Publish to the consumer through the double and return what the sidecar would have been answered."""
+    publisher = MemoryPublisher(consumer.app)
+    await publisher.publish(
+        "notifications", payload.to_json(), event_id=event_id, event_type="notification.created", key="user-a"
+    )
+    (outcome,) = publisher.outcomes
+    return outcome
+
+
+async def test_sidecar_is_told_topic_route_and_dead_letters(settings: ServiceSettings) -> None:
+    """daprd reads this list when it starts."""
+    consumer = Consumer(settings)
+    transport = httpx2.ASGITransport(consumer.app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://app.test") as client:
+        listed = (await client.get("/dapr/subscribe")).json()
+    assert listed == [
+        {
+            "pubsubname": "pubsub",
+            "topic": "notifications",
+            "route": "/events/notifications",
+            "deadLetterTopic": "dead-letters",
+        }
+    ]
+
+
+async def test_handled_event_is_confirmed(settings: ServiceSettings) -> None:
+    """The handler gets the payload, and the id by which it knows a repeat."""
+    consumer = Consumer(settings)
+    payload = notification()
+    assert await deliver(consumer, payload, "event-7") == "SUCCESS"
+    (event,) = consumer.received
+    assert (event.id, event.type, event.topic) == ("event-7", "notification.created", "notifications")
+    assert event.data == payload
+
+
+async def test_event_that_the_handler_gives_up_is_dropped(settings: ServiceSettings) -> None:
+    """DROP sends it to the dead letters."""
+    assert await deliver(Consumer(settings, DropEvent("no such user")), notification()) == "DROP"
+
+
+async def test_any_other_failure_asks_for_the_event_again(settings: ServiceSettings) -> None:
+    """A fault may pass; a status of 500 leaves the repeat to the resiliency policy."""
+    consumer = Consumer(settings, RuntimeError("database gone"))
+    assert await deliver(consumer, notification()) == "RETRY"
+    transport = MemoryPublisher(consumer.app)
+    await transport.publish("notifications", notification().to_json(), event_id="e", event_type="t", key="k")
+    assert transport.outcomes == ["RETRY"]
+
+
+async def test_retry_is_an_error_status(settings: ServiceSettings) -> None:
+    """The status says it too, for whoever reads only that."""
+    consumer = Consumer(settings, RuntimeError("database gone"))
+    body = ReceivedEvent[NotificationCreated](
+        id="e", type="t", source="s", topic="notifications", data=notification()
+    )
+    assert (await consumer.post(body.model_dump_json().encode())).status_code == 500
+
+
+UNFIT = b'{"id": "e", "type": "t", "source": "s", "topic": "x", "data": {"title": "Secret"}}'
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", UNFIT])
+async def test_malformed_event_is_dropped_and_logged_without_its_text(
+    settings: ServiceSettings, body: bytes
+) -> None:
+    """It would be malformed again; the log names places and reasons, never what a user wrote."""
+    consumer = Consumer(settings)
+    with capture_logs() as logs:
+        response = await consumer.post(body)
+    assert (response.status_code, response.json()) == (200, {"status": "DROP"})
+    (line,) = [line for line in logs if line["event"] == "event_malformed"]
+    assert "Secret" not in str(line)
+    assert consumer.received == []
+
+
+async def test_unknown_members_are_ignored(settings: ServiceSettings) -> None:
+    """A newer publisher may add to a payload before its consumers are updated."""
+    payload = notification().model_dump(mode="json") | {"added_later": 1}
+    consumer = Consumer(settings)
+    envelope = {"id": "e", "type": "t", "source": "s", "topic": "notifications", "data": payload}
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(consumer.app), base_url="http://app.test"
+    ) as client:
+        response = await client.post("/events/notifications", json=envelope)
+    assert response.json() == {"status": "SUCCESS"}
+    assert isinstance(consumer.received[0].data.notification_id, UUID)
+
+
+async def test_publishing_without_a_sidecar_fails_instead_of_waiting() -> None:
+    """Nobody listens on port 1: the relay hears of it and keeps the event."""
+    publisher = DaprPublisher("pubsub", address="127.0.0.1:1")
+    with pytest.raises(PublishError, match="UNAVAILABLE"):
+        await publisher.publish("t", b"{}", event_id="e", event_type="t", key="k")
+    await publisher.aclose()
