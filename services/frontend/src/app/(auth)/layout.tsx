@@ -1,0 +1,16 @@
+import { redirect } from "next/navigation";
+import type { ReactNode } from "react";
+
+import { Brand } from "@/features/session/brand";
+import { signedInUser } from "@/server/auth";
+
+/** The pages for visitors; who is signed in already has no business here. */
+export default async function AuthLayout({ children }: { children: ReactNode }) {
+  if ((await signedInUser()) !== null) redirect("/");
+  return (
+    <main className="mx-auto flex min-h-dvh max-w-sm flex-col justify-center gap-6 p-6">
+      <Brand />
+      {children}
+    </main>
+  );
+}

@@ -1,0 +1,9 @@
+import type { Metadata } from "next";
+
+import { SignInForm } from "@/features/accounts/sign-in-form";
+
+export const metadata: Metadata = { title: "Sign in" };
+
+export default function SignInPage() {
+  return <SignInForm />;
+}

@@ -1,0 +1,9 @@
+import { environment } from "@/server/environment";
+import { health } from "@/server/health";
+
+export const dynamic = "force-dynamic";
+
+/** The process is alive; says nothing of what it depends on. */
+export function GET(): Response {
+  return Response.json(health(environment().BUILD_ID));
+}

@@ -1,0 +1,12 @@
+import { createReadiness } from "@/server/health";
+import { processState } from "@/server/process-state";
+
+export const dynamic = "force-dynamic";
+
+const readiness = createReadiness(() => processState().pool.query("select 1"));
+
+/** 200 while requests are welcome, 503 while the process drains or the database is out of reach. */
+export async function GET(): Promise<Response> {
+  const answer = await readiness(processState().isDraining);
+  return Response.json(answer, { status: answer.status === "ready" ? 200 : 503 });
+}

@@ -1,0 +1,68 @@
+/** The bearer token for the services behind the ingress: fetched with the session cookie, shared by all requests. */
+import { ProblemError, SignedOutError, UnreachableError, problemOf } from "./errors";
+
+/** A token is replaced this long before it expires: longer than a request takes and than clocks differ. */
+const MARGIN_MS = 60_000;
+
+interface CachedToken {
+  readonly value: string;
+  readonly expiresAt: number;
+}
+
+interface TokenSourceOptions {
+  readonly fetch?: typeof fetch;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+export class TokenSource {
+  readonly #fetch: typeof fetch;
+  readonly #now: () => number;
+  #cached: CachedToken | undefined;
+  #pending: Promise<CachedToken> | undefined;
+
+  constructor({ fetch: send = (...request) => fetch(...request), now = Date.now }: TokenSourceOptions = {}) {
+    this.#fetch = send;
+    this.#now = now;
+  }
+
+  /**
+   * A token that is valid for a while yet. Callers at the same time share one request.
+   *
+   * @throws SignedOutError when there is no session, UnreachableError, ProblemError.
+   */
+  async get(): Promise<string> {
+    if (this.#cached !== undefined && this.#cached.expiresAt - MARGIN_MS > this.#now()) return this.#cached.value;
+    this.#pending ??= this.#request().finally(() => {
+      this.#pending = undefined;
+    });
+    this.#cached = await this.#pending;
+    return this.#cached.value;
+  }
+
+  /** Forgets `token`, which a service refused; a newer one that came meanwhile stays. */
+  invalidate(token: string): void {
+    if (this.#cached?.value === token) this.#cached = undefined;
+  }
+
+  async #request(): Promise<CachedToken> {
+    let response: Response;
+    try {
+      response = await this.#fetch("/api/auth/token", { cache: "no-store" });
+    } catch (cause) {
+      throw new UnreachableError("GET /api/auth/token got no answer", { cause });
+    }
+    if (response.status === 401) throw new SignedOutError("GET /api/auth/token: no session");
+    if (!response.ok) throw await problemOf(response);
+    const body = (await response.json()) as { token?: unknown };
+    if (typeof body.token !== "string") throw new ProblemError(response.status, "The answer holds no token");
+    return { value: body.token, expiresAt: expiryOf(body.token) };
+  }
+}
+
+/** When `token` expires, in milliseconds since the epoch. Not verified: that is the business of who receives it. */
+function expiryOf(token: string): number {
+  const [, payload = ""] = token.split(".");
+  const claims = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) as { exp?: unknown };
+  return typeof claims.exp === "number" ? claims.exp * 1000 : 0;
+}

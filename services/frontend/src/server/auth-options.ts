@@ -1,0 +1,54 @@
+/** How accounts, sessions and tokens work; shared by the server and by the migration, which derives the tables. */
+import type { BetterAuthOptions } from "better-auth";
+import { jwt } from "better-auth/plugins/jwt";
+import type { Pool } from "pg";
+
+import type { Environment } from "./environment.ts";
+import type { Log, LogLevel } from "./log.ts";
+
+/** Who accepts our tokens: the HTTP services, and the MCP server, which must be named on its own (spec 2026-07-28). */
+const TOKEN_AUDIENCE = ["todo-api", "todo-mcp"];
+
+type AuthEnvironment = Pick<Environment, "BETTER_AUTH_URL" | "BETTER_AUTH_SECRET">;
+
+/** Options of Better Auth for `environment`, without `nextCookies`, which only the server needs and must come last. */
+export function authOptions(environment: AuthEnvironment, database: Pool, log: Log) {
+  return {
+    appName: "Todo",
+    baseURL: environment.BETTER_AUTH_URL,
+    secret: environment.BETTER_AUTH_SECRET,
+    database,
+    emailAndPassword: { enabled: true },
+    user: { deleteUser: { enabled: true } },
+    // In the database, because a limit kept in memory is one limit per replica.
+    rateLimit: { storage: "database" },
+    advanced: {
+      // One address, set by the ingress. A chain of addresses is not trusted, so nobody can choose their own bucket.
+      ipAddress: { ipAddressHeaders: ["x-forwarded-for"] },
+    },
+    telemetry: { enabled: false },
+    // Only the message: Better Auth's further arguments may hold an e-mail address.
+    logger: { log: (level, message) => { log(levels[level], "auth", { detail: message }); } },
+    plugins: [
+      jwt({
+        // Tokens are asked for at /token; without this each look at the session would sign one more.
+        disableSettingJwtHeader: true,
+        jwks: { keyPairConfig: { alg: "EdDSA", crv: "Ed25519" } },
+        jwt: {
+          issuer: environment.BETTER_AUTH_URL,
+          audience: TOKEN_AUDIENCE,
+          expirationTime: "15m",
+          // Nothing of the user beyond the subject: tokens cross five services and their logs.
+          definePayload: () => ({}),
+        },
+      }),
+    ],
+  } satisfies BetterAuthOptions;
+}
+
+const levels: Record<"debug" | "info" | "warn" | "error", LogLevel> = {
+  debug: "debug",
+  info: "info",
+  warn: "warning",
+  error: "error",
+};

@@ -1,0 +1,49 @@
+/**
+ * The one place that reads the environment of the server, at run time and never at build time: one image is promoted
+ * through all environments. `BUILD_ID` is baked into the image, everything else comes from the deployment.
+ */
+import { z } from "zod";
+
+const origin = z
+  .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+  .refine((value) => URL.canParse(value) && new URL(value).origin === value, {
+    error: "must be an origin such as https://todo.example.com, without a path or a slash at the end",
+  });
+
+const schema = z.object({
+  /** libpq URL of the database, taken verbatim. */
+  DATABASE_URL: z.string({ error: "is missing" }).min(1, "is empty"),
+  /** The public URL. Tokens name it as issuer, and browsers must come from it (else 403 INVALID_ORIGIN). */
+  BETTER_AUTH_URL: z.string({ error: "is missing" }).pipe(origin),
+  BETTER_AUTH_SECRET: z.string({ error: "is missing" }).min(32, "must have at least 32 characters"),
+  BUILD_ID: z.string().min(1).default("dev"),
+  LOG_LEVEL: z.enum(["debug", "info", "warning", "error"]).default("info"),
+});
+
+export type Environment = Readonly<z.infer<typeof schema>>;
+
+/** The environment lacks something or holds something unusable; the message names every such variable at once. */
+export class EnvironmentError extends Error {
+  override readonly name = "EnvironmentError";
+}
+
+/**
+ * Checks `source` and returns its typed form.
+ *
+ * @throws EnvironmentError naming all faulty variables, never their values.
+ */
+export function readEnvironment(source: Readonly<Record<string, string | undefined>>): Environment {
+  const result = schema.safeParse(source);
+  if (!result.success) {
+    const faults = result.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
+    throw new EnvironmentError(`The environment is not usable: ${faults.join("; ")}.`);
+  }
+  return Object.freeze(result.data);
+}
+
+let current: Environment | undefined;
+
+/** The environment of this process, checked on first use. */
+export function environment(): Environment {
+  return (current ??= readEnvironment(process.env));
+}

@@ -1,0 +1,54 @@
+/** What the probes are told: alive (`healthz`) and able to take requests (`readyz`). */
+const PING_TIMEOUT_MS = 2_000;
+const CACHE_MS = 2_000;
+
+export interface Health {
+  readonly status: "ok";
+  readonly service: "frontend";
+  readonly build: string;
+}
+
+export function health(build: string): Health {
+  return { status: "ok", service: "frontend", build };
+}
+
+export interface Readiness {
+  readonly status: "ready" | "draining" | "unready";
+  readonly checks: Readonly<Record<string, "ok" | "failed" | "skipped">>;
+}
+
+/**
+ * A readiness check around `ping`, which rejects while the database is out of reach.
+ *
+ * An answer is kept for two seconds, shared by all who ask meanwhile, so that probes cannot load the database; a ping
+ * that takes longer than two seconds counts as failed.
+ */
+export function createReadiness(ping: () => Promise<unknown>, now: () => number = Date.now) {
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  let answer: Promise<boolean> | undefined;
+
+  return async (isDraining: boolean): Promise<Readiness> => {
+    if (isDraining) return { status: "draining", checks: { database: "skipped" } };
+    if (answer === undefined || now() - checkedAt >= CACHE_MS) {
+      checkedAt = now();
+      answer = isReachable(ping);
+    }
+    return (await answer)
+      ? { status: "ready", checks: { database: "ok" } }
+      : { status: "unready", checks: { database: "failed" } };
+  };
+}
+
+async function isReachable(ping: () => Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<false>((resolve) => {
+    timer = setTimeout(() => { resolve(false); }, PING_TIMEOUT_MS);
+  });
+  // Why it failed is the driver's to log (`database_connection_lost`); a probe needs yes or no.
+  const reached = ping().then(() => true, () => false);
+  try {
+    return await Promise.race([reached, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

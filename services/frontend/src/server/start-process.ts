@@ -1,0 +1,69 @@
+/** What happens once, when the server process starts. */
+import { stripVTControlCharacters } from "node:util";
+
+import { collectDefaultMetrics } from "prom-client";
+
+import { EnvironmentError } from "./environment.ts";
+import { observeHttp } from "./http-observer.ts";
+import { type Log, type LogLevel, createLog, describeError } from "./log.ts";
+import { processState } from "./process-state.ts";
+
+/**
+ * Starts metrics and logs, and remembers SIGTERM for `/readyz`; Next's own handler finishes what is open.
+ *
+ * Ends the process when the environment is not usable: Next would go on and answer every request with 500.
+ */
+export function startProcess(): void {
+  const state = stateOrExit();
+  redirectConsole(state.log);
+  collectDefaultMetrics({ register: state.registry });
+  observeHttp(state.registry, state.log);
+  process.once("SIGTERM", () => {
+    state.isDraining = true;
+    state.log("info", "draining");
+  });
+}
+
+function stateOrExit() {
+  try {
+    return processState();
+  } catch (error) {
+    if (!(error instanceof EnvironmentError)) throw error;
+    const log = createLog("error", (line) => process.stdout.write(line));
+    log("error", "environment_unusable", { detail: error.message });
+    process.exit(1);
+  }
+}
+
+const consoleLevels = { debug: "debug", log: "info", info: "info", warn: "warning", error: "error" } as const;
+
+/**
+ * Makes one JSON line of what Next and libraries print. Of an error only its name and message: printed whole, an error
+ * of the database driver shows the row it is about, e-mail address included.
+ */
+export function redirectConsole(log: Log, target: Console = console): void {
+  for (const [method, level] of Object.entries(consoleLevels) as [keyof typeof consoleLevels, LogLevel][]) {
+    target[method] = (...values: unknown[]) => { log(level, "console", { detail: values.map(textOf).join(" ") }); };
+  }
+}
+
+function textOf(value: unknown): string {
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  return typeof value === "string" ? stripVTControlCharacters(value).trim() : `[${typeof value}]`;
+}
+
+interface FailedRequest {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** One line for an error that a page or route let through. */
+export function logRequestError(error: unknown, request: FailedRequest, route: string): void {
+  const id = request.headers["x-request-id"];
+  processState().log("error", "request_failed", {
+    ...describeError(error),
+    ...(typeof id === "string" && { request_id: id }),
+    method: request.method,
+    route,
+  });
+}
