@@ -1,4 +1,4 @@
-"""The alert rules: their form in the chart, and what they do, proved by Prometheus' own rule tester."""
+"""What Prometheus is given: the services it watches, and alert rules proved by its own rule tester."""
 
 import shutil
 import subprocess
@@ -19,6 +19,21 @@ def test_rules_watch_the_namespace_of_their_release(render):
     assert len(expressions) == 15
     assert [text for text in expressions if 'namespace="production"' not in text] == []
     assert "NAMESPACE" not in yaml.safe_dump(groups)
+
+
+def test_prometheus_finds_the_rules_and_every_service(render):
+    """By the label that its operator selects on, and by the labels and port of a Service that exists."""
+    rendered = render("production")
+    services = {item["metadata"]["name"]: item for item in rendered.of_kind("Service")}
+    for item in rendered.of_kind("ServiceMonitor", "PrometheusRule"):
+        assert item["metadata"]["labels"]["release"] == "monitoring"
+    for item in rendered.of_kind("ServiceMonitor"):
+        service = services[item["metadata"]["name"]]
+        [endpoint] = item["spec"]["endpoints"]
+        assert endpoint == {"port": "http", "path": "/metrics", "interval": "30s"}
+        assert [port["name"] for port in service["spec"]["ports"]] == ["http"]
+        assert item["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert item["spec"]["namespaceSelector"] == {"matchNames": ["production"]}
 
 
 def test_alert_templates_reach_prometheus_unrendered(render):

@@ -84,6 +84,37 @@ def test_sidecars_go_to_the_four_services_that_use_dapr(rendered):
     }
 
 
+def test_sidecar_of_a_service_is_set_up_as_the_shutdown_and_the_pod_standard_ask(render):
+    """Every annotation of one sidecar; Dapr ignores a misspelt one without a word."""
+    annotations = dict(
+        render("production").one("Deployment", "-mcp")["spec"]["template"]["metadata"]["annotations"]
+    )
+    annotations.pop("checksum/dapr")
+    assert annotations == {
+        "dapr.io/enabled": "true",
+        "dapr.io/app-id": "mcp",
+        "dapr.io/app-port": "8001",
+        "dapr.io/app-protocol": "http",
+        "dapr.io/config": "todo-app",
+        "dapr.io/log-as-json": "true",
+        "dapr.io/log-level": "info",
+        "dapr.io/enable-app-health-check": "true",
+        # Not /readyz: it says 503 during a drain, and the sidecar would end before the app.
+        "dapr.io/app-health-check-path": "/healthz",
+        "dapr.io/app-health-probe-interval": "3",
+        "dapr.io/app-health-probe-timeout": "1000",
+        "dapr.io/app-health-threshold": "3",
+        "dapr.io/graceful-shutdown-seconds": "10",
+        "dapr.io/block-shutdown-duration": "30s",
+        "dapr.io/disable-builtin-k8s-secret-store": "true",
+        "dapr.io/sidecar-seccomp-profile-type": "RuntimeDefault",
+        "dapr.io/sidecar-cpu-request": "50m",
+        "dapr.io/sidecar-memory-request": "64Mi",
+        "dapr.io/sidecar-cpu-limit": "300m",
+        "dapr.io/sidecar-memory-limit": "256Mi",
+    }
+
+
 def test_sidecars_read_the_configuration_of_their_release(rendered):
     """A name that does not exist would be ignored and tracing and access control with it."""
     name = rendered.one("Configuration")["metadata"]["name"]

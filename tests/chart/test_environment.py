@@ -1,5 +1,7 @@
 """What each service is told and which secrets it is handed."""
 
+import pytest
+
 SECRET_KEYS = {
     "frontend": {"BETTER_AUTH_SECRET", "FRONTEND_DATABASE_URL"},
     "backend": {"DATABASE_URL"},
@@ -29,6 +31,38 @@ def environment_of(rendered, service):
     """Plain environment variables of a service's container."""
     [container] = rendered.one("Deployment", f"-{service}")["spec"]["template"]["spec"]["containers"]
     return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+
+
+CONTRACT = {
+    "frontend": {
+        "HOSTNAME": "0.0.0.0",  # noqa: S104 - Next.js would otherwise listen on the pod's name only
+        "BETTER_AUTH_URL": "https://todo.example.com",
+    },
+    "backend": {"JWT_AUDIENCE": "todo-api", "PUBSUB_NAME": "pubsub", "TOPIC_PREFIX": ""},
+    "mcp": {
+        "JWT_AUDIENCE": "todo-mcp",
+        "BACKEND_URL": "http://localhost:3500/v1.0/invoke/backend/method",
+        "PUBLIC_HOSTS": "todo.example.com,todo-app-mcp",
+    },
+    "notification": {"JWT_AUDIENCE": "todo-api", "PUBSUB_NAME": "pubsub", "TOPIC_PREFIX": ""},
+    "sse-gateway": {"JWT_AUDIENCE": "todo-api", "PUBSUB_NAME": "pubsub-broadcast", "TOPIC_PREFIX": ""},
+}
+PORTS = {"frontend": "3000", "backend": "8000", "mcp": "8001", "notification": "8002", "sse-gateway": "8003"}
+PYTHON = {
+    "LOG_FORMAT": "json",
+    "DRAIN_SECONDS": "20",
+    "JWT_ISSUER": "https://todo.example.com",
+    "JWKS_URL": "http://todo-app-frontend:3000/api/auth/jwks",
+}
+
+
+@pytest.mark.parametrize("service", CONTRACT)
+def test_environment_is_what_the_service_reads_and_no_more(render, service):
+    """Every plain variable of every service, in production."""
+    expected = {"PORT": PORTS[service], "LOG_LEVEL": "info", **CONTRACT[service]}
+    if service != "frontend":
+        expected |= PYTHON
+    assert environment_of(render("production"), service) == expected
 
 
 def test_public_url_decides_issuer_auth_url_and_allowed_hosts(render):

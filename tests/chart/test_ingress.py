@@ -33,6 +33,7 @@ def test_every_backend_is_a_service_port_that_exists(render):
     for ingress in rendered.of_kind("Ingress"):
         for path in ingress["spec"]["rules"][0]["http"]["paths"]:
             backend = path["backend"]["service"]
+            assert path["pathType"] == "Prefix"
             assert backend["port"]["name"] in ports[backend["name"]]
 
 

@@ -38,6 +38,36 @@ def test_names_within_a_pod_are_unique(rendered):
         assert len({volume["name"] for volume in spec["volumes"]}) == len(spec["volumes"]), workload
 
 
+PORTS = {"frontend": 3000, "backend": 8000, "mcp": 8001, "notification": 8002, "sse-gateway": 8003}
+
+
+@pytest.mark.parametrize("service", PORTS)
+def test_service_reaches_its_container_by_the_contract_port(rendered, service):
+    """Service, container, PORT and sidecar agree on one number."""
+    [port] = rendered.one("Service", f"-{service}")["spec"]["ports"]
+    template = rendered.one("Deployment", f"-{service}")["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    assert port == {"name": "http", "port": PORTS[service], "targetPort": "http"}
+    assert container["ports"] == [{"name": "http", "containerPort": PORTS[service]}]
+    told = {entry["name"]: entry.get("value") for entry in container["env"]}["PORT"]
+    annotations = template["metadata"].get("annotations", {})
+    assert told == annotations.get("dapr.io/app-port", told) == str(PORTS[service])
+
+
+def test_pods_of_a_service_are_spread_but_never_held_back(rendered):
+    """Two replicas prefer two nodes; with one node left they share it."""
+    for item in rendered.services():
+        [spread] = item["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert spread["topologyKey"] == "kubernetes.io/hostname"
+        assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+        assert spread["labelSelector"] == item["spec"]["selector"]
+
+
+def test_pods_see_only_the_environment_that_is_written_down(rendered):
+    """Service links would add a variable per Service of the namespace, named as its release is."""
+    assert {template["spec"]["enableServiceLinks"] for _, template in rendered.pod_templates()} == {False}
+
+
 def test_every_container_has_requests_and_limits(rendered):
     """Without requests a pod is the first to die and the capacity check counts nothing; sidecars included."""
     for workload, container in rendered.containers():

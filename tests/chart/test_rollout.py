@@ -115,6 +115,42 @@ def test_a_change_rolls_the_pods_that_read_it_and_no_others(render, values, roll
     assert changed_templates(render("production"), render("production", values)) == rolled
 
 
+@pytest.mark.parametrize(
+    ("service", "command"),
+    [
+        ("frontend", ["node", "migrate.mjs"]),
+        ("backend", ["python", "-m", "todo_backend.migrate"]),
+        ("notification", ["python", "-m", "todo_notification.migrate"]),
+    ],
+)
+def test_migration_runs_from_the_image_of_its_service(render, service, command):
+    """The schema that a version expects comes with that version."""
+    rendered = render("production")
+    [migration] = rendered.one("Job", f"-{service}")["spec"]["template"]["spec"]["containers"]
+    [server] = rendered.one("Deployment", f"-{service}")["spec"]["template"]["spec"]["containers"]
+    assert migration["image"] == server["image"]
+    assert migration["command"] == command
+
+
+def test_autoscalers_keep_to_the_bounds_of_the_values(render):
+    """The plan's table; measured on the app's container, which the idle sidecar would otherwise dilute."""
+    found = {}
+    for item in render("production").of_kind("HorizontalPodAutoscaler"):
+        spec = item["spec"]
+        [metric] = spec["metrics"]
+        service = spec["scaleTargetRef"]["name"].removeprefix("todo-app-")
+        assert metric["containerResource"]["container"] == service
+        target = metric["containerResource"]["target"]["averageUtilization"]
+        found[service] = (spec["minReplicas"], spec["maxReplicas"], target)
+    assert found == {
+        "frontend": (2, 4, 80),
+        "backend": (2, 6, 70),
+        "mcp": (1, 2, 80),
+        "notification": (1, 3, 70),
+        "sse-gateway": (2, 4, 70),
+    }
+
+
 def test_migrations_end_before_helm_gives_up(rendered):
     """A hook has a deadline and few attempts, keeps its log on failure, and uses nothing of the chart."""
     for job in rendered.of_kind("Job"):
