@@ -1,0 +1,142 @@
+"""One contract for the bus, kept by a real daprd and by the double that other tests use in its place."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from todo_embedded.daprd import daprd_sidecar
+from todo_embedded.ports import free_port
+from todo_kit.app import create_service
+from todo_kit.bus import DaprPublisher, Publisher, PublishError, subscribe
+from todo_kit.events import NotificationCreated, ReceivedEvent
+from todo_kit.settings import ServiceSettings
+from todo_kit.testing import MemoryPublisher, wait_until
+
+TOPIC = "staging-notifications"
+COMPONENT = """
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: pubsub}
+spec: {type: pubsub.in-memory, version: v1}
+"""
+
+
+class Subscriber:
+    """An application that keeps what it is given."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        """Subscribe to the topic."""
+        self.app: FastAPI = create_service(settings)
+        self.received: list[ReceivedEvent[NotificationCreated]] = []
+        subscribe(self.app, "pubsub", TOPIC, self._keep, event_model=NotificationCreated)
+
+    async def _keep(self, event: ReceivedEvent[NotificationCreated]) -> None:
+        self.received.append(event)
+
+
+@asynccontextmanager
+async def serving(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """Serve an application in this process for the length of the block."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
+    task = asyncio.create_task(server.serve())
+    await wait_until(lambda: server.started)
+    yield
+    server.should_exit = True
+    await task
+
+
+@pytest.fixture
+def subscriber(settings: ServiceSettings) -> Subscriber:
+    """Return a subscriber that has received nothing."""
+    return Subscriber(settings)
+
+
+@dataclass(frozen=True)
+class Bus:
+    """One implementation: a publisher that reaches the subscriber, and one whose events are not accepted."""
+
+    working: Publisher
+    refused: Publisher
+
+
+@pytest.fixture(params=["memory", "daprd"])
+async def bus(request: pytest.FixtureRequest, subscriber: Subscriber, tmp_path: Path) -> AsyncIterator[Bus]:
+    """Return each implementation in turn."""
+    if request.param == "memory":
+        refused = MemoryPublisher()
+        refused.is_failing = True
+        yield Bus(MemoryPublisher(subscriber.app), refused)
+        return
+    (tmp_path / "pubsub.yaml").write_text(COMPONENT)
+    port = free_port()
+    async with serving(subscriber.app, port), AsyncExitStack() as stack:
+        sidecar = stack.enter_context(daprd_sidecar("example", port, tmp_path))
+        address = f"127.0.0.1:{sidecar.grpc_port}"
+        found = DaprPublisher("pubsub", address=address)
+        stack.push_async_callback(found.aclose)
+        absent = DaprPublisher("no-such-component", address=address)
+        stack.push_async_callback(absent.aclose)
+        await _until_subscribed(found, subscriber)
+        yield Bus(found, absent)
+
+
+async def _until_subscribed(publisher: Publisher, subscriber: Subscriber) -> None:
+    """Publish until something arrives: what is published before the sidecar knows its subscribers is lost."""
+    async with asyncio.timeout(20):
+        while not subscriber.received:
+            await publish(publisher, "warm-up")
+            await asyncio.sleep(0.1)
+    subscriber.received.clear()
+
+
+async def publish(publisher: Publisher, event_id: str) -> NotificationCreated:
+    """Publish one event and return its payload."""
+    payload = NotificationCreated(
+        notification_id=uuid4(),
+        user_id="user-a",
+        kind="task.completed",
+        title="Ünïcode 漢字 \u2028",
+        task_id=uuid4(),
+        link=None,
+        created_at=datetime.now(UTC),
+    )
+    await publisher.publish(
+        TOPIC, payload.to_json(), event_id=event_id, event_type="notification.created", key="user-a"
+    )
+    return payload
+
+
+def arrived(subscriber: Subscriber, event_id: str) -> Callable[[], list[ReceivedEvent[NotificationCreated]]]:
+    """Return a condition: the events with this id that have arrived."""
+    return lambda: [event for event in subscriber.received if event.id == event_id]
+
+
+async def test_event_arrives_as_it_was_published(bus: Bus, subscriber: Subscriber) -> None:
+    """Id, type, topic and payload are the publisher's; time and source are filled in."""
+    payload = await publish(bus.working, "event-1")
+    await wait_until(arrived(subscriber, "event-1"))
+    (event,) = arrived(subscriber, "event-1")()
+    assert (event.type, event.topic, event.data) == ("notification.created", TOPIC, payload)
+    assert abs(datetime.now(UTC) - event.time) < timedelta(minutes=1)
+    assert event.source
+
+
+async def test_repeated_event_arrives_with_the_same_id(bus: Bus, subscriber: Subscriber) -> None:
+    """What the outbox publishes twice can be recognised."""
+    await publish(bus.working, "event-2")
+    await publish(bus.working, "event-2")
+    await wait_until(lambda: len(arrived(subscriber, "event-2")()) == 2)
+
+
+async def test_event_that_is_not_accepted_raises(bus: Bus) -> None:
+    """A refusal is heard by the publisher, who keeps the event."""
+    with pytest.raises(PublishError):
+        await publish(bus.refused, "event-3")
