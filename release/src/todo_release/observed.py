@@ -296,7 +296,7 @@ def _newest_replica_set(uid: str, replica_sets: Iterable[JsonObject]) -> str:
         if any(owner["uid"] == uid for owner in one["metadata"].get("ownerReferences", []))
     ]
     newest = max(owned, key=_revision, default=None)
-    return newest["metadata"]["uid"] if newest else ""
+    return str(newest["metadata"]["uid"]) if newest else uid
 
 
 def _revision(raw: JsonObject) -> int:

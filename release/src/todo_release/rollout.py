@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
@@ -266,16 +265,18 @@ class _Watcher:
         """What a container wrote last is most often the reason itself."""
         if doom.cause not in TELLING_LOGS or not doom.container:
             return doom
-        log = ""
-        for previous in (False, True):
-            with suppress(ClusterError):
-                log = log or self._cluster.log(
-                    self._namespace, doom.pod, doom.container, previous=previous, lines=LOG_LINES
-                )
-        lines = [line.strip() for line in mask_log(log).splitlines() if line.strip()]
-        if not lines:
-            return doom
-        return replace(doom, message=f"{doom.message}; its last line: {lines[-1][:LINE_LENGTH]!r}")
+        line = self._last_line(doom, previous=False) or self._last_line(doom, previous=True)
+        return replace(doom, message=f"{doom.message}; its last line: {line!r}") if line else doom
+
+    def _last_line(self, doom: Doom, *, previous: bool) -> str:
+        try:
+            log = self._cluster.log(
+                self._namespace, doom.pod, doom.container, previous=previous, lines=LOG_LINES
+            )
+        except ClusterError:
+            return ""
+        lines = mask_log(log).split("\n")
+        return next((line.strip()[:LINE_LENGTH] for line in reversed(lines) if line.strip()), "")
 
 
 def _note(snapshot: Snapshot, workload: Workload) -> str:

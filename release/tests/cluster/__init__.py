@@ -1,0 +1,1 @@
+"""Tests of what the engine does to clusters, registries and container engines."""
