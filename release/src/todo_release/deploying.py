@@ -3,6 +3,7 @@
 Called only while the environment's lock is held.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +21,21 @@ from todo_release.records import Record
 from todo_release.steps import Deploy
 
 if TYPE_CHECKING:
+    from todo_release.kube import Cluster
     from todo_release.rollout import Doomed, Progress, Ready
 
 EVIDENCE = "evidence"
+Collect = Callable[["Cluster", str, Path], Path]
 
 
 @dataclass(frozen=True, slots=True)
 class DeployHandler:
-    """Deploys a tagged version and watches it until it is ready or cannot become so."""
+    """Deploys a tagged version and watches it until it is ready or cannot become so; `collect` keeps
+    evidence.
+    """
 
     operator: Operator
+    collect: Collect
 
     def check(self, step: Deploy) -> Outcome | None:
         """Done when the last revision is this deployment and everything of it is ready."""
@@ -160,11 +166,9 @@ class DeployHandler:
             on_progress=on_progress,
         )
 
-    def _evidence(self, access: Access, deployment: Deployment) -> Path | None:
-        from todo_release import diagnosis
-
+    def _evidence(self, access: Access, deployment: Deployment) -> Path:
         folder = self.operator.repository.root / journal.FOLDER / deployment.version / EVIDENCE / access.name
-        return diagnosis.collect(access.cluster, deployment.namespace, folder)
+        return self.collect(access.cluster, deployment.namespace, folder)
 
     def _undone(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:
         say(f"failed: {error.problem}", is_note=True)

@@ -6,24 +6,29 @@ are needed, so that listing the commands loads none of them.
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from todo_release.errors import INTERRUPTED, ReleaseError
 
 if TYPE_CHECKING:
+    from todo_release.config import Config
+    from todo_release.deploying import Collect
+    from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Access, Operator
+    from todo_release.events import Event, Listener
     from todo_release.overrides import Overrides
-    from todo_release.pipeline import Handler
+    from todo_release.pipeline import Handler, LockFor, Say
     from todo_release.plan import Plan
     from todo_release.registry import Registry
     from todo_release.report.actions import Summary
     from todo_release.report.reporter import Output, Reporter
     from todo_release.steps import Step
+    from todo_release.verifying import Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +44,70 @@ class Options:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
+def options(
+    *,
+    config: Sequence[str] = (),
+    registry: str | None = None,
+    context: str | None = None,
+    variables: Mapping[str, str | None] | None = None,
+    values: Sequence[str] = (),
+    output: "Output" = "auto",
+    yes: bool = False,
+    wait: bool = True,
+) -> Options:
+    """Options from what a command line says; None and empty mean nothing was said.
+
+    `config` are partial release.yaml files, `variables` go over those of release.yaml, `values` are extra
+    values files as `ENVIRONMENT=PATH`. Relative paths are relative to the current folder.
+
+    Raises:
+        SystemExit: an item of `values` has another form.
+    """
+    from todo_release.overrides import Overrides
+
+    files: dict[str, tuple[str, ...]] = {}
+    for item in values:
+        environment, equals, path = item.partition("=")
+        if not equals:
+            raise SystemExit(f"--values {item}: write ENVIRONMENT=PATH")
+        files[environment] = (*files.get(environment, ()), str(Path(path).resolve()))
+    overrides = Overrides(
+        files=tuple(Path(path) for path in config),
+        registry=registry or None,
+        context=context or None,
+        variables={name: value for name, value in (variables or {}).items() if value},
+        values=files,
+    )
+    return Options(overrides=overrides, output=output, is_agreed=yes, can_wait=wait)
+
+
 def release(root: Path, version: str, options: Options, *, is_dry_run: bool = False) -> int:
     """Release the work tree as a version to every environment; with `is_dry_run`, show the plan."""
-    return _run(root, options, lambda session: session.release(version), is_dry_run=is_dry_run)
+    return _run(root, version, options, lambda session: session.release(version), is_dry_run=is_dry_run)
 
 
 def deploy(root: Path, version: str, environment: str, options: Options, *, is_dry_run: bool = False) -> int:
     """Bring a version that is released already to one environment; with `is_dry_run`, show the plan."""
     return _run(
-        root, options, lambda session: session.deployment(version, environment), is_dry_run=is_dry_run
+        root,
+        version,
+        options,
+        lambda session: session.deployment(version, environment),
+        is_dry_run=is_dry_run,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One command's connections."""
+    """One command's connections: all of the outside world that plans are made from and steps work on."""
 
     operator: "Operator"
     registry: "Registry"
-    reporter: "Reporter"
-    options: Options
+    container_engine: Callable[[], "DockerEngine"]
+    lock_for: "LockFor"
+    judge: "Judge"
+    collect: "Collect"
+    ask: Callable[[str], bool]
 
     def release(self, version: str) -> "Plan":
         """The plan of a release."""
@@ -75,7 +124,7 @@ class Session:
 
         return plan_deployment(survey(self.operator, self.registry, version, [environment]), version)
 
-    def run(self, plan: "Plan", listener: Callable[[Any], None]) -> None:
+    def run(self, plan: "Plan", listener: "Listener") -> None:
         """Run a plan."""
         from todo_release.journal import Journal
         from todo_release.pipeline import Pipeline
@@ -84,59 +133,44 @@ class Session:
             handlers=self._handlers(),
             journal=Journal(self.operator.repository.root, plan.version),
             listener=listener,
-            lock=self._lock(plan.version),
+            lock_for=self.lock_for,
         ).run(plan)
 
     def _handlers(self) -> "dict[type[Step], Handler[Any]]":
         from todo_release import publishing, steps
         from todo_release.deploying import DeployHandler
-        from todo_release.docker_engine import DockerEngine
         from todo_release.images import BuildHandler
         from todo_release.verifying import VerifyHandler
 
         repository, config = self.operator.repository, self.operator.config
-        ask: Callable[[str], bool] = (lambda _: True) if self.options.is_agreed else self.reporter.ask
         return {
-            steps.BuildImage: BuildHandler(repository, config, self.registry, cache(DockerEngine.connect)),
+            steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
             steps.WriteVersion: publishing.WriteVersionHandler(repository, config, self.registry),
             steps.TagCommit: publishing.TagHandler(repository),
             steps.NameImages: publishing.NameImagesHandler(repository, config, self.registry),
             steps.Push: publishing.PushHandler(repository),
-            steps.Confirm: publishing.ConfirmHandler(ask),
-            steps.Deploy: DeployHandler(self.operator),
-            steps.Verify: VerifyHandler(self.operator),
+            steps.Confirm: publishing.ConfirmHandler(self.ask),
+            steps.Deploy: DeployHandler(self.operator, self.collect),
+            steps.Verify: VerifyHandler(self.operator, self.judge),
         }
 
-    def _lock(self, version: str) -> Callable[[str], AbstractContextManager[object]]:
-        from todo_release.lock import EnvironmentLock
 
-        def lock(name: str) -> AbstractContextManager[object]:
-            access = self.operator.reach(name)
-            return EnvironmentLock(
-                access.cluster,
-                access.settings.namespace,
-                holder=self.operator.by,
-                version=version,
-                url=self.operator.run_url,
-            )
-
-        return lock
-
-
-def _run(root: Path, options: Options, make_plan: "Callable[[Session], Plan]", *, is_dry_run: bool) -> int:
+def _run(
+    root: Path, version: str, options: Options, make_plan: "Callable[[Session], Plan]", *, is_dry_run: bool
+) -> int:
     from todo_release.report.actions import annotate
     from todo_release.report.reporter import choose
 
     reporter = choose(options.output, options.environ)
     summary = _summary(options.environ)
 
-    def listen(event: Any) -> None:
+    def listen(event: "Event") -> None:
         reporter(event)
         if summary is not None:
             summary(event)
 
     try:
-        with _session(root, options, reporter) as session:
+        with _session(root, version, options, reporter) as session:
             plan = make_plan(session)
             if is_dry_run:
                 reporter.plan(plan)
@@ -166,10 +200,13 @@ def _summary(environ: Mapping[str, str]) -> "Summary | None":
 
 
 @contextmanager
-def _session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Session]:
+def _session(root: Path, version: str, options: Options, reporter: "Reporter") -> Iterator[Session]:
     from todo_release import config as configuration
+    from todo_release import diagnosis, smoke
+    from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Operator
     from todo_release.git import Repository
+    from todo_release.lock import EnvironmentLock
     from todo_release.overrides import Overrides, from_environment
     from todo_release.registry import Registry
     from todo_release.report.actions import run_url
@@ -177,30 +214,50 @@ def _session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Ses
     overrides = (options.overrides or Overrides()).over(from_environment(options.environ))
     config = configuration.load(root, overrides)
     repository = Repository(root)
-
-    @cache
-    def reach(name: str) -> "Access":
-        from todo_release.environments import Access
-        from todo_release.helm import Helm
-        from todo_release.kube import Cluster
-        from todo_release.records import Records
-
-        settings = config.environment(name)
-        cluster = Cluster.connect(settings.context)
-        return Access(
-            name=name,
-            settings=settings,
-            cluster=cluster,
-            helm=Helm(settings.context, settings.namespace),
-            records=Records(cluster, settings.namespace, settings.release),
-        )
-
     operator = Operator(
         repository=repository,
         config=config,
-        reach=reach,
+        reach=cache(partial(_reach, config)),
         by=f"{repository.author()} on {socket.gethostname()}",
         run_url=run_url(options.environ),
     )
+
+    def lock_for(environment: str, say: "Say") -> EnvironmentLock:
+        access = operator.reach(environment)
+        return EnvironmentLock(
+            access.cluster,
+            access.settings.namespace,
+            holder=operator.by,
+            version=version,
+            url=operator.run_url,
+            is_waiting=options.can_wait,
+            on_wait=partial(say, is_note=True),
+        )
+
     with Registry(config.registry.host, insecure=config.registry.insecure) as registry:
-        yield Session(operator=operator, registry=registry, reporter=reporter, options=options)
+        yield Session(
+            operator=operator,
+            registry=registry,
+            container_engine=cache(DockerEngine.connect),
+            lock_for=lock_for,
+            judge=lambda spec, url, say: smoke.run(spec, url, on_result=say),
+            collect=diagnosis.collect,
+            ask=(lambda _: True) if options.is_agreed else reporter.ask,
+        )
+
+
+def _reach(config: "Config", name: str) -> "Access":
+    from todo_release.environments import Access
+    from todo_release.helm import Helm
+    from todo_release.kube import Cluster
+    from todo_release.records import Records
+
+    settings = config.environment(name)
+    cluster = Cluster.connect(settings.context)
+    return Access(
+        name=name,
+        settings=settings,
+        cluster=cluster,
+        helm=Helm(settings.context, settings.namespace),
+        records=Records(cluster, settings.namespace, settings.release),
+    )

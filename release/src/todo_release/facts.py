@@ -75,7 +75,8 @@ class EnvironmentFacts:
     """One environment: what runs, and what is recorded of the version asked for.
 
     `target_id` is the deployment id of the version asked for, None while its tag does not exist;
-    `is_verified` says that this very deployment passed its smoke checks here.
+    `is_verified` says that this very deployment passed its smoke checks here, `is_requirement_met` that its
+    digests passed those of the environment that `requires` names.
     """
 
     name: str
@@ -84,6 +85,7 @@ class EnvironmentFacts:
     target_id: str | None
     running: Running | None
     is_verified: bool
+    is_requirement_met: bool = False
 
     @property
     def is_current(self) -> bool:

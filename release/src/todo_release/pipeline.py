@@ -7,8 +7,9 @@ on. The pipeline knows no step; each kind of step brings a handler.
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from todo_release.errors import ReleaseError
@@ -46,18 +47,41 @@ class Handler(Protocol[StepT_contra]):
         """Do the step; what comes of it must be JSON. Raises ReleaseError."""
 
 
+class Lock(Protocol):
+    """Holds an environment while its block runs."""
+
+    def __enter__(self) -> Any:
+        """Wait until the environment is free and take it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it back."""
+
+    def ensure_held(self) -> None:
+        """Raise LockedError when it was lost meanwhile."""
+
+
+class LockFor(Protocol):
+    """Makes the lock of an environment."""
+
+    def __call__(self, environment: str, say: Say) -> Lock:
+        """`say` tells whom one waits for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What a plan runs with; `lock` gives the context in which an environment belongs to this run alone."""
+    """What a plan runs with."""
 
     handlers: Mapping[type[Step], Handler[Any]]
     journal: Journal
     listener: Listener
-    lock: Callable[[str], AbstractContextManager[object]]
-    clock: Callable[[], float] = field(default=time.monotonic)
+    lock_for: LockFor
+    clock: Callable[[], float] = time.monotonic
 
     def run(self, plan: Plan) -> None:
-        """Do every step that is not done, in order.
+        """Do every step that is not done, in order; the lock of an environment is held from its first step on
+        until a step that needs another one or none.
 
         Raises:
             ReleaseError: the first refusal of the plan, or the error of the step that failed.
@@ -67,30 +91,25 @@ class Pipeline:
         began = self.clock()
         interrupted = self.journal.interrupted()
         self.listener(PlanStarted(plan, interrupted.step if interrupted else None, self._expected()))
-        with ExitStack() as held:
-            locked: str | None = None
+        with _Locks(self.lock_for) as locks:
             for step in plan.steps:
                 if step.is_done:
                     self.listener(StepEnded(step, was_done=True, seconds=0, outcome={}))
-                    continue
-                if step.locks != locked:
-                    held.close()
-                    locked = step.locks
-                    if locked is not None:
-                        held.enter_context(self.lock(locked))
-                self._step(step)
+                else:
+                    self._step(step, locks)
         self.listener(PlanEnded(plan, self.clock() - began))
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Step, locks: "_Locks") -> None:
         handler = self.handlers[type(step)]
 
         def say(text: str, *, is_note: bool = False) -> None:
             self.listener(StepSpoke(step, text, is_note))
 
         began = self.clock()
-        self.listener(StepStarted(step))
         self.journal.write(step.id, "started")
+        self.listener(StepStarted(step))
         try:
+            locks.hold(step.locks, say)
             found = handler.check(step)
             outcome = handler.do(step, say) if found is None else found
         except ReleaseError as error:
@@ -105,3 +124,23 @@ class Pipeline:
     def _expected(self) -> dict[str, float]:
         done = [entry for entry in self.journal.read() if entry.happening == "done" and entry.seconds]
         return {entry.step: entry.seconds for entry in done if entry.seconds}
+
+
+class _Locks(ExitStack):
+    """The one lock that is held."""
+
+    def __init__(self, lock_for: LockFor) -> None:
+        super().__init__()
+        self._lock_for = lock_for
+        self._held: tuple[str, Lock] | None = None
+
+    def hold(self, environment: str | None, say: Say) -> None:
+        if self._held and self._held[0] == environment:
+            self._held[1].ensure_held()
+            return
+        self._held = None
+        self.close()
+        if environment is not None:
+            lock = self._lock_for(environment, say)
+            self.enter_context(lock)
+            self._held = environment, lock

@@ -5,7 +5,7 @@ list before, during and after the release. A plan with refusals cannot be run; a
 only the first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,21 +107,21 @@ def plan_deployment(facts: Facts, version: str) -> Plan:
         )
     else:
         findings.append(f"{version} is tagged at {facts.git.tag_commit[:12]}")
+    refusals += _check_promotion(facts.environments, version)
     steps = _environment_steps(facts.environments, version)
     return Plan(version=version, findings=tuple(findings), steps=tuple(steps), refusals=tuple(refusals))
 
 
-def check_promotion(name: str, requires: str | None, version: str, verified_in: Iterable[str]) -> None:
-    """Refuse a version for an environment unless the one it requires has verified it.
-
-    Raises:
-        PromotionError: it has not.
-    """
-    if requires is not None and requires not in verified_in:
-        raise PromotionError(
-            f"{version} is not verified in {requires}, so {name} does not take it.",
-            remedy=f"Run `inv deploy --env {requires} --version {version}` first.",
+def _check_promotion(environments: Sequence[EnvironmentFacts], version: str) -> list[ReleaseError]:
+    planned = {environment.name for environment in environments}
+    return [
+        PromotionError(
+            f"{one.requires} has not verified {version}, so {one.name} does not take it.",
+            remedy=f"Run `inv deploy --env {one.requires} --version {version}` first.",
         )
+        for one in environments
+        if one.requires not in {None, *planned} and not one.is_requirement_met
+    ]
 
 
 def _check_version(facts: Facts, version: str) -> str:

@@ -172,14 +172,18 @@ def _environment(
     operator: Operator, name: str, version: str, commit: str | None
 ) -> tuple[EnvironmentFacts, ReleaseError | None]:
     settings = operator.config.environment(name)
-    target_id, running, is_verified, problem = None, None, False, None
+    target_id, running, is_verified, is_requirement_met, problem = None, None, False, False, None
     try:
         access = operator.reach(name)
         running = running_in(access)
         if commit is not None:
             with prepare(operator.repository, operator.config, name, version, commit) as deployment:
                 target_id = deployment.id
-                is_verified = records_of.is_verified(access.records.read(), version, deployment.digests)
+                digests = deployment.digests
+            is_verified = records_of.is_verified(access.records.read(), version, digests)
+            if settings.requires is not None:
+                before = operator.reach(settings.requires).records.read()
+                is_requirement_met = records_of.is_verified(before, version, digests)
     except ReleaseError as error:
         problem = error
     facts = EnvironmentFacts(
@@ -189,6 +193,7 @@ def _environment(
         target_id=target_id,
         running=running,
         is_verified=is_verified,
+        is_requirement_met=is_requirement_met,
     )
     return facts, problem
 

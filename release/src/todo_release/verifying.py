@@ -3,14 +3,22 @@ looks.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from todo_release import records as records_of
+from todo_release.config import Smoke
 from todo_release.deployment import prepare
 from todo_release.environments import Access, Operator, running_in
 from todo_release.errors import ReleaseError, SmokeError
 from todo_release.pipeline import Outcome, Say
 from todo_release.steps import Verify
+
+if TYPE_CHECKING:
+    from todo_release.smoke import CheckResult
+
+Judge = Callable[[Smoke, str, Say], "list[CheckResult]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,7 @@ class VerifyHandler:
     """Runs the smoke checks of release.yaml against the environment's URL."""
 
     operator: Operator
+    judge: Judge
 
     def check(self, step: Verify) -> Outcome | None:
         """Done when these digests are recorded as verified and the environment still runs them, ready."""
@@ -42,8 +51,6 @@ class VerifyHandler:
         Raises:
             SmokeError: a check fails, or something else was deployed meanwhile.
         """
-        from todo_release import smoke
-
         access = self.operator.reach(step.environment)
         running = running_in(access)
         if running is None or running.version != step.version:
@@ -52,9 +59,7 @@ class VerifyHandler:
                 remedy=f"Run `inv deploy --env {step.environment} --version {step.version}`.",
             )
         began = time.monotonic()
-        results = smoke.run(
-            self.operator.config.smoke_of(step.environment), access.settings.url, on_result=say
-        )
+        results = self.judge(self.operator.config.smoke_of(step.environment), access.settings.url, say)
         seconds = time.monotonic() - began
         failed = [result for result in results if not result.is_ok]
         if failed:

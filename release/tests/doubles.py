@@ -1,0 +1,341 @@
+"""In-memory stand-ins for the outside world: registry, container engine, cluster, Helm.
+
+They keep the promises of the real adapters that the engine relies on: digests name content, a revision number
+grows by one, a rollback is a new revision.
+"""
+
+import hashlib
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+from todo_release.config import load
+from todo_release.engine import Session
+from todo_release.environments import Access, Operator
+from todo_release.errors import HelmError, RegistryError
+from todo_release.events import Event
+from todo_release.git import Repository
+from todo_release.helm_records import Revision
+from todo_release.observed import Snapshot, Workload, WorkloadRef
+from todo_release.overrides import Overrides
+from todo_release.records import Records
+from todo_release.smoke import CheckResult
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+class RegistryDouble:
+    """Remembers digests by repository and tag."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self.digests: dict[tuple[str, str], str] = {}
+        self.build_ids: dict[str, str] = {}
+        self.is_down = False
+        self.writes = 0
+
+    def digest(self, repository: str, reference: str) -> str | None:
+        """As `Registry.digest`."""
+        if self.is_down:
+            raise RegistryError("The registry is down.", remedy="Start it.")
+        return self.digests.get((repository, reference))
+
+    def resolve(self, repository: str, reference: str, platform: str) -> Any:
+        """As `Registry.resolve`, for single-platform images."""
+        digest = self.digests[(repository, reference)]
+        assert platform == "linux/amd64"
+        return SimpleNamespace(digest=digest, size_bytes=1, env={"BUILD_ID": self.build_ids[digest]})
+
+    def tag(self, repository: str, digest: str, tag: str) -> None:
+        """As `Registry.tag`."""
+        self.writes += 1
+        assert digest in self.digests.values()
+        self.digests[(repository, tag)] = digest
+
+
+class EngineDouble:
+    """Builds by hashing the context and pushes into a registry."""
+
+    def __init__(self, registry: RegistryDouble) -> None:
+        """Pushes go to `registry`."""
+        self._registry = registry
+        self._built: dict[str, str] = {}
+        self.contexts: dict[str, list[str]] = {}
+        self.built: list[str] = []
+
+    def build(
+        self,
+        context: BinaryIO,
+        *,
+        dockerfile: str,
+        tags: Sequence[str],
+        build_args: Mapping[str, str],
+        on_line: Callable[[str], None],
+        platform: str,
+    ) -> None:
+        """As `DockerEngine.build`."""
+        with tarfile.open(fileobj=context) as tar:
+            names = tar.getnames()
+        assert dockerfile in names
+        assert platform == "linux/amd64"
+        on_line(f"step 1 of {tags[0]}")
+        name = tags[0].rpartition(":")[0].rpartition("/")[2]
+        self.contexts[name] = names
+        self.built.append(name)
+        digest = "sha256:" + hashlib.sha256(f"{name} {build_args['BUILD_ID']}".encode()).hexdigest()
+        self._registry.build_ids[digest] = build_args["BUILD_ID"]
+        self._built[tags[0]] = digest
+
+    def push(self, reference: str, *, on_line: Callable[[str], None]) -> str:
+        """As `DockerEngine.push`."""
+        repository, _, tag = reference.partition("/")[2].rpartition(":")
+        on_line(f"pushed {reference}")
+        self._registry.digests[(repository, tag)] = self._built[reference]
+        return self._built[reference]
+
+
+class ClusterDouble:
+    """Holds ConfigMaps; every workload is ready at once."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
+        self.writes = 0
+        self.is_ready = True
+
+    def get_config_map(self, namespace: str, name: str) -> dict[str, str] | None:
+        """As `Cluster.get_config_map`."""
+        found = self.config_maps.get((namespace, name))
+        return None if found is None else dict(found)
+
+    def put_config_map(self, namespace: str, name: str, data: Mapping[str, str], labels: object) -> None:
+        """As `Cluster.put_config_map`."""
+        self.writes += 1
+        self.config_maps[(namespace, name)] = dict(data)
+
+    def snapshot(self, namespace: str, refs: Sequence[WorkloadRef]) -> Snapshot:
+        """As `Cluster.snapshot`."""
+        numbers = {"desired": 1, "updated": 1, "available": int(self.is_ready), "total": 1}
+        workloads = {
+            ref: Workload(
+                ref=ref,
+                uid=ref.name,
+                generation=1,
+                observed_generation=1,
+                conditions=(),
+                containers=frozenset(),
+                pod_owner_uid="",
+                pod_labels={},
+                **numbers,
+            )
+            for ref in refs
+        }
+        return Snapshot(workloads=workloads, pods=(), events=())
+
+
+@dataclass
+class HelmDouble:
+    """Keeps revisions; an upgrade works unless `refuses` names its version."""
+
+    revisions: list[Revision] = field(default_factory=list)
+    refuses: str | None = None
+    overlays: list[Mapping[str, Any]] = field(default_factory=list)
+    dies_in: str | None = None
+
+    def history(self, release: str) -> list[Revision]:
+        """As `Helm.history`."""
+        return list(self.revisions)
+
+    def template(
+        self, release: str, chart: Path, *, values: Sequence[Path], overlay: Mapping[str, Any]
+    ) -> str:
+        """As `Helm.template`, with one Deployment."""
+        return self.manifest(release)
+
+    def manifest(self, release: str, revision: int | None = None) -> str:
+        """As `Helm.manifest`."""
+        return f"kind: Deployment\nmetadata: {{name: {release}-web}}\n"
+
+    def upgrade(
+        self,
+        release: str,
+        chart: Path,
+        *,
+        values: Sequence[Path],
+        overlay: Mapping[str, Any],
+        timeout_seconds: float,
+        description: str,
+        on_line: Callable[[str], None],
+        cancel: object = None,
+    ) -> None:
+        """As `Helm.upgrade`."""
+        version = description.partition(" ")[0]
+        assert f"version: {version}" in (chart / "Chart.yaml").read_text()
+        self.overlays.append(overlay)
+        if self.dies_in == "upgrade":
+            self._add(version, "pending-upgrade", description)
+            raise KilledError
+        self._add(version, "failed" if self.refuses == version else "deployed", description)
+        if self.refuses == version:
+            raise HelmError("Helm refused.", remedy="Look.")
+
+    def rollback(self, release: str, revision: int, *, timeout_seconds: float, on_line: object) -> None:
+        """As `Helm.rollback`."""
+        back_to = self.revisions[revision - 1]
+        self._add(back_to.app_version, "deployed", f"Rollback to {revision}")
+
+    def unlock(self, release: str) -> Revision | None:
+        """As `Helm.unlock`."""
+        if not self.revisions or not self.revisions[-1].status.startswith("pending"):
+            return None
+        was = self.revisions[-1]
+        self.revisions[-1] = replace(was, status="failed")
+        return was
+
+    def mark_failed(self, release: str, revision: int, description: str) -> None:
+        """As `Helm.mark_failed`."""
+        self.revisions[revision - 1] = replace(
+            self.revisions[revision - 1], status="failed", description=description
+        )
+
+    def _add(self, version: str, status: str, description: str) -> None:
+        if status == "deployed":
+            self.revisions = [
+                replace(one, status="superseded") if one.status == "deployed" else one
+                for one in self.revisions
+            ]
+        self.revisions.append(
+            Revision(
+                number=len(self.revisions) + 1,
+                status=status,
+                chart="shop",
+                chart_version=version,
+                app_version=version,
+                updated_at=NOW + timedelta(minutes=len(self.revisions)),
+                description=description,
+            )
+        )
+
+
+class KilledError(BaseException):
+    """The run was killed: like SIGKILL, nothing of the engine may handle it."""
+
+
+class LockDouble:
+    """Knows who holds what."""
+
+    def __init__(self, held: list[str], environment: str) -> None:
+        """`held` is the diary of taking and giving back."""
+        self._held = held
+        self._environment = environment
+
+    def __enter__(self) -> None:
+        """Take it."""
+        self._held.append(f"+{self._environment}")
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self._held.append(f"-{self._environment}")
+
+    def ensure_held(self) -> None:
+        """It always is."""
+
+
+class World:
+    """Everything outside of the work tree, and a session that works on it."""
+
+    def __init__(self, root: Path, overrides: Overrides | None = None) -> None:
+        """Nothing was ever released."""
+        self.root = root
+        self.config = load(root, overrides)
+        self.registry = RegistryDouble()
+        self.engine = EngineDouble(self.registry)
+        self.cluster = ClusterDouble()
+        self.helm = {name: HelmDouble() for name in self.config.environments}
+        self.locks: list[str] = []
+        self.failing_checks: dict[str, str] = {}
+        self.answer = True
+        self.events: list[Event] = []
+
+    @property
+    def session(self) -> Session:
+        """As the engine wires it, with doubles."""
+        operator = Operator(
+            repository=Repository(self.root),
+            config=self.config,
+            reach=self._reach,
+            by="Rita <rita@example.com> on test",
+            run_url=None,
+            now=lambda: NOW,
+        )
+        return Session(
+            operator=operator,
+            registry=self.registry,  # type: ignore[arg-type]  # a double
+            container_engine=lambda: self.engine,  # type: ignore[arg-type,return-value]  # a double
+            lock_for=lambda environment, say: LockDouble(self.locks, environment),
+            judge=lambda spec, url, say: [
+                CheckResult("home", url not in self.failing_checks, self.failing_checks.get(url, "200"), 0.1)
+            ],
+            collect=lambda cluster, namespace, folder: folder,
+            ask=lambda question: self.answer,
+        )
+
+    def release(self, version: str) -> list[str]:
+        """Release, and return the ids of the steps that were done in this run."""
+        session = self.session
+        self.events.clear()
+        session.run(session.release(version), self.events.append)
+        return self.done
+
+    @property
+    def done(self) -> list[str]:
+        """Ids of the steps that the last run did itself."""
+        from todo_release.events import StepEnded
+
+        return [event.step.id for event in self.events if isinstance(event, StepEnded) and not event.was_done]
+
+    def records(self, environment: str) -> Records:
+        """The records of an environment."""
+        return self._reach(environment).records
+
+    def _reach(self, name: str) -> Access:
+        settings = self.config.environment(name)
+        return Access(
+            name=name,
+            settings=settings,
+            cluster=self.cluster,  # type: ignore[arg-type]  # a double
+            helm=self.helm[name],  # type: ignore[arg-type]  # a double
+            records=Records(self.cluster, settings.namespace, settings.release),  # type: ignore[arg-type]
+        )
+
+
+@contextmanager
+def killed_after(world: World, step: str) -> Iterator[None]:
+    """Let the run die right after a step was recorded, as SIGKILL would, or in it (`step` with a leading
+    `~`).
+    """
+    from todo_release.events import StepEnded, StepStarted
+
+    in_it, name = step.startswith("~"), step.removeprefix("~")
+    kind = StepStarted if in_it else StepEnded
+
+    class Deadly(list[Event]):
+        def append(self, event: Event) -> None:
+            super().append(event)
+            if isinstance(event, kind) and event.step.id == name and not getattr(event, "was_done", False):
+                raise KilledError
+
+    world.events = Deadly()
+    try:
+        yield
+    except KilledError:
+        pass
+    else:
+        raise AssertionError(f"the run ended without reaching {step}")
+    finally:
+        world.events = []
