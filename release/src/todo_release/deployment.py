@@ -21,7 +21,6 @@ from todo_release.errors import ConfigError
 from todo_release.git import Repository
 
 ID_LENGTH = 16
-EVERY_FILE = "**"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class Deployment:
         overlay.
         """
         digest = hashlib.sha256()
-        files = sorted(path for path in self.chart.rglob(EVERY_FILE) if path.is_file())
+        files = sorted(path for path in self.chart.rglob("*") if path.is_file())
         for name, path in [(str(file.relative_to(self.chart)), file) for file in files] + [
             (f"values {number}", file) for number, file in enumerate(self.values)
         ]:
