@@ -9,9 +9,9 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from todo_release import located
 from todo_release.errors import ConfigError
@@ -144,26 +144,6 @@ class Config(Model):
     environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
     smoke: Smoke = Field(default_factory=Smoke)
 
-    @model_validator(mode="after")
-    def _check_links(self) -> Self:
-        for name, environment in self.environments.items():
-            seen = [name]
-            required = environment.requires
-            while required is not None:
-                if required not in self.environments:
-                    raise ValueError(f"environment {name!r} requires {required!r}, which does not exist")
-                if required in seen:
-                    raise ValueError(
-                        f"environments require each other in a circle: {' -> '.join([*seen, required])}"
-                    )
-                seen.append(required)
-                required = self.environments[required].requires
-        places = [image.values for image in self.images.values()]
-        shared = sorted({place for place in places if places.count(place) > 1})
-        if shared:
-            raise ValueError(f"two images write to the same values: {', '.join(shared)}")
-        return self
-
     def environment(self, name: str) -> Environment:
         """The environment of that name.
 
@@ -214,7 +194,10 @@ def load(root: Path, overrides: Overrides | None = None) -> Config:
             f"{FILE_NAME} is not a mapping.", remedy="See docs/release.schema.json.", file=FILE_NAME
         )
     document = located.merge(document, overrides.document(document.value))
-    return _validate(located.Located(_substitute(document), document.places))
+    document = located.Located(_substitute(document), document.places)
+    config = _validate(document)
+    _check_links(config, document)
+    return config
 
 
 def schema() -> dict[str, Any]:
@@ -266,6 +249,32 @@ def _validate(document: located.Located) -> Config:
             line=first.line,
             column=first.column,
         ) from error
+
+
+def _check_links(config: Config, document: located.Located) -> None:
+    """What no type can say: names that must exist, and places that only one may write to."""
+    for name, environment in config.environments.items():
+        path = ("environments", name, "requires")
+        seen, required = [name], environment.requires
+        while required is not None:
+            if required not in config.environments:
+                known = ", ".join(config.environments)
+                raise _error(
+                    document, path, f"There is no environment {required!r}.", f"Use one of: {known}."
+                )
+            if required in seen:
+                circle = " -> ".join([*seen, required])
+                raise _error(
+                    document, path, f"Environments require each other: {circle}.", "Break the circle."
+                )
+            seen.append(required)
+            required = config.environments[required].requires
+    written: dict[str, str] = {}
+    for name, image in config.images.items():
+        if image.values in written:
+            problem = f"The images {written[image.values]} and {name} are both written to {image.values}."
+            raise _error(document, ("images", name, "values"), problem, "Give each a place of its own.")
+        written[image.values] = name
 
 
 def _problem(document: located.Located, loc: located.Path, kind: str, message: str) -> ConfigError:
