@@ -5,6 +5,7 @@ grows by one, a rollback is a new revision.
 """
 
 import hashlib
+import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from todo_release.helm_records import Revision
 from todo_release.observed import Snapshot, Workload, WorkloadRef
 from todo_release.overrides import Overrides
 from todo_release.records import Records
+from todo_release.report.lines import Lines
 from todo_release.smoke import CheckResult
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -43,6 +45,9 @@ class RegistryDouble:
         """As `Registry.digest`."""
         if self.is_down:
             raise RegistryError("The registry is down.", remedy="Start it.")
+        if reference.startswith("sha256:"):
+            known = {digest for (path, _), digest in self.digests.items() if path == repository}
+            return reference if reference in known else None
         return self.digests.get((repository, reference))
 
     def resolve(self, repository: str, reference: str, platform: str) -> Any:
@@ -260,6 +265,7 @@ class World:
         self.locks: list[str] = []
         self.failing_checks: dict[str, str] = {}
         self.answer = True
+        self.shown = io.StringIO()
         self.events: list[Event] = []
 
     @property
@@ -277,12 +283,13 @@ class World:
             operator=operator,
             registry=self.registry,  # type: ignore[arg-type]  # a double
             container_engine=lambda: self.engine,  # type: ignore[arg-type,return-value]  # a double
-            lock_for=lambda environment, say: LockDouble(self.locks, environment),
+            lock_for=lambda version, environment, say: LockDouble(self.locks, environment),
             judge=lambda spec, url, say: [
                 CheckResult("home", url not in self.failing_checks, self.failing_checks.get(url, "200"), 0.1)
             ],
             collect=lambda cluster, namespace, folder: folder,
             ask=lambda question: self.answer,
+            reporter=Lines(self.shown, can_ask=False),
         )
 
     def release(self, version: str) -> list[str]:

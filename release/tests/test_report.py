@@ -44,7 +44,7 @@ def test_lines_tell_every_step_its_reason_and_its_end(world: World) -> None:
     ]
     assert lines[3].startswith("    step 1 of registry.test/shop/web:content-")
     assert any(line.startswith("✓ Build web (") for line in lines)
-    assert lines[-1].startswith("✓ 0.1.0 is released (")
+    assert lines[-1].startswith("✓ 0.1.0: all done in ")
 
 
 def test_lines_say_when_there_was_nothing_to_do(world: World) -> None:
@@ -53,7 +53,7 @@ def test_lines_say_when_there_was_nothing_to_do(world: World) -> None:
     stream = io.StringIO()
     run(world, Lines(stream, can_ask=False))
     lines = stream.getvalue().splitlines()
-    assert "✓ 0.1.0 is released: nothing to do, nothing was written." in lines
+    assert "✓ 0.1.0: nothing to do, nothing was written." in lines
     assert "✓ Deploy 0.1.0 to staging: revision 1 runs these digests with these values and is ready" in lines
     assert not any(line.startswith("•") for line in lines)
 
@@ -76,7 +76,7 @@ def test_plan_that_is_refused_lists_the_reasons(world: World, tree: Tree) -> Non
     assert refusal.startswith(
         "✗ The work tree has changes that are not committed: new.txt. Commit or remove them"
     )
-    assert verdict == "0.1.0 cannot be released: 1 reason above."
+    assert verdict == "0.1.0: refused, for 1 reason above."
 
 
 def test_lines_do_not_ask_where_nobody_answers() -> None:
@@ -147,7 +147,7 @@ def test_live_shows_the_plan_as_steps_with_times(world: World, capsys: pytest.Ca
     assert "✓ Build web" in shown
     assert "✓ Verify 0.1.0 in production" in shown
     assert "step 1 of" not in shown
-    assert "0.1.0 is released in" in shown
+    assert "0.1.0: all done in" in shown
 
 
 def test_live_shows_the_output_of_a_step_that_failed(

@@ -143,6 +143,9 @@ class Config(Model):
     images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]
     environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
     smoke: Smoke = Field(default_factory=Smoke)
+    migrations: tuple[str, ...] = Field(
+        default=(), description="Pathspecs of database migrations, which a rollback does not take back."
+    )
 
     def environment(self, name: str) -> Environment:
         """The environment of that name.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from todo_release.environments import Access, Operator
     from todo_release.events import Event, Listener
     from todo_release.overrides import Overrides
-    from todo_release.pipeline import Handler, LockFor, Say
+    from todo_release.pipeline import Handler, Lock, Say
     from todo_release.plan import Plan
     from todo_release.registry import Registry
     from todo_release.report.actions import Summary
@@ -83,18 +83,59 @@ def options(
 
 def release(root: Path, version: str, options: Options, *, is_dry_run: bool = False) -> int:
     """Release the work tree as a version to every environment; with `is_dry_run`, show the plan."""
-    return _run(root, version, options, lambda session: session.release(version), is_dry_run=is_dry_run)
+    return _run(root, options, lambda session: session.release(version), is_dry_run=is_dry_run)
 
 
 def deploy(root: Path, version: str, environment: str, options: Options, *, is_dry_run: bool = False) -> int:
     """Bring a version that is released already to one environment; with `is_dry_run`, show the plan."""
     return _run(
         root,
-        version,
         options,
         lambda session: session.deployment(version, environment),
         is_dry_run=is_dry_run,
     )
+
+
+def rollback(
+    root: Path, environment: str, options: Options, *, version: str | None = None, is_dry_run: bool = False
+) -> int:
+    """Bring an environment back to a version that was verified there, by default the last one before."""
+    return _run(
+        root,
+        options,
+        lambda session: session.rollback(environment, version),
+        is_dry_run=is_dry_run,
+    )
+
+
+def verify(root: Path, environment: str, options: Options) -> int:
+    """Run the smoke checks of an environment and show what each saw; nothing is recorded or undone."""
+    return _answer(root, options, lambda session: session.verify(environment))
+
+
+def status(root: Path, options: Options) -> int:
+    """Show what runs in every environment."""
+
+    def show(session: Session) -> int:
+        from todo_release import inquiries
+
+        for table in inquiries.status(session.operator):
+            session.reporter.show(table)
+        return 0
+
+    return _answer(root, options, show)
+
+
+def history(root: Path, environment: str, options: Options) -> int:
+    """Show what was deployed to an environment."""
+
+    def show(session: Session) -> int:
+        from todo_release import inquiries
+
+        session.reporter.show(inquiries.history(session.operator, environment))
+        return 0
+
+    return _answer(root, options, show)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +145,11 @@ class Session:
     operator: "Operator"
     registry: "Registry"
     container_engine: Callable[[], "DockerEngine"]
-    lock_for: "LockFor"
+    lock_for: "Callable[[str, str, Say], Lock]"
     judge: "Judge"
     collect: "Collect"
     ask: Callable[[str], bool]
+    reporter: "Reporter"
 
     def release(self, version: str) -> "Plan":
         """The plan of a release."""
@@ -124,6 +166,27 @@ class Session:
 
         return plan_deployment(survey(self.operator, self.registry, version, [environment]), version)
 
+    def rollback(self, environment: str, version: str | None) -> "Plan":
+        """The plan of a rollback."""
+        from todo_release import rollback
+
+        return rollback.plan(rollback.survey(self.operator, self.registry, environment, version))
+
+    def verify(self, environment: str) -> int:
+        """Check an environment and show the checks; the exit code."""
+        from todo_release.errors import SmokeError
+        from todo_release.report.table import Table
+        from todo_release.report.text import DONE, REFUSED, duration
+
+        config = self.operator.config
+        spec, url = config.smoke_of(environment), config.environment(environment).url
+        results = self.judge(spec, url, lambda text, is_note=False: None)
+        rows = tuple(
+            (DONE if one.is_ok else REFUSED, one.name, duration(one.seconds), one.detail) for one in results
+        )
+        self.reporter.show(Table(f"Checks of {environment} ({url})", ("", "check", "took", "saw"), rows))
+        return 0 if all(one.is_ok for one in results) else SmokeError.exit_code
+
     def run(self, plan: "Plan", listener: "Listener") -> None:
         """Run a plan."""
         from todo_release.journal import Journal
@@ -133,7 +196,7 @@ class Session:
             handlers=self._handlers(),
             journal=Journal(self.operator.repository.root, plan.version),
             listener=listener,
-            lock_for=self.lock_for,
+            lock_for=partial(self.lock_for, plan.version),
         ).run(plan)
 
     def _handlers(self) -> "dict[type[Step], Handler[Any]]":
@@ -156,40 +219,60 @@ class Session:
 
 
 def _run(
-    root: Path, version: str, options: Options, make_plan: "Callable[[Session], Plan]", *, is_dry_run: bool
+    root: Path,
+    options: Options,
+    make_plan: "Callable[[Session], Plan]",
+    *,
+    is_dry_run: bool,
 ) -> int:
+    """Make a plan and run it, or show it."""
+    summary = _summary(options.environ)
+
+    def act(session: Session) -> int:
+        plan = make_plan(session)
+        if is_dry_run:
+            session.reporter.plan(plan)
+            return plan.refusals[0].code if plan.refusals else 0
+
+        def listen(event: "Event") -> None:
+            session.reporter(event)
+            if summary is not None:
+                summary(event)
+
+        session.run(plan, listen)
+        return 0
+
+    return _answer(root, options, act, summary=summary)
+
+
+def _answer(
+    root: Path,
+    options: Options,
+    act: "Callable[[Session], int]",
+    *,
+    summary: "Summary | None" = None,
+) -> int:
+    """Do something in a session; every error is shown once, here, and becomes its exit code."""
     from todo_release.report.actions import annotate
     from todo_release.report.reporter import choose
 
     reporter = choose(options.output, options.environ)
-    summary = _summary(options.environ)
-
-    def listen(event: "Event") -> None:
-        reporter(event)
-        if summary is not None:
-            summary(event)
-
+    failure: ReleaseError | None = None
     try:
-        with _session(root, version, options, reporter) as session:
-            plan = make_plan(session)
-            if is_dry_run:
-                reporter.plan(plan)
-                return plan.refusals[0].code if plan.refusals else 0
-            session.run(plan, listen)
+        with _session(root, options, reporter) as session:
+            code = act(session)
     except ReleaseError as error:
+        failure, code = error, error.code
         reporter.failed(error)
         if options.environ.get("GITHUB_ACTIONS"):
             annotate(error)
-        if summary is not None:
-            summary.write(error)
-        return error.code
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:
         reporter.close()
     if summary is not None:
-        summary.write(None)
-    return 0
+        summary.write(failure)
+    return code
 
 
 def _summary(environ: Mapping[str, str]) -> "Summary | None":
@@ -200,7 +283,7 @@ def _summary(environ: Mapping[str, str]) -> "Summary | None":
 
 
 @contextmanager
-def _session(root: Path, version: str, options: Options, reporter: "Reporter") -> Iterator[Session]:
+def _session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Session]:
     from todo_release import config as configuration
     from todo_release import diagnosis, smoke
     from todo_release.docker_engine import DockerEngine
@@ -222,7 +305,7 @@ def _session(root: Path, version: str, options: Options, reporter: "Reporter") -
         run_url=run_url(options.environ),
     )
 
-    def lock_for(environment: str, say: "Say") -> EnvironmentLock:
+    def lock_for(version: str, environment: str, say: "Say") -> EnvironmentLock:
         access = operator.reach(environment)
         return EnvironmentLock(
             access.cluster,
@@ -243,6 +326,7 @@ def _session(root: Path, version: str, options: Options, reporter: "Reporter") -
             judge=lambda spec, url, say: smoke.run(spec, url, on_result=say),
             collect=diagnosis.collect,
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
+            reporter=reporter,
         )
 
 

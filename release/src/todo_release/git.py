@@ -91,6 +91,23 @@ class Repository:
         )
         return tuple(sorted({path for path in (*changed, *untracked) if path}))
 
+    def changed_between(self, old: str, new: str, include: Sequence[str]) -> tuple[str, ...]:
+        """Paths among those selected that differ between two commits, sorted; none when nothing is
+        selected.
+        """
+        if not include:
+            return ()
+        changed = self._git(
+            "diff", "--name-only", "-z", "--no-renames", old, new, "--", *_pathspecs(include, ())
+        )
+        return tuple(sorted(filter(None, changed.split("\0"))))
+
+    def subjects(self, old: str, new: str) -> tuple[str, ...]:
+        """First lines of the messages of the commits that one commit has and an older one has not, newest
+        first.
+        """
+        return tuple(self._git("log", "--format=%s", "--no-merges", f"{old}..{new}").splitlines())
+
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether one commit is in the history of another (or is it); False when either is unknown here."""
         return self._run("merge-base", "--is-ancestor", ancestor, descendant, check=False).returncode == 0

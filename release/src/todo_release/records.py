@@ -100,14 +100,17 @@ class Records:
 
 
 def is_verified(records: Sequence[Record], version: str, digests: Mapping[str, str]) -> bool:
-    """Whether a version was verified with exactly these digests; a later failure of the same takes it
-    back.
-    """
+    """Whether a version was ever verified with exactly these digests; a later failure takes it back."""
     same = [
         record for record in records if record.version == version and dict(record.digests) == dict(digests)
     ]
     judged = [record for record in same if record.result in {"verified", "failed"}]
     return bool(judged) and judged[-1].result == "verified"
+
+
+def is_revision_verified(records: Sequence[Record], revision: int) -> bool:
+    """Whether this very deployment was verified, and not only the same version at another time."""
+    return any(record.revision == revision and record.result == "verified" for record in records)
 
 
 def last_verified(records: Sequence[Record], before: int) -> Record | None:

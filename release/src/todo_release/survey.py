@@ -180,10 +180,13 @@ def _environment(
             with prepare(operator.repository, operator.config, name, version, commit) as deployment:
                 target_id = deployment.id
                 digests = deployment.digests
-            is_verified = records_of.is_verified(access.records.read(), version, digests)
+            records = access.records.read()
+            is_verified = running is not None and records_of.is_revision_verified(records, running.revision)
             if settings.requires is not None:
                 before = operator.reach(settings.requires).records.read()
-                is_requirement_met = records_of.is_verified(before, version, digests)
+                is_requirement_met = any(
+                    records_of.is_verified(found, version, digests) for found in (records, before)
+                )
     except ReleaseError as error:
         problem = error
     facts = EnvironmentFacts(

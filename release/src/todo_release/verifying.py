@@ -29,7 +29,7 @@ class VerifyHandler:
     judge: Judge
 
     def check(self, step: Verify) -> Outcome | None:
-        """Done when these digests are recorded as verified and the environment still runs them, ready."""
+        """Done when this very deployment is recorded as verified, still runs and is ready."""
         access = self.operator.reach(step.environment)
         with prepare(
             self.operator.repository,
@@ -41,7 +41,7 @@ class VerifyHandler:
             running = running_in(access)
             if running is None or not running.is_deployed(deployment.id) or not running.is_ready:
                 return None
-            if not records_of.is_verified(access.records.read(), step.version, deployment.digests):
+            if not records_of.is_revision_verified(access.records.read(), running.revision):
                 return None
         return {"checks": 0}
 

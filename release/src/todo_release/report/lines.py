@@ -5,6 +5,7 @@ from typing import TextIO
 from todo_release.errors import ReleaseError
 from todo_release.events import Event, PlanEnded, PlanStarted, StepEnded, StepFailed, StepSpoke, StepStarted
 from todo_release.plan import Plan
+from todo_release.report.table import Table
 from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
 
 
@@ -19,6 +20,11 @@ class Lines:
     def plan(self, plan: Plan) -> None:
         """The plan's lines."""
         for line in plan_lines(plan):
+            self._write(line)
+
+    def show(self, table: Table) -> None:
+        """The table's lines."""
+        for line in table.lines():
             self._write(line)
 
     def __call__(self, event: Event) -> None:
@@ -42,7 +48,7 @@ class Lines:
             case StepFailed(step, seconds, _):
                 self._write(f"{REFUSED} {step.title} ({duration(seconds)})")
             case PlanEnded(plan, seconds) if not plan.is_finished:
-                self._write(f"{DONE} {plan.version} is released ({duration(seconds)})")
+                self._write(f"{DONE} {plan.version}: all done in {duration(seconds)}")
 
     def failed(self, error: ReleaseError) -> None:
         """The error's lines."""

@@ -6,15 +6,17 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live as Display
 from rich.spinner import Spinner
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from todo_release.errors import ReleaseError
 from todo_release.events import Event, PlanEnded, PlanStarted, StepEnded, StepFailed, StepSpoke, StepStarted
 from todo_release.plan import Plan
+from todo_release.report.table import Table
 from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
 from todo_release.steps import Step
 
@@ -42,6 +44,15 @@ class Live:
         for line in plan_lines(plan):
             self._console.print(Text(line, style=STYLES.get(line[:1], "")))
 
+    def show(self, table: Table) -> None:
+        """A table as wide as the terminal allows."""
+        drawn = Grid(title=table.title, title_justify="left", box=SIMPLE_HEAD)
+        for column in table.columns:
+            drawn.add_column(column, overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(Text(cell) for cell in row))
+        self._console.print(drawn)
+
     def __call__(self, event: Event) -> None:
         """Take an event into the picture."""
         match event:
@@ -61,9 +72,7 @@ class Live:
             case PlanEnded(plan, seconds):
                 self.close()
                 done = (
-                    verdict(plan)
-                    if plan.is_finished
-                    else f"{plan.version} is released in {duration(seconds)}."
+                    verdict(plan) if plan.is_finished else f"{plan.version}: all done in {duration(seconds)}"
                 )
                 self._console.print(Text(f"{DONE} {done}", style="bold green"))
 
@@ -94,7 +103,7 @@ class Live:
 
     def __rich__(self) -> RenderableType:
         """The picture now; rich asks for it several times a second."""
-        table = Table.grid(padding=(0, 1))
+        table = Grid.grid(padding=(0, 1))
         for step in self._steps:
             table.add_row(*self._row(step))
         return Group(table)

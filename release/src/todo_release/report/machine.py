@@ -7,6 +7,7 @@ from typing import Any, TextIO
 from todo_release.errors import ReleaseError
 from todo_release.events import Event, PlanEnded, PlanStarted, StepEnded, StepFailed, StepSpoke, StepStarted
 from todo_release.plan import Plan
+from todo_release.report.table import Table
 
 
 class Machine:
@@ -19,6 +20,10 @@ class Machine:
     def plan(self, plan: Plan) -> None:
         """The whole plan."""
         self._write("plan", plan.as_json())
+
+    def show(self, table: Table) -> None:
+        """The rows as mappings."""
+        self._write("table", table.as_json())
 
     def __call__(self, event: Event) -> None:
         """One object an event."""

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from todo_release.errors import ReleaseError
 from todo_release.events import Event
 from todo_release.plan import Plan
+from todo_release.report.table import Table
 
 Output = Literal["auto", "live", "lines", "json"]
 
@@ -16,6 +17,9 @@ class Reporter(Protocol):
 
     def plan(self, plan: Plan) -> None:
         """Show a plan that will not be run."""
+
+    def show(self, table: Table) -> None:
+        """Show an answer."""
 
     def __call__(self, event: Event) -> None:
         """Show an event of a run; called from several threads, one at a time."""

@@ -25,9 +25,9 @@ def verdict(plan: Plan) -> str:
     """One sentence on what a plan comes to."""
     if plan.refusals:
         count = len(plan.refusals)
-        return f"{plan.version} cannot be released: {count} {'reason' if count == 1 else 'reasons'} above."
+        return f"{plan.version}: refused, for {count} {'reason' if count == 1 else 'reasons'} above."
     if plan.is_finished:
-        return f"{plan.version} is released: nothing to do, nothing was written."
+        return f"{plan.version}: nothing to do, nothing was written."
     return f"{len(plan.pending)} of {len(plan.steps)} steps to do."
 
 
