@@ -61,6 +61,13 @@ class ChartSettings(Model):
     values: str = "chart/values.yaml"
 
 
+class ChangelogSettings(Model):
+    """The changelog, and the folder of the news fragments that a release collects into it."""
+
+    file: str = "CHANGELOG.md"
+    fragments: str = "changelog.d"
+
+
 class Image(Model):
     """One image: the files named by `inputs` without `exclude` are its identity and its build context."""
 
@@ -140,6 +147,7 @@ class Config(Model):
     variables: dict[str, str] = Field(default_factory=dict)
     registry: RegistrySettings
     chart: ChartSettings = Field(default_factory=ChartSettings)
+    changelog: ChangelogSettings | None = Field(default=None, description="Without it, none is kept.")
     images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]
     environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
     smoke: Smoke = Field(default_factory=Smoke)

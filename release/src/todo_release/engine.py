@@ -209,7 +209,7 @@ class Session:
         return {
             steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
             steps.WriteVersion: publishing.WriteVersionHandler(repository, config, self.registry),
-            steps.TagCommit: publishing.TagHandler(repository),
+            steps.TagCommit: publishing.TagHandler(repository, config),
             steps.NameImages: publishing.NameImagesHandler(repository, config, self.registry),
             steps.Push: publishing.PushHandler(repository),
             steps.Confirm: publishing.ConfirmHandler(self.ask),

@@ -4,6 +4,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from todo_release import command
@@ -125,6 +126,16 @@ class Repository:
                 f"The commit {commit[:12]} has no file {path}.", remedy="Check the paths in release.yaml."
             ) from error
 
+    def files_at(self, commit: str, path: str) -> tuple[str, ...]:
+        """Paths of the files that a commit has at or under a path, sorted; none when it has no such path."""
+        listed = self._git("ls-tree", "-r", "-z", "--name-only", commit, "--", path)
+        return tuple(sorted(filter(None, listed.split("\0"))))
+
+    def day_of(self, commit: str) -> date:
+        """The day a commit was made, in UTC."""
+        seconds = int(self._git("show", "--no-patch", "--format=%ct", commit))
+        return datetime.fromtimestamp(seconds, UTC).date()
+
     def export(self, commit: str, paths: Iterable[str], folder: Path) -> None:
         """Write files and folders as they are in a commit under `folder`.
 
@@ -193,7 +204,7 @@ class Repository:
             RepositoryError: the tag exists.
         """
         try:
-            self._git("tag", "--annotate", f"--message={message}", name, commit)
+            self._git("tag", "--annotate", "--cleanup=whitespace", f"--message={message}", name, commit)
         except CommandError as error:
             raise RepositoryError(
                 f"The tag {name} could not be made: {error.problem}", remedy="See `git tag --list`."

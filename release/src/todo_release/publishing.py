@@ -2,44 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from todo_release import chart, images, journal
+from todo_release import changelog, chart, edits, images
 from todo_release.chart import ImageReference
 from todo_release.config import Config
+from todo_release.edits import Edits
 from todo_release.errors import DeclinedError, RegistryError, RepositoryError
 from todo_release.git import Repository
 from todo_release.pipeline import Outcome, Say
 from todo_release.steps import Confirm, NameImages, Push, TagCommit, WriteVersion
+from todo_release.versions import TAG_PREFIX
 
 if TYPE_CHECKING:
     from todo_release.registry import Registry
 
 SHORT = 12
-
-
-def release_files(config: Config) -> tuple[str, ...]:
-    """The files that a release edits and commits."""
-    return (f"{config.chart.path}/Chart.yaml", config.chart.values)
-
-
-def expected_files(
-    repository: Repository, config: Config, version: str, references: dict[str, ImageReference]
-) -> dict[str, str]:
-    """The release's files as they must be committed: those of the commit checked out, with the version's
-    edits.
-    """
-    head = repository.head()
-    chart_file, values_file = release_files(config)
-    return {
-        chart_file: chart.bump_chart(repository.text_at(head, chart_file), chart_file, version),
-        values_file: chart.bump_values(
-            repository.text_at(head, values_file),
-            values_file,
-            {config.images[name].values: reference for name, reference in references.items()},
-        ),
-    }
 
 
 def committed_images(repository: Repository, config: Config, commit: str) -> dict[str, ImageReference]:
@@ -60,35 +38,34 @@ class WriteVersionHandler:
     registry: "Registry"
 
     def check(self, step: WriteVersion) -> Outcome | None:
-        """Done when the commit that is checked out has the edits."""
-        head = self.repository.head()
-        expected = self._expected(step)
-        if any(self.repository.text_at(head, path) != text for path, text in expected.items()):
-            return None
-        return {"commit": head}
+        """Done when the commit that is checked out needs no edit any more."""
+        return None if self._edits(step) else {"commit": self.repository.head()}
 
     def do(self, step: WriteVersion, say: Say) -> Outcome:
-        """Write each file at once or not at all, then commit exactly these."""
-        for path, text in self._expected(step).items():
-            _write(self.repository.root, path, text)
-            say(f"wrote {path}", is_note=True)
-        return {"commit": self.repository.commit(step.files, f"release: {step.version}.")}
+        """Make the edits and commit exactly these."""
+        changes = self._edits(step)
+        edits.apply(self.repository.root, changes)
+        say(", ".join(changes), is_note=True)
+        return {"commit": self.repository.commit(tuple(changes), f"release: {step.version}.")}
 
-    def _expected(self, step: WriteVersion) -> dict[str, str]:
+    def _edits(self, step: WriteVersion) -> Edits:
         references = images.references(self.repository, self.config, self.registry)
         if references is None:
             raise RegistryError(
                 "An image is no longer in the registry under its content tag.",
                 remedy="Start the release again.",
             )
-        return expected_files(self.repository, self.config, step.version, references)
+        return edits.edits(self.repository, self.config, step.version, references)
 
 
 @dataclass(frozen=True, slots=True)
 class TagHandler:
-    """Makes the tag on the commit that is checked out."""
+    """Makes the tag on the commit that is checked out; its message is what the changelog says of the
+    version.
+    """
 
     repository: Repository
+    config: Config
 
     def check(self, step: TagCommit) -> Outcome | None:
         """Done when the tag is there; it must then be on this commit.
@@ -107,9 +84,18 @@ class TagHandler:
     def do(self, step: TagCommit, say: Say) -> Outcome:
         """Make it."""
         head = self.repository.head()
-        self.repository.tag(step.tag, head, f"Release {step.tag}")
+        self.repository.tag(step.tag, head, self._message(head, step.tag))
         say(f"{step.tag} is {head[:SHORT]}", is_note=True)
         return {"commit": head}
+
+    def _message(self, head: str, tag: str) -> str:
+        title = f"{self.config.name} {tag}"
+        if self.config.changelog is None:
+            return title
+        notes = changelog.notes(
+            self.repository.text_at(head, self.config.changelog.file), tag.removeprefix(TAG_PREFIX)
+        )
+        return f"{title}\n\n{notes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +183,3 @@ class ConfirmHandler:
                 remedy="Run the same command again to go on from here; `--yes` agrees beforehand.",
             )
         return {}
-
-
-def _write(root: Path, path: str, text: str) -> None:
-    # The scratch file lies in the ignored folder of the journal, so that a kill leaves nothing in the tree.
-    scratch = root / journal.FOLDER / "scratch"
-    scratch.parent.mkdir(exist_ok=True)
-    scratch.write_text(text, encoding="utf-8", newline="")
-    scratch.chmod((root / path).stat().st_mode)
-    scratch.replace(root / path)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from todo_release import chart, images, publishing, versions
+from todo_release import chart, edits, images, versions
 from todo_release import records as records_of
 from todo_release.chart import ImageReference
 from todo_release.deployment import prepare
+from todo_release.edits import Edits
 from todo_release.environments import Operator, running_in
 from todo_release.errors import ReleaseError
 from todo_release.facts import ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
@@ -54,22 +55,22 @@ def survey(operator: Operator, registry: "Registry", version: str, environments:
         for name, (digest, _, _) in found.items()
         if digest is not None
     }
-    expected = (
-        publishing.expected_files(repository, config, version, references)
+    changes = (
+        edits.edits(repository, config, version, references)
         if len(references) == len(config.images)
-        else {}
+        else None
     )
     return Facts(
-        git=_git(operator, tag, tags, remote, expected),
+        git=_git(operator, tag, tags, remote, changes),
         images=_images(operator, tag, tags, inputs, found),
-        chart=_chart(operator, expected),
+        chart=_chart(operator, changes),
         environments=tuple(site for site, _ in sites),
         problems=problems,
     )
 
 
 def _git(
-    operator: Operator, tag: str, tags: dict[str, str], remote: RemoteRefs | None, expected: dict[str, str]
+    operator: Operator, tag: str, tags: dict[str, str], remote: RemoteRefs | None, changes: Edits | None
 ) -> GitFacts:
     repository, config = operator.repository, operator.config
     head, branch = repository.head(), repository.branch()
@@ -81,18 +82,16 @@ def _git(
         branch=branch,
         release_branch=config.branch,
         remote=config.remote,
-        unexpected=tuple(path for path in repository.dirty() if not _is_ours(operator, path, expected)),
+        # What an interrupted run of this very release wrote is no dirt.
+        unexpected=tuple(
+            path for path in repository.dirty() if not edits.is_applied(repository.root, changes or {}, path)
+        ),
         released=tuple(str(version) for version in versions.of_tags(known)),
         tag_commit=commit,
         remote_tag_commit=remote.tags.get(tag) if remote else None,
         is_behind_remote=remote_head is not None and not repository.is_ancestor(remote_head, head),
         changed=_changed(operator, commit) if commit else (),
     )
-
-
-def _is_ours(operator: Operator, path: str, expected: dict[str, str]) -> bool:
-    """Whether a dirty file is what an interrupted run of this very release wrote."""
-    return path in expected and (operator.repository.root / path).read_bytes() == expected[path].encode()
 
 
 def _changed(operator: Operator, commit: str) -> tuple[str, ...]:
@@ -147,15 +146,13 @@ def _images_of(operator: Operator, commit: str) -> dict[str, ImageReference]:
     return known
 
 
-def _chart(operator: Operator, expected: dict[str, str]) -> ChartFacts:
-    repository, config = operator.repository, operator.config
-    head = repository.head()
-    files = publishing.release_files(config)
+def _chart(operator: Operator, changes: Edits | None) -> ChartFacts:
+    repository = operator.repository
+    files = edits.files(operator.config)
     return ChartFacts(
-        version=chart.read_version(repository.text_at(head, files[0]), files[0]),
+        version=chart.read_version(repository.text_at(repository.head(), files[0]), files[0]),
         files=files,
-        is_committed=bool(expected)
-        and all(repository.text_at(head, path) == text for path, text in expected.items()),
+        is_committed=changes == {},
     )
 
 

@@ -1,0 +1,83 @@
+"""What a release changes in the repository: the files of its commit, computed before one of them is
+touched.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from todo_release import changelog, chart, journal
+from todo_release.chart import ImageReference
+from todo_release.config import Config
+from todo_release.git import Repository
+
+Edits = dict[str, str | None]
+
+
+def files(config: Config) -> tuple[str, ...]:
+    """The files that every release edits."""
+    own = (f"{config.chart.path}/Chart.yaml", config.chart.values)
+    return own if config.changelog is None else (*own, config.changelog.file)
+
+
+def edits(
+    repository: Repository, config: Config, version: str, images: Mapping[str, ImageReference]
+) -> Edits:
+    """New text of each file that differs from the commit checked out; None for one that goes. Empty:
+    committed.
+
+    Raises:
+        ConfigError: a file lacks what is to be edited, or a news fragment is none.
+        RepositoryError: the commit lacks a file.
+    """
+    head = repository.head()
+    chart_file, values_file = files(config)[:2]
+    before = {path: repository.text_at(head, path) for path in (chart_file, values_file)}
+    after: Edits = {
+        chart_file: chart.bump_chart(before[chart_file], chart_file, version),
+        values_file: chart.bump_values(
+            before[values_file],
+            values_file,
+            {config.images[name].values: reference for name, reference in images.items()},
+        ),
+    }
+    changed = {path: text for path, text in after.items() if text != before[path]}
+    return changed | _news(repository, config, version, head)
+
+
+def _news(repository: Repository, config: Config, version: str, head: str) -> Edits:
+    if config.changelog is None:
+        return {}
+    file, folder = config.changelog.file, config.changelog.fragments
+    old = repository.text_at(head, file) if file in repository.files_at(head, file) else ""
+    found = {path: repository.text_at(head, path) for path in repository.files_at(head, folder)}
+    fragments = changelog.parse(
+        {path: text for path, text in found.items() if not path.endswith("/.gitkeep")}
+    )
+    # The day of the commit and not of the clock: a release that goes on tomorrow writes the same text.
+    new = changelog.insert(old, version, repository.day_of(head), fragments)
+    return {} if new == old else {file: new} | {fragment.path: None for fragment in fragments}
+
+
+def is_applied(root: Path, changes: Edits, path: str) -> bool:
+    """Whether a file of the work tree already is what the edits want."""
+    target = root / path
+    if path not in changes:
+        return False
+    text = changes[path]
+    return not target.exists() if text is None else target.is_file() and target.read_bytes() == text.encode()
+
+
+def apply(root: Path, changes: Edits) -> None:
+    """Write each file at once or not at all, so that a kill leaves none half written."""
+    # The scratch file lies in the ignored folder of the journal: a kill leaves nothing in the tree.
+    scratch = root / journal.FOLDER / "scratch"
+    scratch.parent.mkdir(exist_ok=True)
+    for path, text in changes.items():
+        target = root / path
+        if text is None:
+            target.unlink(missing_ok=True)
+            continue
+        scratch.write_text(text, encoding="utf-8", newline="")
+        if target.exists():
+            scratch.chmod(target.stat().st_mode)
+        scratch.replace(target)
