@@ -2,15 +2,18 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
 from todo_release import inquiries
-from todo_release.errors import HelmError
+from todo_release.errors import ConfigError, HelmError
+from todo_release.overrides import Overrides
 from todo_release.report.lines import Lines
 from todo_release.report.live import Live
 from todo_release.report.machine import Machine
 from todo_release.report.table import Table
+from todo_release.versions import parse
 
 from .doubles import World
 from .shop import Tree
@@ -73,6 +76,65 @@ def test_history_lists_the_newest_first_with_what_changed(world: World, tree: Tr
         ("2", "0.2.0", "failed", "api", "Helm refused."),
         ("1", "0.1.0", "verified", "all", ""),
     ]
+
+
+def test_version_shows_what_may_come_next(world: World) -> None:
+    """Before and after the first release."""
+    assert dict(inquiries.version(world.session.operator).rows) == {
+        "released": "-",
+        "chart": "0.0.0",
+        "next": "0.1.0",
+    }
+    world.release("0.1.0")
+    assert dict(inquiries.version(world.session.operator).rows) == {
+        "released": "0.1.0",
+        "chart": "0.1.0",
+        "next": "0.1.1",
+        "major": "1.0.0",
+        "minor": "0.2.0",
+        "patch": "0.1.1",
+        "prerelease": "0.1.1-rc.1",
+    }
+
+
+@pytest.fixture
+def with_news(tree: Tree, tmp_path: Path) -> World:
+    """The shop with a changelog."""
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("changelog: {}\n")
+    return World(tree.path, Overrides(files=(overlay,)))
+
+
+@pytest.mark.parametrize(
+    ("last", "kinds", "following"),
+    [
+        ("v1.2.3", ["fixed", "security"], "1.2.4"),
+        ("v1.2.3", ["fixed", "changed"], "1.3.0"),
+        ("v1.2.3", ["added", "removed"], "2.0.0"),
+        ("v0.2.3", ["removed"], "0.3.0"),
+    ],
+)
+def test_news_decide_the_next_version(
+    with_news: World, tree: Tree, last: str, kinds: list[str], following: str
+) -> None:
+    """What users lose is a major version, once there was a first one; a kind that is named decides itself."""
+    tree.commit("news", {f"changelog.d/{kind}.{kind}.md": "x\n" for kind in kinds})
+    tree.git("tag", last)
+    operator = with_news.session.operator
+    assert str(inquiries.following(operator)) == following
+    assert inquiries.following(operator, "major") == parse(last.removeprefix("v")).bump_major()
+
+
+def test_news_of_the_next_version_can_be_read_beforehand(with_news: World, tree: Tree) -> None:
+    """As the release will write it."""
+    tree.commit("news", {"changelog.d/shop.added.md": "A shop.\n"})
+    assert inquiries.news(with_news.session.operator).endswith("### Added\n\n- A shop.")
+
+
+def test_news_without_a_changelog_are_refused(world: World) -> None:
+    """With what to write where."""
+    with pytest.raises(ConfigError, match=r"Add `changelog: \{\}`"):
+        inquiries.news(world.session.operator)
 
 
 TABLE = Table("Things", ("name", "size"), (("a", "1\nmore"), ("longer", "2")))

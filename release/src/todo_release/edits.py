@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from todo_release import changelog, chart, journal
+from todo_release.changelog import Fragment
 from todo_release.chart import ImageReference
 from todo_release.config import Config
 from todo_release.git import Repository
@@ -49,13 +50,20 @@ def _news(repository: Repository, config: Config, version: str, head: str) -> Ed
         return {}
     file, folder = config.changelog.file, config.changelog.fragments
     old = repository.text_at(head, file) if file in repository.files_at(head, file) else ""
-    found = {path: repository.text_at(head, path) for path in repository.files_at(head, folder)}
-    fragments = changelog.parse(
-        {path: text for path, text in found.items() if not path.endswith("/.gitkeep")}
-    )
+    fragments = fragments_at(repository, head, folder)
     # The day of the commit and not of the clock: a release that goes on tomorrow writes the same text.
     new = changelog.insert(old, version, repository.day_of(head), fragments)
     return {} if new == old else {file: new} | {fragment.path: None for fragment in fragments}
+
+
+def fragments_at(repository: Repository, commit: str, folder: str) -> list[Fragment]:
+    """The news fragments that a commit has.
+
+    Raises:
+        ConfigError: one of them is none.
+    """
+    paths = [path for path in repository.files_at(commit, folder) if not path.endswith("/.gitkeep")]
+    return changelog.parse({path: repository.text_at(commit, path) for path in paths})
 
 
 def is_applied(root: Path, changes: Edits, path: str) -> bool:

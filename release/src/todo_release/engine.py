@@ -138,6 +138,33 @@ def history(root: Path, environment: str, options: Options) -> int:
     return _answer(root, options, show)
 
 
+def version(root: Path, options: Options, *, kind: str | None = None, is_next: bool = False) -> int:
+    """Show the versions; with `kind` or `is_next`, only the next version, as a bare line for scripts."""
+
+    def show(session: Session) -> int:
+        from todo_release import inquiries
+
+        if kind is None and not is_next:
+            session.reporter.show(inquiries.version(session.operator))
+        else:
+            session.reporter.say(str(inquiries.following(session.operator, kind)))
+        return 0
+
+    return _answer(root, options, show)
+
+
+def news(root: Path, options: Options) -> int:
+    """Show what the changelog will say of the next version."""
+
+    def show(session: Session) -> int:
+        from todo_release import inquiries
+
+        session.reporter.say(inquiries.news(session.operator))
+        return 0
+
+    return _answer(root, options, show)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One command's connections: all of the outside world that plans are made from and steps work on."""

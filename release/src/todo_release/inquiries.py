@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+from semver import Version
+
+from todo_release import changelog, chart, edits, versions
 from todo_release.environments import Operator, running_in
+from todo_release.errors import ConfigError
 from todo_release.facts import Running
 from todo_release.records import Record
 from todo_release.report.table import Table
@@ -63,6 +67,57 @@ def history(operator: Operator, environment: str) -> Table:
     ]
     columns = ("revision", "version", "result", "when", "took", "by", "images", "cause")
     return Table(f"History of {environment}", columns, tuple(reversed(rows)))
+
+
+def version(operator: Operator) -> Table:
+    """The last version released, the one in the chart, and what may come next.
+
+    Raises:
+        ConfigError: a news fragment is none.
+    """
+    config, repository = operator.config, operator.repository
+    head, file = repository.head(), edits.files(config)[0]
+    last = next(iter(reversed(versions.of_tags(repository.tags()))), None)
+    rows = [
+        ("released", str(last) if last else NOTHING),
+        ("chart", chart.read_version(repository.text_at(head, file), file)),
+        ("next", str(following(operator))),
+    ]
+    rows += [(kind, str(versions.bump(last, kind))) for kind in versions.KINDS] if last else []
+    return Table("Version", ("what", "version"), tuple(rows))
+
+
+def following(operator: Operator, kind: str | None = None) -> Version:
+    """The next version of a kind; None takes the kind that the news fragments ask for, 0.1.0 the first time.
+
+    Raises:
+        ConfigError: a news fragment is none.
+    """
+    config, repository = operator.config, operator.repository
+    released = versions.of_tags(repository.tags())
+    if not released:
+        return Version(0, 1, 0)
+    if kind is None:
+        folder = config.changelog.fragments if config.changelog else None
+        fragments = edits.fragments_at(repository, repository.head(), folder) if folder else []
+        kind = changelog.kind_of_version(fragments)
+        if kind == "major" and released[-1].major == 0:
+            kind = "minor"  # semver.org: anything may change before 1.0.0
+    return versions.bump(released[-1], kind)
+
+
+def news(operator: Operator) -> str:
+    """What the changelog will say of the next version.
+
+    Raises:
+        ConfigError: no changelog is kept, or a news fragment is none.
+    """
+    config, repository = operator.config, operator.repository
+    if config.changelog is None:
+        raise ConfigError("No changelog is kept.", remedy="Add `changelog: {}` to release.yaml.")
+    head = repository.head()
+    fragments = edits.fragments_at(repository, head, config.changelog.fragments)
+    return changelog.section(str(following(operator)), repository.day_of(head), fragments).rstrip()
 
 
 def _look(operator: Operator, name: str) -> tuple[Running | None, Record | None]:

@@ -22,6 +22,10 @@ class Lines:
         for line in plan_lines(plan):
             self._write(line)
 
+    def say(self, text: str) -> None:
+        """The text."""
+        self._write(text)
+
     def show(self, table: Table) -> None:
         """The table's lines."""
         for line in table.lines():

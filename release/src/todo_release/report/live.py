@@ -44,6 +44,10 @@ class Live:
         for line in plan_lines(plan):
             self._console.print(Text(line, style=STYLES.get(line[:1], "")))
 
+    def say(self, text: str) -> None:
+        """The text, without colours and never broken."""
+        self._console.print(Text(text), soft_wrap=True)
+
     def show(self, table: Table) -> None:
         """A table as wide as the terminal allows."""
         drawn = Grid(title=table.title, title_justify="left", box=SIMPLE_HEAD)

@@ -21,6 +21,10 @@ class Machine:
         """The whole plan."""
         self._write("plan", plan.as_json())
 
+    def say(self, text: str) -> None:
+        """The text in an object."""
+        self._write("said", {"text": text})
+
     def show(self, table: Table) -> None:
         """The rows as mappings."""
         self._write("table", table.as_json())

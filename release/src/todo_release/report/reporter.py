@@ -18,6 +18,9 @@ class Reporter(Protocol):
     def plan(self, plan: Plan) -> None:
         """Show a plan that will not be run."""
 
+    def say(self, text: str) -> None:
+        """Show a bare text, which scripts may read."""
+
     def show(self, table: Table) -> None:
         """Show an answer."""
 
