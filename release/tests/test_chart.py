@@ -2,7 +2,7 @@
 
 import pytest
 
-from todo_release import chart
+from todo_release import chart, chart_edits
 from todo_release.chart import ImageReference
 from todo_release.errors import ConfigError
 
@@ -16,14 +16,14 @@ backend:   # the API
   ports: [ 8000,8001 ]
 
 mcp:
-    image: {repository: "a", tag: b, digest: ""}   # flow style, indented by four
+    image: {repository: "a", tag: b, digest: ""}   # in flow style
 """
 NEW = ImageReference("localhost:5000/it's/backend", "content-12", "sha256:ab")
 
 
 def test_bump_values_changes_nothing_but_the_values() -> None:
     """Comments, quotes, spaces, order and flow style stay; only the scalars differ."""
-    bumped = chart.bump_values(VALUES, "values.yaml", {"backend.image": NEW, "mcp.image": NEW})
+    bumped = chart_edits.bump_values(VALUES, "values.yaml", {"backend.image": NEW, "mcp.image": NEW})
     assert (
         bumped
         == """\
@@ -36,21 +36,20 @@ backend:   # the API
   ports: [ 8000,8001 ]
 
 mcp:
-    image: {repository: "localhost:5000/it's/backend", tag: content-12, digest: "sha256:ab"}   # flow style,
-    indented by four
+    image: {repository: "localhost:5000/it's/backend", tag: content-12, digest: "sha256:ab"}   # in flow style
 """
     )
 
 
 def test_bump_values_twice_is_the_same_as_once() -> None:
     """What is there already is not touched."""
-    once = chart.bump_values(VALUES, "values.yaml", {"backend.image": NEW})
-    assert chart.bump_values(once, "values.yaml", {"backend.image": NEW}) == once
+    once = chart_edits.bump_values(VALUES, "values.yaml", {"backend.image": NEW})
+    assert chart_edits.bump_values(once, "values.yaml", {"backend.image": NEW}) == once
 
 
 def test_read_image_reads_what_was_written() -> None:
     """The reference comes back as it went in."""
-    bumped = chart.bump_values(VALUES, "values.yaml", {"backend.image": NEW})
+    bumped = chart_edits.bump_values(VALUES, "values.yaml", {"backend.image": NEW})
     assert chart.read_image(bumped, "values.yaml", "backend.image") == NEW
     assert str(NEW) == "localhost:5000/it's/backend@sha256:ab"
 
@@ -62,21 +61,21 @@ def test_bump_chart_keeps_line_ends_and_quotes(line_end: str) -> None:
     expected = line_end.join(
         ["apiVersion: v2", "version: 0.2.0-rc.1  # ours", 'appVersion: "0.2.0-rc.1"', ""]
     )
-    assert chart.bump_chart(text, "Chart.yaml", "0.2.0-rc.1") == expected
+    assert chart_edits.bump_chart(text, "Chart.yaml", "0.2.0-rc.1") == expected
 
 
 @pytest.mark.parametrize("value", ["1e3", "0123", "yes", "12:30", "null"])
 def test_values_that_yaml_would_read_as_something_else_are_quoted(value: str) -> None:
     """A digest-like tag such as 1e3 would otherwise become a number in Helm."""
     image = ImageReference("a", value, "sha256:ab")
-    bumped = chart.bump_values("i: {repository: a, tag: b, digest: c}", "values.yaml", {"i": image})
+    bumped = chart_edits.bump_values("i: {repository: a, tag: b, digest: c}", "values.yaml", {"i": image})
     assert f'tag: "{value}"' in bumped
 
 
 def test_number_is_replaced_even_when_its_text_is_the_same() -> None:
     """`appVersion: 1` is a number; a release writes text."""
     assert (
-        chart.bump_chart("version: 1\nappVersion: 1\n", "Chart.yaml", "1")
+        chart_edits.bump_chart("version: 1\nappVersion: 1\n", "Chart.yaml", "1")
         == 'version: "1"\nappVersion: "1"\n'
     )
 
@@ -94,7 +93,7 @@ def test_number_is_replaced_even_when_its_text_is_the_same() -> None:
 def test_bump_values_says_what_is_missing(text: str, message: str) -> None:
     """Nothing is guessed or added where a person did not prepare it."""
     with pytest.raises(ConfigError, match=message):
-        chart.bump_values(text, "values.yaml", {"backend.image": NEW})
+        chart_edits.bump_values(text, "values.yaml", {"backend.image": NEW})
 
 
 @pytest.mark.parametrize(
@@ -103,9 +102,22 @@ def test_bump_values_says_what_is_missing(text: str, message: str) -> None:
 def test_value_that_cannot_be_replaced_in_place_is_refused_rather_than_broken(text: str) -> None:
     """A block over several lines and an anchor shared by two keys are noticed by the second look."""
     with pytest.raises(ConfigError, match="could not be set"):
-        chart.bump_chart(text, "Chart.yaml", "0.2.0")
+        chart_edits.bump_chart(text, "Chart.yaml", "0.2.0")
 
 
 def test_read_version_reads_the_version() -> None:
     """The chart's own version, not that of the application."""
     assert chart.read_version("version: 0.1.0\nappVersion: '9'\n", "Chart.yaml") == "0.1.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\n", "^v.yaml:1:1: v.yaml has no i"),
+        ("i:\n  tag: a\n", "^v.yaml:1:1: v.yaml has no i.repository"),
+    ],
+)
+def test_read_image_says_where_it_missed_what(text: str, message: str) -> None:
+    """The place is that of the nearest parent."""
+    with pytest.raises(ConfigError, match=message):
+        chart.read_image(text, "v.yaml", "i")

@@ -1,26 +1,9 @@
-"""Edits of the chart's files: a version in Chart.yaml, image references in the values file.
+"""What the chart's files say: the version in Chart.yaml, the image references in the values file."""
 
-An edit replaces the characters of a scalar and nothing else, so comments, quotes, order, indentation and line
-ends stay as a person wrote them. What was written is parsed again and compared before it is returned.
-"""
-
-import io
-import json
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
-
+from todo_release import located
 from todo_release.errors import ConfigError
-
-# What YAML 1.1 (Helm) and 1.2 both read as a string without quotes: a word, or a number with two dots.
-PLAIN = re.compile(r"^([A-Za-z][A-Za-z0-9./:@_-]*|\d+\.\d+\.\d+(-[A-Za-z0-9.-]+)?)$")
-TEXT_TAG = "tag:yaml.org,2002:str"
-NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +19,13 @@ class ImageReference:
         return f"{self.repository}@{self.digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Scalar:
-    """A value in a text: what it is, how it is quoted, and which characters it and its key take."""
-
-    value: str
-    is_text: bool
-    style: str | None
-    start: int
-    end: int
-    key_end: int
-
-
 def read_version(text: str, file: str) -> str:
     """The `version` of a Chart.yaml.
 
     Raises:
         ConfigError: the file has none.
     """
-    return _scalar(_compose(text, file), ("version",), file).value
+    return _read(text, file, ("version",))
 
 
 def read_image(text: str, file: str, path: str) -> ImageReference:
@@ -63,114 +34,28 @@ def read_image(text: str, file: str, path: str) -> ImageReference:
     Raises:
         ConfigError: the path, or one of repository, tag and digest under it, is not there.
     """
-    root = _compose(text, file)
-    keys = path.split(".")
     repository, tag, digest = (
-        _scalar(root, (*keys, key), file).value for key in ("repository", "tag", "digest")
+        _read(text, file, (*path.split("."), key)) for key in ("repository", "tag", "digest")
     )
     return ImageReference(repository, tag, digest)
 
 
-def bump_chart(text: str, file: str, version: str) -> str:
-    """Chart.yaml with `version` and `appVersion` set.
-
-    Raises:
-        ConfigError: one of the two keys is not there.
-    """
-    return _edit(text, file, {("version",): version, ("appVersion",): version})
-
-
-def bump_values(text: str, file: str, images: Mapping[str, ImageReference]) -> str:
-    """A values file with the image at each dotted path set.
-
-    Raises:
-        ConfigError: a path, or one of repository, tag and digest under it, is not there.
-    """
-    changes: dict[tuple[str, ...], str] = {}
-    for path, image in images.items():
-        keys = tuple(path.split("."))
-        changes[(*keys, "repository")] = image.repository
-        changes[(*keys, "tag")] = image.tag
-        changes[(*keys, "digest")] = image.digest
-    return _edit(text, file, changes)
-
-
-def _edit(text: str, file: str, changes: Mapping[tuple[str, ...], str]) -> str:
-    root = _compose(text, file)
-    edits = []
-    for path, value in changes.items():
-        found = _scalar(root, path, file)
-        if found.value == value and found.is_text:
-            continue
-        start, end, written = found.start, found.end, _written(value, found.style)
-        if start == end:  # an empty value has no characters of its own and its mark is that of the next token
-            start = end = text.index(":", found.key_end) + 1
-            written = f" {written}"
-        edits.append((start, end, written))
-    for start, end, written in sorted(edits, reverse=True):
-        text = text[:start] + written + text[end:]
-    _check(text, file, changes)
-    return text
-
-
-def _check(text: str, file: str, changes: Mapping[tuple[str, ...], str]) -> None:
-    try:
-        root = _compose(text, file)
-        is_right = all(
-            (found.value, found.is_text) == (value, True)
-            for value, found in ((value, _scalar(root, path, file)) for path, value in changes.items())
-        )
-    except ConfigError:
-        is_right = False
-    if not is_right:
-        paths = ", ".join(".".join(path) for path in changes)
-        raise ConfigError(
-            f"One of {paths} could not be set.",
-            remedy="Write each as a quoted string on one line, without anchors.",
-            file=file,
-        )
-
-
-def _written(value: str, style: str | None) -> str:
-    if style == "'":
-        return "'" + value.replace("'", "''") + "'"
-    if style is None and PLAIN.match(value) and value.lower() not in NOT_TEXT:
-        return value
-    return json.dumps(value)
-
-
-def _compose(text: str, file: str) -> Node:
-    try:
-        root = YAML().compose(io.StringIO(text, newline=""))
-    except YAMLError as error:
-        raise ConfigError(f"{file} is not valid YAML: {error}", remedy="Correct it.", file=file) from error
-    if not isinstance(root, MappingNode):
-        raise ConfigError(f"{file} is not a mapping.", remedy="Correct it.", file=file)
-    return root
-
-
-def _scalar(root: Node, path: Sequence[str], file: str) -> _Scalar:
-    node: Any = root
-    key_end = 0
-    for depth, key in enumerate(path):
-        pairs = node.value if isinstance(node, MappingNode) else ()
-        found = next(((name, value) for name, value in pairs if name.value == key), None)
-        if found is None:
-            raise ConfigError(
-                f"{file} has no {'.'.join(path[: depth + 1])}.",
-                remedy=f'Write `{key}: ""` there; the release fills it in.',
-                file=file,
-                line=node.start_mark.line + 1,
-                column=node.start_mark.column + 1,
-            )
-        node, key_end = found[1], found[0].end_mark.index
-    if not isinstance(node, ScalarNode):
-        raise ConfigError(f"{'.'.join(path)} in {file} is no single value.", remedy="Correct it.", file=file)
-    return _Scalar(
-        value=str(node.value),
-        is_text=node.tag == TEXT_TAG,
-        style=node.style,
-        start=node.start_mark.index,
-        end=node.end_mark.index,
-        key_end=key_end,
+def missing(file: str, path: tuple[str, ...], place: located.Place | None) -> ConfigError:
+    """The error about a key that a release needs and never adds by itself."""
+    return ConfigError(
+        f"{file} has no {'.'.join(path)}.",
+        remedy=f'Write `{path[-1]}: ""` there; the release fills it in.',
+        file=file,
+        line=place.line if place else None,
+        column=place.column if place else None,
     )
+
+
+def _read(text: str, file: str, path: tuple[str, ...]) -> str:
+    document = located.read(text, file)
+    value = document.value
+    for depth, key in enumerate(path, start=1):
+        if not isinstance(value, dict) or key not in value:
+            raise missing(file, path[:depth], document.place(path[:depth]))
+        value = value[key]
+    return "" if value is None else str(value)

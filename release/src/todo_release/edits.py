@@ -5,7 +5,7 @@ touched.
 from collections.abc import Mapping
 from pathlib import Path
 
-from todo_release import changelog, chart, journal
+from todo_release import changelog, journal
 from todo_release.changelog import Fragment
 from todo_release.chart import ImageReference
 from todo_release.config import Config
@@ -30,12 +30,14 @@ def edits(
         ConfigError: a file lacks what is to be edited, or a news fragment is none.
         RepositoryError: the commit lacks a file.
     """
+    from todo_release import chart_edits  # ruamel.yaml costs 50 ms, and a finished release edits nothing
+
     head = repository.head()
     chart_file, values_file = files(config)[:2]
     before = {path: repository.text_at(head, path) for path in (chart_file, values_file)}
     after: Edits = {
-        chart_file: chart.bump_chart(before[chart_file], chart_file, version),
-        values_file: chart.bump_values(
+        chart_file: chart_edits.bump_chart(before[chart_file], chart_file, version),
+        values_file: chart_edits.bump_values(
             before[values_file],
             values_file,
             {config.images[name].values: reference for name, reference in images.items()},

@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING, Any
 from todo_release.errors import INTERRUPTED, ReleaseError
 
 if TYPE_CHECKING:
-    from todo_release.config import Config
+    from todo_release.config import Config, Smoke
     from todo_release.deploying import Collect
     from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Access, Operator
     from todo_release.events import Event, Listener
+    from todo_release.kube import Cluster
     from todo_release.overrides import Overrides
     from todo_release.pipeline import Handler, Lock, Say
     from todo_release.plan import Plan
     from todo_release.registry import Registry
     from todo_release.report.actions import Summary
     from todo_release.report.reporter import Output, Reporter
+    from todo_release.smoke import CheckResult
     from todo_release.steps import Step
     from todo_release.verifying import Judge
 
@@ -312,7 +314,6 @@ def _summary(environ: Mapping[str, str]) -> "Summary | None":
 @contextmanager
 def _session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Session]:
     from todo_release import config as configuration
-    from todo_release import diagnosis, smoke
     from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Operator
     from todo_release.git import Repository
@@ -350,11 +351,23 @@ def _session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Ses
             registry=registry,
             container_engine=cache(DockerEngine.connect),
             lock_for=lock_for,
-            judge=lambda spec, url, say: smoke.run(spec, url, on_result=say),
-            collect=diagnosis.collect,
+            judge=_judge,
+            collect=_collect,
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
         )
+
+
+def _judge(spec: "Smoke", url: str, say: "Say") -> "list[CheckResult]":
+    from todo_release import smoke
+
+    return smoke.run(spec, url, on_result=say)
+
+
+def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
+    from todo_release import diagnosis
+
+    return diagnosis.collect(cluster, namespace, folder)
 
 
 def _reach(config: "Config", name: str) -> "Access":

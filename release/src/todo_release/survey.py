@@ -55,11 +55,8 @@ def survey(operator: Operator, registry: "Registry", version: str, environments:
         for name, (digest, _, _) in found.items()
         if digest is not None
     }
-    changes = (
-        edits.edits(repository, config, version, references)
-        if len(references) == len(config.images)
-        else None
-    )
+    has_all = len(references) == len(config.images)
+    changes = edits.edits(repository, config, version, references) if has_all and commit is None else None
     return Facts(
         git=_git(operator, tag, tags, remote, changes),
         images=_images(operator, tag, tags, inputs, found),
