@@ -12,7 +12,13 @@ from todo_release.plan import Plan, plan_deployment, plan_release
 HEAD, TAGGED = "a" * 40, "b" * 40
 GIT = GitFacts(head=HEAD, branch="main", release_branch="main", remote=None)
 IMAGE = ImageFacts(
-    name="web", repository="registry.test/shop/web", content_id="c0", digest=None, changed=None, last=None
+    name="web",
+    context="web",
+    repository="registry.test/shop/web",
+    content_id="c0",
+    digest=None,
+    changed=None,
+    last=None,
 )
 CHART = ChartFacts(version="0.0.0", files=("chart/Chart.yaml", "chart/values.yaml"), is_committed=False)
 STAGING = EnvironmentFacts(
@@ -214,4 +220,24 @@ def test_json_of_a_plan_holds_steps_with_reasons_and_refusals_with_codes() -> No
         "repository": "registry.test/shop/web",
         "content_id": "c0",
         "digest": None,
+        "is_first_of_context": True,
     }
+
+
+def test_images_of_one_context_wait_for_the_first_of_them() -> None:
+    """It fills the cache with the stages they share; what is reused waits for nobody."""
+    names = [("a", "."), ("b", "."), ("c", "web"), ("d", "."), ("e", ".")]
+    images = tuple(
+        replace(IMAGE, name=name, context=context, digest="sha256:1" if name == "e" else None)
+        for name, context in names
+    )
+    steps = [
+        step for step in plan_release(replace(FRESH, images=images), "0.1.0").steps if step.kind == "build"
+    ]
+    assert [(step.id, step.wave) for step in steps] == [
+        ("build:a", 0),
+        ("build:c", 0),
+        ("build:e", 0),
+        ("build:b", 1),
+        ("build:d", 1),
+    ]

@@ -148,7 +148,7 @@ def test_interrupted_step_is_named_by_the_next_run(world: World) -> None:
         world.release("0.1.0")
     world.release("0.1.0")
     assert isinstance(world.events[0], PlanStarted)
-    assert world.events[0].interrupted == "deploy:staging"
+    assert world.events[0].interrupted == ("deploy:staging",)
 
 
 def test_helm_killed_in_the_middle_is_unlocked_under_the_lock(world: World) -> None:

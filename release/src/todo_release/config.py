@@ -146,6 +146,9 @@ class Config(Model):
     )
     variables: dict[str, str] = Field(default_factory=dict)
     registry: RegistrySettings
+    parallel_builds: int = Field(
+        default=3, ge=1, description="How many images may be built at the same time."
+    )
     chart: ChartSettings = Field(default_factory=ChartSettings)
     changelog: ChangelogSettings | None = Field(default=None, description="Without it, none is kept.")
     images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]

@@ -226,6 +226,7 @@ class Session:
             journal=Journal(self.operator.repository.root, plan.version),
             listener=listener,
             lock_for=partial(self.lock_for, plan.version),
+            width=self.operator.config.parallel_builds,
         ).run(plan)
 
     def _handlers(self) -> "dict[type[Step], Handler[Any]]":
@@ -349,7 +350,7 @@ def _session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Ses
         yield Session(
             operator=operator,
             registry=registry,
-            container_engine=cache(DockerEngine.connect),
+            container_engine=DockerEngine.connect,
             lock_for=lock_for,
             judge=_judge,
             collect=_collect,

@@ -11,12 +11,12 @@ from todo_release.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class PlanStarted:
-    """The plan begins; `interrupted` names the step an earlier run was cut off in; expected seconds by
-    step id.
+    """The plan begins; `interrupted` names the steps an earlier run was cut off in; seconds are by step
+    id.
     """
 
     plan: Plan
-    interrupted: str | None
+    interrupted: tuple[str, ...]
     expected_seconds: Mapping[str, float]
 
 

@@ -29,13 +29,14 @@ class GitFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """One image: its content now, what the registry has of it, and what the last release ran.
+    """One image: its build context and content now, what the registry has of it, what the last release ran.
 
     `changed` are the inputs that differ from the last release, None when there was none; `is_named` says that
     the registry knows the digest under the version asked for.
     """
 
     name: str
+    context: str
     repository: str
     content_id: str
     digest: str | None

@@ -88,7 +88,7 @@ def references(
 
 @dataclass(frozen=True, slots=True)
 class BuildHandler:
-    """Builds and pushes one image; `engine` is asked for only when something is to be built."""
+    """Builds and pushes one image; `engine` makes a connection for each build."""
 
     repository: Repository
     config: Config

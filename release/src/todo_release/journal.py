@@ -46,11 +46,7 @@ class Journal:
         Raises:
             JournalError: another line cannot be read.
         """
-        if not self.path.is_file():
-            return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        # Every entry ends in a newline, so what follows the last newline was never finished.
-        return [self._parse(number, line) for number, line in enumerate(lines[:-1], start=1)]
+        return self._read(self.path) if self.path.is_file() else []
 
     def write(
         self,
@@ -82,12 +78,31 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
 
-    def interrupted(self) -> Entry | None:
-        """The step that the last run started and never ended; None when it ended in order."""
-        entries = self.read()
-        return entries[-1] if entries and entries[-1].happening == "started" else None
+    def interrupted(self) -> list[Entry]:
+        """The steps that a run started and none ended; empty when all ended in order."""
+        last = {entry.step: entry for entry in self.read()}
+        return [entry for entry in last.values() if entry.happening == "started"]
 
-    def _parse(self, number: int, line: str) -> Entry:
+    def seconds_before(self) -> dict[str, float]:
+        """How long each step took when it was last done, in any version whose diary is here."""
+        diaries = sorted(
+            self.path.parents[1].glob(f"*/{self.path.name}"), key=lambda path: path.stat().st_mtime
+        )
+        return {
+            entry.step: entry.seconds
+            for path in diaries
+            for entry in self._read(path)
+            if entry.happening == "done" and entry.seconds
+        }
+
+    @classmethod
+    def _read(cls, path: Path) -> list[Entry]:
+        # Every entry ends in a newline, so what follows the last newline was never finished.
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        return [cls._parse(path, number, line) for number, line in enumerate(lines, start=1)]
+
+    @staticmethod
+    def _parse(path: Path, number: int, line: str) -> Entry:
         try:
             raw = json.loads(line)
             return Entry(
@@ -99,6 +114,6 @@ class Journal:
             )
         except (ValueError, TypeError, KeyError) as error:
             raise JournalError(
-                f"Line {number} of {self.path} cannot be read: {error}",
+                f"Line {number} of {path} cannot be read: {error}",
                 remedy="Move the file away; the release finds out by itself what is done.",
             ) from error

@@ -5,15 +5,18 @@ That makes a run repeatable from any point: killed anywhere and started again, i
 on. The pipeline knows no step; each kind of step brings a handler.
 """
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from todo_release.errors import ReleaseError
 from todo_release.events import (
+    Event,
     Listener,
     PlanEnded,
     PlanStarted,
@@ -22,7 +25,7 @@ from todo_release.events import (
     StepSpoke,
     StepStarted,
 )
-from todo_release.journal import Journal
+from todo_release.journal import Happening, Journal
 from todo_release.plan import Plan
 from todo_release.steps import Step
 
@@ -71,17 +74,21 @@ class LockFor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What a plan runs with."""
+    """What a plan runs with; `width` is how many steps of a wave may run at the same time."""
 
     handlers: Mapping[type[Step], Handler[Any]]
     journal: Journal
     listener: Listener
     lock_for: LockFor
+    width: int = 1
     clock: Callable[[], float] = time.monotonic
+    _telling: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, plan: Plan) -> None:
-        """Do every step that is not done, in order; the lock of an environment is held from its first step on
-        until a step that needs another one or none.
+        """Do every step that is not done, in order, those of a wave at the same time.
+
+        The lock of an environment is held from its first step on until a step that needs another one or none.
+        When a step of a wave fails, its neighbours come to their end and nothing after them begins.
 
         Raises:
             ReleaseError: the first refusal of the plan, or the error of the step that failed.
@@ -89,41 +96,72 @@ class Pipeline:
         if plan.refusals:
             raise plan.refusals[0]
         began = self.clock()
-        interrupted = self.journal.interrupted()
-        self.listener(PlanStarted(plan, interrupted.step if interrupted else None, self._expected()))
+        interrupted = [entry.step for entry in self.journal.interrupted()]
+        self._tell(PlanStarted(plan, tuple(interrupted), self.journal.seconds_before()))
         with _Locks(self.lock_for) as locks:
-            for step in plan.steps:
-                if step.is_done:
-                    self.listener(StepEnded(step, was_done=True, seconds=0, outcome={}))
+            for wave, group in groupby(plan.steps, key=lambda step: step.wave):
+                steps = list(group)
+                if wave is None or len(steps) == 1 or self.width == 1:
+                    for step in steps:
+                        self._step(step, locks)
                 else:
+                    self._wave(steps, locks)
+        self._tell(PlanEnded(plan, self.clock() - began))
+
+    def _wave(self, steps: Sequence[Step], locks: "_Locks") -> None:
+        # Daemon threads and no pool: Ctrl-C must not wait for builds, which a pool would.
+        places = threading.Semaphore(self.width)
+        failures: list[BaseException] = []
+
+        def work(step: Step) -> None:
+            with places:
+                try:
                     self._step(step, locks)
-        self.listener(PlanEnded(plan, self.clock() - began))
+                except BaseException as error:  # noqa: BLE001  raised again in the main thread
+                    failures.append(error)
+
+        threads = [threading.Thread(target=work, args=(step,), daemon=True) for step in steps]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
 
     def _step(self, step: Step, locks: "_Locks") -> None:
+        if step.is_done:
+            self._tell(StepEnded(step, was_done=True, seconds=0, outcome={}))
+            return
         handler = self.handlers[type(step)]
 
         def say(text: str, *, is_note: bool = False) -> None:
-            self.listener(StepSpoke(step, text, is_note))
+            self._tell(StepSpoke(step, text, is_note))
 
         began = self.clock()
-        self.journal.write(step.id, "started")
-        self.listener(StepStarted(step))
+        self._record(step, "started")
+        self._tell(StepStarted(step))
         try:
             locks.hold(step.locks, say)
             found = handler.check(step)
             outcome = handler.do(step, say) if found is None else found
         except ReleaseError as error:
             seconds = self.clock() - began
-            self.journal.write(step.id, "failed", seconds=seconds, outcome={"problem": error.problem})
-            self.listener(StepFailed(step, seconds, error))
+            self._record(step, "failed", seconds, {"problem": error.problem})
+            self._tell(StepFailed(step, seconds, error))
             raise
         seconds = self.clock() - began
-        self.journal.write(step.id, "done", seconds=seconds, outcome=outcome)
-        self.listener(StepEnded(step, was_done=found is not None, seconds=seconds, outcome=outcome))
+        self._record(step, "done", seconds, outcome)
+        self._tell(StepEnded(step, was_done=found is not None, seconds=seconds, outcome=outcome))
 
-    def _expected(self) -> dict[str, float]:
-        done = [entry for entry in self.journal.read() if entry.happening == "done" and entry.seconds]
-        return {entry.step: entry.seconds for entry in done if entry.seconds}
+    def _record(
+        self, step: Step, happening: Happening, seconds: float | None = None, outcome: Outcome | None = None
+    ) -> None:
+        with self._telling:
+            self.journal.write(step.id, happening, seconds=seconds, outcome=outcome)
+
+    def _tell(self, event: Event) -> None:
+        with self._telling:
+            self.listener(event)
 
 
 class _Locks(ExitStack):

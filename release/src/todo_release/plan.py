@@ -166,17 +166,24 @@ def _taken(git: GitFacts, version: str) -> VersionError:
 
 
 def _image_steps(facts: Facts) -> list[Step]:
-    return [
-        BuildImage(
-            image=image.name,
-            repository=image.repository,
-            content_id=image.content_id,
-            digest=image.digest,
-            is_done=image.digest is not None,
-            reason=_why_image(image),
+    steps: list[Step] = []
+    begun: set[str] = set()
+    for image in facts.images:
+        is_done = image.digest is not None
+        steps.append(
+            BuildImage(
+                image=image.name,
+                repository=image.repository,
+                content_id=image.content_id,
+                digest=image.digest,
+                is_first_of_context=is_done or image.context not in begun,
+                is_done=is_done,
+                reason=_why_image(image),
+            )
         )
-        for image in facts.images
-    ]
+        if not is_done:
+            begun.add(image.context)
+    return sorted(steps, key=lambda step: step.wave or 0)
 
 
 def _why_image(image: ImageFacts) -> str:

@@ -30,6 +30,11 @@ class Step:
         """The environment whose lock must be held for this step; None for steps that touch none."""
         return None
 
+    @property
+    def wave(self) -> int | None:
+        """Neighbours with the same number may run at the same time; None runs alone."""
+        return None
+
     def as_json(self) -> Mapping[str, Any]:
         """For machines: the kind, the id and every field."""
         return {"kind": self.kind, "id": self.id, "title": self.title} | {
@@ -48,6 +53,7 @@ class BuildImage(Step):
     repository: str
     content_id: str
     digest: str | None = None
+    is_first_of_context: bool = True
 
     @property
     def id(self) -> str:
@@ -58,6 +64,12 @@ class BuildImage(Step):
     def tag(self) -> str:
         """The tag that says what is in the image."""
         return f"content-{self.content_id}"
+
+    @property
+    def wave(self) -> int:
+        """Images of one context share their first stages: one of them is built before the others, which then
+        find those stages in the cache instead of building them at the same time."""
+        return 0 if self.is_first_of_context else 1
 
     @property
     def title(self) -> str:

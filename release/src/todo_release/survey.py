@@ -116,6 +116,7 @@ def _images(
     return tuple(
         ImageFacts(
             name=name,
+            context=image.context,
             repository=config.registry.reference(name),
             content_id=inputs[name].content_id,
             digest=digest,

@@ -38,7 +38,9 @@ class Lines:
                 for finding in plan.findings:
                     self._write(f"{DONE} {finding}")
                 if interrupted:
-                    self._write(f"{TO_DO} an earlier run was cut off in {interrupted}; going on from there")
+                    self._write(
+                        f"{TO_DO} an earlier run was cut off in {', '.join(interrupted)}; going on from there"
+                    )
                 if plan.is_finished:
                     self._write(f"{DONE} {verdict(plan)}")
             case StepStarted(step):

@@ -33,9 +33,10 @@ class Live:
         self._display: Display | None = None
         self._steps: tuple[Step, ...] = ()
         self._ended: dict[str, tuple[str, str, str]] = {}
-        self._running: tuple[Step, float] | None = None
-        self._note = ""
-        self._tail: deque[str] = deque(maxlen=TAIL)
+        self._began: dict[str, float] = {}
+        self._notes: dict[str, str] = {}
+        self._tails: dict[str, deque[str]] = {}
+        self._failed: str | None = None
         self._expected: Mapping[str, float] = {}
         self._spinner = Spinner("dots")
 
@@ -63,16 +64,18 @@ class Live:
             case PlanStarted(plan, interrupted, expected):
                 self._begin(plan, interrupted, expected)
             case StepStarted(step):
-                self._running, self._note = (step, time.monotonic()), ""
-                self._tail.clear()
-            case StepSpoke(_, text, is_note):
-                self._tail.append(text)
-                self._note = text if is_note else self._note
+                self._began[step.id] = time.monotonic()
+                self._tails[step.id] = deque(maxlen=TAIL)
+            case StepSpoke(step, text, is_note):
+                self._tails[step.id].append(text)
+                if is_note:
+                    self._notes[step.id] = text
             case StepEnded(step, _, seconds, _):
                 took = "" if step.is_done else duration(seconds)
-                self._ended[step.id], self._running = (DONE, took, self._note if took else step.reason), None
+                self._ended[step.id] = (DONE, took, self._notes.get(step.id, step.reason))
             case StepFailed(step, seconds, error):
-                self._ended[step.id], self._running = (REFUSED, duration(seconds), error.problem), None
+                self._ended[step.id] = (REFUSED, duration(seconds), error.problem)
+                self._failed = step.id
             case PlanEnded(plan, seconds):
                 self.close()
                 done = (
@@ -83,7 +86,7 @@ class Live:
     def failed(self, error: ReleaseError) -> None:
         """What the step printed last, then the error."""
         self.close()
-        for line in self._tail:
+        for line in self._tails.get(self._failed or "", ()):
             self._console.print(Text(f"    {line}", style="dim"))
         first, *rest = error_lines(error)
         self._console.print(Text(first, style=STYLES[REFUSED]))
@@ -112,25 +115,27 @@ class Live:
             table.add_row(*self._row(step))
         return Group(table)
 
-    def _begin(self, plan: Plan, interrupted: str | None, expected: Mapping[str, float]) -> None:
+    def _begin(self, plan: Plan, interrupted: tuple[str, ...], expected: Mapping[str, float]) -> None:
         for finding in plan.findings:
             self._console.print(Text(f"{DONE} {finding}", style=STYLES[DONE]))
         if interrupted:
-            self._console.print(f"{TO_DO} an earlier run was cut off in {interrupted}; going on from there")
+            self._console.print(
+                f"{TO_DO} an earlier run was cut off in {', '.join(interrupted)}; going on from there"
+            )
         self._steps, self._expected = plan.steps, expected
         self._display = Display(self, console=self._console, refresh_per_second=8)
         self._display.start()
 
     def _row(self, step: Step) -> tuple[RenderableType, ...]:
-        if self._running and self._running[0].id == step.id:
-            elapsed = duration(time.monotonic() - self._running[1])
+        if step.id in self._began and step.id not in self._ended:
+            elapsed = duration(time.monotonic() - self._began[step.id])
             expected = self._expected.get(step.id)
             beside = f"{elapsed} of ~{duration(expected)}" if expected else elapsed
             return (
                 self._spinner,
                 Text(step.title, style="bold"),
                 Text(beside),
-                Text(self._note or step.reason),
+                Text(self._notes.get(step.id, step.reason)),
             )
         mark, took, text = self._ended.get(step.id, (TO_DO, "", step.reason))
         return Text(mark, style=STYLES[mark]), Text(step.title), Text(took), Text(text, style="dim")

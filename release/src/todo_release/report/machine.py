@@ -33,7 +33,7 @@ class Machine:
         """One object an event."""
         match event:
             case PlanStarted(plan, interrupted, expected):
-                more = {"interrupted": interrupted, "expected_seconds": dict(expected)}
+                more = {"interrupted": list(interrupted), "expected_seconds": dict(expected)}
                 self._write("plan-started", plan.as_json() | more)
             case StepStarted(step):
                 self._write("step-started", {"step": step.id})
