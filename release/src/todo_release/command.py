@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -175,7 +176,8 @@ def _guard(
 
 def _resolve(argv: Sequence[str | Path]) -> list[str]:
     program, *rest = (str(part) for part in argv)
-    found = shutil.which(program)
+    # Helm comes as a dependency of this package and then stands beside the interpreter, on PATH or not.
+    found = shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
     if found is None:
         raise CommandError(f"The program {program!r} was not found on PATH.", remedy=f"Install {program}.")
     return [found, *rest]

@@ -14,9 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from todo_release import chart
+from todo_release import chart, edits
 from todo_release.chart import ImageReference
 from todo_release.config import Config
+from todo_release.edits import Edits
 from todo_release.errors import ConfigError
 from todo_release.git import Repository
 
@@ -75,11 +76,18 @@ def parse_description(text: str) -> tuple[str, str] | None:
 
 @contextmanager
 def prepare(
-    repository: Repository, config: Config, environment: str, version: str, commit: str
+    repository: Repository,
+    config: Config,
+    environment: str,
+    version: str,
+    commit: str,
+    *,
+    changes: Edits | None = None,
 ) -> Iterator[Deployment]:
     """Export a version from its commit for one environment; the files are gone when the context ends.
 
-    Values files given as absolute paths are read where they are; all others come from the commit.
+    Values files given as absolute paths are read where they are; all others come from the commit. `changes`
+    are made to the exported files: the edits of a release that is not committed yet.
 
     Raises:
         ConfigError: a values file does not exist, or the commit's values lack an image.
@@ -90,6 +98,8 @@ def prepare(
         folder = Path(scratch)
         tracked = [path for path in settings.values if not Path(path).is_absolute()]
         repository.export(commit, sorted({config.chart.path, config.chart.values, *tracked}), folder)
+        exported = {path: text for path, text in (changes or {}).items() if (folder / path).exists()}
+        edits.apply(folder, exported)
         values = tuple(folder / path for path in settings.values)  # an absolute path replaces the folder
         for path in values:
             if not path.is_file():

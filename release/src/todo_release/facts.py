@@ -77,7 +77,8 @@ class EnvironmentFacts:
 
     `target_id` is the deployment id of the version asked for, None while its tag does not exist;
     `is_verified` says that this very deployment passed its smoke checks here, `is_requirement_met` that its
-    digests passed those of the environment that `requires` names.
+    digests passed those of the environment that `requires` names; `changes` are lines on what the deployment
+    will change.
     """
 
     name: str
@@ -87,6 +88,7 @@ class EnvironmentFacts:
     running: Running | None
     is_verified: bool
     is_requirement_met: bool = False
+    changes: tuple[str, ...] = ()
 
     @property
     def is_current(self) -> bool:

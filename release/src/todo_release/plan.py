@@ -254,6 +254,7 @@ def _environment_steps(environments: Sequence[EnvironmentFacts], version: str) -
             Deploy(
                 environment=environment.name,
                 version=version,
+                changes=environment.changes,
                 is_done=is_current,
                 reason=_why_deploy(environment),
             )

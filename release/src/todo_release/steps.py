@@ -154,11 +154,14 @@ class Confirm(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy(Step):
-    """Bring an environment to a version and wait until it runs; undo it when it cannot."""
+    """Bring an environment to a version and wait until it runs; undo it when it cannot. `changes` says in
+    lines
+    what will differ in the cluster."""
 
     kind = "deploy"
     environment: str
     version: str
+    changes: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -7,6 +7,7 @@ cluster does not hide what is wrong with the work tree.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from todo_release import chart, edits, images, versions
@@ -19,6 +20,7 @@ from todo_release.errors import ReleaseError
 from todo_release.facts import ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
 from todo_release.git import RemoteRefs
 from todo_release.images import Inputs
+from todo_release.preview import preview
 
 if TYPE_CHECKING:
     from todo_release.registry import Registry
@@ -57,11 +59,25 @@ def survey(operator: Operator, registry: "Registry", version: str, environments:
     }
     has_all = len(references) == len(config.images)
     changes = edits.edits(repository, config, version, references) if has_all and commit is None else None
+    digests = {name: digest for name, (digest, _, _) in found.items()}
+    with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
+        previews = [
+            pool.submit(
+                _preview, operator, site, version=version, commit=commit, inputs=inputs, digests=digests
+            )
+            for site, problem in sites
+            if problem is None
+        ]
+        previewed = dict(one.result() for one in previews)
+    problems = _distinct([*problems, *(problem for _, problem in previewed.values())])
     return Facts(
         git=_git(operator, tag, tags, remote, changes),
         images=_images(operator, tag, tags, inputs, found),
         chart=_chart(operator, changes),
-        environments=tuple(site for site, _ in sites),
+        environments=tuple(
+            replace(site, changes=previewed[site.name][0] if site.name in previewed else ())
+            for site, _ in sites
+        ),
         problems=problems,
     )
 
@@ -194,6 +210,25 @@ def _environment(
         is_requirement_met=is_requirement_met,
     )
     return facts, problem
+
+
+def _preview(
+    operator: Operator,
+    site: EnvironmentFacts,
+    *,
+    version: str,
+    commit: str | None,
+    inputs: dict[str, Inputs],
+    digests: dict[str, str | None],
+) -> tuple[str, tuple[tuple[str, ...], ReleaseError | None]]:
+    """What would change in an environment; nothing, without looking, when it runs the version already."""
+    if site.is_current:
+        return site.name, ((), None)
+    try:
+        lines = preview(operator, site.name, version=version, commit=commit, inputs=inputs, digests=digests)
+    except ReleaseError as problem:
+        return site.name, ((), problem)
+    return site.name, (lines, None)
 
 
 def _last_commit(tags: dict[str, str]) -> str | None:

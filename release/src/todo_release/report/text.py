@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from todo_release.errors import ConfigError, ReleaseError, RolloutError
 from todo_release.plan import Plan
-from todo_release.steps import Step
+from todo_release.steps import Deploy, Step
 
 DONE, TO_DO, REFUSED = "✓", "•", "✗"
 
@@ -16,6 +16,8 @@ def plan_lines(plan: Plan) -> Iterable[str]:
     width = max((len(step.title) for step in plan.steps), default=0)
     for step in plan.steps:
         yield f"{mark(step)} {step.title:<{width}}  {step.reason}"
+        if isinstance(step, Deploy):
+            yield from (f"    {change}" for change in step.changes)
     for refusal in plan.refusals:
         yield f"{REFUSED} {refusal}"
     yield verdict(plan)
