@@ -139,6 +139,7 @@ def test_deployment_that_was_never_verified_is_only_verified() -> None:
             VersionError,
             "tagged on origin but not here",
         ),
+        (replace(GIT, is_shallow=True), RepositoryError, "no full history"),
         (replace(GIT, branch="feature"), RepositoryError, "made from main, but feature is checked out"),
         (replace(GIT, branch=None), RepositoryError, "made from main, but no branch is checked out"),
         (replace(GIT, unexpected=("x",)), RepositoryError, "not committed: x"),

@@ -6,6 +6,7 @@ are needed, so that listing the commands loads none of them.
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -295,7 +296,7 @@ def _answer(
         failure, code = error, error.code
         reporter.failed(error)
         if options.environ.get("GITHUB_ACTIONS"):
-            annotate(error)
+            annotate(error, sys.stderr)  # GitHub reads both streams, programs read JSON from the other one
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:

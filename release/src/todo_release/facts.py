@@ -24,6 +24,7 @@ class GitFacts:
     tag_commit: str | None = None
     remote_tag_commit: str | None = None
     is_behind_remote: bool = False
+    is_shallow: bool = False
     changed: tuple[str, ...] = ()
 
 

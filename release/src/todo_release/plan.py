@@ -139,6 +139,11 @@ def _check_version(facts: Facts, version: str) -> str:
 
 def _check_tree(facts: Facts, version: str) -> str:
     git = facts.git
+    if git.is_shallow:
+        raise RepositoryError(
+            "This clone has no full history, so earlier versions are unknown.",
+            remedy="Run `git fetch --unshallow --tags`; in GitHub Actions set fetch-depth: 0.",
+        )
     if git.branch != git.release_branch:
         raise RepositoryError(
             f"Releases are made from {git.release_branch}, but {git.branch or 'no branch'} is checked out.",

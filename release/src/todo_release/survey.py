@@ -103,6 +103,7 @@ def _git(
         tag_commit=commit,
         remote_tag_commit=remote.tags.get(tag) if remote else None,
         is_behind_remote=remote_head is not None and not repository.is_ancestor(remote_head, head),
+        is_shallow=repository.is_shallow(),
         changed=_changed(operator, commit) if commit else (),
     )
 

@@ -1,6 +1,5 @@
 """What GitHub Actions shows of a run: a job summary with one table, and annotations at the lines at fault."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
@@ -63,7 +62,7 @@ class Summary:
                 return f"| | {step.title} | {_cell(step.reason)} | | not reached |"
 
 
-def annotate(error: ReleaseError, stream: TextIO = sys.stdout) -> None:
+def annotate(error: ReleaseError, stream: TextIO) -> None:
     """Write a workflow command that GitHub shows beside the file, or on top of the run when there is no
     file.
     """

@@ -1,0 +1,157 @@
+"""The commands: what they are given, and the exit code they end with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from todo_release import engine
+from todo_release.engine import Options, Session
+from todo_release.report.reporter import Reporter
+
+from .doubles import World
+from .shop import Tree
+
+LINES = Options(output="lines", environ={}, is_agreed=True)
+
+
+@pytest.fixture
+def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The commands reach doubles instead of the outside world."""
+    made = World(tree.path)
+
+    @contextmanager
+    def session(root: Path, options: Options, reporter: Reporter) -> Iterator[Session]:
+        assert root == tree.path
+        ask = (lambda question: True) if options.is_agreed else reporter.ask
+        yield replace(made.session, reporter=reporter, ask=ask)
+
+    monkeypatch.setattr(engine, "_session", session)
+    return made
+
+
+def test_release_ends_with_0_and_again_says_that_there_is_nothing_to_do(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The two outcomes of a good release."""
+    assert engine.release(world.root, "0.1.0", LINES) == 0
+    assert "0.1.0: all done in" in capsys.readouterr().out
+    assert engine.release(world.root, "0.1.0", LINES) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_dry_run_shows_the_plan_and_does_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every step with its reason."""
+    assert engine.release(world.root, "0.1.0", LINES, is_dry_run=True) == 0
+    assert "• Build web" in capsys.readouterr().out
+    assert world.engine.built == []
+
+
+def test_dry_run_of_a_refused_release_ends_with_the_refusals_code(
+    world: World, tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CI may ask beforehand."""
+    tree.write({"new.txt": ""})
+    assert engine.release(world.root, "0.1.0", LINES, is_dry_run=True) == 4
+    assert "new.txt" in capsys.readouterr().out
+
+
+def test_without_agreement_and_without_a_terminal_production_is_left_alone(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error names the flag."""
+    assert engine.release(world.root, "0.1.0", replace(LINES, is_agreed=False)) == 12
+    assert "`--yes` agrees beforehand" in capsys.readouterr().out
+    assert world.helm["production"].revisions == []
+
+
+def test_failure_ends_with_the_errors_code_and_is_shown_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cause, what was done about it, remedy."""
+    world.helm["staging"].refuses = "0.1.0"
+    assert engine.release(world.root, "0.1.0", LINES) == 9
+    shown = capsys.readouterr().out
+    assert shown.count("Helm refused.") == 2  # as the note of the step, and as the error at the end
+    assert shown.rstrip().endswith("(exit code 9)")
+
+
+def test_interruption_ends_with_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C is no error of the engine."""
+
+    def interrupt(self: Session, version: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "release", interrupt)
+    assert engine.release(world.root, "0.1.0", LINES) == 130
+
+
+def test_workflow_gets_a_summary_and_an_annotation(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only inside of GitHub Actions."""
+    path = tmp_path / "summary.md"
+    options = replace(LINES, environ={"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(path)})
+    world.helm["staging"].refuses = "0.1.0"
+    assert engine.release(world.root, "0.1.0", options) == 9
+    assert path.read_text().startswith("### :x: Helm refused.")
+    assert capsys.readouterr().err == "::error::Helm refused. Look.\n"
+
+
+def test_deploy_rollback_verify_status_history_and_versions_answer(
+    world: World, tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of the other commands, once around."""
+    root = world.root
+    engine.release(root, "0.1.0", LINES)
+    tree.commit("web: Change.", {"web/index.js": "changed\n"})
+    engine.release(root, "0.2.0", LINES)
+    capsys.readouterr()
+    assert engine.deploy(root, "0.2.0", "staging", LINES) == 0
+    assert "0.2.0: nothing to do" in capsys.readouterr().out
+    assert engine.rollback(root, "production", LINES, is_dry_run=True) == 0
+    assert "production goes from 0.2.0 back to 0.1.0" in capsys.readouterr().out
+    assert engine.rollback(root, "production", LINES, version="0.1.0") == 0
+    capsys.readouterr()
+    assert engine.verify(root, "production", LINES) == 0
+    assert "Checks of production" in capsys.readouterr().out
+    assert engine.status(root, LINES) == 0
+    assert "production   0.1.0" in capsys.readouterr().out
+    assert engine.history(root, "production", LINES) == 0
+    assert "History of production" in capsys.readouterr().out
+    assert engine.version(root, LINES) == 0
+    assert "released    0.2.0" in capsys.readouterr().out
+    assert engine.version(root, LINES, kind="minor") == 0
+    assert capsys.readouterr().out == "0.3.0\n"
+    assert engine.version(root, LINES, is_next=True) == 0
+    assert capsys.readouterr().out == "0.2.1\n"
+    assert engine.news(root, LINES) == 2
+    assert "changelog: {}" in capsys.readouterr().out
+
+
+def test_options_take_what_a_command_line_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty means nothing was said; paths are those of the caller."""
+    monkeypatch.chdir(tmp_path)
+    options = engine.options(
+        config=["a.yaml"],
+        registry="",
+        variables={"domain": "a.test", "owner": None},
+        values=["staging=x.yaml", "staging=y.yaml"],
+        output="json",
+        yes=True,
+        wait=False,
+    )
+    overrides = options.overrides
+    assert overrides is not None
+    assert overrides.files == (Path("a.yaml"),)
+    assert (overrides.registry, overrides.variables) == (None, {"domain": "a.test"})
+    assert overrides.values == {"staging": (str(tmp_path / "x.yaml"), str(tmp_path / "y.yaml"))}
+    assert (options.output, options.is_agreed, options.can_wait) == ("json", True, False)
+
+
+def test_options_refuse_values_without_an_environment() -> None:
+    """It could not be known which one is meant."""
+    with pytest.raises(SystemExit, match="ENVIRONMENT=PATH"):
+        engine.options(values=["x.yaml"])
