@@ -1,0 +1,125 @@
+"""Deploying: what happens when the pods cannot become ready, and when an earlier run was cut off."""
+
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+import pytest
+
+from todo_release import rollout
+from todo_release.causes import CRASH_LOOP, Doom
+from todo_release.errors import RolloutError, SmokeError
+from todo_release.rollout import Doomed, Progress, Ready, WorkloadProgress
+from todo_release.steps import Verify
+from todo_release.verifying import VerifyHandler
+
+from .doubles import KilledError, World
+from .shop import Tree
+
+
+@pytest.fixture
+def world(tree: Tree) -> World:
+    """0.1.0 runs everywhere; 0.2.0 is committed."""
+    made = World(tree.path)
+    made.release("0.1.0")
+    tree.commit("web: Change.", {"web/index.js": "changed\n"})
+    return made
+
+
+def doomed(apply: Callable[[Event], None], *_: object, **__: object) -> Doomed:
+    """A rollout whose pods crash."""
+    apply(Event())
+    return Doomed(Doom(CRASH_LOOP, "Deployment/web", "it ended twice"), 3.0)
+
+
+def test_doom_keeps_evidence_restores_and_ends_with_the_causes_code(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The revision is marked failed before the rollback, so that nobody goes back to it."""
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    with pytest.raises(RolloutError, match="it ended twice") as failed:
+        world.release("0.2.0")
+    assert failed.value.code == CRASH_LOOP.code
+    assert failed.value.evidence == str(world.root / ".release/0.2.0/evidence/staging")
+    assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]
+    assert [(one.app_version, one.status) for one in world.helm["staging"].revisions] == [
+        ("0.1.0", "superseded"),
+        ("0.2.0", "failed"),
+        ("0.1.0", "deployed"),
+    ]
+    failure = world.records("staging").read()[1]
+    assert (failure.result, "it ended twice" in (failure.cause or "")) == ("failed", True)
+
+
+def test_run_killed_while_it_watched_is_watched_on_and_not_deployed_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Helm had applied everything; another revision would only start the pods anew."""
+
+    def killed(apply: Callable[[Event], None], *_: object, **__: object) -> Ready:
+        apply(Event())
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollout, "roll_out", killed)
+        with pytest.raises(KilledError):
+            world.release("0.2.0")
+    world.cluster.is_ready = False
+    session = world.session
+    plan = session.release("0.2.0")
+    assert "has these values but is not ready" in next(
+        one.reason for one in plan.steps if one.id == "deploy:staging"
+    )
+    world.cluster.is_ready = True
+    session.run(plan, world.events.append)
+    assert [one.app_version for one in world.helm["staging"].revisions] == ["0.1.0", "0.2.0"]
+    assert world.records("staging").read()[1].result == "verified"
+
+
+def test_progress_says_how_many_are_ready_and_what_the_others_wait_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that fits beside the step."""
+
+    def slow(
+        apply: Callable[[Event], None], *_: object, on_progress: Callable[[Progress], None], **__: Any
+    ) -> Ready:
+        apply(Event())
+        waiting = WorkloadProgress("web", 0, 2, "web: ContainerCreating")
+        on_progress(Progress(1.0, (waiting, WorkloadProgress("api", 1, 1, ""))))
+        on_progress(Progress(2.0, (WorkloadProgress("api", 1, 1, ""),)))
+        return Ready(2.0)
+
+    monkeypatch.setattr(rollout, "roll_out", slow)
+    world.release("0.2.0")
+    notes = [event.text for event in world.events if getattr(event, "is_note", False)]
+    assert "1/2 ready; web 0/2 web: ContainerCreating" in notes
+    assert "1/1 ready" in notes
+
+
+def test_first_deployment_that_is_killed_before_helm_began_leaves_no_trace(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record of a revision that never came is written over by the next run."""
+    world = World(tree.path)
+
+    def killed(*_: object, **__: object) -> Ready:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rollout, "roll_out", killed)
+        with pytest.raises(KilledError):
+            world.release("0.1.0")
+    assert [one.result for one in world.records("staging").read()] == ["deploying"]
+    world.release("0.1.0")
+    assert [one.result for one in world.records("staging").read()] == ["verified"]
+
+
+def test_verification_refuses_to_judge_another_version(world: World) -> None:
+    """Somebody deployed by hand between the two steps; their work is not undone."""
+    step = Verify(environment="staging", version="0.2.0", reason="")
+    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [])
+    assert judge.check(Verify(environment="staging", version="0.1.0", reason="")) == {"checks": 0}
+    with pytest.raises(SmokeError, match=r"staging runs 0\.1\.0, not 0\.2\.0"):
+        judge.do(step, lambda text, is_note=False: None)
+    assert len(world.helm["staging"].revisions) == 1
