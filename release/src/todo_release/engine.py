@@ -141,6 +141,40 @@ def history(root: Path, environment: str, options: Options) -> int:
     return _answer(root, options, show)
 
 
+def diagnose(root: Path, environment: str, options: Options) -> int:
+    """Show what keeps an environment from being ready, if anything does, and keep the evidence.
+
+    The exit code is that of the cause, 0 when everything is ready.
+    """
+
+    def show(session: Session) -> int:
+        from todo_release import troubles
+
+        found = troubles.diagnose(session.operator, environment, session.collect)
+        session.reporter.show(found.workloads)
+        session.reporter.say(f"Evidence: {found.evidence}")
+        if found.error is not None:
+            raise found.error
+        return 0
+
+    return _answer(root, options, show)
+
+
+def logs(
+    root: Path, environment: str, options: Options, *, service: str | None = None, lines: int = 100
+) -> int:
+    """Show the last lines of the pods of a service, or of all."""
+
+    def show(session: Session) -> int:
+        from todo_release import troubles
+
+        for line in troubles.logs(session.operator, environment, service, lines=lines):
+            session.reporter.say(line)
+        return 0
+
+    return _answer(root, options, show)
+
+
 def version(root: Path, options: Options, *, kind: str | None = None, is_next: bool = False) -> int:
     """Show the versions; with `kind` or `is_next`, only the next version, as a bare line for scripts."""
 
