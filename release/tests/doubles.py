@@ -16,16 +16,17 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from todo_release.config import load
-from todo_release.engine import Session
 from todo_release.environments import Access, Operator
 from todo_release.errors import HelmError, RegistryError
 from todo_release.events import Event
 from todo_release.git import Repository
+from todo_release.github import GitHub
 from todo_release.helm_records import Revision
 from todo_release.observed import Snapshot, Workload, WorkloadRef
 from todo_release.overrides import Overrides
 from todo_release.records import Records
 from todo_release.report.lines import Lines
+from todo_release.session import Session
 from todo_release.smoke import CheckResult
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -267,6 +268,7 @@ class World:
         self.failing_checks: dict[str, str] = {}
         self.answer = True
         self.shown = io.StringIO()
+        self.github: GitHub | None = None
         self.events: list[Event] = []
 
     @property
@@ -291,6 +293,7 @@ class World:
             collect=lambda cluster, namespace, folder: folder,
             ask=lambda question: self.answer,
             reporter=Lines(self.shown, can_ask=False),
+            github=self.github,
         )
 
     def release(self, version: str) -> list[str]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from todo_release import engine
-from todo_release.engine import Options, Session
+from todo_release import session as sessions
 from todo_release.report.reporter import Reporter
+from todo_release.session import Options, Session
 
 from .doubles import World
 from .shop import Tree
@@ -28,7 +29,7 @@ def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
         ask = (lambda question: True) if options.is_agreed else reporter.ask
         yield replace(made.session, reporter=reporter, ask=ask)
 
-    monkeypatch.setattr(engine, "_session", session)
+    monkeypatch.setattr(sessions, "open_session", session)
     return made
 
 

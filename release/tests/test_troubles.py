@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from todo_release import engine, troubles
+from todo_release import session as sessions
 from todo_release.causes import CRASH_LOOP
-from todo_release.engine import Options
 from todo_release.errors import ClusterError
 from todo_release.observed import Snapshot, WorkloadRef, parse_snapshot
+from todo_release.session import Options
 
 from .doubles import World
 from .shop import Tree
@@ -119,7 +120,7 @@ def test_commands_end_with_the_causes_code(
     def session(root: object, options: Options, reporter: object):  # type: ignore[no-untyped-def]
         yield replace(world.session, reporter=reporter)
 
-    monkeypatch.setattr(engine, "_session", session)
+    monkeypatch.setattr(sessions, "open_session", session)
     options = Options(output="lines", environ={})
     assert engine.diagnose(world.root, "staging", options) == CRASH_LOOP.code
     assert "[crash-loop]" in capsys.readouterr().out

@@ -144,6 +144,9 @@ class Config(Model):
     remote: str | None = Field(
         default=None, description="Git remote for commits and tags; none keeps them local."
     )
+    github: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(
+        default=None, description="owner/name; with $GITHUB_TOKEN, versions get a release page there."
+    )
     variables: dict[str, str] = Field(default_factory=dict)
     registry: RegistrySettings
     parallel_builds: int = Field(

@@ -1,50 +1,22 @@
 """What a person asks of the engine, one function a command; each returns the exit code of the program.
 
-Everything is wired here: configuration, adapters, handlers, reporter. Imports that cost time stand where they
-are needed, so that listing the commands loads none of them.
+Imports that cost time stand where they are needed, so that listing the commands loads none of them.
 """
 
-import os
-import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from todo_release import session as sessions
 from todo_release.errors import INTERRUPTED, ReleaseError
+from todo_release.session import Options, Session
 
 if TYPE_CHECKING:
-    from todo_release.config import Config, Smoke
-    from todo_release.deploying import Collect
-    from todo_release.docker_engine import DockerEngine
-    from todo_release.environments import Access, Operator
-    from todo_release.events import Event, Listener
-    from todo_release.kube import Cluster
-    from todo_release.overrides import Overrides
-    from todo_release.pipeline import Handler, Lock, Say
+    from todo_release.events import Event
     from todo_release.plan import Plan
-    from todo_release.registry import Registry
     from todo_release.report.actions import Summary
-    from todo_release.report.reporter import Output, Reporter
-    from todo_release.smoke import CheckResult
-    from todo_release.steps import Step
-    from todo_release.verifying import Judge
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a command runs: `is_agreed` answers every question with yes; `can_wait` waits for another's
-    lock.
-    """
-
-    overrides: "Overrides | None" = None
-    output: "Output" = "auto"
-    is_agreed: bool = False
-    can_wait: bool = True
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    from todo_release.report.reporter import Output
 
 
 def options(
@@ -202,87 +174,6 @@ def news(root: Path, options: Options) -> int:
     return _answer(root, options, show)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """One command's connections: all of the outside world that plans are made from and steps work on."""
-
-    operator: "Operator"
-    registry: "Registry"
-    container_engine: Callable[[], "DockerEngine"]
-    lock_for: "Callable[[str, str, Say], Lock]"
-    judge: "Judge"
-    collect: "Collect"
-    ask: Callable[[str], bool]
-    reporter: "Reporter"
-
-    def release(self, version: str) -> "Plan":
-        """The plan of a release."""
-        from todo_release.plan import plan_release
-        from todo_release.survey import survey
-
-        order = self.operator.config.deploy_order()
-        return plan_release(survey(self.operator, self.registry, version, order), version)
-
-    def deployment(self, version: str, environment: str) -> "Plan":
-        """The plan of a deployment."""
-        from todo_release.plan import plan_deployment
-        from todo_release.survey import survey
-
-        return plan_deployment(survey(self.operator, self.registry, version, [environment]), version)
-
-    def rollback(self, environment: str, version: str | None) -> "Plan":
-        """The plan of a rollback."""
-        from todo_release import rollback
-
-        return rollback.plan(rollback.survey(self.operator, self.registry, environment, version))
-
-    def verify(self, environment: str) -> int:
-        """Check an environment and show the checks; the exit code."""
-        from todo_release.errors import SmokeError
-        from todo_release.report.table import Table
-        from todo_release.report.text import DONE, REFUSED, duration
-
-        config = self.operator.config
-        spec, url = config.smoke_of(environment), config.environment(environment).url
-        results = self.judge(spec, url, lambda text, is_note=False: None)
-        rows = tuple(
-            (DONE if one.is_ok else REFUSED, one.name, duration(one.seconds), one.detail) for one in results
-        )
-        self.reporter.show(Table(f"Checks of {environment} ({url})", ("", "check", "took", "saw"), rows))
-        return 0 if all(one.is_ok for one in results) else SmokeError.exit_code
-
-    def run(self, plan: "Plan", listener: "Listener") -> None:
-        """Run a plan."""
-        from todo_release.journal import Journal
-        from todo_release.pipeline import Pipeline
-
-        Pipeline(
-            handlers=self._handlers(),
-            journal=Journal(self.operator.repository.root, plan.version),
-            listener=listener,
-            lock_for=partial(self.lock_for, plan.version),
-            width=self.operator.config.parallel_builds,
-        ).run(plan)
-
-    def _handlers(self) -> "dict[type[Step], Handler[Any]]":
-        from todo_release import publishing, steps
-        from todo_release.deploying import DeployHandler
-        from todo_release.images import BuildHandler
-        from todo_release.verifying import VerifyHandler
-
-        repository, config = self.operator.repository, self.operator.config
-        return {
-            steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
-            steps.WriteVersion: publishing.WriteVersionHandler(repository, config, self.registry),
-            steps.TagCommit: publishing.TagHandler(repository, config),
-            steps.NameImages: publishing.NameImagesHandler(repository, config, self.registry),
-            steps.Push: publishing.PushHandler(repository),
-            steps.Confirm: publishing.ConfirmHandler(self.ask),
-            steps.Deploy: DeployHandler(self.operator, self.collect),
-            steps.Verify: VerifyHandler(self.operator, self.judge),
-        }
-
-
 def _run(
     root: Path,
     options: Options,
@@ -324,7 +215,7 @@ def _answer(
     reporter = choose(options.output, options.environ)
     failure: ReleaseError | None = None
     try:
-        with _session(root, options, reporter) as session:
+        with sessions.open_session(root, options, reporter) as session:
             code = act(session)
     except ReleaseError as error:
         failure, code = error, error.code
@@ -345,79 +236,3 @@ def _summary(environ: Mapping[str, str]) -> "Summary | None":
 
     path = environ.get("GITHUB_STEP_SUMMARY")
     return Summary(Path(path)) if path else None
-
-
-@contextmanager
-def _session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Session]:
-    from todo_release import config as configuration
-    from todo_release.docker_engine import DockerEngine
-    from todo_release.environments import Operator
-    from todo_release.git import Repository
-    from todo_release.lock import EnvironmentLock
-    from todo_release.overrides import Overrides, from_environment
-    from todo_release.registry import Registry
-    from todo_release.report.actions import run_url
-
-    overrides = (options.overrides or Overrides()).over(from_environment(options.environ))
-    config = configuration.load(root, overrides)
-    repository = Repository(root)
-    operator = Operator(
-        repository=repository,
-        config=config,
-        reach=cache(partial(_reach, config)),
-        by=f"{repository.author()} on {socket.gethostname()}",
-        run_url=run_url(options.environ),
-    )
-
-    def lock_for(version: str, environment: str, say: "Say") -> EnvironmentLock:
-        access = operator.reach(environment)
-        return EnvironmentLock(
-            access.cluster,
-            access.settings.namespace,
-            holder=operator.by,
-            version=version,
-            url=operator.run_url,
-            is_waiting=options.can_wait,
-            on_wait=partial(say, is_note=True),
-        )
-
-    with Registry(config.registry.host, insecure=config.registry.insecure) as registry:
-        yield Session(
-            operator=operator,
-            registry=registry,
-            container_engine=DockerEngine.connect,
-            lock_for=lock_for,
-            judge=_judge,
-            collect=_collect,
-            ask=(lambda _: True) if options.is_agreed else reporter.ask,
-            reporter=reporter,
-        )
-
-
-def _judge(spec: "Smoke", url: str, say: "Say") -> "list[CheckResult]":
-    from todo_release import smoke
-
-    return smoke.run(spec, url, on_result=say)
-
-
-def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
-    from todo_release import diagnosis
-
-    return diagnosis.collect(cluster, namespace, folder)
-
-
-def _reach(config: "Config", name: str) -> "Access":
-    from todo_release.environments import Access
-    from todo_release.helm import Helm
-    from todo_release.kube import Cluster
-    from todo_release.records import Records
-
-    settings = config.environment(name)
-    cluster = Cluster.connect(settings.context)
-    return Access(
-        name=name,
-        settings=settings,
-        cluster=cluster,
-        helm=Helm(settings.context, settings.namespace),
-        records=Records(cluster, settings.namespace, settings.release),
-    )

@@ -104,6 +104,14 @@ class EnvironmentFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncementFacts:
+    """Where versions are announced, and the address of the announcement of this one if it was made."""
+
+    repository: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything a plan looks at; `problems` is what could not be looked at."""
 
@@ -111,4 +119,5 @@ class Facts:
     images: tuple[ImageFacts, ...]
     chart: ChartFacts
     environments: tuple[EnvironmentFacts, ...]
+    announcement: AnnouncementFacts | None = None
     problems: tuple[ReleaseError, ...] = ()

@@ -13,6 +13,7 @@ from todo_release import versions
 from todo_release.errors import PromotionError, ReleaseError, RepositoryError, VersionError
 from todo_release.facts import EnvironmentFacts, Facts, GitFacts, ImageFacts
 from todo_release.steps import (
+    Announce,
     BuildImage,
     Confirm,
     Deploy,
@@ -84,6 +85,16 @@ def plan_release(facts: Facts, version: str) -> Plan:
         )
     steps = [*_image_steps(facts), *_publishing_steps(facts, version, tag)]
     steps += _environment_steps(facts.environments, version)
+    if facts.announcement is not None:
+        address = facts.announcement.address
+        steps.append(
+            Announce(
+                tag=tag,
+                repository=facts.announcement.repository,
+                is_done=address is not None,
+                reason=address or "last, when every environment runs it",
+            )
+        )
     return Plan(version=version, findings=tuple(findings), steps=tuple(steps), refusals=tuple(refusals))
 
 

@@ -203,3 +203,17 @@ class Verify(Step):
     def locks(self) -> str:
         """The environment, so that nothing else is deployed while it is judged."""
         return self.environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce(Step):
+    """Make the release page of a version, when every environment has it."""
+
+    kind = "announce"
+    tag: str
+    repository: str
+
+    @property
+    def title(self) -> str:
+        """Reads `Announce v0.1.0 on GitHub`."""
+        return f"Announce {self.tag} on GitHub"

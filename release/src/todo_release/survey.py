@@ -17,19 +17,26 @@ from todo_release.deployment import prepare
 from todo_release.edits import Edits
 from todo_release.environments import Operator, running_in
 from todo_release.errors import ReleaseError
-from todo_release.facts import ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
+from todo_release.facts import AnnouncementFacts, ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
 from todo_release.git import RemoteRefs
 from todo_release.images import Inputs
 from todo_release.preview import preview
 
 if TYPE_CHECKING:
+    from todo_release.github import GitHub
     from todo_release.registry import Registry
 
 PARALLEL_LOOKS = 8
 
 
-def survey(operator: Operator, registry: "Registry", version: str, environments: Sequence[str]) -> Facts:
-    """The facts for releasing a version to some environments.
+def survey(
+    operator: Operator,
+    registry: "Registry",
+    version: str,
+    environments: Sequence[str],
+    github: "GitHub | None" = None,
+) -> Facts:
+    """The facts for releasing a version to some environments; `github` is asked whether it was announced.
 
     Raises:
         ConfigError: release.yaml names inputs, files or values that are not there.
@@ -42,6 +49,7 @@ def survey(operator: Operator, registry: "Registry", version: str, environments:
         remote_later = pool.submit(repository.remote_refs, config.remote) if config.remote else None
         tags = repository.tags()
         commit = tags.get(tag)
+        address_later = pool.submit(github.release, tag) if github else None
         sites_later = [pool.submit(_environment, operator, name, version, commit) for name in environments]
         inputs = {name: images.read(repository, config, name) for name in config.images}
         lookups = {
@@ -51,6 +59,7 @@ def survey(operator: Operator, registry: "Registry", version: str, environments:
         remote = remote_later.result() if remote_later else None
         found = {name: lookup.result() for name, lookup in lookups.items()}
         sites = [site.result() for site in sites_later]
+        address = address_later.result() if address_later else None
     problems = _distinct([*(problem for _, _, problem in found.values()), *(problem for _, problem in sites)])
     references = {
         name: ImageReference(config.registry.reference(name), inputs[name].tag, digest)
@@ -78,6 +87,9 @@ def survey(operator: Operator, registry: "Registry", version: str, environments:
             replace(site, changes=previewed[site.name][0] if site.name in previewed else ())
             for site, _ in sites
         ),
+        announcement=AnnouncementFacts(repository=config.github, address=address)
+        if github and config.github
+        else None,
         problems=problems,
     )
 

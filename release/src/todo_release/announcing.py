@@ -1,0 +1,42 @@
+"""The step that tells the world: the release page of a version, made when every environment runs it."""
+
+from dataclasses import dataclass
+
+from todo_release import changelog, versions
+from todo_release.config import Config
+from todo_release.git import Repository
+from todo_release.github import GitHub
+from todo_release.pipeline import Outcome, Say
+from todo_release.steps import Announce
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceHandler:
+    """Makes the GitHub release of a version from its changelog."""
+
+    repository: Repository
+    config: Config
+    github: GitHub
+
+    def check(self, step: Announce) -> Outcome | None:
+        """Done when the tag has a release."""
+        address = self.github.release(step.tag)
+        return None if address is None else {"url": address}
+
+    def do(self, step: Announce, say: Say) -> Outcome:
+        """Make it."""
+        version = versions.parse(step.tag.removeprefix(versions.TAG_PREFIX))
+        address = self.github.create(
+            step.tag,
+            f"{self.config.name} {version}",
+            self._notes(step.tag, str(version)),
+            is_prerelease=version.prerelease is not None,
+        )
+        say(address, is_note=True)
+        return {"url": address}
+
+    def _notes(self, tag: str, version: str) -> str:
+        if self.config.changelog is None:
+            return ""
+        text = self.repository.text_at(self.repository.tags()[tag], self.config.changelog.file)
+        return changelog.notes(text, version) or ""

@@ -1,0 +1,222 @@
+"""Wires a command's connections to the outside world: configuration, repository, registry, clusters, people.
+
+Imports that cost time stand where they are needed: what a command does not use it does not load.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from todo_release.config import Config, Smoke
+    from todo_release.deploying import Collect
+    from todo_release.docker_engine import DockerEngine
+    from todo_release.environments import Access, Operator
+    from todo_release.events import Listener
+    from todo_release.github import GitHub
+    from todo_release.kube import Cluster
+    from todo_release.overrides import Overrides
+    from todo_release.pipeline import Handler, Lock, Say
+    from todo_release.plan import Plan
+    from todo_release.registry import Registry
+    from todo_release.report.reporter import Output, Reporter
+    from todo_release.smoke import CheckResult
+    from todo_release.steps import Step
+    from todo_release.verifying import Judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a command runs: `is_agreed` answers every question with yes; `can_wait` waits for another's
+    lock.
+    """
+
+    overrides: "Overrides | None" = None
+    output: "Output" = "auto"
+    is_agreed: bool = False
+    can_wait: bool = True
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One command's connections: all of the outside world that plans are made from and steps work on."""
+
+    operator: "Operator"
+    registry: "Registry"
+    container_engine: Callable[[], "DockerEngine"]
+    lock_for: "Callable[[str, str, Say], Lock]"
+    judge: "Judge"
+    collect: "Collect"
+    ask: Callable[[str], bool]
+    reporter: "Reporter"
+    github: "GitHub | None" = None
+
+    def release(self, version: str) -> "Plan":
+        """The plan of a release."""
+        from todo_release.plan import plan_release
+        from todo_release.survey import survey
+
+        order = self.operator.config.deploy_order()
+        return plan_release(survey(self.operator, self.registry, version, order, self.github), version)
+
+    def deployment(self, version: str, environment: str) -> "Plan":
+        """The plan of a deployment."""
+        from todo_release.plan import plan_deployment
+        from todo_release.survey import survey
+
+        return plan_deployment(survey(self.operator, self.registry, version, [environment]), version)
+
+    def rollback(self, environment: str, version: str | None) -> "Plan":
+        """The plan of a rollback."""
+        from todo_release import rollback
+
+        return rollback.plan(rollback.survey(self.operator, self.registry, environment, version))
+
+    def verify(self, environment: str) -> int:
+        """Check an environment and show the checks; the exit code."""
+        from todo_release.errors import SmokeError
+        from todo_release.report.table import Table
+        from todo_release.report.text import DONE, REFUSED, duration
+
+        config = self.operator.config
+        spec, url = config.smoke_of(environment), config.environment(environment).url
+        results = self.judge(spec, url, lambda text, is_note=False: None)
+        rows = tuple(
+            (DONE if one.is_ok else REFUSED, one.name, duration(one.seconds), one.detail) for one in results
+        )
+        self.reporter.show(Table(f"Checks of {environment} ({url})", ("", "check", "took", "saw"), rows))
+        return 0 if all(one.is_ok for one in results) else SmokeError.exit_code
+
+    def run(self, plan: "Plan", listener: "Listener") -> None:
+        """Run a plan."""
+        from todo_release.journal import Journal
+        from todo_release.pipeline import Pipeline
+
+        Pipeline(
+            handlers=self._handlers(),
+            journal=Journal(self.operator.repository.root, plan.version),
+            listener=listener,
+            lock_for=partial(self.lock_for, plan.version),
+            width=self.operator.config.parallel_builds,
+        ).run(plan)
+
+    def _handlers(self) -> "dict[type[Step], Handler[Any]]":
+        from todo_release import publishing, steps
+        from todo_release.deploying import DeployHandler
+        from todo_release.images import BuildHandler
+        from todo_release.verifying import VerifyHandler
+
+        repository, config = self.operator.repository, self.operator.config
+        handlers: dict[type[Step], Handler[Any]] = {
+            steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
+            steps.WriteVersion: publishing.WriteVersionHandler(repository, config, self.registry),
+            steps.TagCommit: publishing.TagHandler(repository, config),
+            steps.NameImages: publishing.NameImagesHandler(repository, config, self.registry),
+            steps.Push: publishing.PushHandler(repository),
+            steps.Confirm: publishing.ConfirmHandler(self.ask),
+            steps.Deploy: DeployHandler(self.operator, self.collect),
+            steps.Verify: VerifyHandler(self.operator, self.judge),
+        }
+        if self.github is not None:
+            from todo_release.announcing import AnnounceHandler
+
+            handlers[steps.Announce] = AnnounceHandler(repository, config, self.github)
+        return handlers
+
+
+@contextmanager
+def open_session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Session]:
+    """Connect to the real world as release.yaml and the options say; nothing is sent before it is needed.
+
+    Raises:
+        ConfigError: release.yaml or an override is wrong.
+        RepositoryError: `root` is no repository, or git does not know who is releasing.
+    """
+    from todo_release import config as configuration
+    from todo_release.docker_engine import DockerEngine
+    from todo_release.environments import Operator
+    from todo_release.git import Repository
+    from todo_release.lock import EnvironmentLock
+    from todo_release.overrides import Overrides, from_environment
+    from todo_release.registry import Registry
+    from todo_release.report.actions import run_url
+
+    overrides = (options.overrides or Overrides()).over(from_environment(options.environ))
+    config = configuration.load(root, overrides)
+    repository = Repository(root)
+    operator = Operator(
+        repository=repository,
+        config=config,
+        reach=cache(partial(_reach, config)),
+        by=f"{repository.author()} on {socket.gethostname()}",
+        run_url=run_url(options.environ),
+    )
+
+    def lock_for(version: str, environment: str, say: "Say") -> EnvironmentLock:
+        access = operator.reach(environment)
+        return EnvironmentLock(
+            access.cluster,
+            access.settings.namespace,
+            holder=operator.by,
+            version=version,
+            url=operator.run_url,
+            is_waiting=options.can_wait,
+            on_wait=partial(say, is_note=True),
+        )
+
+    with Registry(config.registry.host, insecure=config.registry.insecure) as registry:
+        yield Session(
+            operator=operator,
+            registry=registry,
+            container_engine=DockerEngine.connect,
+            lock_for=lock_for,
+            judge=_judge,
+            collect=_collect,
+            ask=(lambda _: True) if options.is_agreed else reporter.ask,
+            reporter=reporter,
+            github=_github(config, options.environ),
+        )
+
+
+def _github(config: "Config", environ: Mapping[str, str]) -> "GitHub | None":
+    token = environ.get("GITHUB_TOKEN")
+    if not token or config.github is None:
+        return None
+    from todo_release.github import GitHub
+
+    return GitHub(config.github, token)
+
+
+def _judge(spec: "Smoke", url: str, say: "Say") -> "list[CheckResult]":
+    from todo_release import smoke
+
+    return smoke.run(spec, url, on_result=say)
+
+
+def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
+    from todo_release import diagnosis
+
+    return diagnosis.collect(cluster, namespace, folder)
+
+
+def _reach(config: "Config", name: str) -> "Access":
+    from todo_release.environments import Access
+    from todo_release.helm import Helm
+    from todo_release.kube import Cluster
+    from todo_release.records import Records
+
+    settings = config.environment(name)
+    cluster = Cluster.connect(settings.context)
+    return Access(
+        name=name,
+        settings=settings,
+        cluster=cluster,
+        helm=Helm(settings.context, settings.namespace),
+        records=Records(cluster, settings.namespace, settings.release),
+    )
