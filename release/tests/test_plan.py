@@ -109,8 +109,11 @@ def test_every_image_says_why_it_is_built_or_not(image: ImageFacts, why: str) ->
     ("running", "why"),
     [
         (None, "first deployment"),
-        (replace(RUNNING, version="0.0.9", deployment_id="old"), "0.0.9 runs there"),
-        (replace(RUNNING, deployment_id=None), "0.1.0 runs there"),
+        (
+            replace(RUNNING, version="0.0.9", deployment_id="old"),
+            "0.0.9 runs there",
+        ),
+        (replace(RUNNING, deployment_id=None), "0.1.0 runs there, with other images or values"),
         (replace(RUNNING, status="failed"), "the last revision (3, 0.1.0) is failed"),
         (replace(RUNNING, is_ready=False), "revision 3 has these values but is not ready"),
     ],

@@ -3,7 +3,14 @@
 import pytest
 
 from todo_release import rollback
-from todo_release.errors import DeclinedError, PromotionError, RegistryError, SmokeError, VersionError
+from todo_release.errors import (
+    ConfigError,
+    DeclinedError,
+    PromotionError,
+    RegistryError,
+    SmokeError,
+    VersionError,
+)
 
 from .doubles import World
 from .shop import Tree
@@ -23,11 +30,13 @@ def world(tree: Tree) -> World:
     return made
 
 
-def go_back(world: World, environment: str = "production", version: str | None = None) -> list[str]:
+def go_back(
+    world: World, environment: str = "production", version: str | None = None, service: str | None = None
+) -> list[str]:
     """Roll back, and return what was done."""
     session = world.session
     world.events.clear()
-    session.run(session.rollback(environment, version), world.events.append)
+    session.run(session.rollback(environment, version, service), world.events.append)
     return world.done
 
 
@@ -121,3 +130,40 @@ def test_many_commits_are_counted_and_the_newest_named(world: World) -> None:
         **{name: getattr(facts, name) for name in facts.__dataclass_fields__} | {"commits": tuple("abcdefg")}
     )
     assert "takes back 7 commits: a; b; c; d; e; and 2 more" in rollback.plan(long).findings
+
+
+def test_one_service_goes_back_and_the_others_stay(world: World) -> None:
+    """0.2.0 runs on with the web of 0.1.0; the whole name of the image is replaced, never a part of it."""
+    plan = world.session.rollback("production", None, "web")
+    assert plan.findings[0] == "web in production goes from 0.2.0 back to 0.1.0"
+    assert "takes back 1 commits: web: Change it." in plan.findings
+    assert [step.title for step in plan.steps][1] == "Deploy 0.2.0 with web of 0.1.0 to production"
+    assert go_back(world, service="web") == ["confirm:production", "deploy:production", "verify:production"]
+    first, second, last = world.records("production").read()
+    assert last.digests == {"web": first.digests["web"], "api": second.digests["api"]}
+    assert (last.version, last.result) == ("0.2.0", "verified")
+    assert world.helm["production"].overlays[-1]["web"]["image"]["digest"] == first.digests["web"]
+    assert set(world.helm["production"].overlays[-1]["web"]["image"]) == {"repository", "tag", "digest"}
+
+
+def test_releasing_again_ends_the_emergency(world: World) -> None:
+    """The plan sees that not all of 0.2.0 runs, and says so."""
+    go_back(world, service="web")
+    (step,) = (one for one in world.session.release("0.2.0").steps if one.id == "deploy:production")
+    assert (step.is_done, step.reason) == (False, "0.2.0 runs there, with other images or values")
+
+
+def test_service_that_never_was_another_has_nowhere_to_go(tree: Tree) -> None:
+    """Going back to the same image would be no help, only a rollout."""
+    world = World(tree.path)
+    world.release("0.1.0")
+    tree.commit("web: Change.", {"web/index.js": "changed\n"})
+    world.release("0.2.0")
+    with pytest.raises(VersionError, match="with another api"):
+        world.session.rollback("production", None, "api")
+
+
+def test_unknown_service_is_refused_with_the_known_ones(world: World) -> None:
+    """A typing mistake in an emergency."""
+    with pytest.raises(ConfigError, match="Choose one of: web, api"):
+        world.session.rollback("production", None, "wbe")

@@ -17,6 +17,7 @@ from todo_release.deployment import Deployment
 from todo_release.environments import Access, Operator, running_in
 from todo_release.errors import HelmError, PromotionError, ReleaseError
 from todo_release.pipeline import Outcome, Say
+from todo_release.publishing import committed_images
 from todo_release.records import Record
 from todo_release.steps import Deploy
 
@@ -56,7 +57,10 @@ class DeployHandler:
         """
         access = self.operator.reach(step.environment)
         with self._prepared(step) as deployment:
-            self._check_promotion(access, deployment)
+            if (
+                not step.pins
+            ):  # what is pinned was verified here before; `todo_release.rollback` refuses all else
+                self._check_promotion(access, deployment)
             self._unlock(access, say)
             running = running_in(access)
             is_applied = running is not None and running.is_deployed(deployment.id)
@@ -82,10 +86,13 @@ class DeployHandler:
 
     def _prepared(self, step: Deploy) -> AbstractContextManager[Deployment]:
         operator = self.operator
+        repository, config = operator.repository, operator.config
+        pins = {
+            image: committed_images(repository, config, operator.commit_of(version))[image]
+            for image, version in step.pins.items()
+        }
         commit = operator.commit_of(step.version)
-        return deployments.prepare(
-            operator.repository, operator.config, step.environment, step.version, commit
-        )
+        return deployments.prepare(repository, config, step.environment, step.version, commit, pins=pins)
 
     def _check_promotion(self, access: Access, deployment: Deployment) -> None:
         required = access.settings.requires

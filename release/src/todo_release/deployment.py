@@ -83,11 +83,13 @@ def prepare(
     commit: str,
     *,
     changes: Edits | None = None,
+    pins: Mapping[str, ImageReference] | None = None,
 ) -> Iterator[Deployment]:
     """Export a version from its commit for one environment; the files are gone when the context ends.
 
     Values files given as absolute paths are read where they are; all others come from the commit. `changes`
-    are made to the exported files: the edits of a release that is not committed yet.
+    are made to the exported files: the edits of a release that is not committed yet. `pins` are images that
+    run instead of the version's own.
 
     Raises:
         ConfigError: a values file does not exist, or the commit's values lack an image.
@@ -112,12 +114,22 @@ def prepare(
             namespace=settings.namespace,
             chart=folder / config.chart.path,
             values=values,
-            overlay=nest(settings.set),
+            overlay=nest(settings.set | _values_of(config, pins or {})),
             images={
                 name: chart.read_image(text, config.chart.values, image.values)
                 for name, image in config.images.items()
-            },
+            }
+            | dict(pins or {}),
         )
+
+
+def _values_of(config: Config, pins: Mapping[str, ImageReference]) -> dict[str, str]:
+    """Single values that name images; always all three of an image, because half a name is another image."""
+    return {
+        f"{config.images[name].values}.{key}": value
+        for name, image in pins.items()
+        for key, value in (("repository", image.repository), ("tag", image.tag), ("digest", image.digest))
+    }
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,13 +72,21 @@ def deploy(root: Path, version: str, environment: str, options: Options, *, is_d
 
 
 def rollback(
-    root: Path, environment: str, options: Options, *, version: str | None = None, is_dry_run: bool = False
+    root: Path,
+    environment: str,
+    options: Options,
+    *,
+    version: str | None = None,
+    service: str | None = None,
+    is_dry_run: bool = False,
 ) -> int:
-    """Bring an environment back to a version that was verified there, by default the last one before."""
+    """Bring an environment, or one service in it, back to what was verified there; by default to the last
+    before.
+    """
     return _run(
         root,
         options,
-        lambda session: session.rollback(environment, version),
+        lambda session: session.rollback(environment, version, service),
         is_dry_run=is_dry_run,
     )
 

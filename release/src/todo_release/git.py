@@ -103,11 +103,14 @@ class Repository:
         )
         return tuple(sorted(filter(None, changed.split("\0"))))
 
-    def subjects(self, old: str, new: str) -> tuple[str, ...]:
+    def subjects(self, old: str, new: str, include: Sequence[str] = ()) -> tuple[str, ...]:
         """First lines of the messages of the commits that one commit has and an older one has not, newest
-        first.
-        """
-        return tuple(self._git("log", "--format=%s", "--no-merges", f"{old}..{new}").splitlines())
+        first;
+        only of those that touch the selected paths, if any are."""
+        pathspecs = _pathspecs(include, ())
+        return tuple(
+            self._git("log", "--format=%s", "--no-merges", f"{old}..{new}", "--", *pathspecs).splitlines()
+        )
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether one commit is in the history of another (or is it); False when either is unknown here."""

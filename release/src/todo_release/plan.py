@@ -272,7 +272,7 @@ def _environment_steps(environments: Sequence[EnvironmentFacts], version: str) -
                 version=version,
                 changes=environment.changes,
                 is_done=is_current,
-                reason=_why_deploy(environment),
+                reason=_why_deploy(environment, version),
             )
         )
         is_verified = is_current and environment.is_verified
@@ -287,7 +287,7 @@ def _environment_steps(environments: Sequence[EnvironmentFacts], version: str) -
     return steps
 
 
-def _why_deploy(environment: EnvironmentFacts) -> str:
+def _why_deploy(environment: EnvironmentFacts, version: str) -> str:
     running = environment.running
     if running is None:
         return "first deployment"
@@ -296,7 +296,8 @@ def _why_deploy(environment: EnvironmentFacts) -> str:
     if running.status != "deployed":
         return f"the last revision ({running.revision}, {running.version}) is {running.status}"
     if running.deployment_id != environment.target_id or environment.target_id is None:
-        return f"{running.version} runs there"
+        is_same = running.version == version
+        return f"{running.version} runs there{', with other images or values' if is_same else ''}"
     return f"revision {running.revision} has these values but is not ready"
 
 

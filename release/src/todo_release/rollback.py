@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from todo_release import chart, versions
+from todo_release import versions
 from todo_release.chart import ImageReference
 from todo_release.environments import Operator, running_in
-from todo_release.errors import PromotionError, RegistryError, ReleaseError, VersionError
+from todo_release.errors import ConfigError, PromotionError, RegistryError, ReleaseError, VersionError
 from todo_release.plan import Plan
+from todo_release.publishing import committed_images
 from todo_release.records import Record, is_verified
 from todo_release.registry import Registry
 from todo_release.steps import Confirm, Deploy, Verify
@@ -23,6 +24,7 @@ class RollbackFacts:
     environment: str
     running: str
     wanted: str
+    service: str | None
     is_known: bool
     is_verified: bool
     needs_confirmation: bool
@@ -33,66 +35,92 @@ class RollbackFacts:
     migrations: tuple[str, ...]
 
 
-def choose(records: list[Record], running: str, revision: int) -> str:
+def choose(records: list[Record], running: str, revision: int, service: str | None) -> str:
     """The version to go back to when none was named: the newest verified one that is not the one running.
+
+    For one service it is the newest one in which that service was another.
 
     Raises:
         VersionError: there is none.
     """
+    now = next((one.digests.get(service or "") for one in records if one.revision == revision), None)
     for record in reversed(records):
-        if record.result == "verified" and record.version != running and record.revision < revision:
+        is_other = record.digests.get(service) != now if service else record.version != running
+        if record.result == "verified" and record.revision < revision and is_other:
             return record.version
     raise VersionError(
-        f"No version before {running} was verified here.",
+        f"No version before {running} was verified here{f' with another {service}' if service else ''}.",
         remedy="Name one with --version; see `inv history`.",
     )
 
 
-def survey(operator: Operator, registry: Registry, environment: str, version: str | None) -> RollbackFacts:
-    """Look at what a rollback needs to know; `version` None takes the last verified one.
+def survey(
+    operator: Operator,
+    registry: Registry,
+    environment: str,
+    version: str | None = None,
+    service: str | None = None,
+) -> RollbackFacts:
+    """Look at what a rollback of everything, or of one service's image, needs to know.
+
+    `version` None takes the last verified one.
 
     Raises:
+        ConfigError: there is no such service.
         VersionError: nothing was deployed there, or there is no version to go back to.
     """
     config, repository, access = operator.config, operator.repository, operator.reach(environment)
+    if service is not None and service not in config.images:
+        raise ConfigError(
+            f"There is no image {service!r}.", remedy=f"Choose one of: {', '.join(config.images)}."
+        )
     running = running_in(access)
     if running is None:
         raise VersionError(f"Nothing was ever deployed to {environment}.", remedy="Run `inv release` first.")
     records = access.records.read()
-    wanted = str(versions.parse(version)) if version else choose(records, running.version, running.revision)
+    wanted = (
+        str(versions.parse(version))
+        if version
+        else choose(records, running.version, running.revision, service)
+    )
     tags = repository.tags()
     old, new = (tags.get(versions.tag_of(versions.parse(each))) for each in (wanted, running.version))
-    then = _images(operator, old)
-    digests = {name: image.digest for name, image in then.items()}
+    then = committed_images(repository, config, old) if old else {}
+    concerned = [name for name in then if service in {None, name}]
+    inputs = config.images[service].inputs if service else ()
     return RollbackFacts(
         environment=environment,
         running=running.version,
         wanted=wanted,
+        service=service,
         is_known=old is not None,
-        is_verified=is_verified(records, wanted, digests),
+        is_verified=is_verified(records, wanted, {name: image.digest for name, image in then.items()}),
         needs_confirmation=access.settings.confirm,
-        now=_images(operator, new),
-        then=then,
+        now=committed_images(repository, config, new) if new else {},
+        then={name: then[name] for name in concerned},
         missing=tuple(
             name
-            for name, image in then.items()
-            if registry.digest(config.registry.path(name), image.digest) is None
+            for name in concerned
+            if registry.digest(config.registry.path(name), then[name].digest) is None
         ),
-        commits=repository.subjects(old, new) if old and new else (),
+        commits=repository.subjects(old, new, inputs) if old and new else (),
         migrations=repository.changed_between(old, new, config.migrations) if old and new else (),
     )
 
 
 def plan(facts: RollbackFacts) -> Plan:
-    """Plan to deploy the older version, after saying what that takes back."""
-    environment, wanted = facts.environment, facts.wanted
+    """Plan to deploy the older version, or the running one with one older image, after saying what that
+    undoes.
+    """
+    environment = facts.environment
+    version, pins = (facts.running, {facts.service: facts.wanted}) if facts.service else (facts.wanted, {})
     steps = [
-        Deploy(environment=environment, version=wanted, reason=f"{facts.running} runs there"),
-        Verify(environment=environment, version=wanted, reason="an older version must pass the same checks"),
+        Deploy(environment=environment, version=version, pins=pins, reason=f"{facts.running} runs there"),
+        Verify(environment=environment, version=version, reason="what is older must pass the same checks"),
     ]
-    confirm = Confirm(environment=environment, version=wanted, reason="release.yaml asks for it")
+    confirm = Confirm(environment=environment, version=version, reason="release.yaml asks for it")
     return Plan(
-        version=wanted,
+        version=version,
         findings=_findings(facts),
         steps=(confirm, *steps) if facts.needs_confirmation else tuple(steps),
         refusals=_refusals(facts),
@@ -100,7 +128,8 @@ def plan(facts: RollbackFacts) -> Plan:
 
 
 def _findings(facts: RollbackFacts) -> tuple[str, ...]:
-    found = [f"{facts.environment} goes from {facts.running} back to {facts.wanted}"]
+    what = f"{facts.service} in {facts.environment}" if facts.service else facts.environment
+    found = [f"{what} goes from {facts.running} back to {facts.wanted}"]
     for name, image in facts.then.items():
         now = facts.now.get(name)
         if now is not None and now.digest != image.digest:
@@ -135,17 +164,6 @@ def _refusals(facts: RollbackFacts) -> tuple[ReleaseError, ...]:
             )
         )
     return tuple(refusals)
-
-
-def _images(operator: Operator, commit: str | None) -> dict[str, ImageReference]:
-    if commit is None:
-        return {}
-    config = operator.config
-    text = operator.repository.text_at(commit, config.chart.values)
-    return {
-        name: chart.read_image(text, config.chart.values, image.values)
-        for name, image in config.images.items()
-    }
 
 
 def _short(image: ImageReference) -> str:

@@ -72,11 +72,11 @@ class Session:
 
         return plan_deployment(survey(self.operator, self.registry, version, [environment]), version)
 
-    def rollback(self, environment: str, version: str | None) -> "Plan":
-        """The plan of a rollback."""
+    def rollback(self, environment: str, version: str | None, service: str | None = None) -> "Plan":
+        """The plan of a rollback, of everything or of one service's image."""
         from todo_release import rollback
 
-        return rollback.plan(rollback.survey(self.operator, self.registry, environment, version))
+        return rollback.plan(rollback.survey(self.operator, self.registry, environment, version, service))
 
     def verify(self, environment: str) -> int:
         """Check an environment and show the checks; the exit code."""

@@ -1,7 +1,7 @@
 """The steps a plan is made of: frozen data that says what is to be done and why, and nothing about how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 
@@ -38,7 +38,7 @@ class Step:
     def as_json(self) -> Mapping[str, Any]:
         """For machines: the kind, the id and every field."""
         return {"kind": self.kind, "id": self.id, "title": self.title} | {
-            field.name: getattr(self, field.name) for field in fields(self)
+            one.name: getattr(self, one.name) for one in fields(self)
         }
 
 
@@ -161,6 +161,7 @@ class Deploy(Step):
     kind = "deploy"
     environment: str
     version: str
+    pins: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
 
     @property
@@ -170,8 +171,9 @@ class Deploy(Step):
 
     @property
     def title(self) -> str:
-        """Reads `Deploy 0.1.0 to staging`."""
-        return f"Deploy {self.version} to {self.environment}"
+        """Reads `Deploy 0.1.0 to staging`, or `Deploy 0.2.0 with backend of 0.1.0 to production`."""
+        pinned = ", ".join(f"{image} of {version}" for image, version in self.pins.items())
+        return f"Deploy {self.version}{f' with {pinned}' if pinned else ''} to {self.environment}"
 
     @property
     def locks(self) -> str:
