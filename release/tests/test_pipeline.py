@@ -156,6 +156,14 @@ def test_step_that_the_plan_found_done_is_not_even_checked(bench: Bench) -> None
     assert (bench.handler.asked, bench.journal.read()) == ([], [])
 
 
+def test_step_that_was_cut_off_after_the_deed_is_recorded_as_done(bench: Bench) -> None:
+    """Otherwise every later run of the version would speak of the interruption again."""
+    bench.journal.write("build:a", "started")
+    bench.run(build("a", is_done=True))
+    assert bench.told(PlanStarted)[0].interrupted == ("build:a",)
+    assert bench.journal.interrupted() == []
+
+
 def test_failure_is_recorded_told_and_ends_the_plan(bench: Bench) -> None:
     """Nothing after it begins."""
     bench.handler.failing.add("build:a")

@@ -98,6 +98,9 @@ class Pipeline:
         began = self.clock()
         interrupted = [entry.step for entry in self.journal.interrupted()]
         self._tell(PlanStarted(plan, tuple(interrupted), self.journal.seconds_before()))
+        for step in plan.steps:
+            if step.is_done and step.id in interrupted:
+                self._record(step, "done")  # the world shows that the run was cut off after the deed
         with _Locks(self.lock_for) as locks:
             for wave, group in groupby(plan.steps, key=lambda step: step.wave):
                 steps = list(group)

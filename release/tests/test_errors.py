@@ -1,0 +1,39 @@
+"""The contract of exit codes."""
+
+import re
+from pathlib import Path
+
+from todo_release import errors
+from todo_release.errors import ConfigError, ReleaseError, RolloutError
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def kinds() -> list[type[ReleaseError]]:
+    """Every error of the tree."""
+    return [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ReleaseError)
+    ]
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    """CI decides by codes; two meanings of one code are none."""
+    codes = [kind.exit_code for kind in kinds() if kind is not ReleaseError]
+    assert len(codes) == len(set(codes)) > 10
+    assert not {0, 1, 130} & set(codes)
+
+
+def test_tree_in_the_docstring_and_table_in_the_readme_name_the_same_codes() -> None:
+    """Three places, one contract."""
+    table = {int(code) for code in re.findall(r"^\| (\d+) ", README.read_text(), re.MULTILINE)}
+    codes = {kind.exit_code for kind in kinds() if kind not in {ReleaseError, RolloutError}}
+    assert table == codes | {0, 1, errors.INTERRUPTED}
+    tree = dict(re.findall(r"── (\w+) +(\d+)", errors.__doc__ or ""))
+    assert tree == {kind.__name__: str(kind.exit_code) for kind in kinds() if kind is not ReleaseError}
+
+
+def test_error_reads_as_problem_then_remedy() -> None:
+    """Where only one line fits."""
+    error = ConfigError("A is wrong.", remedy="Correct it.", file="release.yaml", line=2)
+    assert str(error) == "release.yaml:2: A is wrong. Correct it."
+    assert str(RolloutError("It crashes.", remedy="Look.", code=26)) == "It crashes. Look."
