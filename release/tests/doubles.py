@@ -267,6 +267,7 @@ class World:
         self.locks: list[str] = []
         self.failing_checks: dict[str, str] = {}
         self.answer = True
+        self.pulls: list[tuple[str, list[str]]] = []
         self.shown = io.StringIO()
         self.github: GitHub | None = None
         self.events: list[Event] = []
@@ -291,6 +292,7 @@ class World:
                 CheckResult("home", url not in self.failing_checks, self.failing_checks.get(url, "200"), 0.1)
             ],
             collect=lambda cluster, namespace, folder: folder,
+            check_pull=lambda access, manifest, images: self.pulls.append((access.name, sorted(images))),
             ask=lambda question: self.answer,
             reporter=Lines(self.shown, can_ask=False),
             github=self.github,

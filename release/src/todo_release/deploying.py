@@ -3,9 +3,10 @@
 Called only while the environment's lock is held.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from todo_release import deployment as deployments
 from todo_release import journal
 from todo_release import records as records_of
+from todo_release.chart import ImageReference
 from todo_release.deployment import Deployment
 from todo_release.environments import Access, Operator, running_in
 from todo_release.errors import HelmError, PromotionError, ReleaseError
@@ -23,20 +25,24 @@ from todo_release.steps import Deploy
 
 if TYPE_CHECKING:
     from todo_release.kube import Cluster
-    from todo_release.rollout import Doomed, Progress, Ready
+    from todo_release.observed import WorkloadRef
+    from todo_release.rollout import Progress
 
 EVIDENCE = "evidence"
 Collect = Callable[["Cluster", str, Path], Path]
+CheckPull = Callable[[Access, str, Mapping[str, ImageReference]], object]
 
 
 @dataclass(frozen=True, slots=True)
 class DeployHandler:
-    """Deploys a tagged version and watches it until it is ready or cannot become so; `collect` keeps
-    evidence.
+    """Deploys a tagged version and watches it until it is ready or cannot become so.
+
+    `collect` keeps evidence, `check_pull` raises RegistryError when the nodes will not be able to pull.
     """
 
     operator: Operator
     collect: Collect
+    check_pull: CheckPull
 
     def check(self, step: Deploy) -> Outcome | None:
         """Done when the last revision is this deployment and everything of it is ready."""
@@ -52,22 +58,31 @@ class DeployHandler:
 
         Raises:
             PromotionError: the environment this one requires has not verified these digests.
+            RegistryError: the cluster will not be able to pull an image.
             RolloutError: the pods cannot become ready; the earlier version was restored.
             HelmError: Helm refused; the earlier version was restored if anything was changed.
         """
+        from todo_release.rollout import workloads_of
+
         access = self.operator.reach(step.environment)
         with self._prepared(step) as deployment:
-            if (
-                not step.pins
-            ):  # what is pinned was verified here before; `todo_release.rollback` refuses all else
+            # What is pinned was verified here before: `todo_release.rollback` refuses all else.
+            if not step.pins:
                 self._check_promotion(access, deployment)
+            rendered = access.helm.template(
+                deployment.release, deployment.chart, values=deployment.values, overlay=deployment.overlay
+            )
+            self.check_pull(access, rendered, deployment.images)
             self._unlock(access, say)
             running = running_in(access)
             is_applied = running is not None and running.is_deployed(deployment.id)
             before = running.revision if running else 0
             revision = before if is_applied else before + 1
             access.records.write(self._record(deployment, revision))
-            seconds = self._roll_out(access, deployment, revision, say, is_applied=is_applied)
+            workloads = workloads_of(access.helm.manifest(deployment.release) if is_applied else rendered)
+            seconds = self._roll_out(
+                access, deployment, revision, say, workloads=workloads, is_applied=is_applied
+            )
             access.records.finish(revision, "deployed", seconds={"deploy": seconds})
             return {"revision": revision, "deployment_id": deployment.id, "rollout_seconds": seconds}
 
@@ -120,22 +135,16 @@ class DeployHandler:
         )
 
     def _roll_out(
-        self, access: Access, deployment: Deployment, revision: int, say: Say, *, is_applied: bool
+        self,
+        access: Access,
+        deployment: Deployment,
+        revision: int,
+        say: Say,
+        *,
+        workloads: "Sequence[WorkloadRef]",
+        is_applied: bool,
     ) -> float:
         """Apply, unless a run that died did, and watch. Returns the seconds until all was ready."""
-        from todo_release import rollout
-
-        try:
-            result = self._watched(access, deployment, say, is_applied=is_applied)
-        except HelmError as error:
-            raise self._undone(access, revision, error, say) from error
-        if isinstance(result, rollout.Ready):
-            return result.seconds
-        raise self._undone(access, revision, result.doom.error(self._evidence(access, deployment)), say)
-
-    def _watched(
-        self, access: Access, deployment: Deployment, say: Say, *, is_applied: bool
-    ) -> "Ready | Doomed":
         from todo_release import rollout
 
         def apply(cancel: Event) -> None:
@@ -150,30 +159,20 @@ class DeployHandler:
                 cancel=cancel,
             )
 
-        def on_progress(progress: "Progress") -> None:
-            say(_shown(progress), is_note=True)
-
-        rendered = access.helm.template(
-            deployment.release, deployment.chart, values=deployment.values, overlay=deployment.overlay
-        )
-        deadline = access.settings.timeout_seconds
-        if is_applied:
-            workloads = rollout.workloads_of(access.helm.manifest(deployment.release))
-            return rollout.watch(
+        watch = rollout.watch if is_applied else partial(rollout.roll_out, apply)
+        try:
+            result = watch(
                 access.cluster,
                 deployment.namespace,
                 workloads,
-                deadline_seconds=deadline,
-                on_progress=on_progress,
+                deadline_seconds=access.settings.timeout_seconds,
+                on_progress=lambda progress: say(_shown(progress), is_note=True),
             )
-        return rollout.roll_out(
-            apply,
-            access.cluster,
-            deployment.namespace,
-            rollout.workloads_of(rendered),
-            deadline_seconds=deadline,
-            on_progress=on_progress,
-        )
+        except HelmError as error:
+            raise self._undone(access, revision, error, say) from error
+        if isinstance(result, rollout.Ready):
+            return result.seconds
+        raise self._undone(access, revision, result.doom.error(self._evidence(access, deployment)), say)
 
     def _evidence(self, access: Access, deployment: Deployment) -> Path:
         folder = self.operator.repository.root / journal.FOLDER / deployment.version / EVIDENCE / access.name

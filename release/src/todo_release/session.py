@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from todo_release.chart import ImageReference
     from todo_release.config import Config, Smoke
-    from todo_release.deploying import Collect
+    from todo_release.deploying import CheckPull, Collect
     from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Access, Operator
     from todo_release.events import Listener
@@ -53,6 +54,7 @@ class Session:
     lock_for: "Callable[[str, str, Say], Lock]"
     judge: "Judge"
     collect: "Collect"
+    check_pull: "CheckPull"
     ask: Callable[[str], bool]
     reporter: "Reporter"
     github: "GitHub | None" = None
@@ -120,7 +122,7 @@ class Session:
             steps.NameImages: publishing.NameImagesHandler(repository, config, self.registry),
             steps.Push: publishing.PushHandler(repository),
             steps.Confirm: publishing.ConfirmHandler(self.ask),
-            steps.Deploy: DeployHandler(self.operator, self.collect),
+            steps.Deploy: DeployHandler(self.operator, self.collect, self.check_pull),
             steps.Verify: VerifyHandler(self.operator, self.judge),
         }
         if self.github is not None:
@@ -178,6 +180,7 @@ def open_session(root: Path, options: Options, reporter: "Reporter") -> Iterator
             lock_for=lock_for,
             judge=_judge,
             collect=_collect,
+            check_pull=partial(_check_pull, config),
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
             github=_github(config, options.environ),
@@ -203,6 +206,19 @@ def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
     from todo_release import diagnosis
 
     return diagnosis.collect(cluster, namespace, folder)
+
+
+def _check_pull(
+    config: "Config", access: "Access", manifest: str, images: "Mapping[str, ImageReference]"
+) -> int:
+    from todo_release import pulling
+    from todo_release.registry import Registry
+
+    settings = config.registry
+    connect = partial(Registry, settings.host, insecure=settings.insecure)
+    return pulling.check(
+        access, settings, manifest, images, lambda credentials: connect(credentials=credentials)
+    )
 
 
 def _reach(config: "Config", name: str) -> "Access":

@@ -60,7 +60,6 @@ def survey(
         found = {name: lookup.result() for name, lookup in lookups.items()}
         sites = [site.result() for site in sites_later]
         address = address_later.result() if address_later else None
-    problems = _distinct([*(problem for _, _, problem in found.values()), *(problem for _, problem in sites)])
     references = {
         name: ImageReference(config.registry.reference(name), inputs[name].tag, digest)
         for name, (digest, _, _) in found.items()
@@ -68,24 +67,27 @@ def survey(
     }
     has_all = len(references) == len(config.images)
     changes = edits.edits(repository, config, version, references) if has_all and commit is None else None
-    digests = {name: digest for name, (digest, _, _) in found.items()}
-    with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
-        previews = [
-            pool.submit(
-                _preview, operator, site, version=version, commit=commit, inputs=inputs, digests=digests
-            )
-            for site, problem in sites
-            if problem is None
+    previewed = _previews(
+        operator,
+        [site for site, problem in sites if problem is None],
+        version=version,
+        commit=commit,
+        inputs=inputs,
+        digests={name: digest for name, (digest, _, _) in found.items()},
+    )
+    problems = _distinct(
+        [
+            *(problem for _, _, problem in found.values()),
+            *(problem for _, problem in sites),
+            *(problem for _, problem in previewed.values()),
         ]
-        previewed = dict(one.result() for one in previews)
-    problems = _distinct([*problems, *(problem for _, problem in previewed.values())])
+    )
     return Facts(
         git=_git(operator, tag, tags, remote, changes),
         images=_images(operator, tag, tags, inputs, found),
         chart=_chart(operator, changes),
         environments=tuple(
-            replace(site, changes=previewed[site.name][0] if site.name in previewed else ())
-            for site, _ in sites
+            replace(site, changes=previewed.get(site.name, ((), None))[0]) for site, _ in sites
         ),
         announcement=AnnouncementFacts(repository=config.github, address=address)
         if github and config.github
@@ -225,23 +227,31 @@ def _environment(
     return facts, problem
 
 
-def _preview(
+def _previews(
     operator: Operator,
-    site: EnvironmentFacts,
+    sites: Sequence[EnvironmentFacts],
     *,
     version: str,
     commit: str | None,
     inputs: dict[str, Inputs],
     digests: dict[str, str | None],
-) -> tuple[str, tuple[tuple[str, ...], ReleaseError | None]]:
-    """What would change in an environment; nothing, without looking, when it runs the version already."""
-    if site.is_current:
-        return site.name, ((), None)
-    try:
-        lines = preview(operator, site.name, version=version, commit=commit, inputs=inputs, digests=digests)
-    except ReleaseError as problem:
-        return site.name, ((), problem)
-    return site.name, (lines, None)
+) -> dict[str, tuple[tuple[str, ...], ReleaseError | None]]:
+    """What would change in each environment, or why that cannot be said; those that are current are left
+    out.
+    """
+
+    def look(site: EnvironmentFacts) -> tuple[tuple[str, ...], ReleaseError | None]:
+        try:
+            lines = preview(
+                operator, site.name, version=version, commit=commit, inputs=inputs, digests=digests
+            )
+        except ReleaseError as problem:
+            return (), problem
+        return lines, None
+
+    waiting = [site for site in sites if not site.is_current]
+    with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
+        return {site.name: found for site, found in zip(waiting, pool.map(look, waiting), strict=True)}
 
 
 def _last_commit(tags: dict[str, str]) -> str | None:
