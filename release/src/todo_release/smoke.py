@@ -21,6 +21,7 @@ import httpx2
 from todo_release.config import HttpCheck, Smoke, TlsCheck
 from todo_release.origin import ANSWER_SECONDS, Origin
 from todo_release.rollout import Clock, SystemClock
+from todo_release.transaction import TransactionError, run_transaction
 
 PAUSE_SECONDS = 1.0
 DAY_SECONDS = 86_400
@@ -79,6 +80,8 @@ def _checks(spec: Smoke, origin: Origin) -> Iterator[tuple[str, Callable[[], str
         yield "TLS", partial(_check_tls, origin, spec.tls)
     for http in spec.http:
         yield f"GET {http.path}", partial(_check_http, origin, http)
+    if spec.transaction:
+        yield "transaction", partial(_check_transaction, origin)
 
 
 def _try(name: str, check: Callable[[], str], deadline: float, clock: Clock) -> CheckResult:
@@ -86,6 +89,8 @@ def _try(name: str, check: Callable[[], str], deadline: float, clock: Clock) -> 
     while True:
         try:
             detail, is_ok = check(), True
+        except TransactionError as error:
+            detail, is_ok = error.problem, False
         except (CheckFailedError, httpx2.HTTPError, OSError) as error:
             detail, is_ok = str(error) or type(error).__name__, False
         if is_ok or clock.now() + PAUSE_SECONDS > deadline:
@@ -129,6 +134,11 @@ def _check_json(text: str, wanted: Mapping[str, Any]) -> None:
         found = answer.get(key) if isinstance(answer, dict) else None
         if found != value:
             raise CheckFailedError(f"{key!r} is {found!r} instead of {value!r}")
+
+
+def _check_transaction(origin: Origin) -> str:
+    steps = run_transaction(origin)
+    return f"{len(steps)} steps in {sum(step.milliseconds for step in steps):.0f} ms"
 
 
 def _shortened(text: str) -> str:
