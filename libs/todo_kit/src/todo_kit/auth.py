@@ -50,8 +50,9 @@ class TokenVerifier:
         """
         self._issuer = issuer
         self._audience = audience
-        self._own_client = httpx2.AsyncClient() if client is None else None
-        self._keys = KeySet(jwks_url, client or self._own_client or httpx2.AsyncClient())
+        self._owns_client = client is None
+        self._client = client or httpx2.AsyncClient()
+        self._keys = KeySet(jwks_url, self._client)
 
     @classmethod
     def from_settings(cls, settings: JwtSettings) -> Self:
@@ -92,8 +93,8 @@ class TokenVerifier:
 
     async def aclose(self) -> None:
         """Close the verifier's own HTTP client."""
-        if self._own_client is not None:
-            await self._own_client.aclose()
+        if self._owns_client:
+            await self._client.aclose()
 
 
 _bearer = HTTPBearer(

@@ -16,6 +16,9 @@ from todo_kit.logging import get_logger
 
 PUBLISH_TIMEOUT_SECONDS = 5.0
 
+# By default gRPC waits ever longer, up to two minutes, before it looks for a server that was away.
+_CHANNEL_OPTIONS = [("grpc.initial_reconnect_backoff_ms", 500), ("grpc.max_reconnect_backoff_ms", 5000)]
+
 _log = get_logger(__name__)
 
 
@@ -49,7 +52,7 @@ class DaprPublisher:
         """Prepare to publish to the component `pubsub_name`. Call it inside a running event loop."""
         self._pubsub_name = pubsub_name
         sidecar = address or f"{dapr_settings.DAPR_RUNTIME_HOST}:{dapr_settings.DAPR_GRPC_PORT}"
-        self._channel = grpc.aio.insecure_channel(sidecar)
+        self._channel = grpc.aio.insecure_channel(sidecar, options=_CHANNEL_OPTIONS)
         self._stub = api_service_v1.DaprStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     async def publish(self, topic: str, data: bytes, *, event_id: str, event_type: str, key: str) -> None:
