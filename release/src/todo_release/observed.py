@@ -128,7 +128,7 @@ class Workload:
 
     @property
     def is_ready(self) -> bool:
-        """True when all replicas are of the newest template and available, no old one is left; a Job: done."""
+        """True when all replicas are available and of the newest template, none older; for a Job: done."""
         if not self.is_observed:
             return False
         if self.ref.kind == "Job":

@@ -1,0 +1,53 @@
+"""Whose tokens open the door, told to the SDK in its own terms."""
+
+import structlog
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+
+from todo_kit.auth import InvalidTokenError, TokenVerifier
+from todo_kit.logging import get_logger
+from todo_mcp.settings import Settings
+
+_log = get_logger(__name__)
+
+
+class UserTokenVerifier:
+    """Accepts the tokens that the frontend issues to users, for the audience `todo-mcp`.
+
+    The same token names the audience `todo-api` too, so a tool passes it on to the backend, which verifies it
+    again. So one place decides who may do what, the backend, and this service has no rights of its own.
+    """
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        """Verify with `verifier`."""
+        self._verifier = verifier
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Return the token's holder, or None, which the SDK answers with 401.
+
+        Raises `KeysUnavailableError` (503) while it cannot be known whether the token is good.
+        """
+        try:
+            principal = await self._verifier.verify(token)
+        except InvalidTokenError as error:
+            _log.info("token_refused", reason=error.detail)
+            return None
+        structlog.contextvars.bind_contextvars(user_id=principal.user_id)
+        return AccessToken(
+            token=token,
+            client_id=principal.user_id,  # users' tokens name no client
+            scopes=[],
+            expires_at=int(principal.expires_at.timestamp()),
+            subject=principal.user_id,
+        )
+
+
+def auth_settings(settings: Settings) -> AuthSettings:
+    """Return what the SDK publishes as RFC 9728 metadata: this resource, and who issues tokens for it."""
+    return AuthSettings.model_validate(  # from strings: a URL object would add a slash to the issuer
+        {
+            "issuer_url": settings.jwt_issuer,
+            "resource_server_url": f"{settings.jwt_issuer.rstrip('/')}/mcp",
+            "validate_token_resource": False,  # the verifier checks the audience
+        }
+    )

@@ -1,0 +1,102 @@
+"""What the tools rely on in the backend, shown of the backend in memory and of the real one alike."""
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from todo_backend.app import create_app
+from todo_backend.database import SCHEMA
+from todo_backend.settings import Settings
+from todo_embedded.postgres import postgres_server
+from todo_kit.migrations import run_migrations
+from todo_kit.testing import MemoryPublisher, TokenIssuer
+from todo_mcp.backend import Backend
+from todo_mcp.errors import RefusedError
+
+from .backend_double import BackendDouble
+
+
+@pytest.fixture(scope="module")
+def database_url() -> Iterator[str]:
+    """Return the URL of a migrated database."""
+    with postgres_server() as server:
+        run_migrations("todo_backend", SCHEMA, server.url)
+        yield server.url
+
+
+@pytest.fixture
+async def real_app(issuer: TokenIssuer, database_url: str) -> AsyncIterator[FastAPI]:
+    """Run the real backend."""
+    settings = Settings(
+        jwt_issuer=issuer.issuer, jwks_url=issuer.jwks_url, database_url=SecretStr(database_url)
+    )
+    app = create_app(settings, publisher=MemoryPublisher())
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture(params=["in memory", "real"])
+async def backend(
+    request: pytest.FixtureRequest, double: BackendDouble, real_app: FastAPI
+) -> AsyncIterator[Backend]:
+    """Return each of the two backends in turn."""
+    app = {"in memory": double.app, "real": real_app}[request.param]
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app), base_url="http://backend.test"
+    ) as client:
+        yield Backend(client)
+
+
+@pytest.fixture
+def token(issuer: TokenIssuer) -> str:
+    """Return the token of a user who has no tasks yet."""
+    return issuer.token(f"user-{uuid4()}")
+
+
+async def test_created_task_comes_back_as_stored(backend: Backend, token: str) -> None:
+    """What was left out has its default; an instant keeps its meaning."""
+    task = await backend.create_task(token, {"title": "Milk", "due_date": "2026-12-24T18:00:00+02:00"})
+    assert (task.title, task.description, task.priority, task.completed) == ("Milk", "", "medium", False)
+    assert task.due_date is not None
+    assert task.due_date.isoformat() == "2026-12-24T16:00:00+00:00"
+
+
+async def test_list_is_newest_first_filtered_and_paged(backend: Backend, token: str) -> None:
+    """Filters combine, and following the cursor reaches the end."""
+    for title in ("a", "b", "c"):
+        await backend.create_task(token, {"title": title, "priority": "high"})
+    await backend.create_task(token, {"title": "d"})
+    query = {"priority": "high", "status": "pending", "limit": 2, "cursor": None}
+    first = await backend.list_tasks(token, query)
+    second = await backend.list_tasks(token, query | {"cursor": first.next_cursor})
+    assert [[task.title for task in page.items] for page in (first, second)] == [["c", "b"], ["a"]]
+    assert second.next_cursor is None
+
+
+async def test_completing_twice_is_completing_once(backend: Backend, token: str) -> None:
+    """A repeated completion does not reopen."""
+    task = await backend.create_task(token, {"title": "Milk"})
+    assert [(await backend.complete_task(token, task.id)).completed for _ in range(2)] == [True, True]
+
+
+async def test_task_of_another_user_does_not_exist(backend: Backend, token: str, issuer: TokenIssuer) -> None:
+    """The refusal of a stranger's task names only the id that was asked for."""
+    task = await backend.create_task(token, {"title": "Secret"})
+    with pytest.raises(RefusedError, match=f"^You have no task {task.id}. It may have been deleted.$"):
+        await backend.complete_task(issuer.token("stranger"), task.id)
+
+
+async def test_refused_input_is_named(backend: Backend, token: str) -> None:
+    """A model learns which argument is wrong and why."""
+    with pytest.raises(RefusedError, match="title: String should have at least 1 character"):
+        await backend.create_task(token, {"title": ""})
+
+
+async def test_token_for_another_audience_is_refused(backend: Backend, issuer: TokenIssuer) -> None:
+    """A token for the tools alone opens no tasks: it must name the API too."""
+    with pytest.raises(RefusedError, match="The token is refused"):
+        await backend.list_tasks(issuer.token("ann", audience="todo-mcp"), {})
