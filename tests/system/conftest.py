@@ -1,7 +1,7 @@
 """Fixtures of the system tests: a cluster as k8s/cluster-bootstrap leaves it, and a scratch clone.
 
-The clone is what a person of the team has: this repository with a remote, and a file that says which registry,
-context and domain are theirs. Nothing here is imported by the product.
+The clone is what a person of the team has: this repository with a remote, and a file that says which registry
+and domain are theirs. Nothing here is imported by the product.
 """
 
 import os
