@@ -1,0 +1,72 @@
+// @vitest-environment node
+import { describe, expect, it, vi } from "vitest";
+
+import { ProblemError, SignedOutError, UnreachableError } from "@/lib/api/errors";
+import { TokenSource } from "@/lib/api/token-source";
+
+import { aProblem, aToken } from "../fakes";
+
+const LIFETIME_MS = 900_000;
+
+/** A source on a clock that `passes` moves; the endpoint numbers its tokens. */
+function aSource() {
+  let now = 1_800_000_000_000;
+  const send = vi.fn(() =>
+    Promise.resolve(Response.json({ token: aToken(now + LIFETIME_MS, `token ${send.mock.calls.length}`) })),
+  );
+  const source = new TokenSource({ fetch: send, now: () => now });
+  return { source, send, passes: (milliseconds: number) => { now += milliseconds; } };
+}
+
+describe("TokenSource", () => {
+  it("fetches one token for all who ask at the same time and after", async () => {
+    const { source, send } = aSource();
+    const [one, other] = await Promise.all([source.get(), source.get()]);
+    expect(other).toBe(one);
+    expect(await source.get()).toBe(one);
+    expect(send).toHaveBeenCalledTimes(1);
+  });
+
+  it("keeps a token until a minute before it expires", async () => {
+    const { source, send, passes } = aSource();
+    await source.get();
+    passes(LIFETIME_MS - 60_001);
+    await source.get();
+    expect(send).toHaveBeenCalledTimes(1);
+    passes(1);
+    await source.get();
+    expect(send).toHaveBeenCalledTimes(2);
+  });
+
+  it("replaces a token that a service refused", async () => {
+    const { source } = aSource();
+    const refused = await source.get();
+    source.invalidate(refused);
+    expect(await source.get()).not.toBe(refused);
+  });
+
+  it("keeps the token that came after the refused one", async () => {
+    const { source, send } = aSource();
+    const refused = await source.get();
+    source.invalidate(refused);
+    const current = await source.get();
+    source.invalidate(refused);
+    expect(await source.get()).toBe(current);
+    expect(send).toHaveBeenCalledTimes(2);
+  });
+
+  it("asks again after a failure, which is not remembered", async () => {
+    const { source, send } = aSource();
+    send.mockRejectedValueOnce(new TypeError("Failed to fetch"));
+    await expect(source.get()).rejects.toThrow(UnreachableError);
+    await expect(source.get()).resolves.toMatch(/^ey/);
+  });
+
+  it("tells the end of the session from a server that fails", async () => {
+    const { source, send } = aSource();
+    send.mockResolvedValueOnce(Response.json({}, { status: 401 }));
+    await expect(source.get()).rejects.toThrow(SignedOutError);
+    send.mockResolvedValueOnce(aProblem(503, "Later."));
+    await expect(source.get()).rejects.toThrow(ProblemError);
+  });
+});

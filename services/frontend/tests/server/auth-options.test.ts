@@ -1,0 +1,110 @@
+// @vitest-environment node
+import { betterAuth } from "better-auth";
+import { memoryAdapter } from "better-auth/adapters/memory";
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import type { Pool } from "pg";
+import { describe, expect, it, vi } from "vitest";
+
+import { authOptions } from "@/server/auth-options";
+
+const CREDENTIALS = { email: "ada@example.com", password: "correct horse" };
+
+/** The accounts of the application on tables in memory; `send` posts JSON to them like a browser on their own page. */
+function accountsAt(url: string) {
+  const log = vi.fn();
+  const environment = { BETTER_AUTH_URL: url, BETTER_AUTH_SECRET: "0123456789abcdef0123456789abcdef" };
+  const options = authOptions(environment, null as unknown as Pool, log);
+  const tables = { user: [], session: [], account: [], verification: [], jwks: [], rateLimit: [] };
+  const auth = betterAuth({
+    ...options,
+    database: memoryAdapter(tables),
+    // On by itself only in production.
+    rateLimit: { ...options.rateLimit, enabled: true },
+  });
+  const send = (path: string, body?: object, headers: Record<string, string> = {}) =>
+    auth.handler(
+      new Request(`${url}/api/auth${path}`, {
+        method: body === undefined ? "GET" : "POST",
+        headers: { origin: url, "content-type": "application/json", "x-forwarded-for": "203.0.113.7", ...headers },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }),
+    );
+  return { send, log };
+}
+
+async function signUp(url: string) {
+  const { send, log } = accountsAt(url);
+  const response = await send("/sign-up/email", { name: "Ada", ...CREDENTIALS });
+  expect(response.status).toBe(200);
+  const cookie = response.headers.get("set-cookie") ?? "";
+  return { send, log, cookie };
+}
+
+describe("accounts", () => {
+  it("issue tokens that name the user and nothing else about them", async () => {
+    const { send, cookie } = await signUp("https://todo.example.com");
+    const { token } = (await (await send("/token", undefined, { cookie })).json()) as { token: string };
+    const claims = decodeJwt(token);
+    expect(Object.keys(claims).toSorted()).toEqual(["aud", "exp", "iat", "iss", "sub"]);
+    expect(claims).toMatchObject({ iss: "https://todo.example.com", aud: ["todo-api", "todo-mcp"] });
+    expect((claims.exp ?? 0) - (claims.iat ?? 0)).toBe(15 * 60);
+    expect(decodeProtectedHeader(token).alg).toBe("EdDSA");
+  });
+
+  it("publish the key that tokens are signed with", async () => {
+    const { send, cookie } = await signUp("https://todo.example.com");
+    const { token } = (await (await send("/token", undefined, { cookie })).json()) as { token: string };
+    const { keys } = (await (await send("/jwks")).json()) as { keys: unknown[] };
+    expect(keys).toEqual([expect.objectContaining({ kid: decodeProtectedHeader(token).kid, crv: "Ed25519" })]);
+    expect(keys[0]).not.toHaveProperty("d");
+  });
+
+  it("give no token without a session", async () => {
+    const { send } = accountsAt("https://todo.example.com");
+    expect((await send("/token")).status).toBe(401);
+  });
+
+  it.each([
+    ["https://todo.example.com", true],
+    ["http://localhost:8080", false],
+  ])("set a session cookie that fits %s", async (url, isSecure) => {
+    const { cookie } = await signUp(url);
+    expect(cookie).toMatch(/HttpOnly; (Secure; )?SameSite=Lax/);
+    expect(cookie.includes("Secure;")).toBe(isSecure);
+    expect(cookie.startsWith("__Secure-")).toBe(isSecure);
+  });
+
+  it("refuse the fourth attempt to sign in within ten seconds, and say how long to wait", async () => {
+    const { send } = accountsAt("https://todo.example.com");
+    const statuses: number[] = [];
+    for (let attempt = 1; attempt <= 3; attempt++) statuses.push((await send("/sign-in/email", CREDENTIALS)).status);
+    expect(statuses).toEqual([401, 401, 401]);
+    const refused = await send("/sign-in/email", CREDENTIALS);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("x-retry-after"))).toBeGreaterThan(0);
+  });
+
+  it("let nobody out of their limit by a chain of forwarded addresses", async () => {
+    const { send, log } = accountsAt("https://todo.example.com");
+    const statuses: number[] = [];
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      const chain = { "x-forwarded-for": `198.51.100.${attempt}, 203.0.113.7` };
+      statuses.push((await send("/sign-in/email", CREDENTIALS, chain)).status);
+    }
+    expect(statuses[3]).toBe(429);
+    expect(log).toHaveBeenCalledWith("warning", "auth", expect.anything());
+  });
+
+  it("let a user delete their account", async () => {
+    const { send, cookie } = await signUp("https://todo.example.com");
+    expect((await send("/delete-user", { password: CREDENTIALS.password }, { cookie })).status).toBe(200);
+    expect((await send("/token", undefined, { cookie })).status).toBe(401);
+  });
+
+  it("log what failed without saying whose attempt it was", async () => {
+    const { send, log } = accountsAt("https://todo.example.com");
+    await send("/sign-in/email", CREDENTIALS);
+    expect(log).toHaveBeenCalledWith("warning", "auth", { detail: "User not found" });
+    expect(JSON.stringify(log.mock.calls)).not.toContain("ada@");
+  });
+});
