@@ -61,7 +61,7 @@ function connect() {
   const send = vi.fn((_url: unknown, init: RequestInit = {}): Promise<Response> => {
     const refusal = refusals.shift();
     if (refusal !== undefined) return refusal();
-    if (init.signal?.aborted) return Promise.reject(init.signal.reason); // as fetch does, sending nothing
+    if (init.signal?.aborted) return Promise.reject(new DOMException("Aborted", "AbortError")); // nothing is sent
     const stream = new Stream(init);
     streams.push(stream);
     return Promise.resolve(stream.response);
@@ -71,7 +71,7 @@ function connect() {
     tokens,
     onEvent: (event) => events.push(event),
     onGap,
-    fetch: send as typeof fetch,
+    fetch: send,
     random: () => 0.999_999,
   });
   const last = (): Stream => {
