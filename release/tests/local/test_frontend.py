@@ -11,43 +11,13 @@ from todo_embedded.errors import EmbeddedError
 from todo_embedded.ports import free_port
 from todo_release.local.frontend import Frontend, inputs_digest, is_installed
 
-SERVER = """
-const http = require("node:http");
-const { GREETING, HOSTNAME, PORT } = process.env;
-http.createServer((_, answer) => answer.end(GREETING)).listen(PORT, HOSTNAME);
-"""
-DEPENDENCIES = {"greeting": "file:greeting"}
-LOCK = {
-    "name": "tiny",
-    "lockfileVersion": 3,
-    "packages": {
-        "": {"name": "tiny", "dependencies": DEPENDENCIES},
-        "greeting": {"version": "1.0.0"},
-        "node_modules/greeting": {"resolved": "greeting", "link": True},
-    },
-}
+from .standin import SERVER, write_frontend
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project with one dependency, which lies in the project itself.
-
-    .
-    ├── package.json         its build copies src/ to .next/standalone and notes that it ran
-    ├── package-lock.json
-    ├── greeting/package.json
-    └── src/server.js migrate.mjs
-    """
-    build = "mkdir -p .next/standalone && cp src/* .next/standalone && echo built >> builds"
-    package = {"name": "tiny", "scripts": {"build": build}, "dependencies": DEPENDENCIES}
-    (tmp_path / "package.json").write_text(json.dumps(package))
-    (tmp_path / "greeting").mkdir()
-    (tmp_path / "greeting" / "package.json").write_text('{"name": "greeting", "version": "1.0.0"}')
-    (tmp_path / "package-lock.json").write_text(json.dumps(LOCK))
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "server.js").write_text(SERVER)
-    (tmp_path / "src" / "migrate.mjs").write_text("process.exit(process.env.DATABASE_URL ? 0 : 4);")
-    return tmp_path
+    """The stand-in frontend, neither installed nor built."""
+    return write_frontend(tmp_path / "frontend")
 
 
 def build(folder: Path) -> list[str]:
@@ -60,7 +30,6 @@ def build(folder: Path) -> list[str]:
 def test_build_happens_when_something_has_changed(folder: Path) -> None:
     """First all is done, then nothing, and a changed source is built without installing."""
     assert build(folder) == ["npm ci", "next build"]
-    (folder / "builds").unlink()
     assert build(folder) == []
     (folder / "src" / "server.js").write_text(f"// changed\n{SERVER}")
     assert build(folder) == ["next build"]
@@ -69,7 +38,6 @@ def test_build_happens_when_something_has_changed(folder: Path) -> None:
 def test_interrupted_build_is_repeated(folder: Path) -> None:
     """A build that fails does not leave the mark of the one before."""
     build(folder)
-    (folder / "builds").unlink()
     shutil.move(folder / "src", folder / "sources")
     with pytest.raises(EmbeddedError, match="npm run failed"):
         build(folder)

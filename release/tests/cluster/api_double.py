@@ -1,0 +1,126 @@
+"""A Kubernetes API server in this process: objects in memory, resource versions, selectors, over HTTP."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+
+
+@dataclass
+class ApiDouble:
+    """Objects by path; `logs` by (path, previous); `refusal` is a status it answers everything with."""
+
+    url: str = ""
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    logs: dict[tuple[str, bool], str] = field(default_factory=dict)
+    refusal: int = 0
+    version: int = 0
+
+    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Store an object with the next resource version."""
+        self.version += 1
+        meta = {**body.get("metadata", {}), "resourceVersion": str(self.version)}
+        self.objects[path] = {**body, "metadata": meta}
+        return self.objects[path]
+
+    def kubeconfig(self, folder: Path) -> Path:
+        """A kubeconfig whose context `here` leads to this server."""
+        path = folder / "kubeconfig"
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "here",
+            "clusters": [{"name": "double", "cluster": {"server": self.url}}],
+            "users": [{"name": "ana", "user": {"token": "t"}}],
+            "contexts": [{"name": "here", "context": {"cluster": "double", "user": "ana"}}],
+        }
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+
+@contextmanager
+def serve(double: ApiDouble) -> Iterator[ApiDouble]:
+    """The API server on a free port of this machine while the block runs."""
+
+    class Handler(_Handler):
+        api = double
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        double.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield double
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    api: ClassVar[ApiDouble]
+
+    def do_GET(self) -> None:
+        """An object, a list, or a log."""
+        parts = urlsplit(self.path)
+        path, query = parts.path.strip("/"), parse_qs(parts.query)
+        previous = query.get("previous") == ["true"]
+        if self.api.refusal:
+            self._answer(self.api.refusal, {"message": "not today"})
+        elif path.endswith("/log"):
+            text = self.api.logs.get((path, previous))
+            self._answer(400 if text is None else 200, text or "")
+        elif path in self.api.objects:
+            self._answer(200, self.api.objects[path])
+        else:
+            self._list(path, query.get("labelSelector", [""])[0])
+
+    def do_POST(self) -> None:
+        """Create an object."""
+        body = self._body()
+        path = f"{self.path.strip('/')}/{body['metadata']['name']}"
+        if path in self.api.objects:
+            self._answer(409, {"message": "already exists"})
+        else:
+            self._answer(201, self.api.put(path, body))
+
+    def do_PUT(self) -> None:
+        """Replace an object as it was read."""
+        body, path = self._body(), self.path.strip("/")
+        if body["metadata"].get("resourceVersion") != self.api.objects[path]["metadata"]["resourceVersion"]:
+            self._answer(409, {"message": "the object has been modified"})
+        else:
+            self._answer(200, self.api.put(path, body))
+
+    def _list(self, path: str, selector: str) -> None:
+        wanted = dict(part.split("=") for part in selector.split(",") if part)
+        items = [
+            body
+            for name, body in self.api.objects.items()
+            if name.rpartition("/")[0] == path
+            and wanted.items() <= body["metadata"].get("labels", {}).items()
+        ]
+        is_collection = path.endswith("s") and path.count("/") != 5
+        self._answer(200, {"items": items}) if items or is_collection else self._answer(
+            404, {"message": "none"}
+        )
+
+    def _body(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers["content-length"])))
+
+    def _answer(self, status: int, body: Any) -> None:
+        text = (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the parent's name
+        """Nobody reads it."""
