@@ -56,9 +56,13 @@ def options(
     return Options(overrides=overrides, output=output, is_agreed=yes, can_wait=wait)
 
 
-def release(root: Path, version: str, options: Options, *, is_dry_run: bool = False) -> int:
-    """Release the work tree as a version to every environment; with `is_dry_run`, show the plan."""
-    return _run(root, options, lambda session: session.release(version), is_dry_run=is_dry_run)
+def release(
+    root: Path, version: str, options: Options, *, last: str | None = None, is_dry_run: bool = False
+) -> int:
+    """Release the work tree as a version to every environment up to `last`, by default to all; with
+    `is_dry_run`, show the plan.
+    """
+    return _run(root, options, lambda session: session.release(version, last), is_dry_run=is_dry_run)
 
 
 def deploy(root: Path, version: str, environment: str, options: Options, *, is_dry_run: bool = False) -> int:
@@ -66,9 +70,16 @@ def deploy(root: Path, version: str, environment: str, options: Options, *, is_d
     return _run(
         root,
         options,
-        lambda session: session.deployment(version, environment),
+        lambda session: session.deployment(version, [environment]),
         is_dry_run=is_dry_run,
     )
+
+
+def promote(root: Path, version: str, options: Options, *, is_dry_run: bool = False) -> int:
+    """Bring a version to every environment that takes only what another one has verified; with `is_dry_run`,
+    show the plan.
+    """
+    return _run(root, options, lambda session: session.promotion(version), is_dry_run=is_dry_run)
 
 
 def rollback(

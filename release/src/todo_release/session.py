@@ -5,7 +5,7 @@ Imports that cost time stand where they are needed: what a command does not use 
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -59,20 +59,41 @@ class Session:
     reporter: "Reporter"
     github: "GitHub | None" = None
 
-    def release(self, version: str) -> "Plan":
-        """The plan of a release."""
+    def release(self, version: str, last: str | None = None) -> "Plan":
+        """The plan of a release to every environment, or up to `last`; only then is it announced."""
         from todo_release.plan import plan_release
         from todo_release.survey import survey
 
         order = self.operator.config.deploy_order()
-        return plan_release(survey(self.operator, self.registry, version, order, self.github), version)
+        if last is not None:
+            self.operator.config.environment(last)
+            order = order[: order.index(last) + 1]
+        github = self.github if len(order) == len(self.operator.config.environments) else None
+        return plan_release(survey(self.operator, self.registry, version, order, github), version)
 
-    def deployment(self, version: str, environment: str) -> "Plan":
+    def promotion(self, version: str) -> "Plan":
+        """The plan of a deployment to every environment that requires another one.
+
+        Raises:
+            ConfigError: no environment does.
+        """
+        from todo_release.errors import ConfigError
+
+        config = self.operator.config
+        demanding = [name for name in config.deploy_order() if config.environment(name).requires]
+        if not demanding:
+            raise ConfigError(
+                "No environment requires another one, so there is nothing to promote to.",
+                remedy="Use `inv deploy --env ENV`, or give an environment `requires` in release.yaml.",
+            )
+        return self.deployment(version, demanding)
+
+    def deployment(self, version: str, environments: Sequence[str]) -> "Plan":
         """The plan of a deployment."""
         from todo_release.plan import plan_deployment
         from todo_release.survey import survey
 
-        return plan_deployment(survey(self.operator, self.registry, version, [environment]), version)
+        return plan_deployment(survey(self.operator, self.registry, version, environments), version)
 
     def rollback(self, environment: str, version: str | None, service: str | None = None) -> "Plan":
         """The plan of a rollback, of everything or of one service's image."""
