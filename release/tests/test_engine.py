@@ -82,7 +82,7 @@ def test_failure_ends_with_the_errors_code_and_is_shown_once(
 def test_interruption_ends_with_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C is no error of the engine."""
 
-    def interrupt(self: Session, version: str) -> None:
+    def interrupt(self: Session, version: str, last: str | None) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Session, "release", interrupt)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from todo_release.errors import (
+    ConfigError,
     DeclinedError,
     HelmError,
     PromotionError,
@@ -18,7 +19,7 @@ from todo_release.git import Repository
 from todo_release.overrides import Overrides
 
 from .doubles import KilledError, World, killed_after
-from .shop import Tree
+from .shop import RELEASE_YAML, Tree
 
 ALL = [
     "build:web", "build:api", "commit", "tag", "name-images",
@@ -197,7 +198,7 @@ def test_version_that_was_rolled_back_to_counts_as_deployed(world: World, tree: 
     world.helm["staging"].refuses = "0.2.0"
     with pytest.raises(HelmError):
         world.release("0.2.0")
-    assert [step.id for step in world.session.deployment("0.1.0", "staging").pending] == ["verify:staging"]
+    assert [step.id for step in world.session.deployment("0.1.0", ["staging"]).pending] == ["verify:staging"]
 
 
 def test_failed_smoke_check_restores_what_ran_before(world: World, tree: Tree) -> None:
@@ -245,8 +246,32 @@ def test_production_refuses_what_staging_has_not_verified(world: World) -> None:
         world.release("0.1.0")
     session = world.session
     with pytest.raises(PromotionError, match="staging has not verified"):
-        session.run(session.deployment("0.1.0", "production"), world.events.append)
+        session.run(session.deployment("0.1.0", ["production"]), world.events.append)
     assert versions_in(world, "production") == []
+
+
+def test_release_up_to_staging_is_promoted_later(world: World) -> None:
+    """CI releases to staging in one job and promotes in another, with its own approval."""
+    session = world.session
+    session.run(session.release("0.1.0", "staging"), world.events.append)
+    assert versions_in(world, "production") == []
+    session.run(session.promotion("0.1.0"), world.events.append)
+    assert versions_in(world, "production") == [("0.1.0", "deployed")]
+    assert session.release("0.1.0").is_finished
+
+
+def test_release_up_to_an_unknown_environment_is_refused(world: World) -> None:
+    """The error names those that there are."""
+    with pytest.raises(ConfigError, match="Choose one of: staging, production"):
+        world.session.release("0.1.0", "nowhere")
+
+
+def test_promotion_needs_an_environment_that_requires_another(tree: Tree) -> None:
+    """Where nothing is required there is nothing to promote to."""
+    text = RELEASE_YAML.replace("    requires: staging\n", "")
+    tree.commit("shop: Require nothing.", {"release.yaml": text})
+    with pytest.raises(ConfigError, match="nothing to promote to"):
+        World(tree.path).session.promotion("0.1.0")
 
 
 def test_released_version_with_other_content_is_refused(world: World, tree: Tree) -> None:
