@@ -3,7 +3,7 @@ import { getMigrations } from "better-auth/db/migration";
 import { Client } from "pg";
 
 import { authOptions } from "./auth-options.ts";
-import { AUTH_SCHEMA, createPool } from "./database.ts";
+import { asLibpq, AUTH_SCHEMA, createPool } from "./database.ts";
 import type { Environment } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
 
@@ -22,7 +22,7 @@ export interface MigrationResult {
  * same time the second waits and then finds nothing to do.
  */
 export async function migrate(environment: Environment, log: Log): Promise<MigrationResult> {
-  const guard = new Client({ connectionString: environment.DATABASE_URL, application_name: "todo-frontend-migrate" });
+  const guard = new Client({ connectionString: asLibpq(environment.DATABASE_URL), application_name: "todo-frontend-migrate" });
   await guard.connect();
   const pool = createPool(environment.DATABASE_URL, (error) => {
     log("warning", "database_connection_lost", describeError(error));
