@@ -15,11 +15,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-import standin
 import trustme
 import yaml
 from kubernetes import client, config
 from psycopg import sql
+
+from . import standin
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "todo.test"
@@ -151,8 +152,14 @@ def clone(
     """A clone with a bare remote of its own, and an overlay file with this cluster's registry and domain."""
     folder = tmp_path_factory.mktemp("release")
     remote, path = folder / "remote.git", folder / "todo"
-    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, remote], check=True)
+    subprocess.run(["git", "clone", "--quiet", "--bare", "--no-tags", ROOT, remote], check=True)
     subprocess.run(["git", "clone", "--quiet", remote, path], check=True)
+    # CI checks out a commit and developers a branch; releases are made from main.
+    for command in (
+        ["switch", "--quiet", "--force-create", "main"],
+        ["push", "--quiet", "--force", "origin", "main"],
+    ):
+        subprocess.run(["git", *command], cwd=path, check=True)
     trusted = folder / "ca.pem"
     authority.cert_pem.write_to_path(str(trusted))
     shutil.copy(Path(__file__).with_name("values-small.yaml"), folder)
