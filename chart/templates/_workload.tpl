@@ -114,15 +114,18 @@ imagePullSecrets:
 {{- end }}
 securityContext:
   runAsNonRoot: true
-  runAsUser: 10001
-  runAsGroup: 10001
   seccompProfile:
     type: RuntimeDefault
 {{- end }}
 
-{{/* Container settings that every container of the release has: nothing but /tmp can be written. */}}
+{{/*
+Container settings that every container of the release has: nothing but /tmp can be written. The user stands here and
+not on the pod, because daprd, which is injected beside them, refuses to run as any user but its own.
+*/}}
 {{- define "todo.containerDefaults" -}}
 securityContext:
+  runAsUser: 10001
+  runAsGroup: 10001
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities:
