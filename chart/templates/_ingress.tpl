@@ -24,8 +24,8 @@ spec:
   ingressClassName: {{ $ingress.className }}
   tls:
     - hosts: [{{ $ingress.host }}]
-      {{- if $ingress.clusterIssuer }}
-      secretName: {{ $ingress.host }}-tls
+      {{- with $ingress.tlsSecret | default ($ingress.clusterIssuer | empty | ternary "" (printf "%s-tls" $ingress.host)) }}
+      secretName: {{ . }}
       {{- end }}
   rules:
     - host: {{ $ingress.host }}

@@ -58,6 +58,13 @@ def test_one_ingress_asks_for_the_certificate_that_both_serve(render, environmen
     assert "cert-manager.io/cluster-issuer" not in stream["metadata"]["annotations"]
 
 
+def test_a_certificate_of_ones_own_is_named(render):
+    """Somebody else's issuer, or none: the Secret is what the values say, in both objects."""
+    rendered = render("staging", {"ingress": {"clusterIssuer": "", "tlsSecret": "wildcard"}})
+    names = [each["secretName"] for ingress in rendered.of_kind("Ingress") for each in ingress["spec"]["tls"]]
+    assert names == ["wildcard", "wildcard"]
+
+
 def test_without_an_issuer_the_controllers_certificate_is_used(render):
     """TLS stays on, but no Secret is named that nobody would fill."""
     rendered = render("staging", {"ingress": {"clusterIssuer": ""}})
