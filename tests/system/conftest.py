@@ -178,9 +178,10 @@ def clone(
                     name: {
                         "context": current["name"],
                         "values": [*base["environments"][name]["values"], str(folder / "values-small.yaml")],
+                        "set": {"ingress.tlsSecret": f"{host}-tls"},
                         "smoke": smoke,
                     }
-                    for name in HOSTS
+                    for name, host in HOSTS.items()
                 },
             }
         ),
