@@ -56,9 +56,15 @@ class _Elsewhere(httpx2.BaseTransport):
         self._port = port
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.extensions = {**request.extensions, "sni_hostname": request.url.host}
-        request.url = request.url.copy_with(host=self._host, port=self._port)
-        return self._transport.handle_request(request)
+        # A request of its own: the client keeps cookies under the name in the URL of the one it made.
+        elsewhere = httpx2.Request(
+            request.method,
+            request.url.copy_with(host=self._host, port=self._port),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": request.url.host},
+        )
+        return self._transport.handle_request(elsewhere)
 
     def close(self) -> None:
         self._transport.close()

@@ -24,6 +24,8 @@ from todo_release.rollout import Clock, SystemClock
 from todo_release.transaction import TransactionError, run_transaction
 
 PAUSE_SECONDS = 1.0
+# An application lets nobody make accounts in quick succession; sooner, its refusal would hide the first failure.
+TRANSACTION_PAUSE_SECONDS = 15.0
 DAY_SECONDS = 86_400
 SHOWN_CHARACTERS = 120
 
@@ -67,24 +69,27 @@ def run(
     origin, ticking = origin_of(spec, url), clock or SystemClock()
     deadline = ticking.now() + spec.timeout_seconds
     results = []
-    for name, check in _checks(spec, origin):
-        result = _try(name, check, deadline, ticking)
+    for name, check, pause in _checks(spec, origin):
+        result = _try(name, check, deadline, ticking, pause_seconds=pause)
         results.append(result)
         if on_result:
             on_result(f"{'ok' if result.is_ok else 'FAILED'}  {result.name}: {result.detail}")
     return results
 
 
-def _checks(spec: Smoke, origin: Origin) -> Iterator[tuple[str, Callable[[], str]]]:
+def _checks(spec: Smoke, origin: Origin) -> Iterator[tuple[str, Callable[[], str], float]]:
+    """Name, check, and the pause before it is tried again."""
     if spec.tls and origin.url.startswith("https:"):
-        yield "TLS", partial(_check_tls, origin, spec.tls)
+        yield "TLS", partial(_check_tls, origin, spec.tls), PAUSE_SECONDS
     for http in spec.http:
-        yield f"GET {http.path}", partial(_check_http, origin, http)
+        yield f"GET {http.path}", partial(_check_http, origin, http), PAUSE_SECONDS
     if spec.transaction:
-        yield "transaction", partial(_check_transaction, origin)
+        yield "transaction", partial(_check_transaction, origin), TRANSACTION_PAUSE_SECONDS
 
 
-def _try(name: str, check: Callable[[], str], deadline: float, clock: Clock) -> CheckResult:
+def _try(
+    name: str, check: Callable[[], str], deadline: float, clock: Clock, *, pause_seconds: float
+) -> CheckResult:
     began = clock.now()
     while True:
         try:
@@ -93,9 +98,9 @@ def _try(name: str, check: Callable[[], str], deadline: float, clock: Clock) -> 
             detail, is_ok = error.problem, False
         except (CheckFailedError, httpx2.HTTPError, OSError) as error:
             detail, is_ok = str(error) or type(error).__name__, False
-        if is_ok or clock.now() + PAUSE_SECONDS > deadline:
+        if is_ok or clock.now() + pause_seconds > deadline:
             return CheckResult(name, is_ok, detail, clock.now() - began)
-        clock.sleep(PAUSE_SECONDS)
+        clock.sleep(pause_seconds)
 
 
 def _check_tls(origin: Origin, check: TlsCheck) -> str:
