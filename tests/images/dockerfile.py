@@ -121,7 +121,7 @@ def _holds(source: str, name: str) -> bool:
 
 def _split(value: str) -> tuple[str, str]:
     """The flags at the start of an instruction's value, and the rest."""
-    [(flags, rest)] = FLAGS.findall(value)[:1]
+    flags, rest = FLAGS.findall(value)[0]
     return flags, rest
 
 

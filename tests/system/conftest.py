@@ -15,11 +15,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
-import standin
 import trustme
 import yaml
 from kubernetes import client, config
 from psycopg import sql
+
+from . import standin
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "todo.test"

@@ -5,9 +5,10 @@ import re
 import subprocess
 
 import pytest
-from conftest import HOSTS, Clone
 from kubernetes import client
-from standin import Standin
+
+from .conftest import HOSTS, Clone
+from .standin import Standin
 
 RELEASES = {"staging": "todo-app-staging", "production": "todo-app"}
 SERVICES = ("frontend", "backend", "mcp", "notification", "sse-gateway")
