@@ -18,6 +18,7 @@ from .conftest import ROOT
 from .standin import Standin
 from .workshop import Built, Workshop
 
+# Layers from the last: what a build has of its own (its id, and tools removed), the code, the dependencies; the base.
 SERVICES = ("frontend", "backend", "mcp", "notification", "sse-gateway")
 PYTHON_SERVICES = SERVICES[1:]
 LIMIT_BYTES = 200e6
@@ -134,7 +135,7 @@ def test_migration_is_in_the_image(
 
 def test_python_services_share_one_layer_of_dependencies(built: dict[str, Built]) -> None:
     """A node pulls and stores it once, in whatever order the services come."""
-    assert len({built[name].layers[:2] for name in PYTHON_SERVICES}) == 1
+    assert len({built[name].layers[:-2] for name in PYTHON_SERVICES}) == 1
 
 
 @pytest.mark.parametrize(
@@ -144,18 +145,20 @@ def test_python_services_share_one_layer_of_dependencies(built: dict[str, Built]
         ("frontend", "services/frontend/src/server/log.ts", "export const changed = true;"),
     ],
 )
-def test_change_of_code_changes_one_layer(
+def test_change_of_code_leaves_the_layers_of_dependencies(
     workshop: Workshop, built: dict[str, Built], name: str, path: str, line: str
 ) -> None:
     """A release of new code pulls kilobytes: dependencies and base are on the node already."""
     with workshop.changed(path, line):
         changed = workshop.build(name)
-    assert changed.layers[:-1] == built[name].layers[:-1]
-    assert changed.layers[-1] != built[name].layers[-1]
+    assert changed.layers[:-2] == built[name].layers[:-2]
+    assert changed.layers[-2] != built[name].layers[-2]
 
 
-def test_build_id_is_in_no_layer(workshop: Workshop, built: dict[str, Built]) -> None:
-    """Two builds of one content under different names differ in their configuration alone."""
+def test_build_has_its_own_id_and_shares_all_layers_but_the_last(
+    workshop: Workshop, built: dict[str, Built]
+) -> None:
+    """Two builds of one content under different names; the second must not get the first's name from a cache."""
 
     def build(context: Any, dockerfile: str, reference: str) -> None:
         DockerEngine.connect().build(
@@ -166,7 +169,12 @@ def test_build_id_is_in_no_layer(workshop: Workshop, built: dict[str, Built]) ->
             on_line=lambda line: None,
         )
 
-    assert workshop.build_from("backend", build) == built["backend"].layers
+    again = workshop.build_from("backend", build)
+    assert again.layers[:-1] == built["backend"].layers[:-1]
+    assert "BUILD_ID=another" in again.environment
+    assert (
+        f"BUILD_ID={built['backend'].content_id}" in workshop.look_at(built["backend"].reference).environment
+    )
 
 
 def test_dependencies_are_the_same_layer_from_any_builder(
@@ -179,7 +187,7 @@ def test_dependencies_are_the_same_layer_from_any_builder(
             fileobj=context, custom_context=True, dockerfile=dockerfile, tag=reference, nocache=True, rm=True
         )
 
-    assert workshop.build_from("mcp", build)[:2] == built["mcp"].layers[:2]
+    assert workshop.build_from("mcp", build).layers[:-2] == built["mcp"].layers[:-2]
 
 
 def test_images_add_little_to_their_base(
@@ -187,7 +195,7 @@ def test_images_add_little_to_their_base(
 ) -> None:
     """What is ours is bounded, the base is what it is; all sizes are shown as a table."""
     bases = {name: "node:22-slim" if name == "frontend" else "python:3.13-slim" for name in built}
-    added = {name: image.unpacked - workshop.size(bases[name]) for name, image in built.items()}
+    added = {name: image.unpacked - workshop.look_at(bases[name]).size for name, image in built.items()}
     rows = []
     for name, image in built.items():
         sizes = (f"{size / 1e6:.0f} MB" for size in (image.unpacked, added[name], image.packed))

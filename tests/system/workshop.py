@@ -31,6 +31,15 @@ RESTRICTED = {
 
 
 @dataclass(frozen=True)
+class Looks:
+    """What an engine says of an image: digests of its layers, the base's first; its variables; its bytes."""
+
+    layers: tuple[str, ...]
+    environment: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True)
 class Built:
     """An image in the engine and in the registry; sizes in bytes."""
 
@@ -75,32 +84,32 @@ class Workshop:
         outcome = handler.do(step, lambda text, is_note=False: None)
         seconds = time.monotonic() - started
         reference = f"{step.repository}:{step.tag}"
+        looks = self.look_at(reference)
         return Built(
             reference,
             inputs.content_id,
-            self.layers(reference),
-            self.size(reference),
+            looks.layers,
+            looks.size,
             outcome["size_bytes"],
             seconds,
         )
 
-    def build_from(self, name: str, build: Callable[[Any, str, str], object]) -> tuple[str, ...]:
-        """Let `build` (context, Dockerfile, reference) build an image in another way; its layers."""
+    def build_from(self, name: str, build: Callable[[Any, str, str], object]) -> Looks:
+        """Let `build` (context, Dockerfile, reference) build an image in another way."""
         inputs = images.read(Repository(self.path), self.config, name)
         reference = f"{self.config.registry.reference(name)}:again"
         with tempfile.TemporaryFile() as context:
             content.write_context(self.path, inputs.files, context)
             context.seek(0)
             build(context, inputs.dockerfile, reference)
-        return self.layers(reference)
+        return self.look_at(reference)
 
-    def layers(self, reference: str) -> tuple[str, ...]:
-        """Digests of an image's layers, the base's first."""
-        return tuple(self.engine.images.get(reference).attrs["RootFS"]["Layers"])
-
-    def size(self, reference: str) -> int:
-        """Bytes that an image takes on a node's disk, its base included."""
-        return int(self.engine.images.get(reference).attrs["Size"])
+    def look_at(self, reference: str) -> Looks:
+        """What an image in the engine is like."""
+        attributes = self.engine.images.get(reference).attrs
+        return Looks(
+            tuple(attributes["RootFS"]["Layers"]), tuple(attributes["Config"]["Env"]), attributes["Size"]
+        )
 
     @contextmanager
     def changed(self, path: str, line: str) -> Iterator[None]:
