@@ -41,12 +41,11 @@ class Looks:
 
 @dataclass(frozen=True)
 class Built:
-    """An image in the engine and in the registry; sizes in bytes."""
+    """An image in the engine and, `packed` bytes of it, in the registry."""
 
     reference: str
     content_id: str
-    layers: tuple[str, ...]
-    unpacked: int
+    looks: Looks
     packed: int
     seconds: float
 
@@ -85,14 +84,7 @@ class Workshop:
         seconds = time.monotonic() - started
         reference = f"{step.repository}:{step.tag}"
         looks = self.look_at(reference)
-        return Built(
-            reference,
-            inputs.content_id,
-            looks.layers,
-            looks.size,
-            outcome["size_bytes"],
-            seconds,
-        )
+        return Built(reference, inputs.content_id, looks, outcome["size_bytes"], seconds)
 
     def build_from(self, name: str, build: Callable[[Any, str, str], object]) -> Looks:
         """Let `build` (context, Dockerfile, reference) build an image in another way."""
