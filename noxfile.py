@@ -91,7 +91,7 @@ def chart(session: nox.Session) -> None:
 
 @nox.session
 def images(session: nox.Session) -> None:
-    """Hold the Dockerfiles to the rules of the house, to the chart and to the inputs that release.yaml names."""
+    """Hold the Dockerfiles to the rules of the house, to the chart and to the inputs in release.yaml."""
     sync(session, "--group=images")
     session.run("pytest", "tests/images", *session.posargs)
 
