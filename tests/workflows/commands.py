@@ -29,6 +29,11 @@ def _tasks() -> ModuleType:
     return module
 
 
+def task_names() -> list[str]:
+    """Every task, by its shortest name."""
+    return [min([one.name, *one.aliases], key=len) for one in _tasks().namespace.to_contexts()]
+
+
 def inv_mistake(arguments: Sequence[str], *, is_whole: bool = True) -> str | None:
     """What invoke's own parser says against a call of `./inv`; None when it would run.
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .commands import named_sessions, nox_sessions
+from .commands import named_sessions, nox_sessions, task_names
 from .rules import Automation
 from .shell import calls, sections
 from .tree import ACTIONS, RELEASE, ROOT, WORKFLOWS, name_of
@@ -16,11 +16,17 @@ DEPLOYING = [path for path in WORKFLOWS if "./inv " in path.read_text()]
 CREATED = re.compile(r"doctl kubernetes cluster create (\S+) --region (\S+)")
 SESSIONS = re.compile(r"nox\.options\.sessions = \[(.+)\]")
 ALERT = re.compile(r"- alert: (\w+)")
+GIVEN = re.compile(r"\b(?:secrets|vars)\.(\w+)")
 
 
 def body(name: str) -> dict[Any, Any]:
     """A workflow."""
     return Automation((ROOT / ".github/workflows" / f"{name}.yml").read_text()).body
+
+
+def guide(name: str) -> str:
+    """The text of a guide."""
+    return (ROOT / "docs/guides" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def test_the_cluster_of_the_workflows_is_that_of_release_yaml() -> None:
@@ -83,6 +89,35 @@ def test_workflow_gate_and_noxfile_have_the_same_sessions() -> None:
     matrix = body("build")["jobs"]["checks"]["strategy"]["matrix"]["session"]
     [gate] = calls((ROOT / ".ci/run").read_text(), "nox")
     assert set(default) == set(matrix) == set(named_sessions(gate)) < nox_sessions()
+
+
+def test_secrets_and_variables_of_the_workflows_are_those_of_the_guide() -> None:
+    """Who sets up a repository reads one table."""
+    used = {name for path in WORKFLOWS for name in GIVEN.findall(path.read_text())}
+    assert used == set(re.findall(r"^\| `([A-Z_]+)` \|", guide("ci"), re.MULTILINE))
+
+
+def test_workflows_are_those_of_the_guide() -> None:
+    """None is without its line."""
+    assert set(re.findall(r"^\| `([\w-]+\.yml)` \|", guide("ci"), re.MULTILINE)) == {
+        path.name for path in WORKFLOWS
+    }
+
+
+def test_every_task_is_explained_in_a_guide() -> None:
+    """By the name that is typed."""
+    text = guide("releasing") + guide("local")
+    assert [name for name in task_names() if not re.search(rf"\./inv {re.escape(name)}\b", text)] == []
+
+
+def test_ports_of_the_guide_are_those_of_the_run_file() -> None:
+    """The frontend and the origin have none there."""
+    apps = yaml.safe_load((ROOT / "dapr.yaml").read_text())["apps"]
+    ports = {app["appID"]: str(app["appPort"]) for app in apps} | {
+        "the application": "8080",
+        "frontend": "3000",
+    }
+    assert dict(re.findall(r"\| ([a-z][a-z -]+) \| (\d{4})\b", guide("local"))) == ports
 
 
 def test_every_alert_has_its_section_in_the_runbook() -> None:
