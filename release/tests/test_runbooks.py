@@ -22,6 +22,7 @@ from .cluster.objects import NOTHING, condition, container, deployment, event, j
 
 DOCS = Path(__file__).parents[2] / "docs"
 RUNBOOKS = DOCS / "runbooks"
+SOURCES = DOCS.parent / "release/src"
 PAGES = sorted(DOCS.rglob("*.md"))
 # Pages of errors that have no table of causes, of procedures, and those of checks before a release.
 OTHER_PAGES = {"deploy", "rollback", "monitoring", "locked", "pending", "promotion", "registry"}
@@ -195,6 +196,29 @@ def test_page_quotes_what_the_engine_says(cause: Cause) -> None:
     )
     error.add_note("rolled back to 1.2.0 (revision 7)")
     assert page == list(error_lines(error))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("locked", errors.LockedError),
+        ("promotion", errors.PromotionError),
+        ("registry", errors.RegistryError),
+    ],
+)
+def test_page_of_another_error_names_its_exit_code(name: str, kind: type[ReleaseError]) -> None:
+    """In the error as it is printed, on top."""
+    assert shown(RUNBOOKS / f"{name}.md")[-1] == f"  (exit code {kind.exit_code})"
+
+
+@pytest.mark.parametrize("name", ["registry", "rollback"])
+def test_messages_in_a_table_are_those_of_the_engine(name: str) -> None:
+    """Word for word, with an ellipsis for each value."""
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(SOURCES.rglob("*.py")))
+    rows = re.findall(r"^\| (`.+?) \|", (RUNBOOKS / f"{name}.md").read_text(), re.MULTILINE)
+    quoted = [part for row in rows for part in re.findall(r"`([^`]+)`", row)]
+    assert quoted
+    assert [one for one in quoted for part in one.split("…") if part not in source] == []
 
 
 def test_every_page_is_of_a_cause_or_of_an_error_that_people_meet() -> None:
