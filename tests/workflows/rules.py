@@ -13,9 +13,11 @@ from typing import Any
 import yaml
 
 from .shell import calls
+from .tree import RELEASE
 
 USES = re.compile(r"^\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 ELSEWHERE = re.compile(r"([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@([0-9a-f]{40})")
+CONTEXT = re.compile(r"\bdo-[a-z]+\d-[\w-]+")
 REASONED = re.compile(r"persist-credentials: true # \w+")
 KEEPS_CREDENTIALS = {"release", "promote"}
 FORBIDDEN_TRIGGERS = {"workflow_run", "pull_request_target"}
@@ -131,10 +133,20 @@ def environments(file: Automation) -> Iterator[str]:
             yield f"{name} may run beside another one of its environment"
 
 
+def clusters(file: Automation) -> Iterator[str]:
+    """The clusters are those of release.yaml, which the engine reaches by the same names."""
+    known = {one["context"] for one in RELEASE["environments"].values()}
+    yield from (
+        f"{one} is no context of release.yaml" for one in CONTEXT.findall(file.text) if one not in known
+    )
+
+
 OF_WORKFLOWS: tuple[Callable[[Automation], Iterator[str]], ...] = (
-    permissions, limits, triggers, pins, expressions, thinness, clones, environments,
+    permissions, limits, triggers, pins, expressions, thinness, clones, environments, clusters,
 )  # fmt: skip
-OF_ACTIONS: tuple[Callable[[Automation], Iterator[str]], ...] = (pins, expressions, thinness)
+OF_ACTIONS: tuple[Callable[[Automation], Iterator[str]], ...] = (
+    pins, expressions, thinness, clusters,
+)  # fmt: skip
 
 
 def mistakes(file: Automation) -> list[str]:

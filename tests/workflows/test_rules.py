@@ -61,6 +61,8 @@ BROKEN = [
      "environments: staging may run beside another one of its environment"),
     ("cancel-in-progress: false", "cancel-in-progress: true",
      "environments: staging may run beside another one of its environment"),
+    ("          VERSION: ${{ inputs.version }}\n", "          CONTEXT: do-fra1-other\n",
+     "clusters: do-fra1-other is no context of release.yaml"),
 ]  # fmt: skip
 
 
