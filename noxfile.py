@@ -10,7 +10,7 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["tests", "lint", "types", "chart", "images", "up"]
+nox.options.sessions = ["tests", "lint", "types", "chart", "images", "workflows", "up"]
 
 ROOT = Path(__file__).parent
 FRONTEND = "services/frontend"
@@ -68,7 +68,7 @@ def lint(session: nox.Session) -> None:
     session.run("shellcheck", "--shell=sh", "inv", "nox", "bin/bootstrap", ".ci/run")
     workflows = sorted(str(path) for path in Path(".github/workflows").glob("*.yml"))
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    session.run("zizmor", "--offline", "--quiet", "--persona=pedantic", ".github/workflows")
+    session.run("zizmor", "--offline", "--quiet", "--persona=pedantic", ".github")
     npm(session, "ci", "--no-audit", "--no-fund")
     npm(session, "run", "lint")
 
@@ -94,6 +94,12 @@ def images(session: nox.Session) -> None:
     """Hold the Dockerfiles to the rules of the house, to the chart and to the inputs in release.yaml."""
     sync(session, "--group=images")
     session.run("pytest", "tests/images", *session.posargs)
+
+
+def workflows(session: nox.Session) -> None:
+    """Hold workflows and documents against the commands, sessions, environments and images there are."""
+    sync(session, "--group=workflows")
+    session.run("pytest", "tests/workflows", *session.posargs)
 
 
 @nox.session(venv_backend="none")

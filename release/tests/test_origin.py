@@ -13,6 +13,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers with the Host and Cookie headers it got, and sets a cookie."""
 
     def do_GET(self) -> None:
+        """What was asked for."""
         body = f"{self.headers['host']} {self.headers['cookie']}".encode()
         self.send_response(200)
         self.send_header("Set-Cookie", "session=s1; Path=/; HttpOnly")

@@ -23,6 +23,7 @@ class Site:
     """A server whose answers by path can be changed; a path is a list of answers, of which the last stays."""
 
     def __init__(self) -> None:
+        """Nothing is there."""
         self.answers: dict[str, list[Answer]] = {}
         self.url = ""
 
@@ -42,6 +43,7 @@ def serve() -> Iterator[Callable[..., Site]]:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                """The next answer."""
                 status, body = site.answer(self.path)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
