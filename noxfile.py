@@ -96,6 +96,7 @@ def images(session: nox.Session) -> None:
     session.run("pytest", "tests/images", *session.posargs)
 
 
+@nox.session
 def workflows(session: nox.Session) -> None:
     """Hold workflows and documents against the commands, sessions, environments and images there are."""
     sync(session, "--group=workflows")

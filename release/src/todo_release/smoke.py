@@ -24,7 +24,7 @@ from todo_release.rollout import Clock, SystemClock
 from todo_release.transaction import TransactionError, run_transaction
 
 PAUSE_SECONDS = 1.0
-# An application lets nobody make accounts in quick succession; sooner, its refusal would hide the first failure.
+# Nobody may make accounts in quick succession; sooner, that refusal would hide the first failure.
 TRANSACTION_PAUSE_SECONDS = 15.0
 DAY_SECONDS = 86_400
 SHOWN_CHARACTERS = 120
