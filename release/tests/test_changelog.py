@@ -89,6 +89,17 @@ def test_release_moves_fragments_into_the_changelog_and_the_tag(world: World, tr
     assert tree.git("status", "--porcelain") == ""
 
 
+def test_prerelease_leaves_the_news_to_the_version_it_comes_before(world: World, tree: Tree) -> None:
+    """Each candidate changes chart and values only; the final version tells everything since the last one."""
+    world.release("0.1.0-rc.1")
+    changed = tree.git("show", "--format=", "--name-only", "HEAD").split("\n")
+    assert changed == ["chart/Chart.yaml", "chart/values.yaml"]
+    assert tree.git("tag", "--list", "--format=%(contents)", "v0.1.0-rc.1") == "shop v0.1.0-rc.1"
+    world.release("0.1.0")
+    assert "- A shop." in (tree.path / "CHANGELOG.md").read_text()
+    assert not (tree.path / "changelog.d/shop.added.md").exists()
+
+
 @pytest.mark.parametrize("done", [["CHANGELOG.md"], ["changelog.d/shop.added.md"], ["chart/values.yaml"]])
 def test_release_killed_among_its_edits_goes_on(world: World, tree: Tree, done: list[str]) -> None:
     """Any of the edits may have been made when the run died."""

@@ -38,6 +38,11 @@ def test_files_follow_globs(tree: Tree) -> None:
     assert Repository(tree.path).files(["*.yaml"]) == ("release.yaml",)
 
 
+def test_files_heed_an_exclusion_beside_a_single_include(tree: Tree) -> None:
+    """An exclusion need not begin with the folder that is included."""
+    assert Repository(tree.path).files(["web"], ["**/*.js"]) == ("web/Dockerfile",)
+
+
 def test_changed_since_sees_commits_and_the_work_tree(tree: Tree) -> None:
     """A released file that is gone, one changed later, and one nobody added yet.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from todo_release import changelog, versions
+from todo_release import edits, versions
 from todo_release.config import Config
 from todo_release.git import Repository
 from todo_release.github import GitHub
@@ -29,14 +29,8 @@ class AnnounceHandler:
         address = self.github.create(
             step.tag,
             f"{self.config.name} {version}",
-            self._notes(step.tag, str(version)),
+            edits.notes_at(self.repository, self.config, self.repository.tags()[step.tag], str(version)),
             is_prerelease=version.prerelease is not None,
         )
         say(address, is_note=True)
         return {"url": address}
-
-    def _notes(self, tag: str, version: str) -> str:
-        if self.config.changelog is None:
-            return ""
-        text = self.repository.text_at(self.repository.tags()[tag], self.config.changelog.file)
-        return changelog.notes(text, version) or ""

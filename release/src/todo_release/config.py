@@ -60,6 +60,11 @@ class ChartSettings(Model):
     path: str = "chart"
     values: str = "chart/values.yaml"
 
+    @property
+    def file(self) -> str:
+        """The file with the chart's name and version."""
+        return f"{self.path}/Chart.yaml"
+
 
 class ChangelogSettings(Model):
     """The changelog, and the folder of the news fragments that a release collects into it."""

@@ -5,7 +5,7 @@ touched.
 from collections.abc import Mapping
 from pathlib import Path
 
-from todo_release import changelog, journal
+from todo_release import changelog, journal, versions
 from todo_release.changelog import Fragment
 from todo_release.chart import ImageReference
 from todo_release.config import Config
@@ -14,10 +14,10 @@ from todo_release.git import Repository
 Edits = dict[str, str | None]
 
 
-def files(config: Config) -> tuple[str, ...]:
-    """The files that every release edits."""
-    own = (f"{config.chart.path}/Chart.yaml", config.chart.values)
-    return own if config.changelog is None else (*own, config.changelog.file)
+def files(config: Config, version: str) -> tuple[str, ...]:
+    """The files that the release of a version edits: Chart.yaml, the values file, the changelog if any."""
+    own = (config.chart.file, config.chart.values)
+    return (*own, config.changelog.file) if config.changelog and not _is_prerelease(version) else own
 
 
 def edits(
@@ -33,7 +33,7 @@ def edits(
     from todo_release import chart_edits  # ruamel.yaml costs 50 ms, and a finished release edits nothing
 
     head = repository.head()
-    chart_file, values_file = files(config)[:2]
+    chart_file, values_file = config.chart.file, config.chart.values
     before = {path: repository.text_at(head, path) for path in (chart_file, values_file)}
     after: Edits = {
         chart_file: chart_edits.bump_chart(before[chart_file], chart_file, version),
@@ -48,7 +48,8 @@ def edits(
 
 
 def _news(repository: Repository, config: Config, version: str, head: str) -> Edits:
-    if config.changelog is None:
+    """A pre-release leaves the fragments to the version it comes before."""
+    if config.changelog is None or _is_prerelease(version):
         return {}
     file, folder = config.changelog.file, config.changelog.fragments
     old = repository.text_at(head, file) if file in repository.files_at(head, file) else ""
@@ -56,6 +57,17 @@ def _news(repository: Repository, config: Config, version: str, head: str) -> Ed
     # The day of the commit and not of the clock: a release that goes on tomorrow writes the same text.
     new = changelog.insert(old, version, repository.day_of(head), fragments)
     return {} if new == old else {file: new} | {fragment.path: None for fragment in fragments}
+
+
+def notes_at(repository: Repository, config: Config, commit: str, version: str) -> str:
+    """What the changelog of a commit says of a version; empty for a pre-release, and where none is kept."""
+    if config.changelog is None or _is_prerelease(version):
+        return ""
+    return changelog.notes(repository.text_at(commit, config.changelog.file), version) or ""
+
+
+def _is_prerelease(version: str) -> bool:
+    return versions.parse(version).prerelease is not None
 
 
 def fragments_at(repository: Repository, commit: str, folder: str) -> list[Fragment]:

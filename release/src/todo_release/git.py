@@ -240,5 +240,13 @@ class Repository:
         )
 
 
+# No path is like this. Beside it no include is the common prefix of all, within which `git ls-files` (2.39)
+# forgets exclusions that do not begin with that prefix.
+MATCHES_NOTHING = ":(top,glob)[/]"
+
+
 def _pathspecs(include: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    return [f":(top,glob){path}" for path in include] + [f":(top,exclude,glob){path}" for path in exclude]
+    if not include:
+        return []
+    included = [*(f":(top,glob){path}" for path in include), MATCHES_NOTHING]
+    return included + [f":(top,exclude,glob){path}" for path in exclude]

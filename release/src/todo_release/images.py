@@ -130,6 +130,7 @@ class BuildHandler:
         if resolved.env.get(BUILD_ID, step.content_id) != step.content_id:
             raise RegistryError(
                 f"{reference} holds another build ({resolved.env[BUILD_ID]}).",
-                remedy="Somebody pushed over a content tag; delete it in the registry and release again.",
+                remedy="Delete that tag in the registry and release again. Somebody pushed over it, or the "
+                "engine's cache gave back an earlier build: then clear that cache too.",
             )
         return {"digest": resolved.digest, "size_bytes": resolved.size_bytes}

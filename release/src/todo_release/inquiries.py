@@ -76,7 +76,7 @@ def version(operator: Operator) -> Table:
         ConfigError: a news fragment is none.
     """
     config, repository = operator.config, operator.repository
-    head, file = repository.head(), edits.files(config)[0]
+    head, file = repository.head(), config.chart.file
     last = next(iter(reversed(versions.of_tags(repository.tags()))), None)
     rows = [
         ("released", str(last) if last else NOTHING),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from todo_release import changelog, chart, edits, images
+from todo_release import chart, edits, images
 from todo_release.chart import ImageReference
 from todo_release.config import Config
 from todo_release.edits import Edits
@@ -90,12 +90,8 @@ class TagHandler:
 
     def _message(self, head: str, tag: str) -> str:
         title = f"{self.config.name} {tag}"
-        if self.config.changelog is None:
-            return title
-        notes = changelog.notes(
-            self.repository.text_at(head, self.config.changelog.file), tag.removeprefix(TAG_PREFIX)
-        )
-        return f"{title}\n\n{notes}"
+        notes = edits.notes_at(self.repository, self.config, head, tag.removeprefix(TAG_PREFIX))
+        return f"{title}\n\n{notes}" if notes else title
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def survey(
     return Facts(
         git=_git(operator, tag, tags, remote, changes),
         images=_images(operator, tag, tags, inputs, found),
-        chart=_chart(operator, changes),
+        chart=_chart(operator, version, changes),
         environments=tuple(
             replace(site, changes=previewed.get(site.name, ((), None))[0]) for site, _ in sites
         ),
@@ -175,12 +175,11 @@ def _images_of(operator: Operator, commit: str) -> dict[str, ImageReference]:
     return known
 
 
-def _chart(operator: Operator, changes: Edits | None) -> ChartFacts:
-    repository = operator.repository
-    files = edits.files(operator.config)
+def _chart(operator: Operator, version: str, changes: Edits | None) -> ChartFacts:
+    repository, file = operator.repository, operator.config.chart.file
     return ChartFacts(
-        version=chart.read_version(repository.text_at(repository.head(), files[0]), files[0]),
-        files=files,
+        version=chart.read_version(repository.text_at(repository.head(), file), file),
+        files=edits.files(operator.config, version),
         is_committed=changes == {},
     )
 
