@@ -52,6 +52,6 @@ def push_manifest(host: str, repository: str, tag: str, manifest: dict[str, Any]
 def _push_blob(host: str, repository: str, content: bytes) -> str:
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     begun = httpx2.post(f"http://{host}/v2/{repository}/blobs/uploads/").raise_for_status()
-    url = httpx2.URL(begun.headers["location"]).copy_merge_params({"digest": digest})
+    url = begun.url.join(begun.headers["location"]).copy_merge_params({"digest": digest})
     httpx2.put(url, content=content).raise_for_status()
     return digest

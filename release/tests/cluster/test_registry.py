@@ -1,11 +1,9 @@
 """The registry: what is there, what a node would pull, one more tag, and whom it believes.
 
-The contract tests run against the stand-in, and with TODO_TEST_REGISTRY=host:port against a real registry
-too.
+The contract tests run against the stand-in and against a real registry.
 """
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from todo_embedded.registry import image_registry
 from todo_release.credentials import Credentials
 from todo_release.errors import RegistryError
 from todo_release.registry import Registry, ResolvedImage
@@ -23,7 +22,6 @@ from .images import MANIFEST, push_image, push_index, push_manifest
 from .registry_double import PASSWORD, USER, RegistryDouble, serve
 
 Connect = Callable[..., Registry]
-REAL = os.environ.get("TODO_TEST_REGISTRY", "")
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,17 @@ def _nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path_factory.mktemp("docker")))
 
 
-@pytest.fixture(
-    params=[
-        "double",
-        pytest.param("real", marks=pytest.mark.skipif(not REAL, reason="no TODO_TEST_REGISTRY")),
-    ]
-)
-def shop(request: pytest.FixtureRequest, double: RegistryDouble, connect: Connect) -> Shop:
+@pytest.fixture(scope="module")
+def real() -> Iterator[str]:
+    """Host of a real registry."""
+    with image_registry() as host:
+        yield host
+
+
+@pytest.fixture(params=["double", "real"])
+def shop(request: pytest.FixtureRequest, double: RegistryDouble, real: str, connect: Connect) -> Shop:
     """The same repository in the stand-in and in a real registry."""
-    return filled(double.host if request.param == "double" else REAL, connect)
+    return filled(double.host if request.param == "double" else real, connect)
 
 
 def filled(host: str, connect: Connect) -> Shop:
