@@ -1,0 +1,111 @@
+"""Starts a control plane with simulated machines, for the length of a block."""
+
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from todo_embedded.controlplane.api import Api, Manifest, location
+from todo_embedded.controlplane.fates import Fates, ImageCheck, every_image_exists
+from todo_embedded.controlplane.nodes import Node, doks_workloads, droplets
+from todo_embedded.controlplane.programs import programs
+from todo_embedded.controlplane.servers import Ports, Servers
+from todo_embedded.controlplane.stages import Pace, write_stages
+from todo_embedded.ports import is_free
+from todo_embedded.process import ServerProcess
+from todo_embedded.tools import Progress, ignore_progress
+
+START_TIMEOUT_SECONDS = 60
+DEFAULT_ACCOUNT = "api/v1/namespaces/default/serviceaccounts/default"
+
+OnLine = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A running control plane: `kubeconfig` has one context, `rehearsal`, which may do everything."""
+
+    kubeconfig: Path
+    url: str
+    api: Api = field(repr=False)
+    fates: Fates = field(repr=False)
+
+
+@contextmanager
+def control_plane(
+    folder: Path,
+    *,
+    nodes: Sequence[Node] = droplets(),
+    workloads: Sequence[Manifest] = doks_workloads(),
+    image_check: ImageCheck = every_image_exists,
+    pace: Pace = Pace(),
+    on_line: OnLine | None = None,
+    progress: Progress = ignore_progress,
+) -> Iterator[Plane]:
+    """Run a control plane on free ports of 127.0.0.1, whose state lies in `folder` while the block runs.
+
+    When it begins all `nodes` are Ready and all `workloads` available, which are what others run there: objects
+    in the order in which they are to be created. `on_line` is called from reader threads with the name of a
+    program and a line it wrote. Raises EmbeddedError.
+    """
+    commands = programs(progress=progress)
+    with ExitStack() as stack:
+        state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plane-", dir=folder)))
+        ports = Ports.free()
+        servers = Servers(commands, state, ports)
+
+        def run(name: str, command: Sequence[str]) -> ServerProcess:
+            """Nothing they hold is to be kept, so they are stopped by SIGKILL."""
+            listener = (lambda line: on_line(name, line)) if on_line else None
+            return stack.enter_context(
+                ServerProcess(name, command, on_line=listener, stop_signal=signal.SIGKILL)
+            )
+
+        etcd = run("etcd", servers.etcd())
+        etcd.wait_until_ready(lambda: not is_free(ports.etcd), timeout_seconds=START_TIMEOUT_SECONDS)
+        api_server = run("kube-apiserver", servers.api_server())
+        scheduler = run("kube-scheduler", servers.scheduler())
+        api = stack.enter_context(Api(servers.url, authority=servers.authority, user=servers.administrator))
+        api_server.wait_until_ready(api.is_ready, timeout_seconds=START_TIMEOUT_SECONDS)
+        controllers = run("kube-controller-manager", servers.controller_manager())
+        kwok = run("kwok", servers.kwok(write_stages(state / "kwok.yaml", pace)))
+        fates = stack.enter_context(Fates(api, image_check=image_check, retry_seconds=pace.back_off))
+        for number, node in enumerate(nodes, start=1):
+            api.create(node.manifest(number, ports.kubelets))
+        for workload in workloads:
+            api.create(workload)
+        controllers.wait_until_ready(
+            lambda: api.read(DEFAULT_ACCOUNT) is not None, timeout_seconds=START_TIMEOUT_SECONDS
+        )
+        kwok.wait_until_ready(lambda: _are_ready(api), timeout_seconds=START_TIMEOUT_SECONDS)
+        scheduler.wait_until_ready(
+            lambda: all(_is_available(api, workload) for workload in workloads),
+            timeout_seconds=START_TIMEOUT_SECONDS,
+        )
+        yield Plane(kubeconfig=servers.kubeconfig, url=servers.url, api=api, fates=fates)
+
+
+def _are_ready(api: Api) -> bool:
+    """Tell whether all nodes are Ready and take pods, whatever taints of their own they have."""
+    return all(
+        any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", []))
+        and not any(one["key"].startswith("node.kubernetes.io/not-ready") for one in node["spec"].get("taints", []))
+        for node in api.items("api/v1/nodes")
+    )
+
+
+def _is_available(api: Api, workload: Manifest) -> bool:
+    """Tell whether all pods of a workload are; other objects are there as soon as they are made."""
+    found = api.read(location(workload))
+    status = found.get("status", {})
+    match workload["kind"]:
+        case "DaemonSet":
+            wanted = status.get("desiredNumberScheduled", 0)
+            return 0 < wanted == status.get("numberAvailable", 0)
+        case "Deployment":
+            return bool(found["spec"]["replicas"] == status.get("availableReplicas", 0))
+        case "Pod":
+            return bool(status.get("phase") == "Running")
+    return True
