@@ -51,11 +51,6 @@ class Api:
             )
         )
 
-    def create_yaml(self, path: str, document: bytes) -> Any:
-        """POST an object, written as YAML, to a collection."""
-        headers = {"Content-Type": "application/yaml", "Accept": "application/json"}
-        return accept(self._client.post(path, content=document, headers=headers))
-
     def merge(self, path: str, patch: Manifest) -> Any:
         """PATCH an object by a JSON merge patch."""
         return accept(self._client.patch(path, content=json.dumps(patch), headers=MERGE_PATCH))

@@ -66,10 +66,10 @@ def control_plane(
         etcd = run("etcd", servers.etcd())
         etcd.wait_until_ready(lambda: not is_free(ports.etcd), timeout_seconds=START_TIMEOUT_SECONDS)
         api_server = run("kube-apiserver", servers.api_server())
-        scheduler = run("kube-scheduler", servers.scheduler())
         api = stack.enter_context(Api(servers.url, authority=servers.authority, user=servers.administrator))
         api_server.wait_until_ready(api.is_ready, timeout_seconds=START_TIMEOUT_SECONDS)
         controllers = run("kube-controller-manager", servers.controller_manager())
+        scheduler = run("kube-scheduler", servers.scheduler())
         kwok = run("kwok", servers.kwok(write_stages(state / "kwok.yaml", pace)))
         fates = stack.enter_context(Fates(api, image_check=image_check, retry_seconds=pace.back_off))
         for number, node in enumerate(nodes, start=1):
