@@ -23,7 +23,7 @@ Manifest = Mapping[str, Any]
 
 
 class Api:
-    """One API server, seen with the rights of one client certificate; to be used from one thread."""
+    """One API server, seen with the rights of one client certificate; safe to use from several threads."""
 
     def __init__(self, url: str, *, authority: Path, user: KeyPair) -> None:
         """Nothing is sent yet."""

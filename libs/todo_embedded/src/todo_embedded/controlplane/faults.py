@@ -10,7 +10,7 @@ class Fault:
     """Something that befalls pods that match all that is named; nothing named means every pod.
 
     `workload` is the Deployment, StatefulSet, DaemonSet or Job, `labels` are the pod's. It befalls the container
-    of that name, by default the pod's first.
+    of that name, where there is one, by default the pod's first.
     """
 
     namespace: str = ""
@@ -25,6 +25,7 @@ class Fault:
             self.namespace in ("", meta["namespace"])
             and self.workload in ("", workload_of(pod))
             and self.labels.items() <= meta.get("labels", {}).items()
+            and self.container in ("", *(one["name"] for one in pod["spec"]["containers"]))
         )
 
     def container_of(self, pod: Mapping[str, Any]) -> str:

@@ -11,13 +11,6 @@ from todo_embedded.controlplane.api import Manifest
 from todo_embedded.controlplane.programs import KUBERNETES_VERSION
 
 SYSTEM = "kube-system"
-DOKS_DAEMONS = {
-    "cilium": {"cpu": "300m", "memory": "300Mi"},
-    "cpc-bridge-proxy": {"cpu": "100m", "memory": "75Mi"},
-    "do-node-agent": {"cpu": "102m", "memory": "80Mi"},
-    "kube-proxy": {"memory": "125Mi"},
-}
-DOKS_DNS = {"cpu": "100m", "memory": "150M"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +80,6 @@ def droplets(count: int = 3) -> tuple[Node, ...]:
     )
 
 
-def doks_workloads() -> tuple[Manifest, ...]:
-    """What DigitalOcean runs on every machine, and its two DNS servers."""
-    daemons = (daemon_set(name, requests) for name, requests in DOKS_DAEMONS.items())
-    return (*daemons, deployment("coredns", DOKS_DNS, replicas=2))
-
-
 def daemon_set(name: str, requests: Mapping[str, str], *, namespace: str = SYSTEM) -> Manifest:
     """A pod on every machine, whatever its taints."""
     spec = {"updateStrategy": {"type": "RollingUpdate"}}
@@ -138,3 +125,13 @@ def _workload(
 
 def _container(name: str, requests: Mapping[str, str]) -> dict[str, Any]:
     return {"name": name, "image": f"simulated/{name}", "resources": {"requests": dict(requests)}}
+
+
+DROPLETS = droplets()
+DOKS_WORKLOADS: tuple[Manifest, ...] = (
+    daemon_set("cilium", {"cpu": "300m", "memory": "300Mi"}),
+    daemon_set("cpc-bridge-proxy", {"cpu": "100m", "memory": "75Mi"}),
+    daemon_set("do-node-agent", {"cpu": "102m", "memory": "80Mi"}),
+    daemon_set("kube-proxy", {"memory": "125Mi"}),
+    deployment("coredns", {"cpu": "100m", "memory": "150M"}, replicas=2),
+)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from todo_embedded.controlplane.api import Api, Manifest, location
 from todo_embedded.controlplane.fates import Fates, ImageCheck, every_image_exists
-from todo_embedded.controlplane.nodes import Node, doks_workloads, droplets
+from todo_embedded.controlplane.nodes import DOKS_WORKLOADS, DROPLETS, Node
 from todo_embedded.controlplane.programs import programs
 from todo_embedded.controlplane.servers import Ports, Servers
-from todo_embedded.controlplane.stages import Pace, write_stages
+from todo_embedded.controlplane.stages import QUICK, Pace, write_stages
 from todo_embedded.ports import is_free
 from todo_embedded.process import ServerProcess
 from todo_embedded.tools import Progress, ignore_progress
@@ -37,10 +37,10 @@ class Plane:
 def control_plane(
     folder: Path,
     *,
-    nodes: Sequence[Node] = droplets(),
-    workloads: Sequence[Manifest] = doks_workloads(),
+    nodes: Sequence[Node] = DROPLETS,
+    workloads: Sequence[Manifest] = DOKS_WORKLOADS,
     image_check: ImageCheck = every_image_exists,
-    pace: Pace = Pace(),
+    pace: Pace = QUICK,
     on_line: OnLine | None = None,
     progress: Progress = ignore_progress,
 ) -> Iterator[Plane]:

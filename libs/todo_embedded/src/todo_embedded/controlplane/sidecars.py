@@ -6,13 +6,12 @@ volumes are left out, since nobody runs it.
 """
 
 import time
-from typing import Any
 
 from todo_embedded.controlplane.api import Api, Manifest, location
 from todo_embedded.errors import ProcessStartError
 
 NAME = "daprd"
-IMAGE = "ghcr.io/dapr/daprd:1.18.3"
+IMAGE = "ghcr.io/dapr/daprd"
 EFFECTIVE_TIMEOUT_SECONDS = 20
 POLL_SECONDS = 0.05
 POLICY_API = "admissionregistration.k8s.io/v1beta1"
@@ -26,24 +25,27 @@ def inject_sidecars(api: Api, *, image: str = IMAGE) -> None:
 
     Raises ApiError when the policy is refused and ProcessStartError when it does not come into force.
     """
-    policy = _policy(image)
-    api.create(policy)
-    api.create(_binding())
-    deadline = time.monotonic() + EFFECTIVE_TIMEOUT_SECONDS
-    while len(api.create(_probe(), dry_run=True)["spec"]["containers"]) == 1:
-        if time.monotonic() > deadline:
-            raise ProcessStartError(f"the policy {NAME} was not in force within {EFFECTIVE_TIMEOUT_SECONDS} s")
-        time.sleep(POLL_SECONDS)
+    for manifest in (_policy(image), _binding()):
+        api.create(manifest)
+    _wait_for(api, containers=["app", NAME])
 
 
 def stop_injecting(api: Api) -> None:
     """Leave pods that are made from now on as they are, as when the injector is away."""
     for manifest in (_binding(), _policy(IMAGE)):
         api.delete(location(manifest))
+    _wait_for(api, containers=["app"])
+
+
+def _wait_for(api: Api, *, containers: list[str]) -> None:
+    """The API server takes a moment to act on a change of its policies: ask until it does."""
     deadline = time.monotonic() + EFFECTIVE_TIMEOUT_SECONDS
-    while len(api.create(_probe(), dry_run=True)["spec"]["containers"]) == 2:
+    while (found := _containers_of_probe(api)) != containers:
         if time.monotonic() > deadline:
-            raise ProcessStartError(f"the policy {NAME} was in force {EFFECTIVE_TIMEOUT_SECONDS} s after its end")
+            raise ProcessStartError(
+                f"a pod has the containers {', '.join(found)} and not {', '.join(containers)} "
+                f"{EFFECTIVE_TIMEOUT_SECONDS} s after the policy {NAME} was changed"
+            )
         time.sleep(POLL_SECONDS)
 
 
@@ -114,11 +116,12 @@ def _binding() -> Manifest:
     }
 
 
-def _probe() -> dict[str, Any]:
-    """A pod that is never made: what becomes of it tells whether the policy is in force."""
-    return {
+def _containers_of_probe(api: Api) -> list[str]:
+    """What would become of a pod that asks for a sidecar; it is not made."""
+    pod: Manifest = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "probe", "namespace": "default", "annotations": {"dapr.io/enabled": "true"}},
         "spec": {"containers": [{"name": "app", "image": "app"}]},
     }
+    return [one["name"] for one in api.create(pod, dry_run=True)["spec"]["containers"]]

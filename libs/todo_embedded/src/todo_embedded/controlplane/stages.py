@@ -45,6 +45,9 @@ class Pace:
     back_off: float = 1.0
 
 
+QUICK = Pace()
+
+
 @dataclass(frozen=True, slots=True)
 class _Stage:
     """One step of a pod: played for these fates when all of `when` holds (jq, operator, values)."""
