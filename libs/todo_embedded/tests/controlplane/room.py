@@ -20,7 +20,11 @@ class Room:
         self.api = plane.api
         self.name = name
         self.api.create(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels or {})}}
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": name, "labels": dict(labels or {})},
+            }
         )
         self.until(lambda: self.api.read(f"api/v1/namespaces/{name}/serviceaccounts/default"))
 

@@ -7,17 +7,22 @@ import pytest
 from todo_embedded.controlplane import references
 from todo_embedded.controlplane.api import collection
 from todo_embedded.controlplane.events import events_between
-from todo_embedded.controlplane.faults import Crash, Fault, workload_of
 from todo_embedded.controlplane.fates import course
+from todo_embedded.controlplane.faults import Crash, Fault, workload_of
 from todo_embedded.controlplane.marks import Fate, Kind, fate_of
 
 
-def pod(*, owner: tuple[str, str] | None = None, labels: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
+def pod(
+    *, owner: tuple[str, str] | None = None, labels: dict[str, str] | None = None, **spec: Any
+) -> dict[str, Any]:
     """A pod of the namespace `shop` with one container, `web`."""
     meta: dict[str, Any] = {"name": "web-1", "namespace": "shop", "uid": "1", "labels": labels or {}}
     if owner:
         meta["ownerReferences"] = [{"kind": owner[0], "name": owner[1], "controller": True}]
-    return {"metadata": meta, "spec": {"restartPolicy": "Always", "containers": [{"name": "web", "image": "web:1"}]} | spec}
+    return {
+        "metadata": meta,
+        "spec": {"restartPolicy": "Always", "containers": [{"name": "web", "image": "web:1"}]} | spec,
+    }
 
 
 def complaints(volume: dict[str, Any], found: dict[str, Any] | None) -> list[str]:
@@ -116,7 +121,7 @@ def test_marks_are_read_back() -> None:
 
 def with_status(state: dict[str, Any], *, restarts: int = 0) -> dict[str, Any]:
     """The pod with its container in a state."""
-    status = {"name": "web", "state": state, "ready": True, "restartCount": restarts}
+    status = {"name": "web", "image": "web:1", "state": state, "ready": True, "restartCount": restarts}
     return pod() | {"status": {"containerStatuses": [status]}}
 
 

@@ -1,6 +1,6 @@
 """How pods fare, as a release sees it: states, words and events of a kubelet."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +11,7 @@ from .room import Room
 
 
 def test_missing_secret_is_said_and_recovers(room: Room) -> None:
-    """A container waits with the kubelet's words for the Secret, then for its key, and starts when both are there."""
+    """A container waits, in the kubelet's words, for the Secret and then for its key; with both it starts."""
     made = room.deploy("web", env=[env_of("PASSWORD", secretKeyRef={"name": "login", "key": "password"})])
     waiting = room.until(lambda: room.state().get("waiting"))
     assert waiting == {"reason": "CreateContainerConfigError", "message": 'secret "login" not found'}
@@ -100,13 +100,17 @@ def test_crashing_container_is_restarted_ever_later(room: Room) -> None:
 
 
 def test_container_that_never_gets_ready_runs_on(room: Room) -> None:
-    """It runs, its probe's failure is told, and the Deployment does not become available until it is cured."""
+    """It runs, its probe's failure is told, and the Deployment is not available until it is cured."""
     room.plane.fates.set_faults(NeverReady(labels={"app": "web"}, message="Readiness probe failed: 503"))
     made = room.deploy("web")
     assert room.until(lambda: room.told("Unhealthy")) == ["Readiness probe failed: 503"]
     status = room.pods()[0]["status"]
     assert (status["phase"], status["containerStatuses"][0]["ready"]) == ("Running", False)
-    assert condition(status, "Ready") == ("False", "ContainersNotReady", "containers with unready status: [web]")
+    assert condition(status, "Ready") == (
+        "False",
+        "ContainersNotReady",
+        "containers with unready status: [web]",
+    )
     room.plane.fates.set_faults()
     room.until(lambda: room.is_available(made))
 
@@ -135,9 +139,21 @@ def test_running_container_outlives_its_secret(room: Room) -> None:
 def test_init_container_in_trouble_keeps_the_others_from_starting(room: Room) -> None:
     """Containers wait for initialisation while an init container cannot be configured."""
     needs = env_of("URL", configMapKeyRef={"name": "settings", "key": "url"})
-    first = [{"name": "prepare", "image": "shop/prepare:1"}, {"name": "migrate", "image": "shop/m:1", "env": [needs]}]
+    first = [
+        {"name": "prepare", "image": "shop/prepare:1"},
+        {"name": "migrate", "image": "shop/m:1", "env": [needs]},
+    ]
     room.deploy("web", pod={"initContainers": first})
-    status = room.until(lambda: next((one["status"] for one in room.pods() if "phase" in one["status"] and "initContainerStatuses" in one["status"]), None))
+    status = room.until(
+        lambda: next(
+            (
+                one["status"]
+                for one in room.pods()
+                if "phase" in one["status"] and "initContainerStatuses" in one["status"]
+            ),
+            None,
+        )
+    )
     states = [one["state"] for one in status["initContainerStatuses"] + status["containerStatuses"]]
     assert states[0]["terminated"]["reason"] == "Completed"
     assert states[1]["waiting"]["message"] == 'configmap "settings" not found'

@@ -58,7 +58,9 @@ def test_assets_come_first_and_ours_fill_up(own: Path, assets: Path) -> None:
 @pytest.mark.usefixtures("own")
 def test_incomplete_assets_are_refused(assets: Path) -> None:
     """A folder without etcd is a mistake that is said, not worked around."""
-    with pytest.raises(ToolInstallError, match=f"{ASSETS} is '{assets}', which lacks etcd: correct or unset it"):
+    with pytest.raises(
+        ToolInstallError, match=f"{ASSETS} is '{assets}', which lacks etcd: correct or unset it"
+    ):
         programs()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from todo_embedded.controlplane.faults import NeverReady
 from todo_embedded.controlplane.plane import Plane
 from todo_embedded.controlplane.sidecars import inject_sidecars, stop_injecting
 
@@ -78,8 +79,6 @@ def test_no_sidecar_while_the_injector_is_away(room: Room) -> None:
 
 def test_sidecar_can_be_the_one_in_trouble(room: Room, plane: Plane) -> None:
     """A fault may name it; the application beside it is well."""
-    from todo_embedded.controlplane.faults import NeverReady
-
     plane.fates.set_faults(NeverReady(namespace=room.name, container="daprd"))
     room.deploy("web", annotations=ASKED)
 

@@ -103,11 +103,19 @@ def test_urgent_pod_takes_the_place_of_another(room: Room) -> None:
     """The scheduler evicts a pod of lower priority, as when a machine is lost."""
     for name, value in (("urgent", 1000), ("patient", 10)):
         meta = {"name": f"{room.name}-{name}"}
-        manifest = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": meta, "value": value}
+        manifest = {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": meta,
+            "value": value,
+        }
         room.api.create(manifest)
 
     def deploy(name: str) -> dict[str, Any]:
-        here = {"nodeSelector": {"kubernetes.io/hostname": "pool-1"}, "priorityClassName": f"{room.name}-{name}"}
+        here = {
+            "nodeSelector": {"kubernetes.io/hostname": "pool-1"},
+            "priorityClassName": f"{room.name}-{name}",
+        }
         return room.deploy(name, requests={"cpu": "900m"}, pod=here)
 
     patient = deploy("patient")

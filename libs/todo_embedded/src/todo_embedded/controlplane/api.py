@@ -1,7 +1,7 @@
-"""Talks to the API server of a control plane: JSON over HTTP with a client certificate, no more than is needed here.
+"""Talks to the API server of a control plane: JSON over HTTP with a client certificate, and no more.
 
-httpx2 and not the `kubernetes` client: that takes half a second to import and cannot watch without a thread for
-each watch, and what it adds (kubeconfig, other credentials, models) has no use here.
+httpx2 and not the `kubernetes` client: that takes half a second to import and a thread for each watch, and
+what it adds (kubeconfig, other credentials, models) has no use here.
 """
 
 import json
@@ -30,9 +30,7 @@ class Api:
         self._url = url
         self._tls = ssl.create_default_context(cafile=str(authority))
         self._tls.load_cert_chain(user.certificate, user.key)
-        self._client = httpx2.Client(
-            base_url=url, verify=self._tls, timeout=REQUEST_SECONDS, trust_env=False
-        )
+        self._client = httpx2.Client(base_url=url, verify=self._tls, timeout=REQUEST_SECONDS, trust_env=False)
 
     def read(self, path: str) -> Any:
         """GET a path below the server's root (`api/v1/nodes`); None when there is nothing."""
@@ -88,8 +86,8 @@ class Api:
 def collection(manifest: Manifest) -> str:
     """Path of the collection that an object belongs to: `apis/apps/v1/namespaces/staging/deployments`.
 
-    An object without a namespace is taken for one of the whole cluster. The plural is formed as Kubernetes itself
-    forms it for custom resources that do not state it.
+    An object without a namespace is taken for one of the whole cluster. The plural is formed by the rule that
+    Kubernetes guesses by (`meta.UnsafeGuessKindToResource`).
     """
     version, kind = manifest["apiVersion"], manifest["kind"].lower()
     if kind.endswith("s"):
@@ -118,14 +116,15 @@ def accept(response: httpx2.Response) -> Any:
         said = response.text.strip()
     request = response.request
     raise ApiError(
-        response.status_code, f"{request.method} {request.url.path} was refused ({response.status_code}): {said}"
+        response.status_code,
+        f"{request.method} {request.url.path} was refused ({response.status_code}): {said}",
     )
 
 
 async def watch(client: httpx2.AsyncClient, path: str) -> AsyncIterator[tuple[str, Any]]:
-    """What happens to a collection as (`ADDED` | `MODIFIED` | `DELETED`, object), first `ADDED` for all there is.
+    """What happens to a collection: first `ADDED` with each object, then `ADDED`, `MODIFIED` or `DELETED`.
 
-    Ends when the server ends it; then watch again. What is deleted in between is not told.
+    Ends when the server ends it; then watch again. What is deleted in between is not told. Raises ApiError.
     """
     timeout = httpx2.Timeout(REQUEST_SECONDS, read=None)
     async with client.stream("GET", path, params={"watch": "true"}, timeout=timeout) as response:

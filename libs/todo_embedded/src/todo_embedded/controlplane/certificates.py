@@ -1,4 +1,4 @@
-"""Keys and certificates by which the parts of one control plane trust each other; made anew for each plane."""
+"""Keys and certificates by which the parts of one control plane trust each other, made anew for each."""
 
 import datetime
 import ipaddress
@@ -85,7 +85,9 @@ def _name(common_name: str, organization: str | None = None) -> x509.Name:
     return x509.Name(attributes)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()

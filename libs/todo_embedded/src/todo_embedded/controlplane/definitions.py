@@ -1,7 +1,7 @@
 """The custom resource definitions of Dapr, cert-manager and the Prometheus operator, from their Go modules.
 
-Each module is fetched once; what is kept in our cache are the definitions as JSON and without their descriptions,
-two thirds of them, which the API server would read and compile for nothing.
+Each module is fetched once. Our cache keeps the definitions as JSON and without their descriptions, nine
+tenths of them, which the API server would read for nothing.
 """
 
 import hashlib
@@ -54,7 +54,9 @@ SOURCES = (
         "v0.85.0",
         "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
         "example/prometheus-operator-crd",
-        tuple(f"monitoring.coreos.com_{name}" for name in ("podmonitors", "prometheusrules", "servicemonitors")),
+        tuple(
+            f"monitoring.coreos.com_{name}" for name in ("podmonitors", "prometheusrules", "servicemonitors")
+        ),
     ),
 )
 
@@ -62,8 +64,8 @@ SOURCES = (
 def install_definitions(api: Api, *, progress: Progress = ignore_progress) -> None:
     """Make the kinds of all `SOURCES` known to a control plane and wait until they are served.
 
-    Raises ToolInstallError when a module cannot be had, ApiError and ProcessStartError when the plane does not
-    take them.
+    Raises ToolInstallError when a module cannot be had, ApiError and ProcessStartError when the plane does
+    not take them.
     """
     names = [api.create(json.loads(path.read_bytes()))["metadata"]["name"] for path in _files(progress)]
     deadline = time.monotonic() + ESTABLISHED_TIMEOUT_SECONDS

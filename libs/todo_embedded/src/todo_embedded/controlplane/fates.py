@@ -1,7 +1,7 @@
 """Decides how each pod on a simulated machine fares, as its kubelet would find out: from the live objects.
 
-One thread watches the pods of the plane. Each that is bound to a machine has a worker, which marks it (`marks`) for
-kwok's stages to play, and asks again while something is missing. What happens is told in the kubelet's events.
+One thread watches the pods of the plane. Each that is bound to a machine has a worker, which marks it for
+kwok's stages to play and asks again while something is missing. What happens is told in the kubelet's events.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ def every_image_exists(_image: str) -> None:
 class Fates:
     """The kubelets' decisions, taken in a thread of its own for the length of the block.
 
-    `image_check` is given an image and returns the text with which its registry refuses it, or None; it is called
-    from worker threads, not for what the provider itself runs. `retry_seconds` is how often a pod asks again for
-    what is missing.
+    `image_check` is given an image and returns the text with which its registry refuses it, or None. It is
+    called from worker threads, and not for what the provider itself runs. `retry_seconds` is how often a pod
+    asks again for what is missing.
     """
 
     def __init__(self, api: Api, *, image_check: ImageCheck, retry_seconds: float) -> None:
@@ -133,7 +133,7 @@ class Fates:
                 continue
 
     async def _decide(self, pod: Pod, fate: Fate | None) -> Fate:
-        """What is missing counts until a container has started with it, what goes wrong inside it ever after."""
+        """What is missing counts until the pod has started, what goes wrong inside it ever after."""
         if fate is None or fate.is_before_start:
             hindrance = await self._hindrance(pod)
             if hindrance:
@@ -196,7 +196,9 @@ class Fates:
                 path = f"{collection}/{told[key]['metadata']['name']}"
                 response = await self._client.patch(path, content=json.dumps(again), headers=MERGE_PATCH)
             else:
-                told[key] = events.manifest(event, pod, name=f"{pod['metadata']['name']}.{uuid.uuid4().hex[:16]}")
+                told[key] = events.manifest(
+                    event, pod, name=f"{pod['metadata']['name']}.{uuid.uuid4().hex[:16]}"
+                )
                 response = await self._client.post(collection, json=told[key])
             if response.status_code not in GONE:
                 accept(response)

@@ -9,8 +9,8 @@ from typing import Any
 class Fault:
     """Something that befalls pods that match all that is named; nothing named means every pod.
 
-    `workload` is the Deployment, StatefulSet, DaemonSet or Job, `labels` are the pod's. It befalls the container
-    of that name, where there is one, by default the pod's first.
+    `workload` is the Deployment, StatefulSet, DaemonSet or Job, `labels` are the pod's. It befalls the
+    container of that name, where there is one, by default the pod's first.
     """
 
     namespace: str = ""

@@ -1,4 +1,4 @@
-"""The marks on a pod by which `fates` tells kwok's stages what to play; kwok leaves a pod without marks alone."""
+"""The marks on a pod by which `fates` tells kwok's stages what to play; a pod without marks is left alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

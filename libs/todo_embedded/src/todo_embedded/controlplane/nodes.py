@@ -69,7 +69,12 @@ def droplets(count: int = 3) -> tuple[Node, ...]:
         Node(
             name=f"pool-{number}",
             capacity={"cpu": "2", "memory": "4009092Ki", "pods": "110", "ephemeral-storage": "82535812Ki"},
-            allocatable={"cpu": "1900m", "memory": "3110Mi", "pods": "110", "ephemeral-storage": "76065004031"},
+            allocatable={
+                "cpu": "1900m",
+                "memory": "3110Mi",
+                "pods": "110",
+                "ephemeral-storage": "76065004031",
+            },
             labels={
                 "node.kubernetes.io/instance-type": "s-2vcpu-4gb",
                 "topology.kubernetes.io/region": "fra1",
@@ -80,26 +85,25 @@ def droplets(count: int = 3) -> tuple[Node, ...]:
     )
 
 
-def daemon_set(name: str, requests: Mapping[str, str], *, namespace: str = SYSTEM) -> Manifest:
-    """A pod on every machine, whatever its taints."""
-    spec = {"updateStrategy": {"type": "RollingUpdate"}}
+def daemon_set(name: str, requests: Mapping[str, str]) -> Manifest:
+    """A pod of the provider's on every machine, whatever its taints."""
     pod = {
         "hostNetwork": True,
         "priorityClassName": "system-node-critical",
         "tolerations": [{"operator": "Exists"}],
     }
-    return _workload("DaemonSet", name, namespace, requests, spec, pod)
+    return _workload("DaemonSet", name, requests, pod)
 
 
-def deployment(
-    name: str, requests: Mapping[str, str], *, replicas: int, namespace: str = SYSTEM
+def deployment(name: str, requests: Mapping[str, str], *, replicas: int) -> Manifest:
+    """Pods of the provider's that the scheduler places."""
+    pod = {"priorityClassName": "system-cluster-critical"}
+    return _workload("Deployment", name, requests, pod, replicas=replicas)
+
+
+def occupant(
+    name: str, requests: Mapping[str, str], *, node: str, namespace: str, priority_class: str = ""
 ) -> Manifest:
-    """Pods that the scheduler places."""
-    pod = {"priorityClassName": "system-cluster-critical"} if namespace == SYSTEM else {}
-    return _workload("Deployment", name, namespace, requests, {"replicas": replicas}, pod)
-
-
-def occupant(name: str, requests: Mapping[str, str], *, node: str, namespace: str, priority_class: str = "") -> Manifest:
     """A pod that is on this machine whatever the scheduler thinks: one that was seen there."""
     spec = {"nodeName": node, "priorityClassName": priority_class, "tolerations": [{"operator": "Exists"}]}
     return {
@@ -111,15 +115,16 @@ def occupant(name: str, requests: Mapping[str, str], *, node: str, namespace: st
 
 
 def _workload(
-    kind: str, name: str, namespace: str, requests: Mapping[str, str], spec: Manifest, pod: Manifest
+    kind: str, name: str, requests: Mapping[str, str], pod: Mapping[str, Any], **spec: Any
 ) -> Manifest:
     labels = {"k8s-app": name}
-    template = {"metadata": {"labels": labels}, "spec": dict(pod) | {"containers": [_container(name, requests)]}}
+    containers = [_container(name, requests)]
+    template = {"metadata": {"labels": labels}, "spec": {**pod, "containers": containers}}
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": dict(spec) | {"selector": {"matchLabels": labels}, "template": template},
+        "metadata": {"name": name, "namespace": SYSTEM, "labels": labels},
+        "spec": {**spec, "selector": {"matchLabels": labels}, "template": template},
     }
 
 

@@ -46,9 +46,9 @@ def control_plane(
 ) -> Iterator[Plane]:
     """Run a control plane on free ports of 127.0.0.1, whose state lies in `folder` while the block runs.
 
-    When it begins all `nodes` are Ready and all `workloads` available, which are what others run there: objects
-    in the order in which they are to be created. `on_line` is called from reader threads with the name of a
-    program and a line it wrote. Raises EmbeddedError.
+    When the block begins all `nodes` are Ready, and all `workloads` available: what others run there, as
+    objects in the order in which to create them. `image_check` is explained in `Fates`. `on_line` is called
+    from reader threads with the name of a program and a line it wrote. Raises EmbeddedError.
     """
     commands = programs(progress=progress)
     with ExitStack() as stack:
@@ -90,8 +90,12 @@ def control_plane(
 def _are_ready(api: Api) -> bool:
     """Tell whether all nodes are Ready and take pods, whatever taints of their own they have."""
     return all(
-        any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", []))
-        and not any(one["key"].startswith("node.kubernetes.io/not-ready") for one in node["spec"].get("taints", []))
+        any(
+            one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", [])
+        )
+        and not any(
+            one["key"].startswith("node.kubernetes.io/not-ready") for one in node["spec"].get("taints", [])
+        )
         for node in api.items("api/v1/nodes")
     )
 
@@ -103,7 +107,7 @@ def _is_available(api: Api, workload: Manifest) -> bool:
     match workload["kind"]:
         case "DaemonSet":
             wanted = status.get("desiredNumberScheduled", 0)
-            return 0 < wanted == status.get("numberAvailable", 0)
+            return bool(0 < wanted == status.get("numberAvailable", 0))
         case "Deployment":
             return bool(found["spec"]["replicas"] == status.get("availableReplicas", 0))
         case "Pod":

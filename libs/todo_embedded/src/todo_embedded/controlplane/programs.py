@@ -1,6 +1,6 @@
-"""The programs of a control plane: those of $KUBEBUILDER_ASSETS, else our own, built once from their Go modules.
+"""The programs of a control plane: those of $KUBEBUILDER_ASSETS, else our own, built once from Go modules.
 
-`controlplane_main` links etcd and the three Kubernetes programs into one binary, `kwok_main` is kwok as it is.
+`controlplane_main` links etcd and three programs of Kubernetes into one binary, `kwok_main` is kwok as it is.
 """
 
 import os
@@ -37,10 +37,10 @@ class Programs:
 def programs(*, progress: Progress = ignore_progress) -> Programs:
     """Return the programs, building first what this machine lacks.
 
-    etcd and kube-apiserver are those of the folder $KUBEBUILDER_ASSETS when it is set. The controller manager and
-    the scheduler are taken from there too where present (setup-envtest brings neither), else they are our own;
-    kwok always is. Raises ToolInstallError, also for an API server there of another minor version than ours: it
-    would not know our flags, and a controller manager must not be newer than its API server.
+    etcd and kube-apiserver are those of the folder $KUBEBUILDER_ASSETS when it is set. The controller manager
+    and the scheduler are taken from there too where present (setup-envtest brings neither), else they are our
+    own; kwok always is. Raises ToolInstallError, also when that API server is of another minor version than
+    ours: it would not know our flags, and a controller manager must not be newer than its API server.
     """
     kwok = go_program(
         "kwok",
@@ -72,8 +72,10 @@ def built_programs(*, progress: Progress = ignore_progress) -> Path:
         "controlplane",
         "controlplane_main",
         minutes=4,
-        remedy=f"set {ASSETS} to a folder with etcd, kube-apiserver, kube-controller-manager and kube-scheduler",
-        ldflags=" ".join(f"-X {package}.{name}={value}" for package in packages for name, value in stamps.items()),
+        remedy=f"set {ASSETS} to a folder with {', '.join((*REQUIRED_ASSETS, *OPTIONAL_ASSETS))}",
+        ldflags=" ".join(
+            f"-X {package}.{name}={value}" for package in packages for name, value in stamps.items()
+        ),
         progress=progress,
     )
 
@@ -83,19 +85,29 @@ def _assets() -> dict[str, Command]:
     if not folder:
         return {}
     names = (*REQUIRED_ASSETS, *OPTIONAL_ASSETS)
-    found = {name: (str(path),) for name in names if (path := Path(folder) / name).exists()}
+    found: dict[str, Command] = {
+        name: (str(path),) for name in names if (path := Path(folder) / name).exists()
+    }
     missing = [name for name in REQUIRED_ASSETS if name not in found]
     if missing:
-        raise ToolInstallError(f"{ASSETS} is {folder!r}, which lacks {' and '.join(missing)}: correct or unset it")
+        raise ToolInstallError(
+            f"{ASSETS} is {folder!r}, which lacks {' and '.join(missing)}: correct or unset it"
+        )
     _check_version(found["kube-apiserver"][0])
     return found
 
 
 def _check_version(api_server: str) -> None:
     result = subprocess.run(
-        [api_server, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT_SECONDS, check=False
+        [api_server, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=VERSION_TIMEOUT_SECONDS,
+        check=False,
     )
     minor = ".".join(KUBERNETES_VERSION.split(".")[:2])
     if not re.match(rf"Kubernetes {re.escape(minor)}\.", result.stdout):
         said = (result.stdout or result.stderr).strip()
-        raise ToolInstallError(f"{api_server} of {ASSETS} says {said!r}, but {minor} is needed: replace or unset it")
+        raise ToolInstallError(
+            f"{api_server} of {ASSETS} says {said!r}, but {minor} is needed: replace or unset it"
+        )

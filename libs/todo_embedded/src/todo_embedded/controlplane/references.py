@@ -1,7 +1,7 @@
 """What pods need of Secrets and ConfigMaps, and what a kubelet says when it is not there.
 
-The words are those of Kubernetes 1.34 (pkg/kubelet/kubelet_pods.go, pkg/volume/{secret,configmap}): releases are
-judged by them. What is optional is left out, since nothing is said about it.
+The words are those of Kubernetes 1.34 (pkg/kubelet/kubelet_pods.go, pkg/volume/{secret,configmap}): releases
+are judged by them. What is optional is left out, since nothing is said about it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A Secret or ConfigMap, or one `key` of it, that a container or the `volume` of a pod cannot do without."""
+    """A Secret or ConfigMap, or a `key` of one, that a container or the `volume` of a pod cannot do without."""
 
     kind: str
     namespace: str

@@ -1,7 +1,7 @@
-"""The command lines of a control plane's programs. All listen on 127.0.0.1 only, with TLS and client certificates.
+"""The command lines of a control plane's programs. All listen on 127.0.0.1 only, with TLS.
 
-They are set up for a short life: nothing is synced to disk, nobody elects leaders, and requests of the controllers
-and the scheduler are not slowed down. What they decide is left as it comes: admission, quotas, scheduling.
+They are set up for a short life: nothing is synced to disk, nobody elects leaders, and no client is slowed
+down. What they decide (admission, quotas, scheduling) is left as it comes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -138,7 +138,8 @@ class Servers:
         client = self._client("system:kube-scheduler")
         return _command(
             self._programs.scheduler,
-            {"kubeconfig": client, "leader-elect": "false", "secure-port": "0", "profiling": "false"} | UNHURRIED,
+            {"kubeconfig": client, "leader-elect": "false", "secure-port": "0", "profiling": "false"}
+            | UNHURRIED,
         )
 
     def kwok(self, configuration: Path) -> list[str]:

@@ -1,8 +1,8 @@
-"""Stands in for Dapr's sidecar injector, which does not run here: a policy of the API server's own adds `daprd`.
+"""Stands in for Dapr's sidecar injector, which does not run here: a policy of the API server adds `daprd`.
 
-What is added is what decides whether a pod fits and is admitted: the container's name, image, resources and security
-context, as `dapr.io/*` annotations ask for them, and the label by which Dapr finds its pods. Its arguments, probes and
-volumes are left out, since nobody runs it.
+It adds what decides whether a pod fits and is admitted: the container's name, image, resources as `dapr.io/*`
+annotations ask for them, a security context for the `restricted` standard, and the label by which Dapr finds
+its pods. Arguments, probes and volumes are left out, since nobody runs it.
 """
 
 import time

@@ -35,8 +35,8 @@ _MOUNTS = (
 class Pace:
     """How long simulated pods take, in seconds; real ones take longer, what comes out is the same.
 
-    `start`: until a container runs. `work`: until the pod of a Job is done. `crash`: how long a crashing container
-    runs. `back_off`: until it is started again, and until a refused image is asked for again.
+    `start`: until a container runs. `work`: until the pod of a Job is done. `crash`: how long a crashing
+    container runs. `back_off`: until it is started again, and until what is missing is looked for again.
     """
 
     start: float = 0.2
@@ -74,9 +74,7 @@ def _stages(pace: Pace) -> list[_Stage]:
     return [
         _Stage("mounting", (Kind.MOUNTING,), ((_MOUNTS, "NotIn", ("true",)),)),
         _Stage("pull-failed", (Kind.REFUSED,), ((_WAITING_FOR, "NotIn", PULLING_REASONS),)),
-        _Stage(
-            "pull-backed-off", (Kind.REFUSED,), ((_WAITING_FOR, "In", ("ErrImagePull",)),), pace.back_off
-        ),
+        _Stage("pull-backed-off", (Kind.REFUSED,), ((_WAITING_FOR, "In", ("ErrImagePull",)),), pace.back_off),
         _Stage("misconfigured", (Kind.MISCONFIGURED,), ((_SAYS_SO, "NotIn", ("true",)),)),
         _Stage(
             "running",
