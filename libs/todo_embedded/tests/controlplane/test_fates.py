@@ -61,17 +61,19 @@ def incomplete(registry: Registry) -> Iterator[Registry]:
 
 
 def test_refused_image_is_backed_off_and_recovers(room: Room, incomplete: Registry) -> None:
-    """The registry's refusal is shown at once, then within the back-off; the image is asked for again."""
+    """The registry's refusal is told, and shown within the back-off; the image is asked for again."""
     made = room.deploy("web", image="shop/refused:1")
-    waiting = room.until(lambda: room.state().get("waiting"))
-    assert waiting == {"reason": "ErrImagePull", "message": REFUSAL}
     backed_off = {
         "reason": "ImagePullBackOff",
         "message": f'Back-off pulling image "shop/refused:1": ErrImagePull: {REFUSAL}',
     }
     room.until(lambda: room.state().get("waiting") == backed_off)
-    room.until(lambda: "Error: ImagePullBackOff" in room.told("Failed"))
-    assert f'Failed to pull image "shop/refused:1": {REFUSAL}' in room.told("Failed")
+    refused = [
+        f'Failed to pull image "shop/refused:1": {REFUSAL}',
+        "Error: ErrImagePull",
+        "Error: ImagePullBackOff",
+    ]
+    room.until(lambda: sorted(room.told("Failed")) == sorted(refused))
     incomplete.is_complete = True
     room.until(lambda: room.is_available(made))
 
@@ -81,6 +83,7 @@ def test_crashing_container_is_restarted_ever_later(room: Room) -> None:
     room.plane.fates.set_faults(Crash(namespace=room.name, workload="web", exit_code=3))
     made = room.deploy("web")
     status = room.until(lambda: crashed(room, times=2))
+    delay = {2: "40s", 3: "1m20s", 4: "2m40s"}[status["restartCount"]]
     assert status["lastState"]["terminated"] | {"startedAt": "", "finishedAt": ""} == {
         "exitCode": 3,
         "reason": "Error",
@@ -91,9 +94,11 @@ def test_crashing_container_is_restarted_ever_later(room: Room) -> None:
     pod = f"{meta['name']}_{room.name}({meta['uid']})"
     assert status["state"]["waiting"] == {
         "reason": "CrashLoopBackOff",
-        "message": f"back-off 40s restarting failed container=web pod={pod}",
+        "message": f"back-off {delay} restarting failed container=web pod={pod}",
     }
-    assert room.told("BackOff") == [f"Back-off restarting failed container web in pod {pod}"]
+    assert room.until(lambda: room.told("BackOff")) == [
+        f"Back-off restarting failed container web in pod {pod}"
+    ]
     room.plane.fates.set_faults()
     room.until(lambda: room.is_available(made))
     assert room.pods()[0]["status"]["containerStatuses"][0]["restartCount"] >= 2
@@ -188,9 +193,9 @@ def env_of(name: str, **source: dict[str, str]) -> dict[str, object]:
 
 
 def crashed(room: Room, *, times: int) -> dict | None:
-    """The status of the only container when it waits after that many restarts."""
+    """The status of the only container when it waits after that many restarts or more."""
     statuses = room.pods()[0]["status"].get("containerStatuses", []) if room.pods() else []
-    return next((one for one in statuses if one["restartCount"] == times and "waiting" in one["state"]), None)
+    return next((one for one in statuses if one["restartCount"] >= times and "waiting" in one["state"]), None)
 
 
 def condition(status: dict, kind: str) -> tuple[str, str | None, str | None]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -122,7 +123,7 @@ def test_program_that_fails_is_named_with_its_words(tmp_path: Path, monkeypatch:
 def test_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     """`python -m todo_embedded.controlplane` says where its kubeconfig is; Ctrl-C takes it all away."""
     command = [sys.executable, "-m", "todo_embedded.controlplane"]
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "TMPDIR": str(tmp_path)}
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = process.stdout.readline()

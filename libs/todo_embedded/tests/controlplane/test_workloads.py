@@ -1,5 +1,6 @@
 """What the real controllers, scheduler and admission make of a release."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ def test_limit_range_gives_defaults(room: Room) -> None:
     assert (resources["requests"]["cpu"], resources["limits"]["memory"]) == ("10m", "128Mi")
 
 
-def test_pod_security_refuses_what_its_standard_forbids(rooms: Any) -> None:
+def test_pod_security_refuses_what_its_standard_forbids(rooms: Callable[..., Room]) -> None:
     """A namespace that enforces `restricted` takes no ordinary pod."""
     room = rooms(**{"pod-security.kubernetes.io/enforce": "restricted"})
     with pytest.raises(ApiError, match='violates PodSecurity "restricted:latest": allowPrivilegeEscalation'):

@@ -1,6 +1,7 @@
 """Starts a control plane with simulated machines, for the length of a block."""
 
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,6 @@ from todo_embedded.controlplane.nodes import DOKS_WORKLOADS, DROPLETS, Node
 from todo_embedded.controlplane.programs import programs
 from todo_embedded.controlplane.servers import Ports, Servers
 from todo_embedded.controlplane.stages import QUICK, Pace, write_stages
-from todo_embedded.ports import is_free
 from todo_embedded.process import ServerProcess
 from todo_embedded.tools import Progress, ignore_progress
 
@@ -64,7 +64,7 @@ def control_plane(
             )
 
         etcd = run("etcd", servers.etcd())
-        etcd.wait_until_ready(lambda: not is_free(ports.etcd), timeout_seconds=START_TIMEOUT_SECONDS)
+        etcd.wait_until_ready(lambda: _listens(ports.etcd), timeout_seconds=START_TIMEOUT_SECONDS)
         api_server = run("kube-apiserver", servers.api_server())
         api = stack.enter_context(Api(servers.url, authority=servers.authority, user=servers.administrator))
         api_server.wait_until_ready(api.is_ready, timeout_seconds=START_TIMEOUT_SECONDS)
@@ -85,6 +85,14 @@ def control_plane(
             timeout_seconds=START_TIMEOUT_SECONDS,
         )
         yield Plane(kubeconfig=servers.kubeconfig, url=servers.url, api=api, fates=fates)
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def _are_ready(api: Api) -> bool:

@@ -46,7 +46,7 @@ def programs(*, progress: Progress = ignore_progress) -> Programs:
         "kwok",
         "kwok_main",
         package=KWOK_PACKAGE,
-        minutes=1,
+        minutes=2,
         remedy="build on a machine that has one and copy its ~/.cache/todo",
         progress=progress,
     )

@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A Secret or ConfigMap, or a `key` of one, that a container or the `volume` of a pod cannot do without."""
+    """A Secret or ConfigMap, or a `key` of one, that a container, or a `volume`, cannot do without."""
 
     kind: str
     namespace: str

@@ -16,10 +16,6 @@ from todo_embedded.ports import free_port
 SERVICE_ADDRESSES = "10.245.0.0/16"
 ADMINISTRATORS = "system:masters"  # the group that Kubernetes lets do everything
 UNHURRIED = {"kube-api-qps": "1000", "kube-api-burst": "2000"}
-# One controller manager is all its controllers, with its own rights; tokens would be asked for one by one.
-UNUSED_CONTROLLERS = ("bootstrap-signer-controller", "token-cleaner-controller", "node-ipam-controller",
-                      "node-route-controller", "service-lb-controller", "ttl-controller",
-                      "certificatesigningrequest-signing-controller")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,7 @@ class Servers:
         self._folder = folder
         self._ports = ports
         self._authority = Authority(folder / "pki")
+        self._tokens = self._authority.signing_key("service-accounts")
         self.administrator = self._authority.issue("rehearsal-admin", ADMINISTRATORS)
         self.url = f"https://127.0.0.1:{ports.api_server}"
         self.kubeconfig = self._kubeconfig("kubeconfig", self.administrator)
@@ -84,7 +81,6 @@ class Servers:
     def api_server(self) -> list[str]:
         """The API, with the admission that is on by default and mutating policies in CEL, beta in 1.34."""
         pair = self._authority.issue("kube-apiserver", ADMINISTRATORS)
-        tokens = self._authority.signing_key("service-accounts")
         return _command(
             self._programs.api_server,
             {
@@ -104,8 +100,8 @@ class Servers:
                 "kubelet-certificate-authority": self.authority,
                 "kubelet-preferred-address-types": "InternalDNS",  # the nodes' InternalIP is made up
                 "service-account-issuer": "https://kubernetes.default.svc",
-                "service-account-key-file": tokens.certificate,
-                "service-account-signing-key-file": tokens.key,
+                "service-account-key-file": self._tokens.certificate,
+                "service-account-signing-key-file": self._tokens.key,
                 "service-cluster-ip-range": SERVICE_ADDRESSES,
                 "endpoint-reconciler-type": "none",  # a loopback address is no endpoint for pods
                 "feature-gates": "MutatingAdmissionPolicy=true",
@@ -116,16 +112,15 @@ class Servers:
         )
 
     def controller_manager(self) -> list[str]:
-        """All controllers, as one administrator. Must be called after `api_server`, whose tokens it signs."""
+        """All controllers, as one administrator: service accounts would have to be given tokens first."""
         return _command(
             self._programs.controller_manager,
             {
                 "kubeconfig": self._client("kube-controller-manager", ADMINISTRATORS),
                 "leader-elect": "false",
                 "secure-port": "0",
-                "controllers": ",".join(["*", *(f"-{name}" for name in UNUSED_CONTROLLERS)]),
                 "root-ca-file": self.authority,
-                "service-account-private-key-file": self._folder / "pki" / "service-accounts.key",
+                "service-account-private-key-file": self._tokens.key,
                 # Of a simulated machine only this computer can be slow.
                 "node-monitor-grace-period": "10m",
                 "profiling": "false",
