@@ -166,6 +166,15 @@ def test_init_container_in_trouble_keeps_the_others_from_starting(room: Room) ->
     assert condition(status, "Initialized")[0] == "False"
 
 
+def test_native_sidecar_runs_beside_the_container(room: Room) -> None:
+    """An init container that is to be restarted always keeps nobody from starting, and goes on running."""
+    sidecar = {"name": "proxy", "image": "shop/proxy:1", "restartPolicy": "Always"}
+    made = room.deploy("web", pod={"initContainers": [sidecar]})
+    room.until(lambda: room.is_available(made))
+    (status,) = room.pods()[0]["status"]["initContainerStatuses"]
+    assert (status["ready"], list(status["state"])) == (True, ["running"])
+
+
 def test_start_is_told_as_a_kubelet_does(room: Room) -> None:
     """A pod that starts leaves the three usual events."""
     made = room.deploy("web")

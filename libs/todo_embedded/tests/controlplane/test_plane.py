@@ -30,7 +30,8 @@ TAINTED = Node(
     labels={"pool": "batch"},
     taints=({"key": "batch", "value": "yes", "effect": "NoSchedule"},),
 )
-SEEN_THERE = occupant("loki-0", {"cpu": "1"}, node="twin-1", namespace="default")
+LOGGING = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "logging"}}
+SEEN_THERE = (LOGGING, occupant("loki-0", {"cpu": "1"}, node="twin-1", namespace="logging"))
 
 
 def test_plane_begins_with_ready_nodes_and_what_the_provider_runs(plane: Plane) -> None:
@@ -98,7 +99,7 @@ def processes_of(folder: Path) -> set[int]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /proc")
 def test_nothing_is_left_after_the_block(tmp_path: Path, survivors: Callable[..., set[int]]) -> None:
     """No process, no port and no file; the machines were those that were described."""
-    with control_plane(tmp_path, nodes=[TAINTED], workloads=[SEEN_THERE]) as plane:
+    with control_plane(tmp_path, nodes=[TAINTED], workloads=SEEN_THERE) as plane:
         node = plane.api.read("api/v1/nodes/twin-1")
         pids = processes_of(tmp_path)
         url = plane.url

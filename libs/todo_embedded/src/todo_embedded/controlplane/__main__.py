@@ -4,31 +4,29 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from todo_embedded.controlplane.definitions import install_definitions
 from todo_embedded.controlplane.plane import control_plane
-from todo_embedded.controlplane.programs import programs
 from todo_embedded.controlplane.sidecars import inject_sidecars
 from todo_embedded.errors import EmbeddedError
 
 
 def main() -> None:
-    """Boot, say where the kubeconfig is and how long it took, and wait."""
+    """Boot, say how long it took and where the kubeconfig is, and wait."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="todo-plane-") as folder:
-        programs(progress=_tell)
-        began = time.monotonic()
-        with control_plane(Path(folder)) as plane:
-            booted = time.monotonic()
-            install_definitions(plane.api, progress=_tell)
-            inject_sidecars(plane.api)
-            _tell(f"Ready after {booted - began:.1f} s; Ctrl-C ends it")
-            sys.stdout.write(f"export KUBECONFIG={plane.kubeconfig}\n")
-            sys.stdout.flush()
-            threading.Event().wait()
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="todo-plane-") as folder,
+        control_plane(Path(folder), progress=_tell) as plane,
+    ):
+        install_definitions(plane.api, progress=_tell)
+        inject_sidecars(plane.api)
+        _tell("It serves until Ctrl-C; in another terminal:")
+        sys.stdout.write(f"export KUBECONFIG={plane.kubeconfig}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
 
 
 def _tell(message: str) -> None:

@@ -3,9 +3,11 @@
 import signal
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from todo_embedded.controlplane.api import Api, Manifest, location
@@ -18,7 +20,7 @@ from todo_embedded.process import ServerProcess
 from todo_embedded.tools import Progress, ignore_progress
 
 START_TIMEOUT_SECONDS = 60
-DEFAULT_ACCOUNT = "api/v1/namespaces/default/serviceaccounts/default"
+NOT_READY = "node.kubernetes.io/not-ready"
 
 OnLine = Callable[[str, str], None]
 
@@ -44,13 +46,14 @@ def control_plane(
     on_line: OnLine | None = None,
     progress: Progress = ignore_progress,
 ) -> Iterator[Plane]:
-    """Run a control plane on free ports of 127.0.0.1, whose state lies in `folder` while the block runs.
+    """Run a control plane on free ports of 127.0.0.1; its state lies in `folder`, which exists, meanwhile.
 
     When the block begins all `nodes` are Ready, and all `workloads` available: what others run there, as
     objects in the order in which to create them. `image_check` is explained in `Fates`. `on_line` is called
     from reader threads with the name of a program and a line it wrote. Raises EmbeddedError.
     """
     commands = programs(progress=progress)
+    began = time.monotonic()
     with ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plane-", dir=folder)))
         ports = Ports.free()
@@ -63,11 +66,14 @@ def control_plane(
                 ServerProcess(name, command, on_line=listener, stop_signal=signal.SIGKILL)
             )
 
+        def wait_for(process: ServerProcess, is_ready: Callable[[], bool]) -> None:
+            process.wait_until_ready(is_ready, timeout_seconds=START_TIMEOUT_SECONDS)
+
         etcd = run("etcd", servers.etcd())
-        etcd.wait_until_ready(lambda: _listens(ports.etcd), timeout_seconds=START_TIMEOUT_SECONDS)
+        wait_for(etcd, lambda: _listens(ports.etcd))
         api_server = run("kube-apiserver", servers.api_server())
         api = stack.enter_context(Api(servers.url, authority=servers.authority, user=servers.administrator))
-        api_server.wait_until_ready(api.is_ready, timeout_seconds=START_TIMEOUT_SECONDS)
+        wait_for(api_server, api.is_ready)
         controllers = run("kube-controller-manager", servers.controller_manager())
         scheduler = run("kube-scheduler", servers.scheduler())
         kwok = run("kwok", servers.kwok(write_stages(state / "kwok.yaml", pace)))
@@ -75,15 +81,13 @@ def control_plane(
         for number, node in enumerate(nodes, start=1):
             api.create(node.manifest(number, ports.kubelets))
         for workload in workloads:
+            if workload["kind"] == "Pod":  # the one kind that is refused before its namespace has its account
+                wait_for(controllers, partial(_has_account, api, workload["metadata"]["namespace"]))
             api.create(workload)
-        controllers.wait_until_ready(
-            lambda: api.read(DEFAULT_ACCOUNT) is not None, timeout_seconds=START_TIMEOUT_SECONDS
-        )
-        kwok.wait_until_ready(lambda: _are_ready(api), timeout_seconds=START_TIMEOUT_SECONDS)
-        scheduler.wait_until_ready(
-            lambda: all(_is_available(api, workload) for workload in workloads),
-            timeout_seconds=START_TIMEOUT_SECONDS,
-        )
+        wait_for(controllers, partial(_has_account, api, "default"))
+        wait_for(kwok, lambda: _are_ready(api))
+        wait_for(scheduler, lambda: all(_is_available(api, workload) for workload in workloads))
+        progress(f"The control plane is ready after {time.monotonic() - began:.1f} s")
         yield Plane(kubeconfig=servers.kubeconfig, url=servers.url, api=api, fates=fates)
 
 
@@ -95,15 +99,15 @@ def _listens(port: int) -> bool:
         return False
 
 
+def _has_account(api: Api, namespace: str) -> bool:
+    return api.read(f"api/v1/namespaces/{namespace}/serviceaccounts/default") is not None
+
+
 def _are_ready(api: Api) -> bool:
     """Tell whether all nodes are Ready and take pods, whatever taints of their own they have."""
     return all(
-        any(
-            one["type"] == "Ready" and one["status"] == "True" for one in node["status"].get("conditions", [])
-        )
-        and not any(
-            one["key"].startswith("node.kubernetes.io/not-ready") for one in node["spec"].get("taints", [])
-        )
+        any((one["type"], one["status"]) == ("Ready", "True") for one in node["status"].get("conditions", []))
+        and all(one["key"] != NOT_READY for one in node["spec"].get("taints", []))
         for node in api.items("api/v1/nodes")
     )
 
