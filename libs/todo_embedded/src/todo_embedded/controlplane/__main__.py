@@ -1,0 +1,40 @@
+"""Runs a control plane to look at, until Ctrl-C: `python -m todo_embedded.controlplane`."""
+
+import signal
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from todo_embedded.controlplane.definitions import install_definitions
+from todo_embedded.controlplane.plane import control_plane
+from todo_embedded.controlplane.sidecars import inject_sidecars
+from todo_embedded.errors import EmbeddedError
+
+
+def main() -> None:
+    """Boot, say how long it took and where the kubeconfig is, and wait."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="todo-plane-") as folder,
+        control_plane(Path(folder), progress=_tell) as plane,
+    ):
+        install_definitions(plane.api, progress=_tell)
+        inject_sidecars(plane.api)
+        _tell("It serves until Ctrl-C; in another terminal:")
+        sys.stdout.write(f"export KUBECONFIG={plane.kubeconfig}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"{message}\n")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except EmbeddedError as error:
+        sys.exit(str(error))

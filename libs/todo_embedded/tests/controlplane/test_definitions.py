@@ -1,0 +1,52 @@
+"""The kinds of Dapr, cert-manager and the Prometheus operator are known, and their schemas hold."""
+
+from typing import Any
+
+import pytest
+
+from todo_embedded.errors import ApiError
+
+from .room import Room
+
+COMPONENT = ("Component", "dapr.io/v1alpha1", {"type": "pubsub.redis", "version": "v1", "metadata": []})
+CERTIFICATE = (
+    "Certificate",
+    "cert-manager.io/v1",
+    {"secretName": "tls", "dnsNames": ["shop.example"], "issuerRef": {"name": "ca"}},
+)
+SERVICE_MONITOR = (
+    "ServiceMonitor",
+    "monitoring.coreos.com/v1",
+    {"selector": {"matchLabels": {"app": "web"}}, "endpoints": [{"port": "http"}]},
+)
+RULES = (
+    "PrometheusRule",
+    "monitoring.coreos.com/v1",
+    {"groups": [{"name": "web", "rules": [{"alert": "Down", "expr": "up == 0", "for": "5m"}]}]},
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "spec"),
+    [COMPONENT, CERTIFICATE, SERVICE_MONITOR, RULES],
+    ids=lambda value: str(value)[:20],
+)
+def test_right_object_is_accepted(room: Room, kind: str, version: str, spec: dict[str, Any]) -> None:
+    """One of each operator's kinds is stored as it was given."""
+    assert room.make(kind, "one", api_version=version, spec=spec)["spec"] == spec
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "spec", "why"),
+    [
+        (*COMPONENT[:2], {"version": "v1", "metadata": []}, r"spec\.type: Required value"),
+        (*CERTIFICATE[:2], {"dnsNames": ["shop.example"]}, r"spec\.secretName: Required value"),
+        (*SERVICE_MONITOR[:2], {"endpoints": []}, r"spec\.selector: Required value"),
+        (*RULES[:2], {"groups": [{"name": "web", "rules": [{"alert": "Down"}]}]}, r"expr: Required value"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_wrong_object_is_refused(room: Room, kind: str, version: str, spec: dict[str, Any], why: str) -> None:
+    """What lacks a required field is refused with the field's name."""
+    with pytest.raises(ApiError, match=why):
+        room.make(kind, "one", api_version=version, spec=spec)
