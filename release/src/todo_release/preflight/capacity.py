@@ -1,0 +1,498 @@
+"""The nodes and the quota have room for the release's peak, and where not: what would help, tried out.
+
+Workloads whose pod template is what Helm deployed last do not roll and need nothing more. The arithmetic is
+in `todo_release.capacity` and `todo_release.surge`; this module reads the picture into it and words the
+outcome.
+"""
+
+import math
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from todo_release.capacity import Amount, Node, Quota, Room, Shape
+from todo_release.preflight import shapes
+from todo_release.preflight.check import Check
+from todo_release.preflight.finding import Finding, Findings, error, warning
+from todo_release.preflight.manifest import PodTemplate, Rendered
+from todo_release.preflight.picture import (
+    DEPLOYMENTS,
+    LIMIT_RANGES,
+    NODES,
+    PODS,
+    PRIORITY_CLASSES,
+    QUOTAS,
+    Picture,
+)
+from todo_release.preflight.quantities import parse
+from todo_release.report.table import Table
+from todo_release.selectors import selects
+from todo_release.surge import Change, Play, play
+
+HOSTNAME = "kubernetes.io/hostname"
+LEAST = Amount(10, 16 * 2**20)  # a request below this is no size, it is a way to say nothing
+MORE_NODES = 3
+NAMED = 3
+Placed = tuple[str, Shape, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The room as it is now, what a release rolls in it, and the Jobs that must run before it."""
+
+    room: Room
+    changes: tuple[Change, ...]
+    hooks: tuple[Change, ...]
+
+
+def stage(picture: Picture) -> Stage:
+    """Read the picture.
+
+    Raises:
+        UnreadError: nodes, pods, quotas, limits or priorities could not be read.
+    """
+    ranges = picture.own(LIMIT_RANGES)
+    priorities = {one["metadata"]["name"]: one for one in picture.own(PRIORITY_CLASSES)}
+    placed = [
+        (one["spec"]["nodeName"], shapes.live(one), one) for one in picture.all(PODS) if shapes.runs(one)
+    ]
+    nodes = [shapes.node(one) for one in picture.all(NODES)]
+    quota = shapes.quota(picture.own(QUOTAS), picture.namespace)
+    changes: list[Change] = []
+    hooks: list[Change] = []
+    for template in picture.manifest.pods():
+        shape = shapes.planned(template, picture.namespace, ranges, priorities)
+        if template.owner.kind == "Job" and template.owner.hooks:
+            hooks.append(_alone(template.owner, shape))
+        else:
+            changes += _changes(picture, template, shape, placed, nodes)
+    room = Room(nodes, [(name, pod) for name, pod, _ in placed], quota)
+    return Stage(room, tuple(changes), tuple(hooks))
+
+
+def table(picture: Picture) -> Table:
+    """What each node can give, what its pods ask for now, and what they ask for at the release's peak.
+
+    Raises:
+        UnreadError: as `stage`.
+    """
+    setting = stage(picture)
+    peak = play(setting.room, setting.changes).peak
+    rows = []
+    for name, node in setting.room.nodes.items():
+        now, then, whole = setting.room.used(name), peak.used(name), node.allocatable
+        rows.append(
+            (
+                name + (" (cordoned)" if node.is_cordoned else ""),
+                _cpu(whole.cpu),
+                _cpu(now.cpu),
+                f"{_cpu(then.cpu)} {_share(then.cpu, whole.cpu)}",
+                _memory(whole.memory),
+                _memory(now.memory),
+                f"{_memory(then.memory)} {_share(then.memory, whole.memory)}",
+            )
+        )
+    columns = ("node", "cpu", "cpu used", "cpu at the peak", "memory", "memory used", "memory at the peak")
+    return Table(
+        f"Requests on the nodes, rolling {picture.version} in {picture.environment}", columns, tuple(rows)
+    )
+
+
+def _alone(owner: Rendered, shape: Shape) -> Change:
+    return Change(name=owner.subject, shape=shape, desired=int(owner.spec.get("parallelism", 1)))
+
+
+def _changes(
+    picture: Picture, template: PodTemplate, shape: Shape, placed: Sequence[Placed], nodes: Sequence[Node]
+) -> Iterator[Change]:
+    """How one workload rolls; nothing for what makes no pods in a release."""
+    owner = template.owner
+    if owner.kind in {"CronJob", "ReplicaSet"} or (owner.kind == "Job" and picture.live_of(owner)):
+        return
+    selector = owner.spec.get("selector") if owner.kind != "Job" else None
+    current = [
+        (name, pod)
+        for name, pod, _ in placed
+        if pod.namespace == picture.namespace and selects(selector, pod.labels)
+    ]
+    is_same = _is_unchanged(picture, template)
+    kept, old = (len(current), ()) if is_same else (0, tuple(current))
+    if owner.kind == "DaemonSet":
+        if not is_same:
+            for node in nodes:
+                only = replace(shape, only_node=node.name)
+                if Room([node]).open_to(only):
+                    here = tuple(one for one in old if one[0] == node.name)
+                    yield Change(name=owner.subject, shape=only, desired=1, unavailable=1, old=here)
+        return
+    desired = _desired(picture, owner)
+    surge, unavailable = _rolling(owner, desired)
+    yield Change(
+        name=owner.subject,
+        shape=shape,
+        desired=desired,
+        surge=surge,
+        unavailable=unavailable,
+        kept=kept,
+        old=old,
+    )
+
+
+def _is_unchanged(picture: Picture, template: PodTemplate) -> bool:
+    last = picture.live.last_manifest
+    before = last.find(template.owner.kind, template.owner.name) if last else None
+    if before is None or picture.live_of(template.owner) is None:
+        return False
+    value: Any = before.body
+    for part in template.field:
+        value = value[part]
+    return bool(value == template.body)
+
+
+def _desired(picture: Picture, owner: Rendered) -> int:
+    if owner.kind in {"Job", "Pod"}:
+        return int(owner.spec.get("parallelism", 1))
+    if "replicas" in owner.spec:
+        return int(owner.spec["replicas"])
+    live = picture.live_of(owner)
+    if live:
+        return int(live["spec"].get("replicas", 1))
+    scaler = _scaler(picture, owner)
+    return int(scaler.spec.get("minReplicas", 1)) if scaler else 1
+
+
+def _scaler(picture: Picture, owner: Rendered) -> Rendered | None:
+    for one in picture.manifest.of_kind("HorizontalPodAutoscaler"):
+        target = one.spec["scaleTargetRef"]
+        if (target["kind"], target["name"]) == (owner.kind, owner.name):
+            return one
+    return None
+
+
+def _rolling(owner: Rendered, desired: int) -> tuple[int, int]:
+    """How many pods may be too many and how many too few while a workload rolls."""
+    if owner.kind == "StatefulSet":
+        return 0, 1
+    strategy = owner.spec.get("strategy") or {}
+    if owner.kind != "Deployment" or strategy.get("type") == "Recreate":
+        return 0, desired
+    rule = strategy.get("rollingUpdate") or {}
+    surge = _count(rule.get("maxSurge", "25%"), desired, math.ceil)
+    unavailable = _count(rule.get("maxUnavailable", "25%"), desired, math.floor)
+    return surge, unavailable or (0 if surge else 1)
+
+
+def _count(value: Any, desired: int, rounded: Any) -> int:
+    text = str(value)
+    return int(rounded(desired * int(text[:-1]) / 100)) if text.endswith("%") else int(text)
+
+
+def _has_room(picture: Picture) -> Findings:
+    setting = stage(picture)
+    if not setting.room.nodes:
+        yield error("Cluster", "The cluster has no nodes.", "Add a node pool.")
+        return
+    yield from _hooks(picture, setting)
+    yield from _rollout(picture, setting)
+    yield from _autoscalers(picture, setting)
+
+
+def _rollout(picture: Picture, setting: Stage) -> Findings:
+    """The rolling update comes to an end: at once, in turns, with an autoscaler's nodes, or not at all."""
+    tight = play(setting.room, setting.changes)
+    if tight.stuck:
+        yield from _stuck(picture, setting, tight)
+        return
+    loose = play(setting.room, setting.changes, "spread")
+    names = _short({change.name for change in (loose.stuck or loose.waiting)})
+    if loose.stuck:
+        yield warning(
+            loose.stuck[0].name,
+            f"There is room for {names} only if the scheduler packs the nodes tightly, which by default it "
+            "does not.",
+            "Add a node, or lower requests.",
+        )
+    elif loose.waiting:
+        yield warning(
+            loose.waiting[0].name,
+            f"Not all workloads can roll at once: {names} must wait until others have let go of their old "
+            "pods.",
+            "The rollout takes longer; add a node or lower requests if that is too long.",
+        )
+    victims = _short({f"{pod.namespace}/{pod.owner}" for pod in loose.victims})
+    if victims:
+        yield warning(
+            f"Namespace/{picture.namespace}",
+            f"The scheduler will push out pods of lower priority to make room: {victims}.",
+            "Add a node if those must go on running.",
+        )
+
+
+def _stuck(picture: Picture, setting: Stage, played: Play) -> Iterator[Finding]:
+    growth = (picture.config.preflight.max_nodes or 0) - len(setting.room.nodes)
+    for more in range(1, growth + 1):
+        if not play(_grown(setting.room, more), setting.changes).stuck:
+            yield warning(
+                played.stuck[0].name,
+                f"{_lack(played.end, played.stuck[0])}: the autoscaler must add {_nodes(more)}, which "
+                "takes minutes.",
+                "Add it beforehand if the rollout should not wait.",
+            )
+            return
+    remedies = _remedies(setting, played)
+    for change in played.stuck:
+        own = [text.format(**_offer(played.end, change)) for text in remedies]
+        advice = ", or ".join([", ".join(own[:-1]), own[-1]] if len(own) > 1 else own)
+        helps = (
+            advice[:1].upper() + advice[1:]
+            if advice
+            else "No single change helps: lower several requests, or take larger nodes"
+        )
+        yield error(change.name, f"{_lack(played.end, change)}.", f"{helps}.", _field(picture, change))
+
+
+def _remedies(setting: Stage, played: Play) -> list[str]:
+    """What would let the whole release come to its end, each tried out on all that are stuck."""
+    stuck = {change.name for change in played.stuck}
+
+    def ends(room: Room, change_of: Any) -> bool:
+        tried = [change_of(one) if one.name in stuck else one for one in setting.changes]
+        return not play(room, tried).stuck
+
+    def without_surge(change: Change) -> Change:
+        return replace(change, surge=0, unavailable=max(change.unavailable, 1))
+
+    def smaller(change: Change) -> Change:
+        return replace(change, shape=replace(change.shape, request=_affordable(played.end, change)))
+
+    found = []
+    if any(change.surge for change in played.stuck) and ends(setting.room, without_surge):
+        found.append("set maxSurge 0 and maxUnavailable 1")
+    can_shrink = all(LEAST.fits_in(_affordable(played.end, one)) for one in played.stuck)
+    if can_shrink and ends(setting.room, smaller):
+        found.append("lower its request to {affordable}")
+    for more in range(1, MORE_NODES + 1):
+        if ends(_grown(setting.room, more), lambda change: change):
+            found.append(f"add {_nodes(more)}")
+            break
+    if setting.room.quota and any(
+        played.end.quota.lacks(one.shape) for one in played.stuck if played.end.quota
+    ):
+        unbounded = setting.room.copy()
+        unbounded.quota = None
+        if ends(unbounded, lambda change: change):
+            found.append("raise the quota")
+    return found
+
+
+def _grown(room: Room, more: int) -> Room:
+    """The room with more nodes like its largest one that takes pods, each with the daemons that all nodes
+    have.
+    """
+    usable = [node for node in room.nodes.values() if not node.is_cordoned] or list(room.nodes.values())
+    model = max(usable, key=lambda node: (node.allocatable.cpu, node.allocatable.memory))
+    daemons = [pod for pod in room.pods_on(model.name) if pod.owner.startswith("DaemonSet/")]
+    extra = []
+    for number in range(1, more + 1):
+        name = f"new-{number}"
+        extra.append((replace(model, name=name, labels={**model.labels, HOSTNAME: name}), daemons))
+    return room.copy(extra)
+
+
+def _affordable(room: Room, change: Change) -> Amount:
+    """What the best node open to a workload, and the quota, could give one more of its pods."""
+    best = _best(room, change.shape)
+    free = room.free(best.name) if best else Amount()
+    wanted = change.shape.request
+    found = Amount(min(wanted.cpu, free.cpu // 10 * 10), min(wanted.memory, free.memory // 2**20 * 2**20))
+    left = room.quota.left if room.quota else {}
+    return Amount(
+        min(found.cpu, left.get("requests.cpu", found.cpu)),
+        min(found.memory, left.get("requests.memory", found.memory)),
+    )
+
+
+def _best(room: Room, shape: Shape) -> Node | None:
+    def worst_share(node: Node) -> float:
+        free, wanted = room.free(node.name), shape.request
+        return min(free.cpu / max(wanted.cpu, 1), free.memory / max(wanted.memory, 1))
+
+    return max(room.open_to(shape), key=worst_share, default=None)
+
+
+def _offer(room: Room, change: Change) -> dict[str, str]:
+    wanted, could = change.shape.request, _affordable(room, change)
+    parts = [_cpu(could.cpu)] if could.cpu < wanted.cpu else []
+    parts += [_memory(could.memory)] if could.memory < wanted.memory else []
+    return {"affordable": " and ".join(parts)}
+
+
+def _lack(room: Room, change: Change) -> str:
+    """What one more pod of a workload needs and does not find."""
+    shape, name = change.shape, change.name.partition("/")[2]
+    lacking = room.quota.lacks(shape) if room.quota else None
+    if lacking and room.quota:
+        return f"{name} needs {_needs(shape)}, the quota has {_quota_left(room.quota, lacking)} left"
+    best = _best(room, shape)
+    if best is None:
+        reasons = {one.name: room.refusal(shape, one) for one in room.nodes.values()}
+        told = "; ".join(f"{node} {reason}" for node, reason in list(reasons.items())[:NAMED])
+        return f"{name} finds no node that is open to it: {told}"
+    free, wanted = room.free(best.name), shape.request
+    short = []
+    if wanted.cpu > free.cpu:
+        short.append((_cpu(wanted.cpu), f"{_cpu(max(free.cpu, 0))}"))
+    if wanted.memory > free.memory:
+        short.append((_memory(wanted.memory), _memory(max(free.memory, 0))))
+    if not short:
+        return f"{name} finds no place: {best.name} runs all the {best.pods} pods that it may"
+    needs, has = (" and ".join(pair) for pair in zip(*short, strict=True))
+    return f"{name} needs {needs}, the best node ({best.name}) has {has}"
+
+
+def _needs(shape: Shape) -> str:
+    return f"{_cpu(shape.request.cpu)} and {_memory(shape.request.memory)}"
+
+
+def _quota_left(quota: Quota, key: str) -> str:
+    left = max(quota.left[key], 0)
+    shown = f"{left}" if key == "pods" else _cpu(left) if key.endswith("cpu") else _memory(left)
+    return f"{shown} of {key}"
+
+
+def _hooks(picture: Picture, setting: Stage) -> Findings:
+    """Helm runs its hooks one after the other, before it changes anything."""
+    for hook in setting.hooks:
+        played = play(setting.room, [hook])
+        if played.stuck:
+            offer = _offer(played.end, hook)["affordable"]
+            advice = (
+                f"Lower its request to {offer}"
+                if LEAST.fits_in(_affordable(played.end, hook))
+                else "Free that room"
+            )
+            yield error(
+                hook.name,
+                f"{_lack(played.end, hook)}, so the hook never starts and the release ends there.",
+                f"{advice}, or add a node.",
+                _field(picture, hook),
+            )
+
+
+def _autoscalers(picture: Picture, setting: Stage) -> Findings:
+    """Not at the release, but at the first busy hour after it."""
+    played = play(setting.room, setting.changes)
+    if played.stuck:
+        return
+    growth = max(0, (picture.config.preflight.max_nodes or 0) - len(setting.room.nodes))
+    room = _grown(played.end, growth)
+    homeless: dict[str, int] = {}
+    wanted = 0
+    for change in setting.changes:
+        owner = picture.manifest.find(*change.name.split("/"))
+        scaler = _scaler(picture, owner) if owner else None
+        for _ in range(int(scaler.spec["maxReplicas"]) - change.desired if scaler else 0):
+            wanted += 1
+            if room.place(change.shape) is None:
+                homeless[change.name] = homeless.get(change.name, 0) + 1
+    if homeless:
+        which = ", ".join(f"{name.partition('/')[2]} {count}" for name, count in homeless.items())
+        yield warning(
+            f"Namespace/{picture.namespace}",
+            f"At their most the autoscalers want {wanted} pods more, and {sum(homeless.values())} find no "
+            f"place ({which}).",
+            "Add nodes before a busy time, lower maxReplicas, or name preflight.max_nodes if the pool "
+            "grows by itself.",
+        )
+
+
+def _limits_allow(picture: Picture) -> Findings:
+    """What admission refuses whatever the room: limits out of a LimitRange, or missing where a quota counts
+    them.
+    """
+    ranges = picture.own(LIMIT_RANGES)
+    counted = {
+        shapes.ALIASES.get(key, key) for one in picture.own(QUOTAS) for key in one["spec"].get("hard", {})
+    }
+    for template in picture.manifest.pods():
+        spec = shapes.admitted(template, ranges)
+        for container in (*spec["initContainers"], *spec["containers"]):
+            field = (*template.field, "spec", "containers")
+            name, resources = container["name"], container["resources"]
+            for part in ("requests", "limits"):
+                missing = [
+                    one
+                    for one in ("cpu", "memory")
+                    if f"{part}.{one}" in counted and one not in resources[part]
+                ]
+                if missing:
+                    yield error(
+                        template.owner.subject,
+                        f"Container {name} has no {part} of {' and '.join(missing)}, which the namespace's "
+                        "quota counts:"
+                        " its pods are refused.",
+                        "Set it in the values, or give the namespace a LimitRange with defaults.",
+                        field,
+                    )
+            for rule in (
+                rule for one in ranges for rule in one["spec"]["limits"] if rule["type"] == "Container"
+            ):
+                yield from _out_of_range(template, name, resources, rule, field)
+
+
+def _out_of_range(
+    template: PodTemplate, name: str, resources: Mapping[str, Any], rule: Mapping[str, Any], field: Any
+) -> Iterable[Finding]:
+    for bound, part, is_beyond in (
+        ("max", "limits", operator.gt),
+        ("min", "requests", operator.lt),
+    ):
+        for key, limit in (rule.get(bound) or {}).items():
+            value = resources[part].get(key)
+            if value is not None and is_beyond(parse(value), parse(limit)):
+                yield error(
+                    template.owner.subject,
+                    f"Container {name} has {value} of {key} in its {part}; the LimitRange's {bound} is "
+                    f"{limit}:"
+                    " its pods are refused.",
+                    "Change it in the values, or the LimitRange.",
+                    field,
+                )
+
+
+def _field(picture: Picture, change: Change) -> tuple[str | int, ...]:
+    for template in picture.manifest.pods():
+        if template.owner.subject == change.name:
+            return (*template.field, "spec", "containers", 0, "resources", "requests", "cpu")
+    return ()
+
+
+def _short(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+    return ", ".join(listed[:NAMED]) + more
+
+
+def _nodes(count: int) -> str:
+    return "a node" if count == 1 else f"{count} nodes"
+
+
+def _cpu(value: int) -> str:
+    return f"{value}m"
+
+
+def _memory(value: int) -> str:
+    return f"{value // 2**20}Mi"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"({part * 100 // whole} %)" if whole else ""
+
+
+CHECK = Check(
+    id="capacity",
+    title="the nodes have room",
+    needs=(NODES, PODS, PRIORITY_CLASSES, QUOTAS, LIMIT_RANGES, DEPLOYMENTS),
+    rules=(_has_room, _limits_allow),
+)
