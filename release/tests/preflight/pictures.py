@@ -62,7 +62,7 @@ def picture(
     empty.
     """
     rendered = manifest(*objects)
-    known = {resource: () for resource in checks.needs(rendered)} | dict(lists or {})
+    known = dict.fromkeys(checks.needs(rendered), ()) | dict(lists or {})
     seen = Live(
         lists=known,
         secrets={one.name: one for one in secrets},

@@ -78,7 +78,7 @@ def table(picture: Picture) -> Table:
         UnreadError: as `stage`.
     """
     setting = stage(picture)
-    peak = play(setting.room, setting.changes).peak
+    peak = _played(setting.room, setting.changes).peak
     rows = []
     for name, node in setting.room.nodes.items():
         now, then, whole = setting.room.used(name), peak.used(name), node.allocatable
@@ -200,24 +200,21 @@ def _has_room(picture: Picture) -> Findings:
 
 def _rollout(picture: Picture, setting: Stage) -> Findings:
     """The rolling update comes to an end: at once, in turns, with an autoscaler's nodes, or not at all."""
-    tight = play(setting.room, setting.changes)
-    if tight.stuck:
+    loose = play(setting.room, setting.changes, "spread")
+    if loose.stuck and (tight := play(setting.room, setting.changes, "pack")).stuck:
         yield from _stuck(picture, setting, tight)
         return
-    loose = play(setting.room, setting.changes, "spread")
     names = _short({change.name for change in (loose.stuck or loose.waiting)})
     if loose.stuck:
         yield warning(
             loose.stuck[0].name,
-            f"There is room for {names} only if the scheduler packs the nodes tightly, which by default it "
-            "does not.",
+            f"There is room for {names} only if the scheduler packs the nodes tightly, which it does not.",
             "Add a node, or lower requests.",
         )
     elif loose.waiting:
         yield warning(
             loose.waiting[0].name,
-            f"Not all workloads can roll at once: {names} must wait until others have let go of their old "
-            "pods.",
+            f"Not all workloads can roll at once: {names} must wait until others have let go of old pods.",
             "The rollout takes longer; add a node or lower requests if that is too long.",
         )
     victims = _short({f"{pod.namespace}/{pod.owner}" for pod in loose.victims})
@@ -229,10 +226,16 @@ def _rollout(picture: Picture, setting: Stage) -> Findings:
         )
 
 
+def _played(room: Room, changes: Sequence[Change]) -> Play:
+    """How it goes with the default scheduler, or with one that packs if only that one gets to the end."""
+    loose = play(room, changes, "spread")
+    return loose if not loose.stuck else play(room, changes, "pack")
+
+
 def _stuck(picture: Picture, setting: Stage, played: Play) -> Iterator[Finding]:
     growth = (picture.config.preflight.max_nodes or 0) - len(setting.room.nodes)
     for more in range(1, growth + 1):
-        if not play(_grown(setting.room, more), setting.changes).stuck:
+        if not _played(_grown(setting.room, more), setting.changes).stuck:
             yield warning(
                 played.stuck[0].name,
                 f"{_lack(played.end, played.stuck[0])}: the autoscaler must add {_nodes(more)}, which "
@@ -240,16 +243,22 @@ def _stuck(picture: Picture, setting: Stage, played: Play) -> Iterator[Finding]:
                 "Add it beforehand if the rollout should not wait.",
             )
             return
-    remedies = _remedies(setting, played)
     for change in played.stuck:
-        own = [text.format(**_offer(played.end, change)) for text in remedies]
-        advice = ", or ".join([", ".join(own[:-1]), own[-1]] if len(own) > 1 else own)
-        helps = (
-            advice[:1].upper() + advice[1:]
-            if advice
-            else "No single change helps: lower several requests, or take larger nodes"
+        yield error(
+            change.name,
+            f"{_lack(played.end, change)}.",
+            _advice(setting, played, change),
+            _field(picture, change),
         )
-        yield error(change.name, f"{_lack(played.end, change)}.", f"{helps}.", _field(picture, change))
+
+
+def _advice(setting: Stage, played: Play, change: Change) -> str:
+    """What would help one of the workloads that are stuck, in a sentence."""
+    own = [text.format(**_offer(played.end, change)) for text in _remedies(setting, played)]
+    if not own:
+        return "No single change helps: lower several requests, or take larger nodes."
+    advice = ", or ".join([", ".join(own[:-1]), own[-1]] if len(own) > 1 else own)
+    return f"{advice[:1].upper()}{advice[1:]}."
 
 
 def _remedies(setting: Stage, played: Play) -> list[str]:
@@ -258,7 +267,7 @@ def _remedies(setting: Stage, played: Play) -> list[str]:
 
     def ends(room: Room, change_of: Any) -> bool:
         tried = [change_of(one) if one.name in stuck else one for one in setting.changes]
-        return not play(room, tried).stuck
+        return not _played(room, tried).stuck
 
     def without_surge(change: Change) -> Change:
         return replace(change, surge=0, unavailable=max(change.unavailable, 1))
@@ -269,8 +278,7 @@ def _remedies(setting: Stage, played: Play) -> list[str]:
     found = []
     if any(change.surge for change in played.stuck) and ends(setting.room, without_surge):
         found.append("set maxSurge 0 and maxUnavailable 1")
-    can_shrink = all(LEAST.fits_in(_affordable(played.end, one)) for one in played.stuck)
-    if can_shrink and ends(setting.room, smaller):
+    if all(_is_a_size(played.end, one) for one in played.stuck) and ends(setting.room, smaller):
         found.append("lower its request to {affordable}")
     for more in range(1, MORE_NODES + 1):
         if ends(_grown(setting.room, more), lambda change: change):
@@ -310,6 +318,14 @@ def _affordable(room: Room, change: Change) -> Amount:
     return Amount(
         min(found.cpu, left.get("requests.cpu", found.cpu)),
         min(found.memory, left.get("requests.memory", found.memory)),
+    )
+
+
+def _is_a_size(room: Room, change: Change) -> bool:
+    """Whether what a workload could have is worth asking for."""
+    wanted, could = change.shape.request, _affordable(room, change)
+    return (could.cpu >= LEAST.cpu or could.cpu == wanted.cpu) and (
+        could.memory >= LEAST.memory or could.memory == wanted.memory
     )
 
 
@@ -364,25 +380,19 @@ def _quota_left(quota: Quota, key: str) -> str:
 def _hooks(picture: Picture, setting: Stage) -> Findings:
     """Helm runs its hooks one after the other, before it changes anything."""
     for hook in setting.hooks:
-        played = play(setting.room, [hook])
+        played = _played(setting.room, [hook])
         if played.stuck:
-            offer = _offer(played.end, hook)["affordable"]
-            advice = (
-                f"Lower its request to {offer}"
-                if LEAST.fits_in(_affordable(played.end, hook))
-                else "Free that room"
-            )
             yield error(
                 hook.name,
-                f"{_lack(played.end, hook)}, so the hook never starts and the release ends there.",
-                f"{advice}, or add a node.",
+                f"{_lack(played.end, hook)}: the hook never starts and the release ends there.",
+                _advice(Stage(setting.room, (hook,), ()), played, hook),
                 _field(picture, hook),
             )
 
 
 def _autoscalers(picture: Picture, setting: Stage) -> Findings:
     """Not at the release, but at the first busy hour after it."""
-    played = play(setting.room, setting.changes)
+    played = _played(setting.room, setting.changes)
     if played.stuck:
         return
     growth = max(0, (picture.config.preflight.max_nodes or 0) - len(setting.room.nodes))
@@ -453,8 +463,7 @@ def _out_of_range(
             if value is not None and is_beyond(parse(value), parse(limit)):
                 yield error(
                     template.owner.subject,
-                    f"Container {name} has {value} of {key} in its {part}; the LimitRange's {bound} is "
-                    f"{limit}:"
+                    f"Container {name} has {part} of {value} {key}, the LimitRange's {bound} is {limit}:"
                     " its pods are refused.",
                     "Change it in the values, or the LimitRange.",
                     field,

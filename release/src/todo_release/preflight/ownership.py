@@ -71,6 +71,8 @@ def is_same(live: Any, wanted: Any) -> bool:
     """Whether two values mean the same to Kubernetes: `1000m` is `1`, and what is not asked for is not
     compared.
     """
+    if not live and not wanted:
+        return True
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(
             is_same(live.get(key), inner) for key, inner in wanted.items()
@@ -81,7 +83,7 @@ def is_same(live: Any, wanted: Any) -> bool:
             and len(live) == len(wanted)
             and all(is_same(one, other) for one, other in zip(live, wanted, strict=True))
         )
-    return live == wanted or (not live and not wanted) or _quantity(live) == _quantity(wanted)
+    return live == wanted or _quantity(live) == _quantity(wanted)
 
 
 def _quantity(value: Any) -> Any:

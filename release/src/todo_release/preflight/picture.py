@@ -58,6 +58,7 @@ JOBS = Resource("apis/batch/v1", "jobs")
 AUTOSCALERS = Resource("apis/autoscaling/v2", "horizontalpodautoscalers")
 CERTIFICATES = Resource("apis/cert-manager.io/v1", "certificates")
 ISSUERS = Resource("apis/cert-manager.io/v1", "issuers")
+CONFIGURATIONS = Resource("apis/dapr.io/v1alpha1", "configurations")
 EVERYWHERE = (
     NODES, PODS, SERVICES, INGRESSES, INGRESS_CLASSES, STORAGE_CLASSES, PRIORITY_CLASSES, CLUSTER_ISSUERS,
     MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS,

@@ -17,6 +17,7 @@ from todo_release.preflight.manifest import DAPR, Manifest, PodTemplate, Rendere
 from todo_release.preflight.picture import (
     CLUSTER_ISSUERS,
     CONFIG_MAPS,
+    CONFIGURATIONS,
     INGRESS_CLASSES,
     ISSUERS,
     PRIORITY_CLASSES,
@@ -189,8 +190,7 @@ def _named_exist(picture: Picture) -> Findings:
         configuration = template.annotations.get(f"{DAPR}config")
         if template.has_sidecar and configuration:
             made = picture.manifest.find("Configuration", configuration)
-            configurations = Resource("apis/dapr.io/v1alpha1", "configurations")
-            if made is None and picture.find(configurations, configuration) is None:
+            if made is None and picture.find(CONFIGURATIONS, configuration) is None:
                 yield error(
                     template.owner.subject,
                     f"Its sidecar is to read Configuration {configuration}, which does not exist: daprd "
@@ -355,7 +355,7 @@ CHECK = Check(
     title="what is referred to exists",
     needs=(
         SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS, VOLUME_CLAIMS, PRIORITY_CLASSES, STORAGE_CLASSES,
-        INGRESS_CLASSES, CLUSTER_ISSUERS, ISSUERS,
+        INGRESS_CLASSES, CLUSTER_ISSUERS, ISSUERS, CONFIGURATIONS,
     ),
     rules=(
         _namespace_exists, _keys_exist, _named_exist, _priorities_exist, _pull_secrets_cover,
