@@ -83,7 +83,7 @@ def is_same(live: Any, wanted: Any) -> bool:
             and len(live) == len(wanted)
             and all(is_same(one, other) for one, other in zip(live, wanted, strict=True))
         )
-    return live == wanted or _quantity(live) == _quantity(wanted)
+    return bool(live == wanted or _quantity(live) == _quantity(wanted))
 
 
 def _quantity(value: Any) -> Any:

@@ -4,7 +4,7 @@ A check is a pure function of a picture. What could not be read raises `UnreadEr
 one forbidden list silences only the rules that need it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -160,7 +160,12 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """Everything a check may look at."""
+    """Everything a check may look at.
+
+    `images` are looks by reference, `addresses` those of the hosts that were asked for, `contracts` OpenAPI
+    documents by image, `files` texts by path in the work tree. `migrations` is None when it is not known which are
+    pending; `parse` says what is wrong with arguments for the tasks, None when nothing is.
+    """
 
     environment: str
     version: str
@@ -175,6 +180,7 @@ class Picture:
     contracts: Mapping[str, JsonObject] = field(default_factory=dict)
     migrations: Sequence[Migration] | None = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    parse: Callable[[Sequence[str]], str | None] | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

@@ -107,6 +107,9 @@ class _Reader:
         try:
             found = self._cluster.read(METRICS)
         except RefusedError as refusal:
+            if refusal.status == 403:
+                self.unread["metrics"] = "the metrics API may not be asked (403)"
+                return ""
             return f"does not answer ({refusal.status})"
         return "" if found else "is not installed"
 
