@@ -15,6 +15,7 @@ from todo_release.session import Options, Session
 if TYPE_CHECKING:
     from todo_release.events import Event
     from todo_release.plan import Plan
+    from todo_release.preflight.path import Parse
     from todo_release.report.actions import Summary
     from todo_release.report.reporter import Output
 
@@ -30,12 +31,14 @@ def options(
     yes: bool = False,
     wait: bool = True,
     skip: Sequence[str] = (),
+    parse: "Parse | None" = None,
 ) -> Options:
     """Options from what a command line says; None and empty mean nothing was said.
 
     `config` are partial release.yaml files, `variables` go over those of release.yaml, `values` are extra
     values files as `ENVIRONMENT=PATH`, `skip` are preflight checks whose errors do not count, as
-    `CHECK=REASON`. Relative paths are relative to the current folder.
+    `CHECK=REASON`, `parse` says what is wrong with arguments for the tasks (None: nothing), so that preflight
+    can hold workflows against them. Relative paths are relative to the current folder.
 
     Raises:
         SystemExit: an item of `values` has another form.
@@ -55,7 +58,9 @@ def options(
         variables={name: value for name, value in (variables or {}).items() if value},
         values=files,
     )
-    return Options(overrides=overrides, output=output, is_agreed=yes, can_wait=wait, skip=tuple(skip))
+    return Options(
+        overrides=overrides, output=output, is_agreed=yes, can_wait=wait, skip=tuple(skip), parse=parse
+    )
 
 
 def release(root: Path, version: str, options: Options, *, is_dry_run: bool = False) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from todo_release.chart import ImageReference
     from todo_release.config import Config, Smoke
+    from todo_release.credentials import Credentials
     from todo_release.deploying import CheckPull, Collect
     from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Access, Operator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from todo_release.pipeline import Handler, Lock, Say
     from todo_release.plan import Plan
     from todo_release.preflight.inspecting import Inspection
+    from todo_release.preflight.path import Parse
     from todo_release.preflight.step import Inspect
     from todo_release.registry import Registry
     from todo_release.report.reporter import Output, Reporter
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a command runs: `is_agreed` answers every question with yes; `can_wait` waits for another's
-    lock; `skip` are checks whose errors do not stop it, as `CHECK=REASON`.
+    lock; `skip` are checks whose errors do not stop it, as `CHECK=REASON`; `parse` says what is wrong with
+    arguments for the tasks.
     """
 
     overrides: "Overrides | None" = None
@@ -44,6 +47,7 @@ class Options:
     is_agreed: bool = False
     can_wait: bool = True
     skip: tuple[str, ...] = ()
+    parse: "Parse | None" = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
@@ -192,7 +196,7 @@ def open_session(root: Path, options: Options, reporter: "Reporter") -> Iterator
             judge=_judge,
             collect=_collect,
             check_pull=partial(_check_pull, config),
-            inspect=_inspect(operator, registry, options.skip),
+            inspect=_inspect(operator, registry, options),
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
             github=_github(config, options.environ),
@@ -233,19 +237,28 @@ def _check_pull(
     )
 
 
-def _inspect(operator: "Operator", registry: "Registry", skip: tuple[str, ...]) -> "Inspect":
+def _inspect(operator: "Operator", registry: "Registry", options: Options) -> "Inspect":
     """What inspects an environment; what is to be skipped is checked here, before anything is done."""
     skips: Mapping[str, str] = {}
-    if skip:
+    if options.skip:
         from todo_release.preflight import checks
 
-        skips = checks.skips(skip)
+        skips = checks.skips(options.skip)
+    settings = operator.config.registry
+
+    def connect(host: str, credentials: "Credentials | None") -> "Registry":
+        from todo_release.registry import Registry
+
+        insecure = settings.insecure and host == settings.host
+        return Registry(host, insecure=insecure, credentials=credentials, is_anonymous=credentials is None)
 
     def inspect(environment: str, version: str | None) -> "Inspection":
-        from todo_release.preflight import inspecting
         from todo_release.preflight.drafts import Drafter
+        from todo_release.preflight.inspecting import Sources
+        from todo_release.preflight.inspecting import inspect as inspected
 
-        return inspecting.inspect(operator, Drafter(operator, registry, version), environment, skips)
+        drafter = Drafter(operator, registry, version)
+        return inspected(operator, drafter, environment, skips, Sources(connect, options.parse))
 
     return inspect
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from todo_release.capacity import Amount, Node, Quota, Room, Shape
+from todo_release.located import Path
 from todo_release.preflight import shapes
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Findings, error, warning
@@ -122,7 +123,7 @@ def _stuck(picture: Picture, setting: Stage, played: Play) -> Iterator[Finding]:
             change.name,
             f"{_lack(played.end, change)}.",
             _advice(setting, played, change),
-            _field(picture, change),
+            _field(picture, played.end, change),
         )
 
 
@@ -260,7 +261,7 @@ def _hooks(picture: Picture, setting: Stage) -> Findings:
                 hook.name,
                 f"{_lack(played.end, hook)}: the hook never starts and the release ends there.",
                 _advice(Stage(setting.room, (hook,), ()), played, hook),
-                _field(picture, hook),
+                _field(picture, played.end, hook),
             )
 
 
@@ -344,10 +345,14 @@ def _out_of_range(
                 )
 
 
-def _field(picture: Picture, change: Change) -> tuple[str | int, ...]:
+def _field(picture: Picture, room: Room, change: Change) -> Path:
+    """The request that is too large, in the first container of the workload's pods."""
+    best = _best(room, change.shape)
+    lacks_cpu = best is None or change.shape.request.cpu > room.free(best.name).cpu
     for template in picture.manifest.pods():
         if template.owner.subject == change.name:
-            return (*template.field, "spec", "containers", 0, "resources", "requests", "cpu")
+            requests = (*template.field, "spec", "containers", 0, "resources", "requests")
+            return (*requests, "cpu" if lacks_cpu else "memory")
     return ()
 
 

@@ -4,15 +4,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from todo_release.errors import ConfigError
-from todo_release.preflight import api, capacity, dapr, hpa, hygiene, images, migrations, network, path, probes, references, state
+from todo_release.preflight import (
+    api,
+    capacity,
+    dapr,
+    hpa,
+    hygiene,
+    images,
+    migrations,
+    network,
+    path,
+    probes,
+    references,
+    state,
+)
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Severity
 from todo_release.preflight.manifest import Manifest
 from todo_release.preflight.picture import Picture, Resource, resource_of
 
 CHECKS: tuple[Check, ...] = (
-    references.CHECK, api.CHECK, dapr.CHECK, images.CHECK, capacity.CHECK, hpa.CHECK, network.CHECK, probes.CHECK,
-    state.CHECK, hygiene.CHECK, migrations.CHECK, path.CHECK,
+    references.CHECK, api.CHECK, dapr.CHECK, images.CHECK, capacity.CHECK, hpa.CHECK, network.CHECK,
+    probes.CHECK, state.CHECK, hygiene.CHECK, migrations.CHECK, path.CHECK,
 )  # fmt: skip
 ORDER = list(Severity)
 

@@ -32,6 +32,7 @@ class Draft:
 
     version: str
     commit: str | None
+    text: str
     manifest: Manifest
     places: Places
     topic_prefix: str | None
@@ -65,6 +66,7 @@ class Drafter:
         return Draft(
             version=deployment.version,
             commit=self._commit,
+            text=text,
             manifest=parse(text),
             places=places,
             topic_prefix=prefix,

@@ -23,6 +23,7 @@ PROSE = ("PrometheusRule", "CustomResourceDefinition")  # texts for people, who 
 SECRET_NAME = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$", re.IGNORECASE
 )
+SECRET_METADATA = re.compile(r"password|secret$|secretkey|apikey", re.IGNORECASE)
 CREDENTIALS = re.compile(r"^[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@", re.IGNORECASE)
 REFERENCE = re.compile(r"^\$\(\w+\)$")
 LONG_SECRET = 16
@@ -39,7 +40,10 @@ def _nothing_is_to_be_filled_in(picture: Picture) -> Findings:
             if left:
                 say = warning if one.kind in {"ConfigMap", "Secret"} else error
                 yield say(
-                    one.subject, f"{left[0]} was never filled in.", "Write what belongs there into the values.", path
+                    one.subject,
+                    f"{left[0]} was never filled in.",
+                    "Write what belongs there into the values.",
+                    path,
                 )
             elif EXAMPLE_HOST.search(text) and one.kind != "ConfigMap":
                 yield error(
@@ -72,7 +76,7 @@ def _no_secret_is_written_out(picture: Picture) -> Findings:
             )
     for component in picture.manifest.of_kind("Component"):
         for index, item in enumerate(component.spec.get("metadata") or ()):
-            if re.search(r"password|secret$|accesskey|apikey", str(item["name"]), re.IGNORECASE) and item.get("value"):
+            if SECRET_METADATA.search(str(item["name"])) and item.get("value"):
                 yield error(
                     component.subject,
                     f"{item['name']} is given in plain text.",

@@ -14,8 +14,6 @@ from todo_release.preflight.manifest import PodTemplate, Rendered
 from todo_release.preflight.picture import CERTIFICATES, INGRESSES, PODS, SECRETS, SERVICES, Picture
 from todo_release.selectors import selects
 
-    120  # what an HTTP-01 challenge takes: solver pod, its ingress, the authority's look, the order
-)
 REGEX = "nginx.ingress.kubernetes.io/use-regex"
 
 

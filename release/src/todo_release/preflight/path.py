@@ -1,8 +1,11 @@
-"""The way of a release itself: workflows call tasks that exist, actions are pinned, one cluster has one name."""
+"""The way of a release itself: workflows call tasks that exist, actions are pinned, one cluster has one
+name.
+"""
 
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -89,16 +92,24 @@ def _actions_are_pinned(picture: Picture) -> Findings:
         document = _workflow(path, text)
         jobs = document.value.get("jobs") if isinstance(document.value, dict) else {}
         for name, job in (jobs or {}).items():
-            uses = [(("jobs", name, "uses"), job.get("uses"))]
-            uses += [(("jobs", name, "steps", index, "uses"), step.get("uses")) for index, step in enumerate(job.get("steps") or ())]
-            for where, reference in uses:
-                if reference and not reference.startswith(("./", "docker://")) and not PINNED.search(reference):
+            for where, reference in _uses(name, job):
+                if (
+                    reference
+                    and not reference.startswith(("./", "docker://"))
+                    and not PINNED.search(reference)
+                ):
                     yield warning(
                         path,
                         f"The action {reference} is not pinned to a full commit.",
                         "Write the 40 digits of the commit, and the tag in a comment behind it.",
                         place=document.place(where),
                     )
+
+
+def _uses(name: str, job: Mapping[str, Any]) -> Iterator[tuple[located.Path, str | None]]:
+    yield ("jobs", name, "uses"), job.get("uses")
+    for index, step in enumerate(job.get("steps") or ()):
+        yield ("jobs", name, "steps", index, "uses"), step.get("uses")
 
 
 def _cluster_has_one_name(picture: Picture) -> Findings:
@@ -116,7 +127,8 @@ def _cluster_has_one_name(picture: Picture) -> Findings:
                 if not any(context == name or context.endswith(f"-{name}") for context in contexts):
                     yield warning(
                         path,
-                        f"The cluster is called {name} here, the contexts in {FILE_NAME} are {', '.join(sorted(contexts))}.",
+                        f"The cluster is called {name} here, in {FILE_NAME}"
+                        f" {' and '.join(sorted(contexts))}.",
                         "Write one name everywhere.",
                         place=Place(path, number, 1),
                     )

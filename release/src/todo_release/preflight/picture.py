@@ -120,12 +120,13 @@ class Migration:
     """A migration that the running version does not have, and what the running version's code says about
     names.
 
-    `mentions` gives for a table or column the first place (`file:line`) in the running version that names it.
+    `mentions` gives for a table, or a table and a column, the first place (`file:line`) in the running
+    version that names it.
     """
 
     path: str
     text: str
-    mentions: Mapping[str, str] = field(default_factory=dict)
+    mentions: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +163,10 @@ class Live:
 class Picture:
     """Everything a check may look at.
 
-    `images` are looks by reference, `addresses` those of the hosts that were asked for, `contracts` OpenAPI
-    documents by image, `files` texts by path in the work tree. `migrations` is None when it is not known which are
-    pending; `parse` says what is wrong with arguments for the tasks, None when nothing is.
+    `images` are looks by reference (None: the pull secrets could not be read), `addresses` those of the hosts
+    that were asked for, `contracts` OpenAPI documents by image, `files` texts by path in the work tree.
+    `migrations` is None when it is not known which are pending; `parse` says what is wrong with arguments for
+    the tasks, None when nothing is.
     """
 
     environment: str
@@ -172,7 +174,8 @@ class Picture:
     config: Config
     manifest: Manifest
     live: Live = field(default_factory=Live)
-    images: Mapping[str, ImageLook] = field(default_factory=dict)
+    images: Mapping[str, ImageLook] | None = field(default_factory=dict)
+    registry_problem: str = ""
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     records: Sequence[Record] = ()
     siblings: Sequence[Sibling] = ()

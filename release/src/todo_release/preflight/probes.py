@@ -1,14 +1,14 @@
-"""Probes ask for what the service has and anybody may ask for, and the times of a rollout fit into each other."""
+"""Probes ask for what the service has and anybody may ask for, and the times of a rollout fit into each
+other.
+"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from todo_release.config import Image
-from todo_release.located import Path
 from todo_release.observed import JsonObject
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
-from todo_release.preflight.manifest import PodTemplate
 from todo_release.preflight.picture import Picture
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -26,12 +26,16 @@ def _probes_ask_for_what_is_there(picture: Picture) -> Findings:
                 if isinstance(port, str) and port not in ports:
                     yield error(
                         template.owner.subject,
-                        f"The {kind} of {container['name']} asks port {port!r}, which the container does not have.",
-                        f"Use one of: {', '.join(sorted(name for name in ports if name)) or 'none is named'}.",
+                        f"The {kind} of {container['name']} asks port {port!r}, which the container does"
+                        " not have.",
+                        "Use one of:"
+                        f" {', '.join(sorted(name for name in ports if name)) or 'none is named'}.",
                         (*field, kind),
                     )
                 if "path" in handler:
-                    yield from _path(picture, template, container, kind, str(handler["path"]), (*field, kind))
+                    name = _image(picture, container)
+                    for finding in _path(picture, name, kind, str(handler["path"])):
+                        yield replace(finding, subject=template.owner.subject, field=(*field, kind))
 
 
 def _handler(container: JsonObject, kind: str) -> Mapping[str, Any]:
@@ -39,45 +43,42 @@ def _handler(container: JsonObject, kind: str) -> Mapping[str, Any]:
     return probe.get("httpGet") or probe.get("tcpSocket") or {}
 
 
-def _path(
-    picture: Picture, template: PodTemplate, container: JsonObject, kind: str, path: str, field: Path
-) -> Iterator[Finding]:
+def _path(picture: Picture, name: str | None, kind: str, path: str) -> Iterator[Finding]:
     """By the paths that release.yaml declares as health, and by the contract for what that covers."""
-    name, image = _image(picture, container)
-    if image is None or path in image.health:
+    if name is None or path in picture.config.images[name].health:
         return
-    operation = ((picture.contracts.get(name) or {}).get("paths") or {}).get(path, {}).get("get")
+    health = picture.config.images[name].health
+    contract = picture.contracts.get(name) or {}
+    operation = (contract.get("paths") or {}).get(path, {}).get("get")
     if operation is not None:
-        document = picture.contracts[name]
-        if operation.get("security", document.get("security")):
+        if operation.get("security", contract.get("security")):
             yield error(
-                template.owner.subject,
+                "",
                 f"The {kind} asks for {path}, which wants a login: the pod never becomes ready.",
                 "Ask for a path that is never guarded, such as /healthz.",
-                field,
             )
-    elif image.health:
+    elif health:
         yield error(
-            template.owner.subject,
-            f"The {kind} asks for {path}, which is none of the health paths of {name} ({', '.join(image.health)}).",
+            "",
+            f"The {kind} asks for {path}, which is no health path of {name} ({', '.join(health)}).",
             "Correct the probe, or declare the path under images in release.yaml.",
-            field,
         )
     else:
         yield note(
-            template.owner.subject,
+            "",
             f"The {kind} asks for {path}; what {name} answers without a login is not declared.",
             f"Declare images.{name}.health in release.yaml.",
-            field,
         )
 
 
-def _image(picture: Picture, container: JsonObject) -> tuple[str, Image | None]:
+def _image(picture: Picture, container: JsonObject) -> str | None:
+    """The image of release.yaml that a container runs."""
     reference = str(container.get("image", ""))
-    for name, image in picture.config.images.items():
-        if reference.startswith((f"{picture.config.registry.reference(name)}@", f"{picture.config.registry.reference(name)}:")):
-            return name, image
-    return "", None
+    for name in picture.config.images:
+        repository = picture.config.registry.reference(name)
+        if reference.startswith((f"{repository}@", f"{repository}:")):
+            return name
+    return None
 
 
 def _times_fit(picture: Picture) -> Findings:
@@ -90,7 +91,8 @@ def _times_fit(picture: Picture) -> Findings:
             if owner.hooks and limit and limit >= timeout:
                 yield warning(
                     owner.subject,
-                    f"The hook may take {limit} s and the whole release only {timeout:.0f} s: it cannot fail first.",
+                    f"The hook may take {limit} s and the whole release only {timeout:.0f} s: it cannot"
+                    " fail first.",
                     "Make activeDeadlineSeconds shorter than timeout_seconds.",
                     ("spec", "activeDeadlineSeconds"),
                 )
@@ -103,7 +105,8 @@ def _times_fit(picture: Picture) -> Findings:
         if patience >= deadline:
             yield warning(
                 owner.subject,
-                f"Its probes allow a start of {patience} s, but the rollout counts as stalled after {deadline} s.",
+                f"Its probes allow a start of {patience} s, but the rollout counts as stalled after"
+                f" {deadline} s.",
                 "Raise progressDeadlineSeconds above it, or let the probes give up sooner.",
                 ("spec", "progressDeadlineSeconds"),
             )
@@ -111,13 +114,16 @@ def _times_fit(picture: Picture) -> Findings:
             yield warning(
                 owner.subject,
                 f"The rollout counts as stalled after {deadline} s, the release waits only {timeout:.0f} s.",
-                f"Raise timeout_seconds of {picture.environment} in release.yaml, or lower progressDeadlineSeconds.",
+                f"Raise timeout_seconds of {picture.environment} in release.yaml, or lower"
+                " progressDeadlineSeconds.",
                 ("spec", "progressDeadlineSeconds"),
             )
 
 
 def _seconds(container: JsonObject) -> int:
-    """How long a container may take until it is ready: its startup probe, then one success of the readiness probe."""
+    """How long a container may take until it is ready: its startup probe, then one look of the readiness
+    probe.
+    """
     startup, readiness = container.get("startupProbe") or {}, container.get("readinessProbe") or {}
     wait = startup.get("initialDelaySeconds", 0)
     wait += startup.get("periodSeconds", 10) * startup.get("failureThreshold", 3) if startup else 0
@@ -126,13 +132,16 @@ def _seconds(container: JsonObject) -> int:
 
 
 def _last_rollouts_were_quick(picture: Picture) -> Findings:
-    done = [one for one in picture.records if one.result in {"deployed", "verified"} and "deploy" in one.seconds]
+    done = [
+        one for one in picture.records if one.result in {"deployed", "verified"} and "deploy" in one.seconds
+    ]
     slowest = max((one.seconds["deploy"] for one in done[-RECENT:]), default=0)
     timeout = picture.settings.timeout_seconds
     if slowest > timeout * TIGHT:
         yield warning(
             f"Namespace/{picture.namespace}",
-            f"One of the last {len(done[-RECENT:])} rollouts took {slowest:.0f} s of the {timeout:.0f} s that are allowed.",
+            f"One of the last {len(done[-RECENT:])} rollouts took {slowest:.0f} s of the {timeout:.0f} s"
+            " that are allowed.",
             f"Raise timeout_seconds of {picture.environment} in release.yaml.",
         )
 
