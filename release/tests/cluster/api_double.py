@@ -59,7 +59,7 @@ def serve(double: ApiDouble) -> Iterator[ApiDouble]:
     class Handler(_Handler):
         api = double
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         double.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -69,6 +69,10 @@ def serve(double: ApiDouble) -> Iterator[ApiDouble]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # a connection beyond the default of 5 is tried again after a second
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -88,9 +88,7 @@ def _unserved(one: Rendered, served: list[Served]) -> Finding:
         remedy = f"Write apiVersion {others[-1] if others else instead and instead[1]}."
     else:
         brings = group or one.api_version
-        remedy = (
-            f"Install what brings {brings} (its CustomResourceDefinitions), or switch it off in the values."
-        )
+        remedy = f"Install what brings {brings} (its CustomResourceDefinitions), or switch it off."
     return error(one.subject, f"The cluster serves no {one.api_version} {one.kind}.", remedy, ("apiVersion",))
 
 

@@ -123,8 +123,7 @@ def _completeness(
     if component.spec["type"] == "pubsub.kafka" and "initialoffset" not in folded:
         yield note(
             component.subject,
-            "initialOffset is not set: a new consumer group starts at the end and misses what was"
-            " published before.",
+            "initialOffset is not set: a new consumer group starts at the end and misses what was before.",
             "Set initialOffset to oldest where no event may be lost, else to newest.",
             ("spec", "metadata"),
         )

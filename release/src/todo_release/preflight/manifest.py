@@ -159,6 +159,7 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def _at(value: Any, path: Path) -> Any:
+    """The value at a path, an empty mapping where the chart has none; the API server will refuse that."""
     for part in path:
-        value = value[part]
+        value = value.get(part) or {}
     return value

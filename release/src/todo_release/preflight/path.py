@@ -74,8 +74,12 @@ def _scripts(document: Located) -> Iterator[tuple[located.Path, str]]:
 
 def _calls(line: str) -> Iterator[list[str]]:
     """The arguments of each `inv` in a line of shell."""
+    lexer = shlex.shlex(
+        VARIABLE.sub("value", EXPRESSION.sub("value", line)), posix=True, punctuation_chars=";&|"
+    )
+    lexer.whitespace_split = True
     try:
-        words = shlex.split(VARIABLE.sub("value", EXPRESSION.sub("value", line)), comments=True)
+        words = list(lexer)
     except ValueError:
         return
     while words:
