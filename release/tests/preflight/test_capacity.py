@@ -376,17 +376,31 @@ def test_container_outside_of_the_limit_range_is_refused() -> None:
     ]
 
 
+def pooled(name: str, cpu: str = "1000m") -> dict[str, Any]:
+    """A node of a pool that grows by itself."""
+    made = node(name, cpu)
+    made["metadata"]["labels"]["doks.digitalocean.com/node-pool"] = "default"
+    return made
+
+
 def test_autoscaler_may_add_the_nodes_that_are_missing() -> None:
     """With as many as the pool may have; a daemon of every node is on the new one too."""
     grows = config(preflight={"max_nodes": 2})
     daemon = pod("agent", "n1", "100m", namespace="kube-system", owner="DaemonSet")
-    nodes, pods = [node("n1", "1000m")], [daemon, pod("other", "n1", "800m")]
+    nodes, pods = [pooled("n1")], [daemon, pod("other", "n1", "800m")]
     (finding,) = found(CHECK, scene(sized("web", "900m"), nodes=nodes, pods=pods, config=grows))
     assert (finding.severity.value, finding.cause) == (
         "warning",
         "web needs 900m, the best node (n1) has 100m: the autoscaler must add a node, which takes minutes.",
     )
     assert len(errors(CHECK, scene(sized("web", "950m"), nodes=nodes, pods=pods, config=grows))) == 1
+
+
+def test_nodes_of_no_pool_do_not_grow() -> None:
+    """Whatever release.yaml says."""
+    nodes, pods = [node("n1", "1000m")], [pod("other", "n1", "900m")]
+    seen = scene(sized("web", "900m"), nodes=nodes, pods=pods, config=config(preflight={"max_nodes": 2}))
+    assert len(errors(CHECK, seen)) == 1
 
 
 def scaler(name: str, least: int, most: int) -> dict[str, Any]:
@@ -412,10 +426,8 @@ def test_autoscalers_at_their_most_are_a_warning() -> None:
         "warning",
         "At their most the autoscalers want 4 pods more, and 3 find no place (web 3).",
     )
-    assert (
-        told(CHECK, scene(web, scaler("web", 2, 6), nodes=nodes, config=config(preflight={"max_nodes": 2})))
-        == []
-    )
+    seen = scene(web, scaler("web", 2, 6), nodes=[pooled("n1")], config=config(preflight={"max_nodes": 2}))
+    assert told(CHECK, seen) == []
 
 
 def test_replicas_that_the_chart_does_not_state_are_the_live_ones() -> None:

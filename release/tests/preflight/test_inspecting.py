@@ -299,7 +299,7 @@ def told(found: Inspection) -> list[tuple[str, str, str]]:
     return [(one.severity.value, one.check, one.cause) for one in found.findings]
 
 
-PATH_NOTE = "The readinessProbe asks for /readyz; what web answers without a login is not declared."
+PATH_NOTE = "Probes ask for paths such as /readyz; what web answers without a login is not declared."
 
 
 def test_healthy_cluster_gives_no_alarm(scene: Scene) -> None:

@@ -29,6 +29,7 @@ from todo_release.preflight.stage import Stage, scaler_of, stage
 from todo_release.report.table import Table
 from todo_release.surge import Change, Play, play
 
+POOL = "doks.digitalocean.com/node-pool"  # on every node of a pool, and only pools grow by themselves
 HOSTNAME = "kubernetes.io/hostname"
 LEAST = Amount(10, 16 * 2**20)  # a request below this is no size, it is a way to say nothing
 MORE_NODES = 3
@@ -108,8 +109,7 @@ def _played(room: Room, changes: Sequence[Change]) -> Play:
 
 
 def _stuck(picture: Picture, setting: Stage, played: Play) -> Iterator[Finding]:
-    growth = (picture.config.preflight.max_nodes or 0) - len(setting.room.nodes)
-    for more in range(1, growth + 1):
+    for more in range(1, _growth(picture, setting.room) + 1):
         if not _played(_grown(setting.room, more), setting.changes).stuck:
             yield warning(
                 played.stuck[0].name,
@@ -167,6 +167,12 @@ def _remedies(setting: Stage, played: Play) -> list[str]:
         if ends(unbounded, lambda change: change):
             found.append("raise the quota")
     return found
+
+
+def _growth(picture: Picture, room: Room) -> int:
+    """How many nodes the autoscaler may add to the pool."""
+    in_pool = sum(POOL in node.labels for node in room.nodes.values())
+    return max(0, (picture.config.preflight.max_nodes or 0) - in_pool) if in_pool else 0
 
 
 def _grown(room: Room, more: int) -> Room:
@@ -270,8 +276,7 @@ def _autoscalers(picture: Picture, setting: Stage) -> Findings:
     played = _played(setting.room, setting.changes)
     if played.stuck:
         return
-    growth = max(0, (picture.config.preflight.max_nodes or 0) - len(setting.room.nodes))
-    room = _grown(played.end, growth)
+    room = _grown(played.end, _growth(picture, setting.room))
     homeless: dict[str, int] = {}
     wanted = 0
     for change in setting.changes:

@@ -2,22 +2,23 @@
 tree.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from todo_release import chart, edits, images, located, versions
+import yaml
+
+from todo_release import chart, edits, images, versions
 from todo_release.chart import ImageReference
 from todo_release.config import FILE_NAME, Config
 from todo_release.deployment import Deployment, of_folder, prepare
 from todo_release.environments import Operator
 from todo_release.errors import RegistryError
-from todo_release.located import Place
-from todo_release.preflight.manifest import Manifest, parse
-from todo_release.preflight.places import Places
+from todo_release.preflight.manifest import LOADER, Manifest, parse
+from todo_release.preflight.places import Places, Settings
 from todo_release.preview import TO_BE_BUILT
 
 if TYPE_CHECKING:
@@ -60,16 +61,22 @@ class Drafter:
             text = self._operator.reach(environment).helm.template(
                 deployment.release, deployment.chart, values=deployment.values, overlay=deployment.overlay
             )
-            files = config.environment(environment).values
-            places = Places.of(deployment, files, config.chart.path, self._settings(environment))
-        prefix = _value(places, config)
+            texts = [
+                (name, path.read_text(encoding="utf-8"))
+                for name, path in zip(config.environment(environment).values, deployment.values, strict=True)
+            ]
+        settings = Settings(
+            text=(self._operator.repository.root / FILE_NAME).read_text(encoding="utf-8"),
+            environment=environment,
+            names=tuple(config.environment(environment).set),
+        )
         return Draft(
             version=deployment.version,
             commit=self._commit,
             text=text,
             manifest=parse(text),
-            places=places,
-            topic_prefix=prefix,
+            places=Places(config.chart.path, texts, deployment.overlay, settings),
+            topic_prefix=_topic_prefix(config, texts, deployment.overlay),
         )
 
     @cached_property
@@ -113,22 +120,15 @@ class Drafter:
         with prepare(repository, config, environment, self._version, start, changes=changes) as deployment:
             yield deployment
 
-    def _settings(self, environment: str) -> dict[str, Place]:
-        """Where release.yaml sets single values."""
-        text = (self._operator.repository.root / FILE_NAME).read_text(encoding="utf-8")
-        document = located.read(text, FILE_NAME)
-        found = {
-            name: document.place(("environments", environment, "set", name))
-            for name in self._operator.config.environment(environment).set
-        }
-        return {name: place for name, place in found.items() if place}
 
-
-def _value(places: Places, config: Config) -> str | None:
-    """The prefix of topics in the values; None when release.yaml does not say where it stands."""
+def _topic_prefix(config: Config, texts: Sequence[tuple[str, str]], overlay: Mapping[str, Any]) -> str | None:
+    """What topics begin with by the values; None when release.yaml does not say where that stands."""
     if config.preflight.topic_prefix is None:
         return None
-    value = places.values.value
-    for part in config.preflight.topic_prefix.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return str(value or "")
+    found = ""
+    for values in [*(yaml.load(text, Loader=LOADER) for _, text in texts), overlay]:  # noqa: S506  safe, in C
+        value: Any = values
+        for part in config.preflight.topic_prefix.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        found = found if value is None else str(value)
+    return found

@@ -9,41 +9,55 @@ would do equally well, neither is named, and the template is.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 from todo_release import located
-from todo_release.deployment import Deployment
+from todo_release.config import FILE_NAME
 from todo_release.located import Located, Path, Place
 from todo_release.preflight.finding import Finding
 from todo_release.preflight.manifest import Manifest, Rendered, leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The text of release.yaml, and the names of the single values that it sets for an environment."""
+
+    text: str
+    environment: str
+    names: Sequence[str]
+
 
 NOT_IN_A_NAME = re.compile(r"[^a-z0-9]")
 SHORTEST_PART = 6  # a text this long inside another one is no coincidence
 OWN = 100
 
 
-@dataclass(frozen=True, slots=True)
 class Places:
-    """The values of one environment with the place of each, and the folder of the chart."""
+    """The values of one environment with the place of each; nothing is parsed before the first finding."""
 
-    chart: str
-    values: Located
-
-    @classmethod
-    def of(
-        cls, deployment: Deployment, files: Sequence[str], chart: str, settings: Mapping[str, Place]
-    ) -> "Places":
-        """`files` are the names of the values files for people; `settings` the places of single values by
-        dotted path.
+    def __init__(
+        self, chart: str, texts: Sequence[tuple[str, str]], overlay: Mapping[str, Any], settings: Settings
+    ) -> None:
+        """`chart` is its folder, `texts` the values files by the names that people know them by, `overlay`
+        the values that win over them, `settings` where release.yaml sets single ones.
         """
-        documents = [
-            located.read(path.read_text(encoding="utf-8"), name)
-            for path, name in zip(deployment.values, files, strict=True)
-        ]
-        places: dict[Path, Place] = {tuple(path.split(".")): place for path, place in settings.items()}
-        overlay = Located(deployment.overlay, places)
-        return cls(chart, reduce(located.merge, [*documents, overlay], Located({}, {})))
+        self._chart = chart
+        self._texts = texts
+        self._overlay = overlay
+        self._settings = settings
+
+    @cached_property
+    def values(self) -> Located:
+        """All values as Helm merges them."""
+        documents = [located.read(text, name) for name, text in self._texts]
+        release = located.read(self._settings.text, FILE_NAME)
+        places: dict[Path, Place] = {}
+        for name in self._settings.names:
+            place = release.place(("environments", self._settings.environment, "set", name))
+            if place:
+                places[tuple(name.split("."))] = place
+        return reduce(located.merge, [*documents, Located(self._overlay, places)], Located({}, {}))
 
     def locate(self, finding: Finding, manifest: Manifest) -> Finding:
         """The finding with its place, where it has none and one can be found."""
@@ -53,7 +67,7 @@ class Places:
             return finding
         place = self._of_value(one, finding.field) if finding.field else None
         if place is None and one.source:
-            place = Place(f"{self.chart}/{one.source}", 1, 1)
+            place = Place(f"{self._chart}/{one.source}", 1, 1)
         return replace(finding, place=place)
 
     def _of_value(self, one: Rendered, field: Path) -> Place | None:
@@ -64,15 +78,18 @@ class Places:
         for rendered_path, rendered in leaves(value):
             wanted = [*names, *(part for part in rendered_path if isinstance(part, str))]
             for path, leaf in leaves(self.values.value):
-                if _is_from(rendered, leaf) and (score := _score(one, wanted, path)):
+                score = _score(one, wanted, path, is_telling=len(str(leaf)) >= SHORTEST_PART)
+                if score and _is_from(rendered, leaf):
                     scores[path] = max(score, scores.get(path, 0))
         best = [path for path, score in scores.items() if score == max(scores.values())]
         return self.values.place(best[0]) if len(best) == 1 else None
 
 
-def _score(one: Rendered, names: Sequence[str], path: Path) -> int:
+def _score(one: Rendered, names: Sequence[str], path: Path, *, is_telling: bool) -> int:
     """How well a path in the values suits a field: parts at the end that are equal, and whether it names the
     object.
+
+    A number that merely is the same somewhere in the object's part proves nothing.
     """
     parts = [part for part in path if isinstance(part, str)]
     common = 0
@@ -80,7 +97,7 @@ def _score(one: Rendered, names: Sequence[str], path: Path) -> int:
         common += 1
     flat = _flat(one.name)
     is_own = any(len(part) > 2 and _flat(part) in flat for part in parts[:-1])
-    return common + (OWN if is_own else 0)
+    return common + OWN if is_own and (common or is_telling) else common
 
 
 def _is_from(rendered: Any, leaf: Any) -> bool:

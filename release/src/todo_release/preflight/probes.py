@@ -8,7 +8,7 @@ from typing import Any
 
 from todo_release.observed import JsonObject
 from todo_release.preflight.check import Check
-from todo_release.preflight.finding import Finding, Findings, error, note, warning
+from todo_release.preflight.finding import Finding, Findings, Severity, error, note, warning
 from todo_release.preflight.picture import Picture
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -17,6 +17,7 @@ TIGHT = 0.75
 
 
 def _probes_ask_for_what_is_there(picture: Picture) -> Findings:
+    undeclared = set()
     for template in picture.manifest.pods():
         for field, container in template.containers():
             ports = {port.get("name") for port in container.get("ports") or ()}
@@ -35,6 +36,10 @@ def _probes_ask_for_what_is_there(picture: Picture) -> Findings:
                 if "path" in handler:
                     name = _image(picture, container)
                     for finding in _path(picture, name, kind, str(handler["path"])):
+                        if finding.severity is Severity.NOTE:  # one an image is enough
+                            if name in undeclared:
+                                continue
+                            undeclared.add(name)
                         yield replace(finding, subject=template.owner.subject, field=(*field, kind))
 
 
@@ -66,7 +71,7 @@ def _path(picture: Picture, name: str | None, kind: str, path: str) -> Iterator[
     else:
         yield note(
             "",
-            f"The {kind} asks for {path}; what {name} answers without a login is not declared.",
+            f"Probes ask for paths such as {path}; what {name} answers without a login is not declared.",
             f"Declare images.{name}.health in release.yaml.",
         )
 
