@@ -24,6 +24,8 @@ from todo_release.github import GitHub
 from todo_release.helm_records import Revision
 from todo_release.observed import Snapshot, Workload, WorkloadRef
 from todo_release.overrides import Overrides
+from todo_release.preflight.finding import Finding
+from todo_release.preflight.inspecting import Inspection
 from todo_release.records import Records
 from todo_release.report.lines import Lines
 from todo_release.session import Session
@@ -268,6 +270,8 @@ class World:
         self.failing_checks: dict[str, str] = {}
         self.answer = True
         self.pulls: list[tuple[str, list[str]]] = []
+        self.findings: dict[str, tuple[Finding, ...]] = {}
+        self.inspected: list[tuple[str, str | None]] = []
         self.shown = io.StringIO()
         self.github: GitHub | None = None
         self.events: list[Event] = []
@@ -293,6 +297,7 @@ class World:
             ],
             collect=lambda cluster, namespace, folder: folder,
             check_pull=lambda access, manifest, images: self.pulls.append((access.name, sorted(images))),
+            inspect=self._inspect,
             ask=lambda question: self.answer,
             reporter=Lines(self.shown, can_ask=False),
             github=self.github,
@@ -315,6 +320,17 @@ class World:
     def records(self, environment: str) -> Records:
         """The records of an environment."""
         return self._reach(environment).records
+
+    def _inspect(self, environment: str, version: str | None) -> Inspection:
+        self.inspected.append((environment, version))
+        return Inspection(
+            environment=environment,
+            version=version or "0.0.0",
+            findings=self.findings.get(environment, ()),
+            nodes=None,
+            skips={},
+            seconds=0.1,
+        )
 
     def _reach(self, name: str) -> Access:
         settings = self.config.environment(name)

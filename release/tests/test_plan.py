@@ -51,6 +51,8 @@ def test_fresh_plan_has_every_step_in_order_and_none_done() -> None:
     """Publishing waits for images, deploying for publishing, production for staging."""
     plan = plan_release(FRESH, "0.1.0")
     assert [step.id for step in plan.pending] == [
+        "preflight:staging",
+        "preflight:production",
         "build:web",
         "commit",
         "tag",
@@ -123,7 +125,7 @@ def test_every_deployment_says_what_is_there(running: Running | None, why: str) 
     staging = replace(STAGING, target_id="id", running=running, is_verified=True)
     plan = plan_release(replace(finished(), environments=(staging,)), "0.1.0")
     assert reason(plan, "deploy:staging") == why
-    assert [step.id for step in plan.pending] == ["deploy:staging", "verify:staging"]
+    assert [step.id for step in plan.pending] == ["preflight:staging", "deploy:staging", "verify:staging"]
 
 
 def test_deployment_that_was_never_verified_is_only_verified() -> None:
@@ -194,6 +196,7 @@ def test_deployment_has_only_the_steps_of_its_environment() -> None:
     """Nothing is built, committed or pushed."""
     facts = replace(finished(), environments=(replace(PRODUCTION, is_requirement_met=True),))
     assert [step.id for step in plan_deployment(facts, "0.1.0").steps] == [
+        "preflight:production",
         "confirm:production",
         "deploy:production",
         "verify:production",
@@ -214,7 +217,7 @@ def test_json_of_a_plan_holds_steps_with_reasons_and_refusals_with_codes() -> No
     body = plan.as_json()
     assert body["refusals"][0]["exit_code"] == 4
     assert body["is_finished"] is False
-    assert body["steps"][0] == {
+    assert body["steps"][2] == {
         "kind": "build",
         "id": "build:web",
         "title": "Build web",

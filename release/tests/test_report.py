@@ -37,12 +37,14 @@ def test_lines_tell_every_step_its_reason_and_its_end(world: World) -> None:
     stream = io.StringIO()
     run(world, Lines(stream, can_ask=False))
     lines = stream.getvalue().splitlines()
-    assert lines[:3] == [
+    assert lines[:4] == [
         "✓ 0.1.0 is the first release",
         lines[1],
-        "• Build web: rebuilt: never released before",
+        "• Preflight staging: finds what would fail before anything is changed",
+        "    staging: no errors, no warnings, no notes in 0.1 s",
     ]
-    assert lines[3].startswith("    step 1 of registry.test/shop/web:content-")
+    build = lines.index("• Build web: rebuilt: never released before")
+    assert lines[build + 1].startswith("    step 1 of registry.test/shop/web:content-")
     assert any(line.startswith("✓ Build web (") for line in lines)
     assert lines[-1].startswith("✓ 0.1.0: all done in ")
 

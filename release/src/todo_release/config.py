@@ -22,6 +22,7 @@ VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$")]
 ValuesPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/")]
 Scalar = str | int | float | bool
 
 
@@ -86,12 +87,22 @@ class Image(Model):
         default_factory=dict, description="Build arguments, part of the identity."
     )
     values: ValuesPath = Field(description="Mapping in the values file that gets repository, tag and digest.")
+    health: tuple[UrlPath, ...] = Field(
+        default=(), description="Paths that answer without a login; probes may ask for these."
+    )
+    contract: str | None = Field(
+        default=None,
+        description="OpenAPI document (JSON) of what the image serves; its paths are `routes` too.",
+    )
+    routes: tuple[UrlPath, ...] = Field(
+        default=(), description="Public paths that an Ingress must send to this image."
+    )
 
 
 class HttpCheck(Model):
     """A request that must be answered as stated."""
 
-    path: Annotated[str, StringConstraints(pattern=r"^/")]
+    path: UrlPath
     status: int = 200
     json_: dict[str, Any] | None = Field(
         default=None, alias="json", description="Keys and values that the JSON answer must contain."
@@ -141,6 +152,21 @@ class Environment(Model):
     smoke: Smoke = Field(default_factory=Smoke, description="What differs here from the common smoke checks.")
 
 
+class Preflight(Model):
+    """What the checks before a release must know that neither the chart nor the cluster says."""
+
+    max_nodes: int | None = Field(
+        default=None, ge=1, description="How many nodes the cluster may grow to by itself; none: it does not."
+    )
+    topic_prefix: ValuesPath | None = Field(
+        default=None,
+        description="Value that all topics' names begin with; environments on one broker must differ in it.",
+    )
+    public_urls: tuple[str, ...] = Field(
+        default=(), description="Environment variables that hold an address which browsers use."
+    )
+
+
 class Config(Model):
     """The whole of release.yaml."""
 
@@ -162,6 +188,7 @@ class Config(Model):
     images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]
     environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
     smoke: Smoke = Field(default_factory=Smoke)
+    preflight: Preflight = Field(default_factory=Preflight)
     migrations: tuple[str, ...] = Field(
         default=(), description="Pathspecs of database migrations, which a rollback does not take back."
     )

@@ -102,25 +102,37 @@ def prepare(
         repository.export(commit, sorted({config.chart.path, config.chart.values, *tracked}), folder)
         exported = {path: text for path, text in (changes or {}).items() if (folder / path).exists()}
         edits.apply(folder, exported)
-        values = tuple(folder / path for path in settings.values)  # an absolute path replaces the folder
-        for path in values:
-            if not path.is_file():
-                raise ConfigError(f"The values file {path} does not exist.", remedy="Check its path.")
-        text = (folder / config.chart.values).read_text(encoding="utf-8")
-        yield Deployment(
-            version=version,
-            environment=environment,
-            release=settings.release,
-            namespace=settings.namespace,
-            chart=folder / config.chart.path,
-            values=values,
-            overlay=nest(settings.set | _values_of(config, pins or {})),
-            images={
-                name: chart.read_image(text, config.chart.values, image.values)
-                for name, image in config.images.items()
-            }
-            | dict(pins or {}),
-        )
+        yield of_folder(folder, config, environment, version, pins or {})
+
+
+def of_folder(
+    folder: Path, config: Config, environment: str, version: str, pins: Mapping[str, ImageReference]
+) -> Deployment:
+    """The deployment of what lies in a folder, be it an export or a work tree with all its edits.
+
+    Raises:
+        ConfigError: a values file does not exist, or the values lack an image.
+    """
+    settings = config.environment(environment)
+    values = tuple(folder / path for path in settings.values)  # an absolute path replaces the folder
+    for path in values:
+        if not path.is_file():
+            raise ConfigError(f"The values file {path} does not exist.", remedy="Check its path.")
+    text = (folder / config.chart.values).read_text(encoding="utf-8")
+    return Deployment(
+        version=version,
+        environment=environment,
+        release=settings.release,
+        namespace=settings.namespace,
+        chart=folder / config.chart.path,
+        values=values,
+        overlay=nest(settings.set | _values_of(config, pins)),
+        images={
+            name: chart.read_image(text, config.chart.values, image.values)
+            for name, image in config.images.items()
+        }
+        | dict(pins),
+    )
 
 
 def _values_of(config: Config, pins: Mapping[str, ImageReference]) -> dict[str, str]:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from todo_release import session as sessions
-from todo_release.errors import INTERRUPTED, ReleaseError
+from todo_release.errors import INTERRUPTED, PreflightError, ReleaseError
 from todo_release.session import Options, Session
 
 if TYPE_CHECKING:
     from todo_release.events import Event
     from todo_release.plan import Plan
+    from todo_release.preflight.path import Parse
     from todo_release.report.actions import Summary
     from todo_release.report.reporter import Output
 
@@ -29,11 +30,15 @@ def options(
     output: "Output" = "auto",
     yes: bool = False,
     wait: bool = True,
+    skip: Sequence[str] = (),
+    parse: "Parse | None" = None,
 ) -> Options:
     """Options from what a command line says; None and empty mean nothing was said.
 
     `config` are partial release.yaml files, `variables` go over those of release.yaml, `values` are extra
-    values files as `ENVIRONMENT=PATH`. Relative paths are relative to the current folder.
+    values files as `ENVIRONMENT=PATH`, `skip` are preflight checks whose errors do not count, as
+    `CHECK=REASON`, `parse` says what is wrong with arguments for the tasks (None: nothing), so that preflight
+    can hold workflows against them. Relative paths are relative to the current folder.
 
     Raises:
         SystemExit: an item of `values` has another form.
@@ -53,7 +58,9 @@ def options(
         variables={name: value for name, value in (variables or {}).items() if value},
         values=files,
     )
-    return Options(overrides=overrides, output=output, is_agreed=yes, can_wait=wait)
+    return Options(
+        overrides=overrides, output=output, is_agreed=yes, can_wait=wait, skip=tuple(skip), parse=parse
+    )
 
 
 def release(
@@ -100,6 +107,24 @@ def rollback(
         lambda session: session.rollback(environment, version, service),
         is_dry_run=is_dry_run,
     )
+
+
+def preflight(root: Path, environment: str, options: Options, *, version: str | None = None) -> int:
+    """Show what would fail in an environment if a version were released now; without one, the work tree as it
+    is.
+
+    The exit code is 15 when something certainly would, 0 when nothing does or only may.
+    """
+
+    def show(session: Session) -> int:
+        from todo_release.report import inspections
+
+        found = session.preflight(environment, version)
+        session.reporter.inspection(found)
+        inspections.publish(found, options.environ, sys.stderr)
+        return PreflightError.exit_code if found.errors else 0
+
+    return _answer(root, options, show)
 
 
 def verify(root: Path, environment: str, options: Options) -> int:

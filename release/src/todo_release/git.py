@@ -1,5 +1,6 @@
 """The git repository: what a release reads from it and the three things it writes (commit, tag, push)."""
 
+import re
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,6 +112,21 @@ class Repository:
         return tuple(
             self._git("log", "--format=%s", "--no-merges", f"{old}..{new}", "--", *pathspecs).splitlines()
         )
+
+    def mentions(
+        self, commit: str, words: Sequence[str], include: Sequence[str], exclude: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        """Where a commit's files among those selected have the last of some words, as `path:line`; only in
+        files that have all of them.
+        """
+        patterns = [part for word in words for part in ("-e", word)]
+        found = self._run(
+            "grep", "--line-number", "--word-regexp", "--fixed-strings", "--all-match", "-I", *patterns,
+            commit, "--", *_pathspecs(include, exclude), check=False,
+        )  # fmt: skip
+        lines = [line.removeprefix(f"{commit}:").split(":", 2) for line in found.stdout.splitlines()]
+        wanted = re.compile(rf"\b{re.escape(words[-1])}\b")
+        return tuple(f"{path}:{number}" for path, number, text in lines if wanted.search(text))
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Whether one commit is in the history of another (or is it); False when either is unknown here."""

@@ -9,6 +9,7 @@ same in Helm 3 and 4: base64 of gzipped JSON inside the Secret's own base64. Flu
 import base64
 import gzip
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -113,8 +114,21 @@ class ReleaseRecords:
         return wanted[-1]
 
     def _secrets(self, release: str) -> list[Any]:
-        found = self._cluster.items(self._path, {"labelSelector": f"owner=helm,name={release}"})
+        selector = ",".join(f"{key}={value}" for key, value in _labels(release).items())
+        found = self._cluster.items(self._path, {"labelSelector": selector})
         return sorted(found, key=_number)
+
+
+def deployed(secrets: Iterable[Any], release: str) -> tuple[Revision, str] | None:
+    """The newest revision among the Secrets of a namespace with its manifest, if Helm calls it deployed."""
+    own = [
+        one for one in secrets if _labels(release).items() <= (one["metadata"].get("labels") or {}).items()
+    ]
+    last = max(own, key=_number, default=None)
+    if last is None or last["metadata"]["labels"].get("status") != "deployed":
+        return None
+    body = _decoded(last)
+    return _revision(body), str(body["manifest"])
 
 
 def last_good(history: list[Revision], before: int | None = None) -> Revision | None:
@@ -124,6 +138,10 @@ def last_good(history: list[Revision], before: int | None = None) -> Revision | 
     """
     worked = [one for one in history if one.status in WORKED and (before is None or one.number < before)]
     return worked[-1] if worked else None
+
+
+def _labels(release: str) -> dict[str, str]:
+    return {"owner": "helm", "name": release}
 
 
 def _number(secret: Any) -> int:

@@ -33,6 +33,17 @@ class ConflictError(ClusterError):
     """The object was changed (or made) by someone else since it was read; read it again and decide anew."""
 
 
+class RefusedError(ClusterError):
+    """The API server answered, with a status that is no success."""
+
+    def __init__(self, problem: str, *, remedy: str, status: int) -> None:
+        """`status` is that of HTTP: 403 when the right is missing, 503 when what stands behind does not
+        answer.
+        """
+        super().__init__(problem, remedy=remedy)
+        self.status = status
+
+
 class Cluster:
     """One cluster, seen with the rights of one kubeconfig context. Safe to use from several threads."""
 
@@ -62,13 +73,18 @@ class Cluster:
             ) from error
         return cls(client, context or "current context")
 
-    def read(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+    def read(
+        self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json"
+    ) -> Any:
         """GET a path below the server's root (`api/v1/nodes`); None when the object is not there.
 
+        `accept` asks for another form of the answer, where the server has one.
+
         Raises:
-            ClusterError: the server was not reachable or refused.
+            RefusedError: the server refused.
+            ClusterError: the server was not reachable.
         """
-        status, text = self._send("GET", path, query)
+        status, text = self._send("GET", path, query, accept=accept)
         if status == 404:
             return None
         return json.loads(self._accept(status, text, "read", path))
@@ -181,14 +197,19 @@ class Cluster:
         return self._resources[api_version].get(kind)
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str] | None = None, body: JsonObject | None = None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | None = None,
+        accept: str = "application/json",
     ) -> tuple[int, str]:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
         try:
             verb, url, headers, *_ = self._client.param_serialize(
-                method, f"/{quote(path)}", header_params={}, auth_settings=["BearerToken"]
+                method, f"/{quote(path)}", header_params={"Accept": accept}, auth_settings=["BearerToken"]
             )
             url += f"?{urlencode(query)}" if query else ""
             response = self._client.call_api(verb, url, headers, body=body, _request_timeout=REQUEST_SECONDS)
@@ -215,7 +236,9 @@ class Cluster:
             401: "Renew the credentials of this context.",
             403: "Give this context's user the right the message names.",
         }.get(status, "Read the message; the API server said it.")
-        raise ClusterError(f"Kubernetes refused to {verb} {path} ({status}): {reason}.", remedy=remedy)
+        raise RefusedError(
+            f"Kubernetes refused to {verb} {path} ({status}): {reason}.", remedy=remedy, status=status
+        )
 
 
 def namespaced(root: str, plural: str, namespace: str) -> str:

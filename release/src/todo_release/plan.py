@@ -18,6 +18,7 @@ from todo_release.steps import (
     Confirm,
     Deploy,
     NameImages,
+    Preflight,
     Push,
     Step,
     TagCommit,
@@ -83,7 +84,8 @@ def plan_release(facts: Facts, version: str) -> Plan:
         findings.append(
             f"{version} is tagged at {facts.git.tag_commit[:12]} and nothing it is made of has changed"
         )
-    steps = [*_image_steps(facts), *_publishing_steps(facts, version, tag)]
+    steps = [*_preflight_steps(facts.environments, version), *_image_steps(facts)]
+    steps += _publishing_steps(facts, version, tag)
     steps += _environment_steps(facts.environments, version)
     if facts.announcement is not None:
         address = facts.announcement.address
@@ -119,7 +121,10 @@ def plan_deployment(facts: Facts, version: str) -> Plan:
     else:
         findings.append(f"{version} is tagged at {facts.git.tag_commit[:12]}")
     refusals += _check_promotion(facts.environments, version)
-    steps = _environment_steps(facts.environments, version)
+    steps = [
+        *_preflight_steps(facts.environments, version),
+        *_environment_steps(facts.environments, version),
+    ]
     return Plan(version=version, findings=tuple(findings), steps=tuple(steps), refusals=tuple(refusals))
 
 
@@ -179,6 +184,21 @@ def _taken(git: GitFacts, version: str) -> VersionError:
         f"{version} is released already, and what it is made of has changed since: {_some(git.changed)}.",
         remedy=f"Release the change as {following}, or check out v{version} to repeat {version}.",
     )
+
+
+def _preflight_steps(environments: Sequence[EnvironmentFacts], version: str) -> list[Step]:
+    """First of all, so that what fails in production is known before staging is touched."""
+    return [
+        Preflight(
+            environment=environment.name,
+            version=version,
+            is_done=environment.is_current,
+            reason="nothing will change"
+            if environment.is_current
+            else "finds what would fail before anything is changed",
+        )
+        for environment in environments
+    ]
 
 
 def _image_steps(facts: Facts) -> list[Step]:

@@ -5,7 +5,7 @@ That somebody may push from here says nothing about it: the login of CI is not t
 a secret made from a token that ends with its job works until the first new node.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -37,16 +37,24 @@ def check(
     Raises:
         RegistryError: an image cannot be pulled with any of them.
     """
-    tried: dict[str, Credentials] = {}
-    for name in sorted(_pull_secrets(manifest)):
-        text = access.cluster.pull_secret(access.settings.namespace, name)
-        credentials = from_pull_secret(text, settings.host) if text else None
-        if credentials:
-            tried[name] = credentials
+    tried = credentials_of(access, pull_secrets(manifest), settings.host)
     if tried:
         for name, image in images.items():
             _check_image(name, image, settings, tried, connect)
     return len(tried)
+
+
+def credentials_of(access: Access, names: Iterable[str], host: str) -> dict[str, Credentials]:
+    """What pull secrets of the environment's namespace say about a registry; secrets that are not there, or
+    are for others, are passed over.
+    """
+    found = {}
+    for name in sorted(names):
+        text = access.cluster.pull_secret(access.settings.namespace, name)
+        credentials = from_pull_secret(text, host) if text else None
+        if credentials:
+            found[name] = credentials
+    return found
 
 
 def _check_image(
@@ -71,7 +79,7 @@ def _check_image(
     )
 
 
-def _pull_secrets(manifest: str) -> set[str]:
+def pull_secrets(manifest: str) -> set[str]:
     """Names under every `imagePullSecrets`, wherever it stands: pod templates of any kind, service
     accounts.
     """

@@ -16,7 +16,7 @@ import httpx2
 
 from todo_release.credentials import Credentials, from_docker_config
 from todo_release.errors import RegistryError
-from todo_release.registry_auth import RegistryAuth
+from todo_release.registry_auth import DENIED, DeniedError, RegistryAuth
 
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -30,6 +30,10 @@ ACCEPT = ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))
 PASSING_FAULTS = (429, 500, 502, 503, 504)
 TRIES = 3
 DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
+
+
+class MissingError(RegistryError):
+    """The registry answers, and has no such image, or none for the platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,9 @@ class ResolvedImage:
 
 
 class Registry:
-    """One registry host. `credentials` None means whatever `docker login` left for it."""
+    """One registry host. `credentials` None means whatever `docker login` left for it, or with `is_anonymous`
+    none at all.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class Registry:
         *,
         insecure: bool = False,
         credentials: Credentials | None = None,
+        is_anonymous: bool = False,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """`insecure` speaks plain HTTP; `pause` waits between two tries of a request."""
@@ -64,7 +71,7 @@ class Registry:
             base_url=f"{'http' if insecure else 'https'}://{DOCKER_HUB.get(host, host)}",
             timeout=httpx2.Timeout(30, connect=10),
             follow_redirects=True,
-            auth=RegistryAuth(credentials or from_docker_config(host)),
+            auth=RegistryAuth(None if is_anonymous else credentials or from_docker_config(host)),
         )
 
     def __enter__(self) -> Self:
@@ -108,7 +115,7 @@ class Registry:
         image = json.loads(response.content)
         made_for = f"{image.get('os')}/{image.get('architecture')}"
         if made_for != platform:
-            raise RegistryError(
+            raise MissingError(
                 f"{self._host}/{repository}:{reference} is made for {made_for}, the nodes are {platform}.",
                 remedy=f"Build it for {platform}.",
             )
@@ -156,7 +163,7 @@ class Registry:
         }
         if platform not in built:
             offered = ", ".join(sorted(built)) or "none"
-            raise RegistryError(
+            raise MissingError(
                 f"{self._host}/{shown} has no image for {platform}, only {offered}.",
                 remedy=f"Build it for {platform}.",
             )
@@ -199,7 +206,9 @@ class Registry:
             404: "Push the image first, or correct its name.",
         }.get(response.status_code, "Look at the registry's own log.")
         said = f"{response.status_code} {_reason(response)}"
-        raise RegistryError(f"The registry {self._host} refused to {verb}: {said}.", remedy=remedy)
+        kind = MissingError if response.status_code == 404 else RegistryError
+        kind = DeniedError if response.status_code in DENIED else kind
+        raise kind(f"The registry {self._host} refused to {verb}: {said}.", remedy=remedy)
 
 
 def _check_digest(content: bytes, digest: str, repository: str) -> None:

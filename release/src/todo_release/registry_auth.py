@@ -12,7 +12,12 @@ import httpx2
 from todo_release.credentials import Credentials
 from todo_release.errors import RegistryError
 
+DENIED = (401, 403)
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+
+
+class DeniedError(RegistryError):
+    """The registry, or its token service, does not accept these credentials for this image."""
 
 
 class RegistryAuth(httpx2.Auth):
@@ -61,7 +66,8 @@ class RegistryAuth(httpx2.Auth):
 
 def _token(host: str, response: httpx2.Response) -> str:
     if not response.is_success:
-        raise RegistryError(
+        kind = DeniedError if response.status_code in DENIED else RegistryError
+        raise kind(
             f"The token service of {host} refused: {response.status_code} {response.reason_phrase}.",
             remedy=f"Log in with `docker login {host}`.",
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from todo_release.chart import ImageReference
     from todo_release.config import Config, Smoke
+    from todo_release.credentials import Credentials
     from todo_release.deploying import CheckPull, Collect
     from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Access, Operator
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from todo_release.overrides import Overrides
     from todo_release.pipeline import Handler, Lock, Say
     from todo_release.plan import Plan
+    from todo_release.preflight.inspecting import Inspection
+    from todo_release.preflight.path import Parse
+    from todo_release.preflight.step import Inspect
     from todo_release.registry import Registry
     from todo_release.report.reporter import Output, Reporter
     from todo_release.smoke import CheckResult
@@ -34,13 +38,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a command runs: `is_agreed` answers every question with yes; `can_wait` waits for another's
-    lock.
+    lock; `skip` are checks whose errors do not stop it, as `CHECK=REASON`; `parse` says what is wrong with
+    arguments for the tasks.
     """
 
     overrides: "Overrides | None" = None
     output: "Output" = "auto"
     is_agreed: bool = False
     can_wait: bool = True
+    skip: tuple[str, ...] = ()
+    parse: "Parse | None" = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
@@ -55,6 +62,7 @@ class Session:
     judge: "Judge"
     collect: "Collect"
     check_pull: "CheckPull"
+    inspect: "Inspect"
     ask: Callable[[str], bool]
     reporter: "Reporter"
     github: "GitHub | None" = None
@@ -101,6 +109,11 @@ class Session:
 
         return rollback.plan(rollback.survey(self.operator, self.registry, environment, version, service))
 
+    def preflight(self, environment: str, version: str | None) -> "Inspection":
+        """Look for what would fail in an environment, for a version or for the work tree as it is."""
+        self.operator.config.environment(environment)
+        return self.inspect(environment, version)
+
     def verify(self, environment: str) -> int:
         """Check an environment and show the checks; the exit code."""
         from todo_release.errors import SmokeError
@@ -133,10 +146,12 @@ class Session:
         from todo_release import publishing, steps
         from todo_release.deploying import DeployHandler
         from todo_release.images import BuildHandler
+        from todo_release.preflight.step import PreflightHandler
         from todo_release.verifying import VerifyHandler
 
         repository, config = self.operator.repository, self.operator.config
         handlers: dict[type[Step], Handler[Any]] = {
+            steps.Preflight: PreflightHandler(self.inspect),
             steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
             steps.WriteVersion: publishing.WriteVersionHandler(repository, config, self.registry),
             steps.TagCommit: publishing.TagHandler(repository, config),
@@ -202,6 +217,7 @@ def open_session(root: Path, options: Options, reporter: "Reporter") -> Iterator
             judge=_judge,
             collect=_collect,
             check_pull=partial(_check_pull, config),
+            inspect=_inspect(operator, registry, options),
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
             github=_github(config, options.environ),
@@ -240,6 +256,32 @@ def _check_pull(
     return pulling.check(
         access, settings, manifest, images, lambda credentials: connect(credentials=credentials)
     )
+
+
+def _inspect(operator: "Operator", registry: "Registry", options: Options) -> "Inspect":
+    """What inspects an environment; what is to be skipped is checked here, before anything is done."""
+    skips: Mapping[str, str] = {}
+    if options.skip:
+        from todo_release.preflight import checks
+
+        skips = checks.skips(options.skip)
+    settings = operator.config.registry
+
+    def connect(host: str, credentials: "Credentials | None") -> "Registry":
+        from todo_release.registry import Registry
+
+        insecure = settings.insecure and host == settings.host
+        return Registry(host, insecure=insecure, credentials=credentials, is_anonymous=credentials is None)
+
+    def inspect(environment: str, version: str | None) -> "Inspection":
+        from todo_release.preflight.drafts import Drafter
+        from todo_release.preflight.inspecting import Sources
+        from todo_release.preflight.inspecting import inspect as inspected
+
+        drafter = Drafter(operator, registry, version)
+        return inspected(operator, drafter, environment, skips, Sources(connect, options.parse))
+
+    return inspect
 
 
 def _reach(config: "Config", name: str) -> "Access":

@@ -43,6 +43,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight(Step):
+    """Look for what would certainly fail in an environment, before anything is built or changed."""
+
+    kind = "preflight"
+    environment: str
+    version: str
+
+    @property
+    def id(self) -> str:
+        """One an environment."""
+        return f"{self.kind}:{self.environment}"
+
+    @property
+    def title(self) -> str:
+        """Reads `Preflight staging`."""
+        return f"Preflight {self.environment}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage(Step):
     """Build an image from its inputs and push it under its content tag; done when the registry has that
     tag.

@@ -1,6 +1,7 @@
 """A Kubernetes API server in this process: objects in memory, resource versions, selectors, over HTTP."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +13,21 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+EVERY_NAMESPACE = re.compile(r"/namespaces/[^/]+/")  # a list without a namespace is of all of them
+
 
 @dataclass
 class ApiDouble:
-    """Objects by path; `logs` by (path, previous); `refusal` is a status it answers everything with."""
+    """Objects by path; `logs` by (path, previous); `refusal` is a status it answers everything with,
+    `refused` one for single paths. `requests` are the paths that were asked for.
+    """
 
     url: str = ""
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     logs: dict[tuple[str, bool], str] = field(default_factory=dict)
     refusal: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
     version: int = 0
 
     def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +59,7 @@ def serve(double: ApiDouble) -> Iterator[ApiDouble]:
     class Handler(_Handler):
         api = double
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         double.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -64,6 +71,10 @@ def serve(double: ApiDouble) -> Iterator[ApiDouble]:
             thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # a connection beyond the default of 5 is tried again after a second
+
+
 class _Handler(BaseHTTPRequestHandler):
     api: ClassVar[ApiDouble]
 
@@ -72,8 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path, query = parts.path.strip("/"), parse_qs(parts.query)
         previous = query.get("previous") == ["true"]
-        if self.api.refusal:
-            self._answer(self.api.refusal, {"message": "not today"})
+        self.api.requests.append(path)
+        if status := self.api.refusal or self.api.refused.get(path):
+            self._answer(status, {"message": "not today"})
         elif path.endswith("/log"):
             text = self.api.logs.get((path, previous))
             self._answer(400 if text is None else 200, text or "")
@@ -104,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         items = [
             body
             for name, body in self.api.objects.items()
-            if name.rpartition("/")[0] == path
+            if path in {name.rpartition("/")[0], EVERY_NAMESPACE.sub("/", name.rpartition("/")[0])}
             and wanted.items() <= body["metadata"].get("labels", {}).items()
         ]
         is_collection = path.endswith("s") and path.count("/") != 5

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from todo_release.errors import ConfigError, ReleaseError, RolloutError
+from todo_release.errors import ConfigError, PreflightError, ReleaseError, RolloutError
 from todo_release.events import Event, PlanStarted, StepEnded, StepFailed
+from todo_release.located import Place
 from todo_release.plan import Plan
 from todo_release.report.text import duration
 from todo_release.steps import Step
@@ -32,7 +33,7 @@ class Summary:
         """Append the summary; the cause of a failure comes first."""
         lines = []
         if error is not None:
-            lines += [f"### :x: {_cell(error.problem)}", "", _cell(error.remedy), ""]
+            lines += [f"### :x: {cell(error.problem)}", "", cell(error.remedy), ""]
             if isinstance(error, RolloutError) and error.evidence:
                 lines += [f"Evidence: `{error.evidence}`", ""]
         if self._plan is not None:
@@ -53,24 +54,35 @@ class Summary:
                     outcome.get("digest") or getattr(step, "digest", None) or outcome.get("revision") or ""
                 )
                 return (
-                    f"| :white_check_mark: | {step.title} | {_cell(step.reason)} | {took} | {_code(result)} |"
+                    f"| :white_check_mark: | {step.title} | {cell(step.reason)} | {took} | {_code(result)} |"
                 )
             case StepFailed(_, seconds, error):
-                why, took, result = _cell(step.reason), duration(seconds), _cell(error.problem)
+                why, took, result = cell(step.reason), duration(seconds), cell(error.problem)
                 return f"| :x: | {step.title} | {why} | {took} | {result} |"
             case _:
-                return f"| | {step.title} | {_cell(step.reason)} | | not reached |"
+                return f"| | {step.title} | {cell(step.reason)} | | not reached |"
 
 
 def annotate(error: ReleaseError, stream: TextIO) -> None:
-    """Write a workflow command that GitHub shows beside the file, or on top of the run when there is no
+    """Write workflow commands that GitHub shows beside the files, or on top of the run when there is no
     file.
     """
-    place = ""
+    if isinstance(error, PreflightError):
+        from todo_release.report.inspections import annotations
+
+        stream.writelines(f"{one}\n" for one in annotations(error.findings))
+        return
+    place = None
     if isinstance(error, ConfigError) and error.file:
-        numbers = {"file": error.file, "line": error.line, "col": error.column}
-        place = " " + ",".join(f"{key}={value}" for key, value in numbers.items() if value is not None)
-    stream.write(f"::error{place}::{_escaped(str(error))}\n")
+        place = Place(error.file, error.line or 1, error.column or 1)
+    stream.write(f"{command('error', str(error), place)}\n")
+
+
+def command(kind: str, text: str, place: Place | None = None) -> str:
+    """One workflow command: `::error file=...,line=...,col=...::text`."""
+    where = f" file={place.file},line={place.line},col={place.column}" if place else ""
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{kind}{where}::{escaped}"
 
 
 def run_url(environ: Mapping[str, str]) -> str | None:
@@ -82,11 +94,8 @@ def run_url(environ: Mapping[str, str]) -> str | None:
         return None
 
 
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A text in a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", "<br>")
 
 

@@ -1,12 +1,15 @@
 """Plain lines: for logs, CI and terminals that cannot redraw."""
 
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from todo_release.errors import ReleaseError
 from todo_release.events import Event, PlanEnded, PlanStarted, StepEnded, StepFailed, StepSpoke, StepStarted
 from todo_release.plan import Plan
 from todo_release.report.table import Table
 from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
+
+if TYPE_CHECKING:
+    from todo_release.preflight.inspecting import Inspection
 
 
 class Lines:
@@ -29,6 +32,13 @@ class Lines:
     def show(self, table: Table) -> None:
         """The table's lines."""
         for line in table.lines():
+            self._write(line)
+
+    def inspection(self, found: "Inspection") -> None:
+        """The findings' lines."""
+        from todo_release.report.inspections import lines
+
+        for line in lines(found):
             self._write(line)
 
     def __call__(self, event: Event) -> None:

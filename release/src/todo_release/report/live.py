@@ -5,6 +5,7 @@ doing.
 import time
 from collections import deque
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
@@ -19,6 +20,9 @@ from todo_release.plan import Plan
 from todo_release.report.table import Table
 from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
 from todo_release.steps import Step
+
+if TYPE_CHECKING:
+    from todo_release.preflight.inspecting import Inspection
 
 STYLES = {DONE: "green", TO_DO: "dim", REFUSED: "bold red"}
 TAIL = 20
@@ -57,6 +61,13 @@ class Live:
         for row in table.rows:
             drawn.add_row(*(Text(cell) for cell in row))
         self._console.print(drawn)
+
+    def inspection(self, found: "Inspection") -> None:
+        """The findings' lines, coloured, and the nodes as a table."""
+        from todo_release.report.inspections import lines
+
+        for line in lines(found):
+            self._console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
         """Take an event into the picture."""

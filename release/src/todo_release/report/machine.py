@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from todo_release.errors import ReleaseError
 from todo_release.events import Event, PlanEnded, PlanStarted, StepEnded, StepFailed, StepSpoke, StepStarted
 from todo_release.plan import Plan
 from todo_release.report.table import Table
+
+if TYPE_CHECKING:
+    from todo_release.preflight.inspecting import Inspection
 
 
 class Machine:
@@ -28,6 +31,10 @@ class Machine:
     def show(self, table: Table) -> None:
         """The rows as mappings."""
         self._write("table", table.as_json())
+
+    def inspection(self, found: "Inspection") -> None:
+        """All findings and the nodes."""
+        self._write("preflight", found.as_json())
 
     def __call__(self, event: Event) -> None:
         """One object an event."""

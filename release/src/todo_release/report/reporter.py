@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from todo_release.errors import ReleaseError
 from todo_release.events import Event
 from todo_release.plan import Plan
 from todo_release.report.table import Table
+
+if TYPE_CHECKING:
+    from todo_release.preflight.inspecting import Inspection
 
 Output = Literal["auto", "live", "lines", "json"]
 
@@ -23,6 +26,9 @@ class Reporter(Protocol):
 
     def show(self, table: Table) -> None:
         """Show an answer."""
+
+    def inspection(self, found: "Inspection") -> None:
+        """Show what was found in an environment before a release."""
 
     def __call__(self, event: Event) -> None:
         """Show an event of a run; called from several threads, one at a time."""
