@@ -21,6 +21,7 @@ FILE_NAME = "release.yaml"
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$")]
+DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 ValuesPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/")]
 Scalar = str | int | float | bool
@@ -167,6 +168,18 @@ class Preflight(Model):
     )
 
 
+class Rehearsal(Model):
+    """What a rehearsal's cluster has before a release comes, beside an empty namespace per environment."""
+
+    manifests: tuple[str, ...] = Field(
+        default=(), description="Files with objects that are made first, in this order."
+    )
+    secrets: dict[DnsName, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Secrets of every environment and their keys; `.dockerconfigjson` makes a pull secret.",
+    )
+
+
 class Config(Model):
     """The whole of release.yaml."""
 
@@ -189,6 +202,7 @@ class Config(Model):
     environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
     smoke: Smoke = Field(default_factory=Smoke)
     preflight: Preflight = Field(default_factory=Preflight)
+    rehearsal: Rehearsal = Field(default_factory=Rehearsal)
     migrations: tuple[str, ...] = Field(
         default=(), description="Pathspecs of database migrations, which a rollback does not take back."
     )

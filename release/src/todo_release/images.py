@@ -86,6 +86,25 @@ def references(
     return found
 
 
+class ContainerEngine(Protocol):
+    """What builds and pushes (`todo_release.docker_engine.DockerEngine`)."""
+
+    def build(
+        self,
+        context: BinaryIO,
+        *,
+        dockerfile: str,
+        tags: Sequence[str],
+        build_args: Mapping[str, str],
+        on_line: Callable[[str], None],
+        platform: str,
+    ) -> None:
+        """Build an image from a tar and give it every tag. Raises BuildError."""
+
+    def push(self, reference: str, *, on_line: Callable[[str], None]) -> str:
+        """Push a tagged image and return its digest. Raises RegistryError."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildHandler:
     """Builds and pushes one image; `engine` makes a connection for each build."""
@@ -93,7 +112,7 @@ class BuildHandler:
     repository: Repository
     config: Config
     registry: "Registry"
-    engine: Callable[[], "DockerEngine"]
+    engine: Callable[[], ContainerEngine]
 
     def check(self, step: BuildImage) -> Outcome | None:
         """Done when the registry has the content tag."""

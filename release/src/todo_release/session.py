@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from todo_release.config import Config, Smoke
     from todo_release.credentials import Credentials
     from todo_release.deploying import CheckPull, Collect
-    from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Access, Operator
     from todo_release.events import Listener
     from todo_release.github import GitHub
+    from todo_release.images import ContainerEngine
     from todo_release.kube import Cluster
     from todo_release.overrides import Overrides
     from todo_release.pipeline import Handler, Lock, Say
@@ -57,7 +57,7 @@ class Session:
 
     operator: "Operator"
     registry: "Registry"
-    container_engine: Callable[[], "DockerEngine"]
+    container_engine: "Callable[[], ContainerEngine]"
     lock_for: "Callable[[str, str, Say], Lock]"
     judge: "Judge"
     collect: "Collect"
@@ -168,30 +168,64 @@ class Session:
         return handlers
 
 
+def _container_engine() -> "ContainerEngine":
+    from todo_release.docker_engine import DockerEngine
+
+    return DockerEngine.connect()
+
+
+def _judge(spec: "Smoke", url: str, say: "Say") -> "list[CheckResult]":
+    from todo_release import smoke
+
+    return smoke.run(spec, url, on_result=say)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a session reaches and a rehearsal has stand-ins of; `kubeconfig` None is the person's own."""
+
+    kubeconfig: Path | None = None
+    container_engine: "Callable[[], ContainerEngine]" = _container_engine
+    judge: "Judge" = _judge
+
+
+REAL = World()
+
+
+def configuration(root: Path, options: Options) -> "Config":
+    """release.yaml with what the environment and the options say differently.
+
+    Raises:
+        ConfigError: one of them is wrong.
+    """
+    from todo_release import config
+    from todo_release.overrides import Overrides, from_environment
+
+    return config.load(root, (options.overrides or Overrides()).over(from_environment(options.environ)))
+
+
 @contextmanager
-def open_session(root: Path, options: Options, reporter: "Reporter") -> Iterator[Session]:
-    """Connect to the real world as release.yaml and the options say; nothing is sent before it is needed.
+def open_session(
+    root: Path, options: Options, reporter: "Reporter", world: World = REAL
+) -> Iterator[Session]:
+    """Connect to the world as release.yaml and the options say; nothing is sent before it is needed.
 
     Raises:
         ConfigError: release.yaml or an override is wrong.
         RepositoryError: `root` is no repository, or git does not know who is releasing.
     """
-    from todo_release import config as configuration
-    from todo_release.docker_engine import DockerEngine
     from todo_release.environments import Operator
     from todo_release.git import Repository
     from todo_release.lock import EnvironmentLock
-    from todo_release.overrides import Overrides, from_environment
     from todo_release.registry import Registry
     from todo_release.report.actions import run_url
 
-    overrides = (options.overrides or Overrides()).over(from_environment(options.environ))
-    config = configuration.load(root, overrides)
+    config = configuration(root, options)
     repository = Repository(root)
     operator = Operator(
         repository=repository,
         config=config,
-        reach=cache(partial(_reach, config)),
+        reach=cache(partial(_reach, config, world.kubeconfig)),
         by=f"{repository.author()} on {socket.gethostname()}",
         run_url=run_url(options.environ),
     )
@@ -212,9 +246,9 @@ def open_session(root: Path, options: Options, reporter: "Reporter") -> Iterator
         yield Session(
             operator=operator,
             registry=registry,
-            container_engine=DockerEngine.connect,
+            container_engine=world.container_engine,
             lock_for=lock_for,
-            judge=_judge,
+            judge=world.judge,
             collect=_collect,
             check_pull=partial(_check_pull, config),
             inspect=_inspect(operator, registry, options),
@@ -231,12 +265,6 @@ def _github(config: "Config", environ: Mapping[str, str]) -> "GitHub | None":
     from todo_release.github import GitHub
 
     return GitHub(config.github, token)
-
-
-def _judge(spec: "Smoke", url: str, say: "Say") -> "list[CheckResult]":
-    from todo_release import smoke
-
-    return smoke.run(spec, url, on_result=say)
 
 
 def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
@@ -284,18 +312,18 @@ def _inspect(operator: "Operator", registry: "Registry", options: Options) -> "I
     return inspect
 
 
-def _reach(config: "Config", name: str) -> "Access":
+def _reach(config: "Config", kubeconfig: Path | None, name: str) -> "Access":
     from todo_release.environments import Access
     from todo_release.helm import Helm
     from todo_release.kube import Cluster
     from todo_release.records import Records
 
     settings = config.environment(name)
-    cluster = Cluster.connect(settings.context)
+    cluster = Cluster.connect(settings.context, kubeconfig)
     return Access(
         name=name,
         settings=settings,
         cluster=cluster,
-        helm=Helm(settings.context, settings.namespace),
+        helm=Helm(settings.context, settings.namespace, kubeconfig),
         records=Records(cluster, settings.namespace, settings.release),
     )
