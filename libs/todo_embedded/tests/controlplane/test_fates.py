@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from todo_embedded.controlplane.faults import Crash, NeverReady
+from todo_embedded.controlplane.sidecars import IMAGE
 
 from .conftest import REFUSAL, Registry
 from .room import Room
@@ -76,6 +77,14 @@ def test_refused_image_is_backed_off_and_recovers(room: Room, incomplete: Regist
     room.until(lambda: sorted(room.told("Failed")) == sorted(refused))
     incomplete.is_complete = True
     room.until(lambda: room.is_available(made))
+
+
+def test_registry_is_asked_for_images_of_a_release_only(room: Room, registry: Registry) -> None:
+    """Every container's image is asked for, the sidecar's too, but not what the provider itself runs."""
+    made = room.deploy("asking", annotations={"dapr.io/enabled": "true"})
+    room.until(lambda: room.is_available(made))
+    assert {"shop/asking:1", IMAGE} <= set(registry.asked)
+    assert [image for image in registry.asked if image.startswith("simulated/")] == []
 
 
 def test_crashing_container_is_restarted_ever_later(room: Room) -> None:
