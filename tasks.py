@@ -5,7 +5,7 @@ checks the tree is in noxfile.py.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.context import Context
+from invoke.exceptions import ParseError
+from invoke.parser import Parser
 from invoke.tasks import Task, task
 
 if TYPE_CHECKING:
+    from todo_release.report.reporter import Output
     from todo_release.session import Options
 
 ROOT = Path(__file__).parent
@@ -32,9 +35,10 @@ COMMON_HELP = {
     "values": "ENVIRONMENT=PATH of one more values file; may be given several times",
     "json": "print JSON, one object a line",
     "yes": "answer every question with yes",
+    "skip": "CHECK=REASON: go on although this preflight check found errors; may be given several times",
     "no-wait": "fail instead of waiting while somebody else releases to the environment",
 }
-ITERABLE = ["config", "values"]
+ITERABLE = ["config", "values", "skip", "fault"]
 SWITCHES = {"json", "yes", "no_wait"}
 
 
@@ -68,7 +72,17 @@ def _options(*, owner: str | None, domain: str | None, json: bool, no_wait: bool
     from todo_release import engine
 
     variables = {"owner": owner, "domain": domain}
-    return engine.options(variables=variables, output="json" if json else "auto", wait=not no_wait, **rest)
+    output: Output = "json" if json else "auto"
+    return engine.options(variables=variables, output=output, wait=not no_wait, parse=_mistake, **rest)
+
+
+def _mistake(arguments: Sequence[str]) -> str | None:
+    """What is wrong with arguments for the tasks below; None: nothing."""
+    try:
+        Parser(contexts=namespace.to_contexts()).parse_argv(list(arguments))
+    except ParseError as error:
+        return str(error)
+    return None
 
 
 @task(
@@ -100,6 +114,21 @@ def plan(options: "Options", *, version: str, to: str = "") -> int:
     return engine.release(ROOT, version, options, last=to or None, is_dry_run=True)
 
 
+@command(
+    version=VERSION,
+    to="last environment to release to (default: all)",
+    twin="make the rehearsal's cluster like the live one of this environment",
+    fault="let this go wrong and see what the engine does; all, or several times",
+)
+def rehearse(
+    options: "Options", *, version: str, to: str = "", twin: str = "", fault: Sequence[str] = ()
+) -> int:
+    """Play a whole release in a cluster made for it; nothing real is touched."""
+    from todo_release import engine
+
+    return engine.rehearse(ROOT, version, options, last=to or None, like=twin or None, faults=fault)
+
+
 @command(env=ENV, version=VERSION, dry_run=DRY_RUN)
 def deploy(options: "Options", *, env: str, version: str, dry_run: bool = False) -> int:
     """Bring a version that is released already to one environment."""
@@ -114,6 +143,14 @@ def promote(options: "Options", *, version: str, dry_run: bool = False) -> int:
     from todo_release import engine
 
     return engine.promote(ROOT, version, options, is_dry_run=dry_run)
+
+
+@command(env=ENV, version="version to look at (default: the work tree as it is)")
+def preflight(options: "Options", *, env: str, version: str = "") -> int:
+    """Find in seconds what would fail in an environment if it were released to now."""
+    from todo_release import engine
+
+    return engine.preflight(ROOT, env, options, version=version or None)
 
 
 @command(env=ENV)
@@ -211,5 +248,19 @@ version_tasks.add_task(next_, "next")
 version_tasks.add_task(bump)
 
 namespace = Collection(
-    up, release, plan, deploy, promote, verify, rollback, status, history, diagnose, logs, news, version_tasks
+    up,
+    release,
+    plan,
+    preflight,
+    rehearse,
+    deploy,
+    promote,
+    verify,
+    rollback,
+    status,
+    history,
+    diagnose,
+    logs,
+    news,
+    version_tasks,
 )

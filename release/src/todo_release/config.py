@@ -174,9 +174,10 @@ class Rehearsal(Model):
     manifests: tuple[str, ...] = Field(
         default=(), description="Files with objects that are made first, in this order."
     )
-    secrets: dict[DnsName, tuple[str, ...]] = Field(
+    secrets: dict[DnsName, dict[str, str]] = Field(
         default_factory=dict,
-        description="Secrets of every environment and their keys; `.dockerconfigjson` makes a pull secret.",
+        description="Secrets of every environment: keys, each with a value that is no secret, or empty where "
+        "it does not matter; `.dockerconfigjson` makes a pull secret.",
     )
 
 

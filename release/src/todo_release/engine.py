@@ -67,9 +67,64 @@ def release(
     root: Path, version: str, options: Options, *, last: str | None = None, is_dry_run: bool = False
 ) -> int:
     """Release the work tree as a version to every environment up to `last`, by default to all; with
-    `is_dry_run`, show the plan.
+    `is_dry_run`, show the plan. Where no cluster is configured the release is rehearsed instead.
     """
-    return _run(root, options, lambda session: session.release(version, last), is_dry_run=is_dry_run)
+    from todo_release.kube import contexts
+
+    known = contexts(options.environ)
+
+    def rehearsed(session: Session) -> int | None:
+        wanted = {one.context for one in session.operator.config.environments.values()}
+        if wanted & known or is_dry_run or options.environ.get("GITHUB_ACTIONS"):
+            return None
+        session.reporter.say(
+            f"No kubeconfig has the context {' or '.join(sorted(wanted))}, so nothing is released: "
+            "this is a rehearsal."
+        )
+        return _rehearse(session, options, version, last=last, like=None)
+
+    return _run(
+        root,
+        options,
+        lambda session: session.release(version, last),
+        is_dry_run=is_dry_run,
+        instead=rehearsed,
+    )
+
+
+def rehearse(
+    root: Path,
+    version: str,
+    options: Options,
+    *,
+    last: str | None = None,
+    like: str | None = None,
+    faults: Sequence[str] = (),
+) -> int:
+    """Rehearse the release of a version in a world of its own, furnished by release.yaml or like the live
+    cluster of an environment. The exit code is the one that the release would have ended with.
+
+    With `faults` these are tried instead, one after the other, and the exit code is 16 when one of them ended
+    otherwise than the engine promises.
+    """
+
+    def act(session: Session) -> int:
+        if not faults:
+            return _rehearse(session, options, version, last=last, like=like)
+        from todo_release.errors import RehearsalError
+        from todo_release.rehearsal import rehearsing
+
+        trials = rehearsing.try_faults(session, options, version, tuple(faults), like=like)
+        return 0 if all(trial.is_as_promised for trial in trials) else RehearsalError.exit_code
+
+    return _answer(root, options, act)
+
+
+def _rehearse(session: Session, options: Options, version: str, *, last: str | None, like: str | None) -> int:
+    from todo_release.rehearsal import rehearsing
+
+    outcome = rehearsing.rehearse(session, options, version, last=last, like=like)
+    return outcome.failed.code if outcome.failed else 0
 
 
 def deploy(root: Path, version: str, environment: str, options: Options, *, is_dry_run: bool = False) -> int:
@@ -224,11 +279,14 @@ def _run(
     make_plan: "Callable[[Session], Plan]",
     *,
     is_dry_run: bool,
+    instead: "Callable[[Session], int | None]" = lambda _: None,
 ) -> int:
-    """Make a plan and run it, or show it."""
+    """Make a plan and run it, or show it; unless something is done `instead`, which gives its exit code."""
     summary = _summary(options.environ)
 
     def act(session: Session) -> int:
+        if (code := instead(session)) is not None:
+            return code
         plan = make_plan(session)
         if is_dry_run:
             session.reporter.plan(plan)

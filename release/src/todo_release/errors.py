@@ -15,6 +15,7 @@
     ├── SmokeError                    13   rolled out, but the smoke checks fail
     ├── JournalError                  14   the record of an earlier run cannot be read
     ├── PreflightError              15   something would certainly fail, found before anything was changed
+    ├── RehearsalError              16   the rehearsal itself could not be held, or found the engine at fault
     └── RolloutError                  20 to 39, by cause: the new pods cannot become ready
 
 Exit code 0 means done (or nothing to do), 1 an unexpected error of the engine itself, 130 interrupted. The
@@ -159,6 +160,12 @@ class PreflightError(ReleaseError):
         """`problem` lists the findings, one a line."""
         super().__init__(problem, remedy=remedy)
         self.findings = tuple(findings)
+
+
+class RehearsalError(ReleaseError):
+    """The world of a rehearsal could not be made, or the engine did there what it never should."""
+
+    exit_code = 16
 
 
 class RolloutError(ReleaseError):

@@ -49,7 +49,7 @@ class ReleaseRecords:
             HelmError: a record cannot be read.
             ClusterError: the API server was not reachable or refused.
         """
-        return [_revision(_decoded(secret)) for secret in self._secrets(release)]
+        return [_revision(decode(secret)) for secret in self._secrets(release)]
 
     def manifest(self, release: str, revision: int | None = None) -> str:
         """What a revision (the last one by default) gave to the cluster, without its hooks.
@@ -76,7 +76,7 @@ class ReleaseRecords:
         secrets = self._secrets(release)
         if not secrets:
             return None
-        last = _decoded(secrets[-1])
+        last = decode(secrets[-1])
         if last["info"]["status"] not in PENDING:
             return None
         self._mark(secrets[-1], last, f"interrupted while {last['info']['status']}; unlocked")
@@ -89,16 +89,16 @@ class ReleaseRecords:
         that worked.
         """
         secret = self._secret(release, revision)
-        self._mark(secret, _decoded(secret), description)
+        self._mark(secret, decode(secret), description)
 
     def _mark(self, secret: Any, body: dict[str, Any], description: str) -> None:
         body["info"] |= {"status": "failed", "description": description}
-        secret["data"]["release"] = _encode(body)
+        secret["data"]["release"] = encode(body)
         secret["metadata"]["labels"]["status"] = "failed"
         self._cluster.replace(f"{self._path}/{secret['metadata']['name']}", secret)
 
     def _body(self, release: str, revision: int | None) -> dict[str, Any]:
-        return _decoded(self._secret(release, revision))
+        return decode(self._secret(release, revision))
 
     def _secret(self, release: str, revision: int | None) -> Any:
         secrets = self._secrets(release)
@@ -127,7 +127,7 @@ def deployed(secrets: Iterable[Any], release: str) -> tuple[Revision, str] | Non
     last = max(own, key=_number, default=None)
     if last is None or last["metadata"]["labels"].get("status") != "deployed":
         return None
-    body = _decoded(last)
+    body = decode(last)
     return _revision(body), str(body["manifest"])
 
 
@@ -148,7 +148,12 @@ def _number(secret: Any) -> int:
     return int(secret["metadata"]["labels"]["version"])
 
 
-def _decoded(secret: Any) -> dict[str, Any]:
+def decode(secret: Any) -> dict[str, Any]:
+    """What a record holds.
+
+    Raises:
+        HelmError: it is none of Helm 3 or 4.
+    """
     try:
         body = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
     except (KeyError, ValueError, OSError) as error:
@@ -159,7 +164,8 @@ def _decoded(secret: Any) -> dict[str, Any]:
     return dict(body)
 
 
-def _encode(body: dict[str, Any]) -> str:
+def encode(body: dict[str, Any]) -> str:
+    """A record's `data.release`."""
     packed = base64.b64encode(gzip.compress(json.dumps(body).encode()))
     return base64.b64encode(packed).decode()
 

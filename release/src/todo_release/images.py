@@ -1,10 +1,10 @@
 """Images: what each is made of now, what the registry has of it, and building the ones it has not."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from todo_release import content
 from todo_release.chart import ImageReference
@@ -16,7 +16,6 @@ from todo_release.pipeline import Outcome, Say
 from todo_release.steps import BuildImage
 
 if TYPE_CHECKING:
-    from todo_release.docker_engine import DockerEngine
     from todo_release.registry import Registry
 
 BUILD_ID = "BUILD_ID"

@@ -7,11 +7,14 @@ for (half a second); answers stay JSON, which costs a tenth of its models. What 
 
 import base64
 import json
+import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
+
+import yaml
 
 from todo_release.errors import ClusterError
 from todo_release.observed import JsonObject, Snapshot, WorkloadRef, parse_snapshot
@@ -239,6 +242,26 @@ class Cluster:
         raise RefusedError(
             f"Kubernetes refused to {verb} {path} ({status}): {reason}.", remedy=remedy, status=status
         )
+
+
+def contexts(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """Names of the contexts in the kubeconfig files ($KUBECONFIG or ~/.kube/config); none without a file.
+
+    Raises:
+        ClusterError: a file is no kubeconfig.
+    """
+    told = environ.get("KUBECONFIG", "")
+    paths = [Path(part) for part in told.split(os.pathsep) if part] or [Path.home() / ".kube" / "config"]
+    found = set()
+    for path in paths:
+        if not path.is_file():
+            continue
+        try:
+            document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            found |= {str(one["name"]) for one in document.get("contexts") or ()}
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+            raise ClusterError(f"{path} is no kubeconfig: {error}.", remedy="Correct KUBECONFIG.") from error
+    return frozenset(found)
 
 
 def namespaced(root: str, plural: str, namespace: str) -> str:

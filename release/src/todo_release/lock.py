@@ -146,7 +146,7 @@ class EnvironmentLock:
                 lease = self._read()
                 holder = holder_of(lease)
                 if holder and holder.identity == self._identity:
-                    lease["spec"]["renewTime"] = _now()
+                    lease["spec"]["renewTime"] = instant()
                     self._replace(lease)
                 else:
                     self._thief = holder or Holder("nobody", "", "", "", "")
@@ -162,8 +162,8 @@ class EnvironmentLock:
         body["spec"] = {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": LEASE_SECONDS,
-            "acquireTime": _now(),
-            "renewTime": _now(),
+            "acquireTime": instant(),
+            "renewTime": instant(),
             "leaseTransitions": transitions,
         }
         try:
@@ -202,5 +202,6 @@ def holder_of(lease: Any) -> Holder | None:
     )
 
 
-def _now() -> str:
+def instant() -> str:
+    """This moment as a Lease has it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

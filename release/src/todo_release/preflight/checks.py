@@ -67,4 +67,5 @@ def _skipped(finding: Finding, skips: Mapping[str, str]) -> Finding:
     reason = skips.get(finding.check)
     if reason is None or finding.severity is not Severity.ERROR:
         return finding
-    return replace(finding, severity=Severity.NOTE, cause=f"{finding.cause} (Skipped: {reason}.)")
+    cause = f"{finding.cause} (Skipped: {reason}.)"
+    return replace(finding, severity=Severity.NOTE, cause=cause, skipped_because=reason)

@@ -109,7 +109,7 @@ class Drafter:
     def _prepared(self, environment: str) -> Iterator[Deployment]:
         repository, config = self._operator.repository, self._operator.config
         if self._version is None:
-            file = edits.files(config)[0]
+            file = config.chart.file
             version = chart.read_version((repository.root / file).read_text(encoding="utf-8"), file)
             yield of_folder(repository.root, config, environment, version, self.references)
             return

@@ -19,7 +19,8 @@ class Severity(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing found. `subject` is `Kind/name` or a file, `field` a path in that object, `cause` and
-    `remedy` are sentences. Whoever runs the checks fills in `check` and, unless the check knew it, `place`.
+    `remedy` are sentences. Whoever runs the checks fills in `check` and, unless the check knew it, `place`;
+    `skipped_because` is the reason why what would be an error does not count.
     """
 
     severity: Severity
@@ -29,6 +30,7 @@ class Finding:
     field: Path = ()
     place: Place | None = None
     check: str = ""
+    skipped_because: str = ""
 
     @property
     def runbook(self) -> str:

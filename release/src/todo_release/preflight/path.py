@@ -99,7 +99,7 @@ def _actions_are_pinned(picture: Picture) -> Findings:
             for where, reference in _uses(name, job):
                 if (
                     reference
-                    and not reference.startswith(("./", "docker://"))
+                    and not reference.startswith(("./", "$/", "docker://"))
                     and not PINNED.search(reference)
                 ):
                     yield warning(

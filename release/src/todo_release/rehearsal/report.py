@@ -1,0 +1,122 @@
+"""What came of a rehearsal: for a terminal, as Markdown and as JSON."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from todo_release.errors import ReleaseError
+from todo_release.preflight.finding import Severity
+from todo_release.rehearsal.acts import Act
+from todo_release.report import inspections
+from todo_release.report.table import Table
+from todo_release.report.text import DONE, REFUSED, duration
+
+if TYPE_CHECKING:
+    from todo_release.preflight.inspecting import Inspection
+
+NOT_SHOWN = (
+    "what is in the images: they are stand-ins, and no line of the application ran",
+    "start-up times, probes and logs of the real containers",
+    "smoke checks and the synthetic transaction: nothing answers",
+    "DNS, the load balancer, and the issuing of certificates",
+    "the network, Dapr's control plane, the broker and the databases",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A rehearsal that is over. `site` says what it was played in, `steps` are seconds by title, `before` and
+    `after` the inspections of the last environment, None when it did not come that far.
+    """
+
+    version: str
+    site: str
+    acts: tuple[Act, ...]
+    steps: Mapping[str, float]
+    inspections: "tuple[Inspection, ...]"
+    after: "Inspection | None"
+    notes: tuple[str, ...] = ()
+    seconds: float = 0
+    failed: ReleaseError | None = field(default=None)
+
+    @property
+    def verdict(self) -> str:
+        """One line."""
+        came = f"would fail: {self.failed.problem}" if self.failed else "would go through"
+        return f"{self.version} {came} (rehearsed in {duration(self.seconds)}, {self.site})"
+
+    def acts_table(self) -> Table:
+        """What was tried and what came of it."""
+        rows = tuple(
+            (REFUSED if act.error else DONE, act.name, duration(act.seconds), act.told) for act in self.acts
+        )
+        return Table(f"Rehearsal of {self.version}", ("", "act", "took", "what came of it"), rows)
+
+    def steps_table(self) -> Table:
+        """How long each step of the release took here."""
+        rows = tuple((title, duration(seconds)) for title, seconds in self.steps.items())
+        return Table("Steps of the release", ("step", "took"), rows)
+
+    def nodes_tables(self) -> Iterator[Table]:
+        """The nodes before the release and after it."""
+        before = next((one for one in reversed(self.inspections) if one.nodes), None)
+        for when, found in (("Before", before), ("After", self.after)):
+            if found is not None and found.nodes is not None:
+                yield Table(f"{when} the release: {found.nodes.title}", found.nodes.columns, found.nodes.rows)
+
+    def findings(self) -> Iterator[str]:
+        """What preflight found in each environment, the worst first."""
+        for found in self.inspections:
+            for severity in Severity:
+                for one in found.of(severity):
+                    yield f"{inspections.MARKS[severity]} {found.environment}: {inspections.line(one)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "version": self.version,
+            "site": self.site,
+            "would_go_through": self.failed is None,
+            "exit_code": self.failed.code if self.failed else 0,
+            "seconds": round(self.seconds, 3),
+            "acts": [
+                {
+                    "name": act.name,
+                    "seconds": round(act.seconds, 3),
+                    "told": act.told,
+                    "exit_code": act.error.code if act.error else 0,
+                }
+                for act in self.acts
+            ],
+            "steps": {title: round(seconds, 3) for title, seconds in self.steps.items()},
+            "preflight": [found.as_json() for found in self.inspections],
+            "after": self.after.as_json() if self.after else None,
+            "notes": list(self.notes),
+            "not_shown": list(NOT_SHOWN),
+        }
+
+    def markdown(self) -> str:
+        """A page that can be kept or posted."""
+        parts = [f"# {self.verdict}"]
+        parts += [_markdown(table) for table in (self.acts_table(), self.steps_table(), *self.nodes_tables())]
+        for title, lines in (("Preflight", tuple(self.findings())), ("Notes", self.notes)):
+            if lines:
+                parts.append(f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines))
+        parts.append("## Not shown\n\n" + "\n".join(f"- {line}" for line in NOT_SHOWN))
+        return "\n\n".join(parts) + "\n"
+
+    def write(self, folder: Path) -> Path:
+        """Write report.md and report.json into a folder and return the page's path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.json").write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+        page = folder / "report.md"
+        page.write_text(self.markdown(), encoding="utf-8")
+        return page
+
+
+def _markdown(table: Table) -> str:
+    rows = [table.columns, tuple("---" for _ in table.columns), *table.rows]
+    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return f"## {table.title}\n\n" + "\n".join(lines)

@@ -1,0 +1,128 @@
+"""Tries faults one after the other: does preflight catch each, and does the engine get over it if it goes on?
+
+Each trial releases a version of its own in which every image has changed, with the fault arranged. What
+preflight catches is released again with those checks skipped, to see what the engine makes of it.
+"""
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from todo_release.causes import CAUSES
+from todo_release.config import Config
+from todo_release.environments import running_in
+from todo_release.errors import HelmError, PreflightError, ReleaseError
+from todo_release.events import Event, StepEnded
+from todo_release.rehearsal.acts import Stage
+from todo_release.rehearsal.faults import KILL, Fault, Scene
+from todo_release.report.table import Table
+from todo_release.report.text import DONE, REFUSED, duration
+from todo_release.session import Session
+
+SETTLE_SECONDS = 30.0
+LOOK_SECONDS = 0.2
+SKIPPED = "the fault is arranged"
+CODES = {cause.id: cause.code for cause in CAUSES} | {"helm": HelmError.exit_code}
+
+
+class KilledError(BaseException):
+    """The run ended here as if by a signal: nothing that handles errors gets to see it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What came of one fault. `caught` are the checks that stopped the release before it began; `error` is what the
+    engine ended with when it went on, None when it got over the fault; `after` is what runs then.
+    """
+
+    fault: Fault
+    caught: tuple[str, ...]
+    error: ReleaseError | None
+    after: str
+    is_whole: bool
+    seconds: float
+
+    @property
+    def is_as_promised(self) -> bool:
+        """True when the cause was named, or the fault got over, and every environment runs what it should."""
+        wanted = CODES[self.fault.cause] if self.fault.cause else None
+        return self.is_whole and (self.error.code if self.error else None) == wanted
+
+
+def table(trials: Iterable[Trial]) -> Table:
+    """One row a fault."""
+    rows = tuple(
+        (
+            DONE if trial.is_as_promised else REFUSED,
+            trial.fault.name,
+            f"caught: {', '.join(trial.caught)}" if trial.caught else "-",
+            f"{trial.error.code} {type(trial.error).__name__}" if trial.error else "got over it",
+            trial.after,
+            duration(trial.seconds),
+        )
+        for trial in trials
+    )
+    return Table("Faults", ("", "fault", "preflight", "engine, gone on", "runs afterwards", "took"), rows)
+
+
+def attempt(stage: Stage, scene: Scene, fault: Fault, version: str, before: str) -> Trial:
+    """Release a version with a fault arranged; `before` is the version that every environment runs now."""
+    began = time.monotonic()
+    caught: tuple[str, ...] = ()
+    with fault.arrange(scene):
+        error = _release(stage, fault, version)
+        if isinstance(error, PreflightError):
+            caught = tuple(sorted({finding.check for finding in error.findings}))
+            skips = tuple(f"{check}={SKIPPED}" for check in caught)
+            regardless = replace(stage, options=replace(stage.options, skip=(*stage.options.skip, *skips)))
+            error = _release(regardless, fault, version)
+    with stage.session() as session:
+        is_whole, after = _settled(session, session.operator.config, before if error else version)
+    return Trial(
+        fault=fault,
+        caught=caught,
+        error=error,
+        after=after,
+        is_whole=is_whole,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _release(stage: Stage, fault: Fault, version: str) -> ReleaseError | None:
+    """Release; a run that is to be killed is begun anew, as its owner would."""
+    step = fault.name.removeprefix(KILL) if fault.name.startswith(KILL) else None
+
+    def listen(event: Event) -> None:
+        stage.reporter(event)
+        if isinstance(event, StepEnded) and event.step.id == step and not event.was_done:
+            raise KilledError
+
+    with stage.session() as session:
+        try:
+            if step is not None:
+                with suppress(KilledError):
+                    session.run(session.release(version), listen)
+            session.run(session.release(version), stage.reporter)
+        except ReleaseError as error:
+            return error
+    return None
+
+
+def _settled(session: Session, config: Config, version: str) -> tuple[bool, str]:
+    """Whether every environment comes to run a version with all its pods ready, and what each one runs."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        found = {name: running_in(session.operator.reach(name)) for name in config.deploy_order()}
+        is_whole = all(one is not None and one.is_ready and one.version == version for one in found.values())
+        if is_whole or time.monotonic() > deadline:
+            told = {
+                name: _told(one.version, is_ready=one.is_ready) if one else "nothing"
+                for name, one in found.items()
+            }
+            return is_whole, ", ".join(f"{name} {text}" for name, text in told.items())
+        time.sleep(LOOK_SECONDS)
+
+
+def _told(version: str, *, is_ready: bool) -> str:
+    return version if is_ready else f"{version} (not ready)"
