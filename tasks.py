@@ -121,12 +121,12 @@ def plan(options: "Options", *, version: str, to: str = "") -> int:
     fault="let this go wrong and see what the engine does; all, or several times",
 )
 def rehearse(
-    options: "Options", *, version: str, to: str = "", twin: str = "", fault: Sequence[str] = ()
+    options: "Options", *, version: str, to: str = "", twin: str = "", fault: Sequence[str] | None = None
 ) -> int:
     """Play a whole release in a cluster made for it; nothing real is touched."""
     from todo_release import engine
 
-    return engine.rehearse(ROOT, version, options, last=to or None, like=twin or None, faults=fault)
+    return engine.rehearse(ROOT, version, options, last=to or None, like=twin or None, faults=fault or ())
 
 
 @command(env=ENV, version=VERSION, dry_run=DRY_RUN)
