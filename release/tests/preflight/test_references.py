@@ -74,7 +74,9 @@ def test_missing_key_names_the_key_the_field_and_all_who_read_it() -> None:
     assert finding.cause == (
         "There is no key TOKEN in Secret app; Deployment/a, Deployment/b and 2 more read it."
     )
-    assert finding.remedy.startswith("Create Secret app with the keys TOKEN in namespace staging")
+    assert finding.remedy.startswith("Add TOKEN to Secret app in namespace staging, or correct the name")
+    (missing,) = found(CHECK, picture(workload(**pods)))
+    assert missing.remedy.startswith("Create Secret app with the keys TOKEN in namespace staging, or")
     assert (finding.subject, finding.path) == (
         "Deployment/a",
         "spec.template.spec.containers[0].env[0]",
