@@ -198,6 +198,7 @@ def test_summary_of_a_good_run_shows_digests_and_revisions(world: World, tmp_pat
     text = path.read_text()
     assert text.startswith("### :white_check_mark: 0.1.0\n")
     assert "| `sha256:" in text
+    assert "`staging: no errors, no warnings, no notes in 0.1 s`" in path.read_text()
 
 
 def test_annotation_points_at_the_line_and_stays_on_one_line() -> None:
