@@ -67,7 +67,9 @@ def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> N
 
 
 def test_probe_is_only_noted_where_nothing_is_declared() -> None:
-    """It cannot be known."""
+    """It cannot be known; once an image, however many probes ask."""
+    twice = probed(container={"livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}}})
+    assert len(found(CHECK, picture(twice))) == 1
     assert [one.severity.value for one in found(CHECK, picture(probed()))] == ["note"]
 
 

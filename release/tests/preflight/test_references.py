@@ -154,6 +154,19 @@ def test_component_with_another_secret_store_is_left_to_it() -> None:
     assert told(CHECK, picture(component(auth={"secretStore": "vault"}))) == []
 
 
+def test_component_may_read_what_the_chart_or_a_certificate_brings() -> None:
+    """A certificate's keys are known before it is issued."""
+    made = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": "c"},
+        "spec": {"secretName": "app"},
+    }
+    reading = component()
+    reading["spec"]["metadata"][0]["secretKeyRef"]["key"] = "ca.crt"
+    assert told(CHECK, picture(made, reading)) == []
+
+
 def test_account_claim_and_configuration_must_exist() -> None:
     """Each is named."""
     pods = {
@@ -278,6 +291,8 @@ def test_ingress_class_must_exist() -> None:
         "There is no IngressClass nginx: no controller serves this Ingress."
     ]
     assert told(CHECK, picture(ingress(), lists=NGINX)) == []
+    own = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "nginx"}}
+    assert told(CHECK, picture(ingress(), own)) == []
 
 
 def test_issuer_must_exist_unless_there_is_a_certificate() -> None:

@@ -290,6 +290,12 @@ FAILED = {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
 POLICY = "helm.sh/hook-delete-policy"
 
 
+def test_object_for_another_namespace_is_not_compared() -> None:
+    """What stands there is somebody else's to know."""
+    wanted = {**service(clusterIP="None"), "metadata": {"name": "web", "namespace": "other"}}
+    assert told(CHECK, beside((wanted, live(service(clusterIP="10.0.0.7"))))) == []
+
+
 def test_failed_hook_is_a_note_and_one_that_cannot_be_replaced_an_error() -> None:
     """By Helm's policy: the default one replaces."""
     hook = workload("migrate", kind="Job", hook="pre-upgrade")
