@@ -141,6 +141,8 @@ def test_many_fields_of_one_hand_are_one_finding() -> None:
     )
     there["metadata"]["managedFields"][0]["time"] = (NOW - timedelta(hours=30)).isoformat()
     assert "30 hours ago" in found(CHECK, beside((wanted, there)))[0].cause
+    there["metadata"]["managedFields"][0]["time"] = NOW.isoformat()
+    assert "just now" in found(CHECK, beside((wanted, there)))[0].cause
     del there["metadata"]["managedFields"][0]["time"]
     assert "at an unknown time" in found(CHECK, beside((wanted, there)))[0].cause
 

@@ -211,9 +211,10 @@ def _at(value: Any, path: Path) -> Any:
 def _age(picture: Picture, at: str) -> str:
     if not at:
         return "at an unknown time"
-    hours = (picture.now - datetime.fromisoformat(at)).total_seconds() / 3600
-    if hours < 1:
-        return f"{max(hours, 0) * 60:.0f} minutes ago"
+    minutes = (picture.now - datetime.fromisoformat(at)).total_seconds() / 60
+    if minutes < 60:
+        return f"{minutes:.0f} minutes ago" if minutes >= 2 else "just now"
+    hours = minutes / 60
     return f"{hours:.0f} hours ago" if hours < 48 else f"{hours / 24:.0f} days ago"
 
 
