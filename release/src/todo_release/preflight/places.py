@@ -16,7 +16,7 @@ from todo_release import located
 from todo_release.config import FILE_NAME
 from todo_release.located import Located, Path, Place
 from todo_release.preflight.finding import Finding
-from todo_release.preflight.manifest import Manifest, Rendered, leaves
+from todo_release.preflight.manifest import Manifest, Rendered, leaves, part_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Places:
         return replace(finding, place=place)
 
     def _of_value(self, one: Rendered, field: Path) -> Place | None:
-        value, names = _at(one.body, field), [part for part in field if isinstance(part, str)]
+        value, names = part_of(one.body, field), [part for part in field if isinstance(part, str)]
         if value is None or isinstance(value, bool):
             return None
         ranks: dict[Path, tuple[int, int]] = {}
@@ -110,12 +110,3 @@ def _is_from(rendered: Any, leaf: Any) -> bool:
 
 def _flat(name: str) -> str:
     return NOT_IN_A_NAME.sub("", name.lower())
-
-
-def _at(value: Any, path: Path) -> Any:
-    for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
