@@ -9,6 +9,8 @@ import pytest
 
 from todo_release import engine
 from todo_release import session as sessions
+from todo_release.located import Place
+from todo_release.preflight.finding import Finding, Severity, error
 from todo_release.report.reporter import Reporter
 from todo_release.session import Options, Session
 
@@ -79,6 +81,63 @@ def test_failure_ends_with_the_errors_code_and_is_shown_once(
     assert shown.rstrip().endswith("(exit code 9)")
 
 
+def error_in_staging() -> Finding:
+    """Something that would certainly fail."""
+    place = Place("chart/values.yaml", 12, 3)
+    return replace(error("Deployment/web", "It needs 350m.", "Add a node.", place=place), check="capacity")
+
+
+def test_preflight_ends_with_0_unless_something_would_certainly_fail(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings are for people; the version is handed on."""
+    world.findings["staging"] = (replace(error_in_staging(), severity=Severity.WARNING),)
+    assert engine.preflight(world.root, "staging", LINES) == 0
+    assert "! capacity: Deployment/web: It needs 350m. (chart/values.yaml:12)" in capsys.readouterr().out
+    world.findings["staging"] = (error_in_staging(),)
+    assert engine.preflight(world.root, "staging", LINES, version="0.1.0") == 15
+    shown = capsys.readouterr().out
+    assert "  Add a node. See docs/runbooks/preflight-capacity.md." in shown
+    assert shown.rstrip().endswith("staging: 1 error, no warnings, no notes in 0.1 s")
+    assert world.inspected == [("staging", None), ("staging", "0.1.0")]
+
+
+def test_preflight_of_an_unknown_environment_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is looked at."""
+    assert engine.preflight(world.root, "moon", LINES) == 2
+    assert "Choose one of: staging, production" in capsys.readouterr().out
+    assert world.inspected == []
+
+
+def test_preflight_in_a_workflow_writes_a_summary_and_annotates_the_lines(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside the change, and on the page of the run."""
+    path = tmp_path / "summary.md"
+    options = replace(LINES, environ={"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(path)})
+    world.findings["staging"] = (error_in_staging(),)
+    assert engine.preflight(world.root, "staging", options) == 15
+    assert path.read_text().startswith("### :x: Preflight of staging: 1 error")
+    assert capsys.readouterr().err == (
+        "::error file=chart/values.yaml,line=12,col=3::Deployment/web: It needs 350m. Add a node.\n"
+    )
+
+
+def test_release_that_would_fail_ends_with_15_before_anything_is_built(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With all that would fail, and how to go on all the same."""
+    world.findings["production"] = (error_in_staging(),)
+    assert engine.release(world.root, "0.1.0", LINES) == 15
+    shown = capsys.readouterr().out
+    assert "✗ 1 thing would fail in production:" in shown
+    assert "  capacity: Deployment/web: It needs 350m. (chart/values.yaml:12)" in shown
+    assert "--skip CHECK=REASON" in shown
+    assert world.engine.built == []
+
+
 def test_interruption_ends_with_130(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C is no error of the engine."""
 
@@ -143,6 +202,7 @@ def test_options_take_what_a_command_line_says(tmp_path: Path, monkeypatch: pyte
         output="json",
         yes=True,
         wait=False,
+        skip=["capacity=a node is on its way"],
     )
     overrides = options.overrides
     assert overrides is not None
@@ -150,9 +210,17 @@ def test_options_take_what_a_command_line_says(tmp_path: Path, monkeypatch: pyte
     assert (overrides.registry, overrides.variables) == (None, {"domain": "a.test"})
     assert overrides.values == {"staging": (str(tmp_path / "x.yaml"), str(tmp_path / "y.yaml"))}
     assert (options.output, options.is_agreed, options.can_wait) == ("json", True, False)
+    assert options.skip == ("capacity=a node is on its way",)
 
 
 def test_options_refuse_values_without_an_environment() -> None:
     """It could not be known which one is meant."""
     with pytest.raises(SystemExit, match="ENVIRONMENT=PATH"):
         engine.options(values=["x.yaml"])
+
+
+def test_skip_of_no_check_is_refused_with_the_list(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is done, in the real session."""
+    options = replace(LINES, skip=("memory=why",))
+    assert engine.preflight(tree.path, "staging", options) == 2
+    assert "the checks are references, api, dapr" in capsys.readouterr().out

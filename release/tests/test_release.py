@@ -1,5 +1,7 @@
 """Whole releases: a real git repository and real YAML, the world outside in memory."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from todo_release.errors import (
     ConfigError,
     DeclinedError,
     HelmError,
+    PreflightError,
     PromotionError,
     RegistryError,
     RepositoryError,
@@ -17,6 +20,7 @@ from todo_release.errors import (
 from todo_release.events import PlanStarted, StepFailed
 from todo_release.git import Repository
 from todo_release.overrides import Overrides
+from todo_release.preflight.finding import error, warning
 
 from .doubles import KilledError, World, killed_after
 from .shop import RELEASE_YAML, Tree
@@ -94,6 +98,41 @@ def test_finished_release_again_does_nothing_and_writes_nothing(world: World, tr
     assert (world.cluster.writes, world.registry.writes, tree.git("rev-parse", "HEAD"), world.locks) == before
     assert (tree.path / ".release/0.1.0/journal.jsonl").read_bytes() == journal
     assert versions_in(world, "production") == [("0.1.0", "deployed")]
+
+
+def test_every_environment_that_will_change_is_inspected_before_anything_is_built(world: World) -> None:
+    """Staging and production; a finished release inspects nothing, a partial one what is left."""
+    world.release("0.1.0")
+    assert world.inspected == [("staging", "0.1.0"), ("production", "0.1.0")]
+    world.release("0.1.0")
+    assert len(world.inspected) == 2
+
+
+def test_finding_in_production_stops_the_release_before_staging_is_touched(world: World, tree: Tree) -> None:
+    """Nothing is built, committed or deployed; corrected, the same command goes on."""
+    finding = replace(error("Deployment/web", "It needs 350m.", "Add a node."), check="capacity")
+    world.findings["production"] = (finding,)
+    with pytest.raises(PreflightError, match="1 thing would fail in production") as failed:
+        world.release("0.1.0")
+    assert failed.value.findings == (finding,)
+    assert (world.engine.built, versions_in(world, "staging")) == ([], [])
+    assert tree.git("log", "--format=%s") == "add"
+    world.findings.clear()
+    assert world.release("0.1.0") == ALL
+
+
+def test_findings_that_do_not_stop_are_journaled_with_the_step(world: World, tree: Tree) -> None:
+    """What was known beforehand can be read afterwards."""
+    finding = replace(warning("Deployment/web", "It is tight.", "Add a node."), check="capacity")
+    world.findings["staging"] = (finding,)
+    world.release("0.1.0")
+    entries = [
+        json.loads(line) for line in (tree.path / ".release/0.1.0/journal.jsonl").read_text().splitlines()
+    ]
+    (outcome,) = [
+        one["outcome"] for one in entries if (one["step"], one["happening"]) == ("preflight:staging", "done")
+    ]
+    assert [one["cause"] for one in outcome["findings"]] == ["It is tight."]
 
 
 def test_later_commits_that_change_no_input_leave_a_finished_release_finished(

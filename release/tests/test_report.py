@@ -2,16 +2,21 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from todo_release.errors import ConfigError, ReleaseError, RolloutError
-from todo_release.report import actions
+from todo_release.errors import ConfigError, PreflightError, ReleaseError, RolloutError
+from todo_release.located import Place
+from todo_release.preflight.finding import Finding, error, note
+from todo_release.preflight.inspecting import Inspection
+from todo_release.report import actions, inspections
 from todo_release.report.lines import Lines
 from todo_release.report.live import Live
 from todo_release.report.machine import Machine
 from todo_release.report.reporter import Reporter, choose
+from todo_release.report.table import Table
 from todo_release.report.text import duration, error_lines
 
 from .doubles import World, killed_after
@@ -193,6 +198,7 @@ def test_summary_of_a_good_run_shows_digests_and_revisions(world: World, tmp_pat
     text = path.read_text()
     assert text.startswith("### :white_check_mark: 0.1.0\n")
     assert "| `sha256:" in text
+    assert "`staging: no errors, no warnings, no notes in 0.1 s`" in path.read_text()
 
 
 def test_annotation_points_at_the_line_and_stays_on_one_line() -> None:
@@ -234,3 +240,95 @@ def test_choose_gives_lines_where_nothing_can_be_redrawn(
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     """Tenths only where they matter."""
     assert duration(seconds) == text
+
+
+def inspection(*findings: Finding) -> Inspection:
+    """What was found in staging."""
+    nodes = Table("Nodes", ("node", "cpu"), (("n1", "1900m"),))
+    return Inspection(
+        environment="staging",
+        version="0.1.0",
+        findings=findings,
+        nodes=nodes,
+        skips={"hpa": "why"},
+        seconds=0.84,
+    )
+
+
+FINDINGS = (
+    replace(
+        error("Deployment/web", "It | needs 350m.", "Add a node.", ("spec", "containers", 0, "image")),
+        check="capacity",
+        place=Place("chart/values.yaml", 12, 3),
+    ),
+    replace(note("Namespace/staging", "It is new.", "Nothing."), check="state"),
+)
+
+
+def test_inspection_is_shown_by_lines_worst_first_then_nodes_and_verdict() -> None:
+    """Two lines a finding: what, and what to do."""
+    stream = io.StringIO()
+    Lines(stream, can_ask=False).inspection(inspection(*FINDINGS))
+    assert stream.getvalue().splitlines() == [
+        "✗ capacity: Deployment/web spec.containers[0].image: It | needs 350m. (chart/values.yaml:12)",
+        "  Add a node. See docs/runbooks/preflight-capacity.md.",
+        "• state: Namespace/staging: It is new.",
+        "  Nothing. See docs/runbooks/preflight-state.md.",
+        "Nodes",
+        "  node  cpu",
+        "  n1    1900m",
+        "staging: 1 error, no warnings, 1 note in 0.8 s",
+    ]
+
+
+def test_inspection_is_shown_live_in_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same lines."""
+    Live(has_color=False).inspection(inspection(*FINDINGS))
+    assert "✗ capacity: Deployment/web spec.containers[0].image" in capsys.readouterr().out
+
+
+def test_inspection_for_programs_is_one_object() -> None:
+    """Findings, nodes, what was skipped."""
+    stream = io.StringIO()
+    Machine(stream).inspection(inspection(*FINDINGS))
+    body = json.loads(stream.getvalue())
+    assert (body["event"], body["environment"], body["skipped"]) == ("preflight", "staging", {"hpa": "why"})
+    assert body["findings"][0] == {
+        "check": "capacity",
+        "severity": "error",
+        "object": "Deployment/web",
+        "field": "spec.containers[0].image",
+        "cause": "It | needs 350m.",
+        "remedy": "Add a node.",
+        "runbook": "docs/runbooks/preflight-capacity.md",
+        "file": "chart/values.yaml",
+        "line": 12,
+    }
+    assert body["nodes"]["rows"] == [{"node": "n1", "cpu": "1900m"}]
+
+
+def test_inspection_is_markdown_in_a_summary() -> None:
+    """A table of findings with links to their runbooks, a table of nodes."""
+    lines = inspections.markdown(inspection(*FINDINGS)).splitlines()
+    assert lines[0] == "### :x: Preflight of staging: 1 error, no warnings, 1 note in 0.8 s"
+    assert lines[4] == (
+        "| :x: | [capacity](docs/runbooks/preflight-capacity.md) |"
+        " Deployment/web<br>`spec.containers[0].image` "
+        "| It \\| needs 350m.<br>`chart/values.yaml:12` | Add a node. |"
+    )
+    assert lines[-3:] == ["|---|---|", "| n1 | 1900m |", ""]
+    quiet = inspections.markdown(replace(inspection(), nodes=None))
+    assert quiet.splitlines() == [
+        "### :white_check_mark: Preflight of staging: no errors, no warnings, no notes in 0.8 s",
+        "",
+    ]
+
+
+def test_findings_of_a_failed_release_are_annotated_one_by_one() -> None:
+    """Each at its line."""
+    stream = io.StringIO()
+    actions.annotate(PreflightError("It would fail.", remedy="Correct it.", findings=FINDINGS[:1]), stream)
+    assert stream.getvalue() == (
+        "::error file=chart/values.yaml,line=12,col=3::Deployment/web: It | needs 350m. Add a node.\n"
+    )
+    assert list(inspections.annotations(FINDINGS[1:])) == ["::notice::Namespace/staging: It is new. Nothing."]

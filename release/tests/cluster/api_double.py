@@ -19,7 +19,8 @@ EVERY_NAMESPACE = re.compile(r"/namespaces/[^/]+/")  # a list without a namespac
 @dataclass
 class ApiDouble:
     """Objects by path; `logs` by (path, previous); `refusal` is a status it answers everything with,
-    `refused` one for single paths. `requests` are the paths that were asked for.
+    `refused` one for single paths. `requests` are the paths that were asked for, `accepted` the forms of
+    answer.
     """
 
     url: str = ""
@@ -28,6 +29,7 @@ class ApiDouble:
     refusal: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    accepted: dict[str, str] = field(default_factory=dict)
     version: int = 0
 
     def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -84,6 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         path, query = parts.path.strip("/"), parse_qs(parts.query)
         previous = query.get("previous") == ["true"]
         self.api.requests.append(path)
+        self.api.accepted[path] = self.headers.get("accept", "")
         if status := self.api.refusal or self.api.refused.get(path):
             self._answer(status, {"message": "not today"})
         elif path.endswith("/log"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from todo_release.errors import HelmError
-from todo_release.helm_records import ReleaseRecords, last_good
+from todo_release.helm_records import ReleaseRecords, deployed, last_good
 from todo_release.kube import Cluster
 
 from .api_double import ApiDouble
@@ -122,3 +122,19 @@ def test_a_record_that_is_not_helms_is_refused(cluster: Cluster, api: ApiDouble)
     api.objects[f"{SECRETS}/sh.helm.release.v1.shop.v1"]["data"]["release"] = "bm8="
     with pytest.raises(HelmError, match=r"sh\.helm\.release\.v1\.shop\.v1"):
         ReleaseRecords(cluster, "staging").history("shop")
+
+
+def test_deployed_is_the_newest_revision_if_helm_says_so(cluster: Cluster, api: ApiDouble) -> None:
+    """From Secrets that were listed for something else; one that is still pending runs nothing for
+    certain.
+    """
+    store(api, 9, "superseded")
+    store(api, 10, "deployed")
+    store(api, 11, "deployed", name="other")
+    api.put(f"{SECRETS}/app", {"metadata": {"name": "app"}})
+    found = deployed(cluster.items(SECRETS), "shop")
+    assert found is not None
+    assert (found[0].number, found[0].app_version, found[1]) == (10, "1.10.0", "# manifest 10")
+    store(api, 12, "pending-upgrade")
+    assert deployed(cluster.items(SECRETS), "shop") is None
+    assert deployed([], "shop") is None

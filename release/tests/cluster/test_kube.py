@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from todo_release.errors import ClusterError
-from todo_release.kube import Cluster, ConflictError
+from todo_release.kube import Cluster, ConflictError, RefusedError
 
 from .api_double import ApiDouble
 from .objects import WEB, container, deployment, event, pod, replica_set
@@ -34,9 +34,19 @@ def test_a_refusal_is_told_with_the_servers_reason(
 ) -> None:
     """Only a 404 means that something is not there."""
     api.refusal = status
-    with pytest.raises(ClusterError, match=f"{status}.*not today") as caught:
+    with pytest.raises(RefusedError, match=f"{status}.*not today") as caught:
         cluster.read(f"{NAMESPACE}/configmaps/a")
     assert remedy in caught.value.remedy
+    assert caught.value.status == status
+
+
+def test_another_form_of_an_answer_is_asked_for(cluster: Cluster, api: ApiDouble) -> None:
+    """By the header; JSON unless something else is wanted."""
+    api.objects["apis"] = {"kind": "APIGroupDiscoveryList"}
+    cluster.read("apis", accept="application/json;as=APIGroupDiscoveryList")
+    cluster.read("version")
+    assert api.accepted["apis"] == "application/json;as=APIGroupDiscoveryList"
+    assert api.accepted["version"] == "application/json"
 
 
 def test_a_config_map_is_made_and_replaced(cluster: Cluster, api: ApiDouble) -> None:

@@ -16,7 +16,8 @@ import pytest
 from todo_embedded.registry import image_registry
 from todo_release.credentials import Credentials
 from todo_release.errors import RegistryError
-from todo_release.registry import Registry, ResolvedImage
+from todo_release.registry import MissingError, Registry, ResolvedImage
+from todo_release.registry_auth import DeniedError
 
 from .images import MANIFEST, push_image, push_index, push_manifest
 from .registry_double import PASSWORD, USER, RegistryDouble, serve
@@ -248,3 +249,34 @@ def test_a_registry_that_is_not_there_is_told_with_its_name() -> None:
     ):
         registry.digest("shop/web", "one")
     assert "registry.insecure" in caught.value.remedy
+
+
+@pytest.mark.parametrize("reference", ["none", "other"])
+def test_missing_is_told_apart_from_other_refusals(shop: Shop, reference: str) -> None:
+    """No such tag, or none for the platform: no credentials would help."""
+    with pytest.raises(MissingError):
+        shop.registry.resolve(shop.path, reference)
+
+
+@pytest.mark.parametrize("auth", ["basic", "bearer"])
+def test_denied_is_told_apart_from_other_refusals(
+    double: RegistryDouble, connect: Connect, auth: str
+) -> None:
+    """By the registry and by its token service: other credentials would help."""
+    shop = filled(double.host, connect)
+    double.auth = auth
+    with pytest.raises(DeniedError):
+        connect(double.host, credentials=Credentials(USER, "wrong")).resolve(shop.path, "one")
+
+
+def test_anybody_has_no_credentials_whoever_is_logged_in(
+    double: RegistryDouble, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A node has not the login of the person who releases."""
+    shop = filled(double.host, connect)
+    double.auth = "basic"
+    config = {"auths": {double.host: {"username": USER, "password": PASSWORD}}}
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DeniedError):
+        connect(double.host, is_anonymous=True).resolve(shop.path, "one")

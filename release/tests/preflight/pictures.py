@@ -12,7 +12,7 @@ from todo_release.preflight import checks
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Severity
 from todo_release.preflight.manifest import Manifest, parse
-from todo_release.preflight.picture import Live, Picture, Resource, SecretFacts
+from todo_release.preflight.picture import Live, Picture, Resource, SecretFacts, Served
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CONFIG = {
@@ -68,6 +68,10 @@ def picture(
         secrets={one.name: one for one in secrets},
         namespace={"metadata": {"name": "staging", "labels": {}}},
         version=(1, 34),
+        served=[
+            _served("v1", "Namespace"),
+            *(_served(one.api_version, one.kind) for one in rendered.objects),
+        ],
     )
     return Picture(
         **{
@@ -80,6 +84,10 @@ def picture(
             **rest,
         }
     )
+
+
+def _served(api_version: str, kind: str) -> Served:
+    return Served(api_version=api_version, kind=kind, plural=f"{kind.lower()}s", is_namespaced=True)
 
 
 def found(check: Check, seen: Picture) -> list[Finding]:

@@ -71,6 +71,12 @@ def test_name_from_documentation_is_an_error(value: str, count: int) -> None:
     assert len(errors(CHECK, picture(setting("HOST", value)))) == count
 
 
+def test_name_from_documentation_is_shown_without_what_stands_around_it() -> None:
+    """There may be a password."""
+    (cause,) = errors(CHECK, picture(setting("URL", "shop:hunter2@cache.example.com:6379/0")))
+    assert cause == "cache.example.com is a name from documentation: example.com belongs to nobody."
+
+
 @pytest.mark.parametrize(
     ("name", "value", "severity"),
     [

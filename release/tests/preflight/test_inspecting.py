@@ -427,6 +427,36 @@ def test_everything_else_that_is_refused_is_a_note_too(scene: Scene) -> None:
     assert {one.severity for one in found.findings} == {Severity.NOTE}
 
 
+def test_server_that_cannot_list_what_it_serves_is_a_note(scene: Scene) -> None:
+    """Before Kubernetes 1.27 it answers in another form."""
+    for root in ("api", "apis"):
+        scene.api.objects[root] = {"kind": "APIGroupList", "groups": []}
+    (unseen,) = [one.cause for one in scene.inspect().findings if one.check == "api"]
+    assert unseen.endswith("the API server does not list what it serves (needs 1.27).")
+
+
+def test_damaged_records_of_helm_and_of_the_engine_are_left_to_others(scene: Scene) -> None:
+    """The release itself stops at them and says why; everything then counts as changed."""
+    labels = {"owner": "helm", "name": "shop-staging", "status": "deployed", "version": "1"}
+    body = {
+        "metadata": {"name": "sh.helm.release.v1.shop-staging.v1", "labels": labels},
+        "data": {"release": "odd"},
+    }
+    scene.api.put(
+        f"{STAGING}/secrets/sh.helm.release.v1.shop-staging.v1", body | {"type": "helm.sh/release.v1"}
+    )
+    records = {"metadata": {"name": "shop-staging-releases"}, "data": {"000001": "odd"}}
+    scene.api.put(f"{STAGING}/configmaps/shop-staging-releases", records)
+    assert told(scene.inspect()) == [("note", "probes", PATH_NOTE)]
+
+
+def test_list_that_fails_everywhere_is_tried_nowhere_else(scene: Scene) -> None:
+    """Services may be listed neither in the cluster nor in the namespace."""
+    scene.api.refused["api/v1/services"] = 403
+    scene.api.refused[f"{STAGING}/services"] = 500
+    assert any("services could not be read (500)" in cause for _, _, cause in told(scene.inspect()))
+
+
 def test_credentials_that_are_not_known_end_the_inspection(scene: Scene) -> None:
     """Nothing could be seen at all."""
     scene.api.refusal = 401

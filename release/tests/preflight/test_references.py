@@ -74,7 +74,9 @@ def test_missing_key_names_the_key_the_field_and_all_who_read_it() -> None:
     assert finding.cause == (
         "There is no key TOKEN in Secret app; Deployment/a, Deployment/b and 2 more read it."
     )
-    assert finding.remedy.startswith("Create Secret app with the keys TOKEN in namespace staging")
+    assert finding.remedy.startswith("Add TOKEN to Secret app in namespace staging, or correct the name")
+    (missing,) = found(CHECK, picture(workload(**pods)))
+    assert missing.remedy.startswith("Create Secret app with the keys TOKEN in namespace staging, or")
     assert (finding.subject, finding.path) == (
         "Deployment/a",
         "spec.template.spec.containers[0].env[0]",
@@ -150,6 +152,19 @@ def test_component_finds_its_keys_in_the_kubernetes_store(store: dict[str, Any])
 def test_component_with_another_secret_store_is_left_to_it() -> None:
     """A vault is not looked into."""
     assert told(CHECK, picture(component(auth={"secretStore": "vault"}))) == []
+
+
+def test_component_may_read_what_the_chart_or_a_certificate_brings() -> None:
+    """A certificate's keys are known before it is issued."""
+    made = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": "c"},
+        "spec": {"secretName": "app"},
+    }
+    reading = component()
+    reading["spec"]["metadata"][0]["secretKeyRef"]["key"] = "ca.crt"
+    assert told(CHECK, picture(made, reading)) == []
 
 
 def test_account_claim_and_configuration_must_exist() -> None:
@@ -276,6 +291,8 @@ def test_ingress_class_must_exist() -> None:
         "There is no IngressClass nginx: no controller serves this Ingress."
     ]
     assert told(CHECK, picture(ingress(), lists=NGINX)) == []
+    own = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "nginx"}}
+    assert told(CHECK, picture(ingress(), own)) == []
 
 
 def test_issuer_must_exist_unless_there_is_a_certificate() -> None:

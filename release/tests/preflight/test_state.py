@@ -141,6 +141,8 @@ def test_many_fields_of_one_hand_are_one_finding() -> None:
     )
     there["metadata"]["managedFields"][0]["time"] = (NOW - timedelta(hours=30)).isoformat()
     assert "30 hours ago" in found(CHECK, beside((wanted, there)))[0].cause
+    there["metadata"]["managedFields"][0]["time"] = NOW.isoformat()
+    assert "just now" in found(CHECK, beside((wanted, there)))[0].cause
     del there["metadata"]["managedFields"][0]["time"]
     assert "at an unknown time" in found(CHECK, beside((wanted, there)))[0].cause
 
@@ -288,6 +290,12 @@ def test_rollout_that_never_ended_is_a_warning() -> None:
 
 FAILED = {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
 POLICY = "helm.sh/hook-delete-policy"
+
+
+def test_object_for_another_namespace_is_not_compared() -> None:
+    """What stands there is somebody else's to know."""
+    wanted = {**service(clusterIP="None"), "metadata": {"name": "web", "namespace": "other"}}
+    assert told(CHECK, beside((wanted, live(service(clusterIP="10.0.0.7"))))) == []
 
 
 def test_failed_hook_is_a_note_and_one_that_cannot_be_replaced_an_error() -> None:

@@ -18,7 +18,7 @@ PLACEHOLDER = re.compile(
     r"|\bset-by-chartpress\b",
 )
 # Reserved for documentation (RFC 2606): nobody's host is called so.
-EXAMPLE_HOST = re.compile(r"(?:^|[./@])example\.(?:com|org|net)(?=$|[/:])")
+EXAMPLE_HOST = re.compile(r"(?<![\w.-])(?:[\w-]+\.)*example\.(?:com|org|net)(?=$|[^\w.-])")
 PROSE = ("PrometheusRule", "CustomResourceDefinition")  # texts for people, who may well read of <NAMES>
 SECRET_NAME = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$", re.IGNORECASE
@@ -45,10 +45,10 @@ def _nothing_is_to_be_filled_in(picture: Picture) -> Findings:
                     "Write what belongs there into the values.",
                     path,
                 )
-            elif EXAMPLE_HOST.search(text) and one.kind != "ConfigMap":
+            elif (host := EXAMPLE_HOST.search(text)) and one.kind != "ConfigMap":
                 yield error(
                     one.subject,
-                    f"{text} is a name from documentation: example.com belongs to nobody.",
+                    f"{host[0]} is a name from documentation: example.com belongs to nobody.",
                     "Set your own domain: `--domain`, or variables.domain in release.yaml.",
                     path,
                 )

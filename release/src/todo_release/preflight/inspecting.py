@@ -57,6 +57,7 @@ class Inspection:
         return {
             "environment": self.environment,
             "version": self.version,
+            "verdict": self.verdict,
             "seconds": round(self.seconds, 3),
             "skipped": dict(self.skips),
             "findings": [dict(finding.as_json()) for finding in self.findings],

@@ -7,6 +7,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -47,8 +48,9 @@ def within(seconds: float, looks: Mapping[Key, Callable[[], Found]]) -> dict[Key
     threads = [threading.Thread(target=work, args=item, daemon=True) for item in looks.items()]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + seconds
     for thread in threads:
-        thread.join(seconds)
+        thread.join(max(0.0, deadline - time.monotonic()))
     return dict(answers)
 
 

@@ -129,7 +129,7 @@ class Manifest:
         for one in self.objects:
             path = TEMPLATES.get(one.kind)
             if path is not None:
-                yield PodTemplate(one, path, _at(one.body, path))
+                yield PodTemplate(one, path, part_of(one.body, path) or {})
 
 
 def parse(text: str) -> Manifest:
@@ -158,8 +158,11 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def _at(value: Any, path: Path) -> Any:
-    """The value at a path, an empty mapping where the chart has none; the API server will refuse that."""
+def part_of(value: Any, path: Path) -> Any:
+    """The value at a path in an object, None where there is none."""
     for part in path:
-        value = value.get(part) or {}
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
     return value

@@ -37,7 +37,7 @@ def _commands_are_known(picture: Picture) -> Findings:
             yield error(
                 place.file,
                 f"`inv {' '.join(arguments)}` is no command line of the tasks: {problem}",
-                "Correct it; `./inv --list` and `./inv --help TASK` say what there is.",
+                "Correct it; `./inv --list` names the tasks, `./inv --help` with one of them its flags.",
                 place=place,
             )
 

@@ -16,7 +16,7 @@ from todo_release import located
 from todo_release.config import FILE_NAME
 from todo_release.located import Located, Path, Place
 from todo_release.preflight.finding import Finding
-from todo_release.preflight.manifest import Manifest, Rendered, leaves
+from todo_release.preflight.manifest import Manifest, Rendered, leaves, part_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,18 @@ class Places:
         return replace(finding, place=place)
 
     def _of_value(self, one: Rendered, field: Path) -> Place | None:
-        value, names = _at(one.body, field), [part for part in field if isinstance(part, str)]
+        value, names = part_of(one.body, field), [part for part in field if isinstance(part, str)]
         if value is None or isinstance(value, bool):
             return None
-        scores: dict[Path, int] = {}
+        ranks: dict[Path, tuple[int, int]] = {}
         for rendered_path, rendered in leaves(value):
             wanted = [*names, *(part for part in rendered_path if isinstance(part, str))]
             for path, leaf in leaves(self.values.value):
-                score = _score(one, wanted, path, is_telling=len(str(leaf)) >= SHORTEST_PART)
-                if score and _is_from(rendered, leaf):
-                    scores[path] = max(score, scores.get(path, 0))
-        best = [path for path, score in scores.items() if score == max(scores.values())]
+                length = len(str(leaf))
+                score = _score(one, wanted, path, is_telling=length >= SHORTEST_PART)
+                if _is_from(rendered, leaf) and (score or length >= SHORTEST_PART):
+                    ranks[path] = max((score, length), ranks.get(path, (0, 0)))
+        best = [path for path, rank in ranks.items() if rank == max(ranks.values())]
         return self.values.place(best[0]) if len(best) == 1 else None
 
 
@@ -109,12 +110,3 @@ def _is_from(rendered: Any, leaf: Any) -> bool:
 
 def _flat(name: str) -> str:
     return NOT_IN_A_NAME.sub("", name.lower())
-
-
-def _at(value: Any, path: Path) -> Any:
-    for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value

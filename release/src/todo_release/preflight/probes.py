@@ -116,7 +116,7 @@ def _times_fit(picture: Picture) -> Findings:
                 ("spec", "progressDeadlineSeconds"),
             )
         if deadline >= timeout:
-            yield warning(
+            yield note(
                 owner.subject,
                 f"The rollout counts as stalled after {deadline} s, the release waits only {timeout:.0f} s.",
                 f"Raise timeout_seconds of {picture.environment} in release.yaml, or lower"

@@ -76,16 +76,17 @@ class _Reader:
     def list(self, resource: Resource) -> Items | None:
         everywhere = f"{resource.root}/{resource.plural}"
         here = namespaced(resource.root, resource.plural, self._namespace)
-        first, *others = [everywhere, here] if resource in ALSO_NAMESPACED else [everywhere]
-        found: Items | None = self._try(
-            str(resource), partial(self._cluster.items, first if resource.is_everywhere else here)
-        )
-        if found is None and others:
-            found = self._try(str(resource), partial(self._cluster.items, here))
+        places = [everywhere] if resource.is_everywhere else [here]
+        if resource in ALSO_NAMESPACED:
+            places = [everywhere, here]
+        for place in places:
+            found: Items | None = self._try(str(resource), partial(self._cluster.items, place))
             if found is not None:
                 self.unread.pop(str(resource), None)
-                self.partial.add(resource)
-        return found
+                if place != places[0]:
+                    self.partial.add(resource)
+                return found
+        return None
 
     def one(self, path: str) -> Any:
         return self._try(path, partial(self._cluster.read, path))

@@ -122,7 +122,7 @@ def _keys_exist(picture: Picture) -> Findings:
         yield error(
             first.user.subject,
             f"There is no {f'key {key} in ' if key else ''}{kind} {name}; {_needed_by(users)}.",
-            _remedy(picture, kind, name, key or ", ".join(sorted({use.key for use in users if use.key}))),
+            _remedy(picture, users, key),
             first.field,
         )
 
@@ -158,11 +158,13 @@ def _needed_by(users: list[Use]) -> str:
     return f"{', '.join(names[:NAMED])}{more} {verb} it{early}"
 
 
-def _remedy(picture: Picture, kind: str, name: str, keys: str) -> str:
+def _remedy(picture: Picture, users: list[Use], key: str) -> str:
+    what, where = f"{users[0].kind} {users[0].name}", f"namespace {picture.namespace}"
+    if key:
+        return f"Add {key} to {what} in {where}, or correct the name in the values."
+    keys = ", ".join(sorted({use.key for use in users if use.key}))
     wanted = f" with the keys {keys}" if keys else ""
-    return (
-        f"Create {kind} {name}{wanted} in namespace {picture.namespace}, or correct the name in the values."
-    )
+    return f"Create {what}{wanted} in {where}, or correct the name in the values."
 
 
 def _named_exist(picture: Picture) -> Findings:

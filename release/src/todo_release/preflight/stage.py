@@ -4,18 +4,18 @@ Workloads whose pod template is what Helm deployed last do not roll: only pods t
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from todo_release.capacity import Node, Room, Shape
 from todo_release.preflight import shapes
-from todo_release.preflight.manifest import PodTemplate, Rendered
+from todo_release.preflight.manifest import PodTemplate, Rendered, part_of
 from todo_release.preflight.picture import LIMIT_RANGES, NODES, PODS, PRIORITY_CLASSES, QUOTAS, Picture
 from todo_release.selectors import selects
 from todo_release.surge import Change
 
-Placed = tuple[str, Shape, Mapping[str, Any]]
+Placed = tuple[str, Shape]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,7 @@ def stage(picture: Picture) -> Stage:
     """
     ranges = picture.own(LIMIT_RANGES)
     priorities = {one["metadata"]["name"]: one for one in picture.own(PRIORITY_CLASSES)}
-    placed = [
-        (one["spec"]["nodeName"], shapes.live(one), one) for one in picture.all(PODS) if shapes.runs(one)
-    ]
+    placed = [(one["spec"]["nodeName"], shapes.live(one)) for one in picture.all(PODS) if shapes.runs(one)]
     nodes = [shapes.node(one) for one in picture.all(NODES)]
     quota = shapes.quota(picture.own(QUOTAS), picture.namespace)
     changes: list[Change] = []
@@ -48,7 +46,7 @@ def stage(picture: Picture) -> Stage:
             hooks.append(_alone(template.owner, shape))
         else:
             changes += _changes(picture, template, shape, placed, nodes)
-    room = Room(nodes, [(name, pod) for name, pod, _ in placed], quota)
+    room = Room(nodes, placed, quota)
     return Stage(room, tuple(changes), tuple(hooks))
 
 
@@ -66,7 +64,7 @@ def _changes(
     selector = owner.spec.get("selector") if owner.kind != "Job" else None
     current = [
         (name, pod)
-        for name, pod, _ in placed
+        for name, pod in placed
         if pod.namespace == picture.namespace and selects(selector, pod.labels)
     ]
     is_same = _is_unchanged(picture, template)
@@ -97,10 +95,7 @@ def _is_unchanged(picture: Picture, template: PodTemplate) -> bool:
     before = last.find(template.owner.kind, template.owner.name) if last else None
     if before is None or picture.live_of(template.owner) is None:
         return False
-    value: Any = before.body
-    for part in template.field:
-        value = value[part]
-    return bool(value == template.body)
+    return bool(part_of(before.body, template.field) == template.body)
 
 
 def _desired(picture: Picture, owner: Rendered) -> int:

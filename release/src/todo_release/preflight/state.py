@@ -4,7 +4,6 @@ changed.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from todo_release.helm_records import PENDING
 from todo_release.located import Path
@@ -12,7 +11,7 @@ from todo_release.lock import LEASE_SECONDS, NAME, holder_of
 from todo_release.observed import JsonObject
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Findings, dotted, error, note, warning
-from todo_release.preflight.manifest import DELETE_POLICY, HOOK, Rendered
+from todo_release.preflight.manifest import DELETE_POLICY, HOOK, Rendered, part_of
 from todo_release.preflight.ownership import foreign, is_same
 from todo_release.preflight.picture import DEPLOYMENTS, JOBS, LEASES, SECRETS, Picture
 from todo_release.preflight.quantities import parse
@@ -111,7 +110,7 @@ def _nothing_immutable_changes(picture: Picture) -> Findings:
         if live is None:
             continue
         for path in IMMUTABLE.get(one.kind, ()):
-            wanted, found = _at(one.body, path), _at(live, path)
+            wanted, found = part_of(one.body, path), part_of(live, path)
             if wanted is not None and not is_same(found, wanted):
                 yield error(
                     one.subject,
@@ -134,7 +133,7 @@ def _nothing_immutable_changes(picture: Picture) -> Findings:
 
 def _shrinks(one: Rendered, live: JsonObject) -> Iterator[Finding]:
     path: Path = ("spec", "resources", "requests", "storage")
-    wanted, found = _at(one.body, path), _at(live, path)
+    wanted, found = part_of(one.body, path), part_of(live, path)
     if wanted and found and parse(wanted) < parse(found):
         yield error(
             one.subject,
@@ -202,18 +201,13 @@ def _hooks_can_run(picture: Picture) -> Findings:
             )
 
 
-def _at(value: Any, path: Path) -> Any:
-    for part in path:
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
 def _age(picture: Picture, at: str) -> str:
     if not at:
         return "at an unknown time"
-    hours = (picture.now - datetime.fromisoformat(at)).total_seconds() / 3600
-    if hours < 1:
-        return f"{max(hours, 0) * 60:.0f} minutes ago"
+    minutes = (picture.now - datetime.fromisoformat(at)).total_seconds() / 60
+    if minutes < 60:
+        return f"{minutes:.0f} minutes ago" if minutes >= 2 else "just now"
+    hours = minutes / 60
     return f"{hours:.0f} hours ago" if hours < 48 else f"{hours / 24:.0f} days ago"
 
 

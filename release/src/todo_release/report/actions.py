@@ -50,9 +50,8 @@ class Summary:
         match self._ended.get(step.id):
             case StepEnded(_, was_done, seconds, outcome):
                 took = "" if was_done else duration(seconds)
-                result = str(
-                    outcome.get("digest") or getattr(step, "digest", None) or outcome.get("revision") or ""
-                )
+                told = (outcome.get("digest"), getattr(step, "digest", None), outcome.get("revision"))
+                result = str(next(filter(None, (*told, outcome.get("verdict"))), ""))
                 return (
                     f"| :white_check_mark: | {step.title} | {cell(step.reason)} | {took} | {_code(result)} |"
                 )
