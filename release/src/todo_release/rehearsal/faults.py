@@ -280,7 +280,7 @@ def _dead_holder(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _other_selector(scene: Scene) -> Iterator[None]:
-    """A Deployment that selects by another label than the chart's; selectors cannot be changed."""
+    """A Deployment that selects by another value than the chart's; selectors cannot be changed."""
     live = scene.deployments()[0]
     meta, spec = live["metadata"], live["spec"]
     kept = {key: meta[key] for key in ("name", "namespace", "labels", "annotations")}
@@ -292,7 +292,7 @@ def _other_selector(scene: Scene) -> Iterator[None]:
         changed = {**spec, "selector": selector, "template": template}
         return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": kept, "spec": changed}
 
-    other = made({"rehearsal": "other"})
+    other = made({next(iter(spec["selector"]["matchLabels"])): "rehearsal"})
     scene.api.delete(location(other))
     scene.api.create(other)
     yield

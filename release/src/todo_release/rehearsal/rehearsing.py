@@ -42,7 +42,7 @@ ANSWER_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theatre:
-    """A world for rehearsals that is up; `engine` and `pulls` are how images get in and out of its registry."""
+    """A world for rehearsals that is up; `engine` and `pulls` let images into its registry and out of it."""
 
     stage: Stage
     plane: Plane
@@ -205,8 +205,8 @@ def _play(theatre: Theatre, version: str, last: str | None) -> Outcome:
 def _show(outcome: Outcome, reporter: Reporter) -> None:
     for line in outcome.findings():
         reporter.say(line)
-    for table in (*outcome.nodes_tables(), outcome.steps_table(), outcome.acts_table()):
-        reporter.show(table)
+    for one in (*outcome.nodes_tables(), outcome.steps_table(), outcome.acts_table()):
+        reporter.show(one)
     for line in outcome.notes:
         reporter.say(f"Note: {line}.")
     reporter.say("Not shown: " + "; ".join(NOT_SHOWN) + ".")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from todo_release.report.table import Table
 from todo_release.report.text import DONE, REFUSED, duration
 
 if TYPE_CHECKING:
+    from todo_release.preflight.finding import Finding
     from todo_release.preflight.inspecting import Inspection
 
 NOT_SHOWN = (
@@ -39,13 +40,27 @@ class Outcome:
     after: "Inspection | None"
     notes: tuple[str, ...] = ()
     seconds: float = 0
-    failed: ReleaseError | None = field(default=None)
+    failed: ReleaseError | None = None
 
     @property
     def verdict(self) -> str:
         """One line."""
-        came = f"would fail: {self.failed.problem}" if self.failed else "would go through"
-        return f"{self.version} {came} (rehearsed in {duration(self.seconds)}, {self.site})"
+        if self.failed:
+            came = f"would fail: {self.failed.problem.partition(chr(10))[0]}"
+        elif skipped := self.skipped():
+            checks = ", ".join(f"{check} ({len(found)})" for check, found in skipped.items())
+            came = f"would go through, once what was skipped here is corrected: {checks}"
+        else:
+            came = "would go through"
+        return f"{self.version} {came}. Rehearsed in {duration(self.seconds)}, {self.site}."
+
+    def skipped(self) -> "dict[str, list[Finding]]":
+        """What would have stopped the release had its check not been skipped, by check."""
+        found: dict[str, list[Finding]] = {}
+        for one in (one for inspection in self.inspections for one in inspection.findings):
+            if one.skipped_because:
+                found.setdefault(one.check, []).append(one)
+        return found
 
     def acts_table(self) -> Table:
         """What was tried and what came of it."""
@@ -67,11 +82,14 @@ class Outcome:
                 yield Table(f"{when} the release: {found.nodes.title}", found.nodes.columns, found.nodes.rows)
 
     def findings(self) -> Iterator[str]:
-        """What preflight found in each environment, the worst first."""
+        """What preflight found in each environment, the worst first; of a skipped check only the first."""
         for found in self.inspections:
             for severity in Severity:
                 for one in found.of(severity):
-                    yield f"{inspections.MARKS[severity]} {found.environment}: {inspections.line(one)}"
+                    if not one.skipped_because:
+                        yield f"{inspections.MARKS[severity]} {found.environment}: {inspections.line(one)}"
+        for skipped in self.skipped().values():
+            yield f"{inspections.MARKS[Severity.NOTE]} {len(skipped)} times {inspections.line(skipped[0])}"
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""

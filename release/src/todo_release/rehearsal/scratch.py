@@ -14,8 +14,8 @@ PERSON = {"user.name": "Rehearsal", "user.email": "rehearsal@example.invalid"}
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A clone in `tree`; `head` is the commit that is to be released, `extra` the paths that are not committed
-    in the original and were committed here.
+    """A clone in `tree`; `head` is the commit that is to be released, `extra` the paths that are committed
+    here and not in the original.
     """
 
     tree: Path
@@ -29,7 +29,7 @@ class Scratch:
         _git(self.tree, "push", "--quiet", "--force", REMOTE, self.branch)
 
     def change(self, paths: Iterable[str]) -> str:
-        """Commit a line more in each of some files, one of comment, on the release branch; the commit's id."""
+        """Commit a line of comment more in each of some files, on the release branch; the commit's id."""
         for path in paths:
             with (self.tree / path).open("a", encoding="utf-8") as file:
                 file.write("# rehearsed\n")

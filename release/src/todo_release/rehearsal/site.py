@@ -26,9 +26,8 @@ CONTEXT = "rehearsal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Machines, and objects in the order in which they are made; those of kinds that definitions bring come last.
-
-    `told` says in one line where all of it comes from.
+    """Machines, and objects in the order in which they are made; those of kinds that definitions bring come
+    last. `told` says in one line where all of it comes from.
     """
 
     told: str
@@ -78,8 +77,8 @@ def namespaces(config: Config, objects: Iterable[Manifest]) -> list[Manifest]:
 
 
 def secret(namespace: str, name: str, words: Mapping[str, str], registry_host: str) -> Manifest:
-    """A Secret with these keys; those without a word hold nothing of meaning, a pull secret covers the scratch
-    registry.
+    """A Secret with these keys; those without a word hold nothing of meaning, a pull secret covers the
+    scratch registry.
     """
     login = {"auths": {registry_host: {"username": PLACEHOLDER, "password": PLACEHOLDER}}}
     values = {key: word or PLACEHOLDER for key, word in words.items()}

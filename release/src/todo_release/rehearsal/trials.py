@@ -32,8 +32,8 @@ class KilledError(BaseException):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What came of one fault. `caught` are the checks that stopped the release before it began; `error` is what the
-    engine ended with when it went on, None when it got over the fault; `after` is what runs then.
+    """What came of one fault. `caught` are checks that stopped the release before it began, `error` is what
+    the engine ended with when it went on, None when it got over the fault, `after` what runs then.
     """
 
     fault: Fault

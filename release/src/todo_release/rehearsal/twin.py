@@ -1,9 +1,7 @@
-"""Furnishes a rehearsal like a live cluster: its machines and what runs on them, its quotas, classes, kinds and
-names.
+"""Furnishes a rehearsal like a live cluster: its machines and what runs on them, its quotas, classes, names.
 
-Of Secrets and ConfigMaps only the names of their keys are taken, and words that any Dapr documentation has; no
-other value leaves the live cluster. The pods of the environments are left out, because the rehearsal deploys
-those itself.
+Of Secrets and ConfigMaps only the names of their keys are taken, and words that any Dapr documentation has;
+no other value leaves the live cluster. Pods of the environments are left out: the rehearsal deploys its own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
