@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from todo_release import engine
+from todo_release import engine, kube
 from todo_release import session as sessions
+from todo_release.errors import SmokeError
 from todo_release.located import Place
 from todo_release.preflight.finding import Finding, Severity, error
+from todo_release.rehearsal import rehearsing
 from todo_release.report.reporter import Reporter
 from todo_release.session import Options, Session
 
@@ -32,6 +35,7 @@ def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
         yield replace(made.session, reporter=reporter, ask=ask)
 
     monkeypatch.setattr(sessions, "open_session", session)
+    monkeypatch.setattr(kube, "contexts", lambda environ: frozenset({"here"}))
     return made
 
 
@@ -43,6 +47,36 @@ def test_release_ends_with_0_and_again_says_that_there_is_nothing_to_do(
     assert "0.1.0: all done in" in capsys.readouterr().out
     assert engine.release(world.root, "0.1.0", LINES) == 0
     assert "nothing to do" in capsys.readouterr().out
+
+
+def test_release_without_a_cluster_is_rehearsed(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so in one line and ends with the code that the release would have ended with."""
+    rehearsed = []
+
+    def rehearse(
+        session: Session, options: Options, version: str, *, last: str | None, like: str | None
+    ) -> object:
+        rehearsed.append((version, last, like))
+        return SimpleNamespace(failed=SmokeError("No.", remedy="None."))
+
+    monkeypatch.setattr(kube, "contexts", lambda environ: frozenset({"elsewhere"}))
+    monkeypatch.setattr(rehearsing, "rehearse", rehearse)
+    assert engine.release(world.root, "0.1.0", LINES, last="staging") == SmokeError.exit_code
+    assert rehearsed == [("0.1.0", "staging", None)]
+    assert "No kubeconfig has the context here, so nothing is released" in capsys.readouterr().out
+    assert world.engine.built == []
+
+
+def test_workflow_without_a_cluster_is_not_content_with_a_rehearsal(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline whose kubeconfig is missing must fail at the cluster and not go green."""
+    monkeypatch.setattr(kube, "contexts", lambda environ: frozenset())
+    options = replace(LINES, environ={"GITHUB_ACTIONS": "true"})
+    assert engine.release(world.root, "0.1.0", options) == 0  # the doubles' cluster answers
+    assert world.engine.built != []
 
 
 def test_dry_run_shows_the_plan_and_does_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
     """A renamed flag breaks the release only when it is needed."""
     (finding,) = found(CHECK, picture(files={PATH: WORKFLOW}, parse=parse))
     assert finding.cause == (
-        "`inv plan --version value --json` is no command line of the tasks: no idea what '--json' is"
+        "inv plan --version value --json is no command line of the tasks: no idea what '--json' is"
     )
     assert finding.place is not None
     assert (finding.place.file, finding.place.line) == (PATH, 12)

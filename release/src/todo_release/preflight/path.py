@@ -36,7 +36,7 @@ def _commands_are_known(picture: Picture) -> Findings:
         if problem:
             yield error(
                 place.file,
-                f"`inv {' '.join(arguments)}` is no command line of the tasks: {problem}",
+                f"inv {' '.join(arguments)} is no command line of the tasks: {problem}",
                 "Correct it; `./inv --list` names the tasks, `./inv --help` with one of them its flags.",
                 place=place,
             )
