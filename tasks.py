@@ -195,6 +195,14 @@ def history(options: "Options", *, env: str) -> int:
 
 
 @command(env=ENV)
+def drift(options: "Options", *, env: str) -> int:
+    """Show what somebody changed in an environment by hand; exit code 17 if anything."""
+    from todo_release import engine
+
+    return engine.drift(ROOT, env, options)
+
+
+@command(env=ENV)
 def diagnose(options: "Options", *, env: str) -> int:
     """Say what keeps an environment from being ready, and keep the evidence."""
     from todo_release import engine
@@ -259,6 +267,7 @@ namespace = Collection(
     rollback,
     status,
     history,
+    drift,
     diagnose,
     logs,
     news,

@@ -16,12 +16,14 @@ from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 from todo_release.config import load
+from todo_release.drift import Edit
 from todo_release.environments import Access, Operator
 from todo_release.errors import HelmError, RegistryError
 from todo_release.events import Event
 from todo_release.git import Repository
 from todo_release.github import GitHub
 from todo_release.helm_records import Revision
+from todo_release.kube import RefusedError
 from todo_release.observed import Snapshot, Workload, WorkloadRef
 from todo_release.overrides import Overrides
 from todo_release.preflight.finding import Finding
@@ -108,11 +110,13 @@ class EngineDouble:
 
 
 class ClusterDouble:
-    """Holds ConfigMaps; every workload is ready at once."""
+    """Holds ConfigMaps and, by `Kind/name`, other objects; every workload is ready at once."""
 
     def __init__(self) -> None:
         """Empty."""
         self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.refusal: RefusedError | None = None
         self.writes = 0
         self.is_ready = True
 
@@ -125,6 +129,16 @@ class ClusterDouble:
         """As `Cluster.put_config_map`."""
         self.writes += 1
         self.config_maps[(namespace, name)] = dict(data)
+
+    def live(self, wanted: Mapping[str, Any], namespace: str) -> Any:
+        """As `Cluster.live`."""
+        return self.objects.get(f"{wanted['kind']}/{wanted['metadata']['name']}")
+
+    def applied(self, wanted: Mapping[str, Any], namespace: str, *, manager: str) -> Any:
+        """As `Cluster.applied`: what is applied lies over what is there."""
+        if self.refusal:
+            raise self.refusal
+        return _over(self.live(wanted, namespace) or {}, wanted)
 
     def snapshot(self, namespace: str, refs: Sequence[WorkloadRef]) -> Snapshot:
         """As `Cluster.snapshot`."""
@@ -144,6 +158,12 @@ class ClusterDouble:
             for ref in refs
         }
         return Snapshot(workloads=workloads, pods=(), events=())
+
+
+def _over(live: Any, wanted: Any) -> Any:
+    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
+        return {**live, **{key: _over(live.get(key), value) for key, value in wanted.items()}}
+    return wanted
 
 
 @dataclass
@@ -265,6 +285,7 @@ class World:
         self.registry = RegistryDouble()
         self.engine = EngineDouble(self.registry)
         self.cluster = ClusterDouble()
+        self.edits: tuple[Edit, ...] = ()
         self.helm = {name: HelmDouble() for name in self.config.environments}
         self.locks: list[str] = []
         self.failing_checks: dict[str, str] = {}
@@ -296,6 +317,7 @@ class World:
                 CheckResult("home", url not in self.failing_checks, self.failing_checks.get(url, "200"), 0.1)
             ],
             collect=lambda cluster, namespace, folder: folder,
+            look_for_drift=lambda access: self.edits,
             check_pull=lambda access, manifest, images: self.pulls.append((access.name, sorted(images))),
             inspect=self._inspect,
             ask=lambda question: self.answer,

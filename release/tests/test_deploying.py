@@ -1,6 +1,7 @@
 """Deploying: what happens when the pods cannot become ready, and when an earlier run was cut off."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
@@ -8,12 +9,13 @@ import pytest
 
 from todo_release import rollout
 from todo_release.causes import CRASH_LOOP, Doom
-from todo_release.errors import RolloutError, SmokeError
+from todo_release.drift import Edit
+from todo_release.errors import DeclinedError, RolloutError, SmokeError
 from todo_release.rollout import Doomed, Progress, Ready, WorkloadProgress
 from todo_release.steps import Verify
 from todo_release.verifying import VerifyHandler
 
-from .doubles import KilledError, World
+from .doubles import NOW, KilledError, World
 from .shop import Tree
 
 
@@ -123,3 +125,19 @@ def test_verification_refuses_to_judge_another_version(world: World) -> None:
     with pytest.raises(SmokeError, match=r"staging runs 0\.1\.0, not 0\.2\.0"):
         judge.do(step, lambda text, is_note=False: None)
     assert len(world.helm["staging"].revisions) == 1
+
+
+EDIT = Edit(
+    "Deployment/shop-staging-web", "spec.replicas", "2", "5", "kubectl-scale", NOW - timedelta(days=2)
+)
+
+
+def test_edits_by_hand_are_overwritten_only_when_somebody_agrees(world: World) -> None:
+    """The person is told who changed what, and where it would have to stand to stay."""
+    world.edits, world.answer = (EDIT,), False
+    with pytest.raises(DeclinedError, match=r"is 5 and not 2: kubectl-scale set it 2 days ago") as declined:
+        world.release("0.2.0")
+    assert "inv drift --env staging" in declined.value.remedy
+    assert [one.app_version for one in world.helm["staging"].revisions] == ["0.1.0"]
+    world.answer = True
+    assert "deploy:staging" in world.release("0.2.0")

@@ -1,9 +1,11 @@
 """The preview of a plan, rendered by the real Helm."""
 
 import pytest
+import yaml
 
 from todo_release.errors import HelmError
 from todo_release.helm import Helm
+from todo_release.kube import RefusedError
 from todo_release.steps import Deploy
 
 from .doubles import World
@@ -63,12 +65,34 @@ def test_later_plan_shows_what_differs_with_what_is_to_be_built(
     monkeypatch.setattr(
         world.helm["staging"], "manifest", lambda release, revision=None: deployed, raising=False
     )
+    world.cluster.objects["Deployment/shop-staging-web"] = yaml.safe_load(deployed)
     assert changes(world, "0.1.0")["staging"] == ()
     tree.commit("web: Change.", {"web/index.js": "changed\n"})
     image = "registry.test/shop/web"
     assert changes(world, "0.2.0")["staging"] == (
         f"~ Deployment/shop-staging-web: spec.image: {image}@{digest[:19]} -> {image}@(to be built)",
     )
+
+
+def test_plan_shows_an_edit_by_hand_that_goes(world: World) -> None:
+    """What the server would change counts, not what the chart changed."""
+    world.cluster.objects["Deployment/shop-staging-web"] = {
+        "kind": "Deployment",
+        "metadata": {"name": "shop-staging-web", "resourceVersion": "7"},
+        "spec": {"host": "by-hand.example.com", "kept": "theirs"},
+        "status": {"ready": 1},
+    }
+    lines = changes(world, "0.1.0")["staging"]
+    assert "~ Deployment/shop-staging-web: spec.host: by-hand.example.com -> staging.example.com" in lines
+    assert not [line for line in lines if "kept" in line or "status" in line or "resourceVersion" in line]
+
+
+def test_object_that_the_server_refuses_is_a_refusal(world: World) -> None:
+    """Known before anything is built; a namespace that is not there yet is none."""
+    world.cluster.refusal = RefusedError("It is immutable.", remedy="Rename it.", status=422)
+    assert {type(one) for one in world.session.release("0.1.0").refusals} == {RefusedError}
+    world.cluster.refusal = RefusedError("No namespace.", remedy="Make it.", status=404)
+    assert changes(world, "0.1.0")["staging"] == ("+ Deployment/shop-staging-web",)
 
 
 def test_chart_that_cannot_be_rendered_is_refused_before_anything_is_built(world: World, tree: Tree) -> None:

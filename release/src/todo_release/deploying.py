@@ -17,19 +17,21 @@ from todo_release import records as records_of
 from todo_release.chart import ImageReference
 from todo_release.deployment import Deployment
 from todo_release.environments import Access, Operator, running_in
-from todo_release.errors import HelmError, PromotionError, ReleaseError
+from todo_release.errors import DeclinedError, HelmError, PromotionError, ReleaseError
 from todo_release.pipeline import Outcome, Say
 from todo_release.publishing import committed_images
 from todo_release.records import Record
 from todo_release.steps import Deploy
 
 if TYPE_CHECKING:
+    from todo_release.drift import Edit
     from todo_release.kube import Cluster
     from todo_release.observed import WorkloadRef
     from todo_release.rollout import Progress
 
 EVIDENCE = "evidence"
 Collect = Callable[["Cluster", str, Path], Path]
+LookForDrift = Callable[[Access], "Sequence[Edit]"]
 CheckPull = Callable[[Access, str, Mapping[str, ImageReference]], object]
 
 
@@ -37,12 +39,15 @@ CheckPull = Callable[[Access, str, Mapping[str, ImageReference]], object]
 class DeployHandler:
     """Deploys a tagged version and watches it until it is ready or cannot become so.
 
-    `collect` keeps evidence, `check_pull` raises RegistryError when the nodes will not be able to pull.
+    `collect` keeps evidence, `check_pull` raises RegistryError when the nodes will not be able to pull,
+    `drift` finds what others changed by hand, and `ask` asks whether that may be overwritten.
     """
 
     operator: Operator
     collect: Collect
     check_pull: CheckPull
+    drift: LookForDrift
+    ask: Callable[[str], bool]
 
     def check(self, step: Deploy) -> Outcome | None:
         """Done when the last revision is this deployment and everything of it is ready."""
@@ -59,6 +64,7 @@ class DeployHandler:
         Raises:
             PromotionError: the environment this one requires has not verified these digests.
             RegistryError: the cluster will not be able to pull an image.
+            DeclinedError: others changed something by hand, and nobody agreed to overwrite it.
             RolloutError: the pods cannot become ready; the earlier version was restored.
             HelmError: Helm refused; the earlier version was restored if anything was changed.
         """
@@ -76,6 +82,8 @@ class DeployHandler:
             self._unlock(access, say)
             running = running_in(access)
             is_applied = running is not None and running.is_deployed(deployment.id)
+            if not is_applied:
+                self._agree_to_overwrite(access, say)
             before = running.revision if running else 0
             revision = before if is_applied else before + 1
             access.records.write(self._record(deployment, revision))
@@ -97,6 +105,20 @@ class DeployHandler:
         if any(record.revision == unlocked.number for record in access.records.read()):
             access.records.finish(
                 unlocked.number, "failed", seconds={}, cause="the run that deployed it died"
+            )
+
+    def _agree_to_overwrite(self, access: Access, say: Say) -> None:
+        edits = self.drift(access)
+        for edit in edits:
+            say(edit.told(self.operator.now()), is_note=True)
+        count = len(edits)
+        what = f"{count} edit{'' if count == 1 else 's'} made by hand in {access.name}"
+        if edits and not self.ask(f"Overwrite {what}?"):
+            raise DeclinedError(
+                f"{what[:1].upper()}{what[1:]} would be overwritten, and nobody agreed: "
+                f"{edits[0].told(self.operator.now())}.",
+                remedy=f"`inv drift --env {access.name}` lists them: put into the chart what is to stay, "
+                "or agree with `--yes`.",
             )
 
     def _prepared(self, step: Deploy) -> AbstractContextManager[Deployment]:

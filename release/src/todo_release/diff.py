@@ -1,4 +1,4 @@
-"""Compares two rendered charts object by object: what a deployment will change, in lines a person can read.
+"""Compares two states of an object: what a deployment will change, in lines that a person can read.
 
 Lists of things with a name (containers, variables, ports) are compared by name, so that one added variable is
 one line and not a shift of all that follow. Values of Secrets never appear.
@@ -19,25 +19,14 @@ NOTHING = "(nothing)"
 VERSION_LABELS = {"helm.sh/chart", "app.kubernetes.io/version"}
 
 
-def changes(old: str, new: str) -> tuple[str, ...]:
-    """What differs between two manifests, as `+ Kind/name`, `- Kind/name` and `~ Kind/name: path: old ->
-    new`.
-    """
-    before, after = _objects(old), _objects(new)
-    lines = [f"+ {name}" for name in after if name not in before]
-    lines += [f"- {name}" for name in before if name not in after]
-    for name, document in after.items():
-        if name in before:
-            is_secret = document.get("kind") == "Secret"
-            lines += [
-                f"~ {name}: {change}" for change in _changes(before[name], document, "", is_secret=is_secret)
-            ]
-    return tuple(lines)
+def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between two states of one object, as `path: old -> new`; what a Secret holds is hidden."""
+    return _changes(old, new, "", is_secret=new.get("kind") == "Secret")
 
 
-def _objects(manifest: str) -> dict[str, dict[str, Any]]:
-    documents = (document for document in yaml.load_all(manifest, Loader=LOADER) if document)
-    return {f"{document['kind']}/{document['metadata']['name']}": document for document in documents}
+def is_removal(line: str) -> bool:
+    """Whether a line of `between` says that something goes."""
+    return line.endswith(f"-> {NOTHING}")
 
 
 def _changes(old: Any, new: Any, path: str, *, is_secret: bool) -> Iterator[str]:
@@ -49,7 +38,7 @@ def _changes(old: Any, new: Any, path: str, *, is_secret: bool) -> Iterator[str]
                 yield from _changes(old.get(key), new.get(key), inner, is_secret=is_secret)
     elif old != new:
         hide = is_secret and path.partition(".")[0] in {"data", "stringData"}
-        yield f"{path}: {HIDDEN} changed" if hide else f"{path}: {_shown(old)} -> {_shown(new)}"
+        yield f"{path}: {HIDDEN} changed" if hide else f"{path}: {shown(old)} -> {shown(new)}"
 
 
 def _by_name(value: Any) -> Any:
@@ -63,13 +52,10 @@ def _by_name(value: Any) -> Any:
     return {f"[{index}]": item for index, item in enumerate(value)}
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value in a few characters of one line."""
     if value is None:
         return NOTHING
     text = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True).strip()
     text = DIGEST.sub(r"\1", " ".join(text.removesuffix("...").split()))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-# The C loader is ten times as fast; PyYAML has it wherever libyaml was there when it was built.
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -212,6 +212,24 @@ def history(root: Path, environment: str, options: Options) -> int:
     return _answer(root, options, show)
 
 
+def drift(root: Path, environment: str, options: Options) -> int:
+    """Show what differs between an environment and what was deployed to it, by whom and since when.
+
+    The exit code is 17 when something does.
+    """
+
+    def show(session: Session) -> int:
+        from todo_release import drift as drifts
+        from todo_release.errors import DriftError
+
+        access = session.operator.reach(environment)
+        edits = session.look_for_drift(access)
+        session.reporter.show(drifts.table(environment, edits, session.operator.now()))
+        return DriftError.exit_code if edits else 0
+
+    return _answer(root, options, show)
+
+
 def diagnose(root: Path, environment: str, options: Options) -> int:
     """Show what keeps an environment from being ready, if anything does, and keep the evidence.
 

@@ -16,6 +16,7 @@
     ├── JournalError                  14   the record of an earlier run cannot be read
     ├── PreflightError              15   something would certainly fail, found before anything was changed
     ├── RehearsalError              16   the rehearsal itself could not be held, or found the engine at fault
+    ├── DriftError                  17   an environment is not what was deployed to it
     └── RolloutError                  20 to 39, by cause: the new pods cannot become ready
 
 Exit code 0 means done (or nothing to do), 1 an unexpected error of the engine itself, 130 interrupted. The
@@ -166,6 +167,12 @@ class RehearsalError(ReleaseError):
     """The world of a rehearsal could not be made, or the engine did there what it never should."""
 
     exit_code = 16
+
+
+class DriftError(ReleaseError):
+    """Somebody changed an environment by hand or with another tool."""
+
+    exit_code = 17
 
 
 class RolloutError(ReleaseError):

@@ -87,7 +87,7 @@ class Cluster:
             RefusedError: the server refused.
             ClusterError: the server was not reachable.
         """
-        status, text = self._send("GET", path, query, accept=accept)
+        status, text = self._send("GET", path, query, headers={"Accept": accept})
         if status == 404:
             return None
         return json.loads(self._accept(status, text, "read", path))
@@ -178,6 +178,26 @@ class Cluster:
 
     def live(self, wanted: JsonObject, namespace: str) -> Any:
         """The object in the cluster that a rendered one describes; None when there is none."""
+        path = self._path(wanted, namespace)
+        return None if path is None else self.read(path)
+
+    def applied(self, wanted: JsonObject, namespace: str, *, manager: str) -> Any:
+        """What a rendered object would be once a manager had applied it, by the server's dry run; None where
+        its kind is not served. Nothing is changed.
+
+        Raises:
+            RefusedError: the server would refuse it.
+            ClusterError: as `read`.
+        """
+        path = self._path(wanted, namespace)
+        if path is None:
+            return None
+        query = {"dryRun": "All", "fieldManager": manager, "force": "true"}
+        headers = {"Content-Type": "application/apply-patch+yaml"}  # of which JSON is a part
+        answer = self._send("PATCH", path, query, json.dumps(wanted), headers)
+        return json.loads(self._accept(*answer, "apply", path))
+
+    def _path(self, wanted: JsonObject, namespace: str) -> str | None:
         resource = self._resource(wanted["apiVersion"], wanted["kind"])
         if resource is None:
             return None
@@ -185,9 +205,7 @@ class Cluster:
         root = _root(wanted["apiVersion"])
         name = wanted["metadata"]["name"]
         place = wanted["metadata"].get("namespace", namespace)
-        return self.read(
-            f"{namespaced(root, plural, place)}/{name}" if is_namespaced else f"{root}/{plural}/{name}"
-        )
+        return f"{namespaced(root, plural, place)}/{name}" if is_namespaced else f"{root}/{plural}/{name}"
 
     def _resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:
         if api_version not in self._resources:
@@ -204,18 +222,19 @@ class Cluster:
         method: str,
         path: str,
         query: Mapping[str, str] | None = None,
-        body: JsonObject | None = None,
-        accept: str = "application/json",
+        body: JsonObject | str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
         try:
-            verb, url, headers, *_ = self._client.param_serialize(
-                method, f"/{quote(path)}", header_params={"Accept": accept}, auth_settings=["BearerToken"]
+            asked = {"Accept": "application/json"} | dict(headers or {})
+            verb, url, sent, *_ = self._client.param_serialize(
+                method, f"/{quote(path)}", header_params=asked, auth_settings=["BearerToken"]
             )
             url += f"?{urlencode(query)}" if query else ""
-            response = self._client.call_api(verb, url, headers, body=body, _request_timeout=REQUEST_SECONDS)
+            response = self._client.call_api(verb, url, sent, body=body, _request_timeout=REQUEST_SECONDS)
             body_bytes: bytes = response.read()  # type: ignore[no-untyped-call]  # not annotated
             return response.status, body_bytes.decode(errors="replace")
         except (ApiException, HTTPError, OSError) as error:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from todo_release.chart import ImageReference
     from todo_release.config import Config, Smoke
     from todo_release.credentials import Credentials
-    from todo_release.deploying import CheckPull, Collect
+    from todo_release.deploying import CheckPull, Collect, LookForDrift
+    from todo_release.drift import Edit
     from todo_release.environments import Access, Operator
     from todo_release.events import Listener
     from todo_release.github import GitHub
@@ -63,6 +64,7 @@ class Session:
     collect: "Collect"
     check_pull: "CheckPull"
     inspect: "Inspect"
+    look_for_drift: "LookForDrift"
     ask: Callable[[str], bool]
     reporter: "Reporter"
     github: "GitHub | None" = None
@@ -158,7 +160,9 @@ class Session:
             steps.NameImages: publishing.NameImagesHandler(repository, config, self.registry),
             steps.Push: publishing.PushHandler(repository),
             steps.Confirm: publishing.ConfirmHandler(self.ask),
-            steps.Deploy: DeployHandler(self.operator, self.collect, self.check_pull),
+            steps.Deploy: DeployHandler(
+                self.operator, self.collect, self.check_pull, self.look_for_drift, self.ask
+            ),
             steps.Verify: VerifyHandler(self.operator, self.judge),
         }
         if self.github is not None:
@@ -252,6 +256,7 @@ def open_session(
             collect=_collect,
             check_pull=partial(_check_pull, config),
             inspect=_inspect(operator, registry, options),
+            look_for_drift=_look_for_drift,
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
             github=_github(config, options.environ),
@@ -271,6 +276,12 @@ def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
     from todo_release import diagnosis
 
     return diagnosis.collect(cluster, namespace, folder)
+
+
+def _look_for_drift(access: "Access") -> "Sequence[Edit]":
+    from todo_release import drift
+
+    return drift.look(access)
 
 
 def _check_pull(

@@ -16,6 +16,7 @@ from todo_release.preflight.ownership import foreign, is_same
 from todo_release.preflight.picture import DEPLOYMENTS, JOBS, LEASES, SECRETS, Picture
 from todo_release.preflight.quantities import parse
 from todo_release.preflight.secret_facts import HELM_RELEASE
+from todo_release.report.text import ago
 
 LARGE_BYTES, MOST_BYTES = 500_000, 1_048_576
 SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
@@ -204,11 +205,7 @@ def _hooks_can_run(picture: Picture) -> Findings:
 def _age(picture: Picture, at: str) -> str:
     if not at:
         return "at an unknown time"
-    minutes = (picture.now - datetime.fromisoformat(at)).total_seconds() / 60
-    if minutes < 60:
-        return f"{minutes:.0f} minutes ago" if minutes >= 2 else "just now"
-    hours = minutes / 60
-    return f"{hours:.0f} hours ago" if hours < 48 else f"{hours / 24:.0f} days ago"
+    return ago((picture.now - datetime.fromisoformat(at)).total_seconds())
 
 
 CHECK = Check(
