@@ -227,6 +227,7 @@ def test_json_of_a_plan_holds_steps_with_reasons_and_refusals_with_codes() -> No
         "repository": "registry.test/shop/web",
         "content_id": "c0",
         "digest": None,
+        "last": None,
         "is_first_of_context": True,
     }
 

@@ -300,6 +300,8 @@ def _run(
     instead: "Callable[[Session], int | None]" = lambda _: None,
 ) -> int:
     """Make a plan and run it, or show it; unless something is done `instead`, which gives its exit code."""
+    from todo_release.report.tally import Tally
+
     summary = _summary(options.environ)
 
     def act(session: Session) -> int:
@@ -310,12 +312,17 @@ def _run(
             session.reporter.plan(plan)
             return plan.refusals[0].code if plan.refusals else 0
 
+        tally = Tally()
+
         def listen(event: "Event") -> None:
             session.reporter(event)
+            tally(event)
             if summary is not None:
                 summary(event)
 
         session.run(plan, listen)
+        if table := tally.table(plan.version):
+            session.reporter.show(table)
         return 0
 
     return _answer(root, options, act, summary=summary)

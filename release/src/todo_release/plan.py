@@ -212,6 +212,7 @@ def _image_steps(facts: Facts) -> list[Step]:
                 repository=image.repository,
                 content_id=image.content_id,
                 digest=image.digest,
+                last=image.last.digest if image.last else None,
                 is_first_of_context=is_done or image.context not in begun,
                 is_done=is_done,
                 reason=_why_image(image),

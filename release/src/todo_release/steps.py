@@ -64,7 +64,7 @@ class Preflight(Step):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage(Step):
     """Build an image from its inputs and push it under its content tag; done when the registry has that
-    tag.
+    tag. `last` is the digest that the last release has.
     """
 
     kind = "build"
@@ -72,6 +72,7 @@ class BuildImage(Step):
     repository: str
     content_id: str
     digest: str | None = None
+    last: str | None = None
     is_first_of_context: bool = True
 
     @property
