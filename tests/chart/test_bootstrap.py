@@ -171,9 +171,9 @@ def plural(kind):
 
 
 def test_deployer_of_one_environment_has_no_rights_in_the_other():
-    """Each account is bound in its own namespace only, and cluster-wide to reading."""
+    """Each account is bound in its own namespace only, cluster-wide to reading; the record is the next test's."""
     for item in documents("rbac.yaml"):
-        if item["kind"] == "RoleBinding":
+        if item["kind"] == "RoleBinding" and item["metadata"]["name"] != "todo-release-record":
             namespace = item["metadata"]["namespace"]
             assert [subject["namespace"] for subject in item["subjects"]] == [namespace]
     [reader] = [
@@ -183,6 +183,26 @@ def test_deployer_of_one_environment_has_no_rights_in_the_other():
     ]
     assert {verb for rule in reader["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert "secrets" not in {resource for rule in reader["rules"] for resource in rule["resources"]}
+
+
+def test_production_reads_the_record_of_what_staging_verified():
+    """That one ConfigMap, whose name the engine makes of the release's."""
+    found = {item["kind"]: item for item in documents("rbac.yaml") if "record" in item["metadata"]["name"]}
+    config = yaml.safe_load((CHART.parent / "release.yaml").read_text(encoding="utf-8"))
+    staging = config["environments"]["staging"]
+    assert config["environments"]["production"]["requires"] == "staging"
+    assert found["Role"]["metadata"]["namespace"] == staging["namespace"]
+    assert found["Role"]["rules"] == [
+        {
+            "apiGroups": [""],
+            "resources": ["configmaps"],
+            "resourceNames": [f"{staging['release']}-releases"],
+            "verbs": ["get"],
+        }
+    ]
+    assert found["RoleBinding"]["subjects"] == [
+        {"kind": "ServiceAccount", "name": "deployer", "namespace": "production"}
+    ]
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
