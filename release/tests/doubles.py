@@ -87,6 +87,7 @@ class EngineDouble:
         build_args: Mapping[str, str],
         on_line: Callable[[str], None],
         platform: str,
+        cache: str | None,
     ) -> None:
         """As `DockerEngine.build`."""
         with tarfile.open(fileobj=context) as tar:

@@ -171,7 +171,7 @@ def plural(kind):
 
 
 def test_deployer_of_one_environment_has_no_rights_in_the_other():
-    """Each account is bound in its own namespace only, cluster-wide to reading; the record is the next test's."""
+    """Each account is bound in its own namespace only, cluster-wide to reading; for the record see below."""
     for item in documents("rbac.yaml"):
         if item["kind"] == "RoleBinding" and item["metadata"]["name"] != "todo-release-record":
             namespace = item["metadata"]["namespace"]

@@ -194,6 +194,11 @@ class Config(Model):
     )
     variables: dict[str, str] = Field(default_factory=dict)
     registry: RegistrySettings
+    build_cache: str | None = Field(
+        default=None,
+        description="Where `docker buildx` keeps layers between machines (as in --cache-to); {image} is the "
+        "image's name. Other engines keep their own.",
+    )
     parallel_builds: int = Field(
         default=3, ge=1, description="How many images may be built at the same time."
     )

@@ -69,8 +69,11 @@ class DockerEngine:
         build_args: Mapping[str, str],
         on_line: OnLine,
         platform: str = "linux/amd64",
+        cache: str | None = None,
     ) -> None:
         """Build an image from a tar and give it every one of `tags`; `dockerfile` is a path inside the tar.
+
+        `cache` is where buildx reads and writes layers (`type=registry,ref=…`); Podman keeps its own.
 
         Raises:
             BuildError: a step failed; the problem ends with what that step printed.
@@ -83,6 +86,7 @@ class DockerEngine:
                 build_args=build_args,
                 on_line=on_line,
                 platform=platform,
+                cache=cache,
             )
             return
         from docker.errors import DockerException
@@ -180,9 +184,12 @@ def _buildx(
     build_args: Mapping[str, str],
     on_line: OnLine,
     platform: str,
+    cache: str | None,
 ) -> None:
     arguments = ["docker", "buildx", "build", "--load", "--progress", "plain", "--provenance", "false"]
     arguments += ["--platform", platform, "--file", dockerfile]
+    if cache:
+        arguments += ["--cache-from", cache, "--cache-to", f"{cache},mode=max"]
     arguments += [part for tag in tags for part in ("--tag", tag)]
     arguments += [part for name, value in build_args.items() for part in ("--build-arg", f"{name}={value}")]
     tail: deque[str] = deque(maxlen=LINES_IN_ERROR)

@@ -97,8 +97,12 @@ class ContainerEngine(Protocol):
         build_args: Mapping[str, str],
         on_line: Callable[[str], None],
         platform: str,
+        cache: str | None,
     ) -> None:
-        """Build an image from a tar and give it every tag. Raises BuildError."""
+        """Build an image from a tar and give it every tag; `cache` is where layers are kept between machines.
+
+        Raises BuildError.
+        """
 
     def push(self, reference: str, *, on_line: Callable[[str], None]) -> str:
         """Push a tagged image and return its digest. Raises RegistryError."""
@@ -141,6 +145,7 @@ class BuildHandler:
                 build_args={**image.build_args, BUILD_ID: step.content_id},
                 on_line=say,
                 platform=registry.platform,
+                cache=self.config.build_cache and self.config.build_cache.replace("{image}", step.image),
             )
         say("pushing", is_note=True)
         engine.push(reference, on_line=say)
