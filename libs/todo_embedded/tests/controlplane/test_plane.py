@@ -132,5 +132,8 @@ def test_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         assert kubeconfig.is_relative_to(tmp_path)
         assert kubeconfig.exists()
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        try:
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
     assert not kubeconfig.exists()

@@ -15,7 +15,8 @@ from todo_embedded.errors import EmbeddedError
 
 def main() -> None:
     """Boot, say how long it took and where the kubeconfig is, and wait."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
+        signal.signal(number, signal.default_int_handler)
     with (
         suppress(KeyboardInterrupt),
         tempfile.TemporaryDirectory(prefix="todo-plane-") as folder,
