@@ -43,10 +43,9 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preflight(Step):
-    """Look for what would certainly fail in an environment, before anything is built or changed."""
+class EnvironmentStep(Step):
+    """A step that concerns one environment and a version there."""
 
-    kind = "preflight"
     environment: str
     version: str
 
@@ -54,6 +53,13 @@ class Preflight(Step):
     def id(self) -> str:
         """One an environment."""
         return f"{self.kind}:{self.environment}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight(EnvironmentStep):
+    """Look for what would certainly fail in an environment, before anything is built or changed."""
+
+    kind = "preflight"
 
     @property
     def title(self) -> str:
@@ -154,17 +160,10 @@ class Push(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confirm(Step):
+class Confirm(EnvironmentStep):
     """Ask a person whether an environment may be changed."""
 
     kind = "confirm"
-    environment: str
-    version: str
-
-    @property
-    def id(self) -> str:
-        """One an environment."""
-        return f"{self.kind}:{self.environment}"
 
     @property
     def title(self) -> str:
@@ -173,21 +172,14 @@ class Confirm(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deploy(Step):
-    """Bring an environment to a version and wait until it runs; undo it when it cannot. `changes` says in
-    lines
-    what will differ in the cluster."""
+class Deploy(EnvironmentStep):
+    """Bring an environment to a version and wait until it runs; undo it when it cannot. `changes` are lines on
+    what will differ in the cluster.
+    """
 
     kind = "deploy"
-    environment: str
-    version: str
     pins: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """One an environment."""
-        return f"{self.kind}:{self.environment}"
 
     @property
     def title(self) -> str:
@@ -202,19 +194,12 @@ class Deploy(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verify(Step):
+class Verify(EnvironmentStep):
     """Run the smoke checks of an environment and record the version there as verified; undo it when they
     fail.
     """
 
     kind = "verify"
-    environment: str
-    version: str
-
-    @property
-    def id(self) -> str:
-        """One an environment."""
-        return f"{self.kind}:{self.environment}"
 
     @property
     def title(self) -> str:
