@@ -173,8 +173,8 @@ class Confirm(EnvironmentStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy(EnvironmentStep):
-    """Bring an environment to a version and wait until it runs; undo it when it cannot. `changes` are lines on
-    what will differ in the cluster.
+    """Bring an environment to a version and wait until it runs; undo it when it cannot. `changes` are lines
+    on what will differ in the cluster.
     """
 
     kind = "deploy"
