@@ -5,11 +5,13 @@ looks.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from todo_release import records as records_of
 from todo_release.config import Smoke
 from todo_release.deployment import prepare
+from todo_release.draining import drain
 from todo_release.environments import Access, Operator, running_in
 from todo_release.errors import ReleaseError, SmokeError
 from todo_release.pipeline import Outcome, Say
@@ -46,7 +48,8 @@ class VerifyHandler:
         return {"checks": 0}
 
     def do(self, step: Verify, say: Say) -> Outcome:
-        """Run the checks and record the verdict; a version that fails is taken back.
+        """Run the checks when only this version answers, and record the verdict; a version that fails is
+        taken back.
 
         Raises:
             SmokeError: a check fails, or something else was deployed meanwhile.
@@ -58,6 +61,7 @@ class VerifyHandler:
                 f"{step.environment} runs {running.version if running else 'nothing'}, not {step.version}.",
                 remedy=f"Run `inv deploy --env {step.environment} --version {step.version}`.",
             )
+        drain(access.cluster, access.settings.namespace, on_wait=partial(say, is_note=True))
         began = time.monotonic()
         results = self.judge(self.operator.config.smoke_of(step.environment), access.settings.url, say)
         seconds = time.monotonic() - began
