@@ -51,6 +51,36 @@ def test_doom_keeps_evidence_restores_and_ends_with_the_causes_code(
     assert (failure.result, "it ended twice" in (failure.cause or "")) == ("failed", True)
 
 
+def test_rollback_that_does_not_become_ready_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applied is not running: a person must know that the earlier version does not serve either."""
+
+    def unready(*_: object, **__: object) -> Doomed:
+        return Doomed(Doom(CRASH_LOOP, "Deployment/api", "it ended too"), 3.0)
+
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    monkeypatch.setattr(rollout, "watch", unready)
+    with pytest.raises(RolloutError, match="it ended twice") as failed:
+        world.release("0.2.0")
+    assert failed.value.__notes__ == [
+        "rolled back to 0.1.0 (revision 1), but Deployment/api: it ended too [crash-loop]."
+    ]
+
+
+def test_rollback_that_fails_does_not_hide_why_it_was_needed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cause keeps its exit code and is recorded; what went wrong afterwards is a note."""
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    world.helm["staging"].dies_in = "rollback"
+    with pytest.raises(RolloutError, match="it ended twice") as failed:
+        world.release("0.2.0")
+    assert failed.value.code == CRASH_LOOP.code
+    assert failed.value.__notes__ == [
+        "the earlier version could not be restored: Helm refused to go back. Look."
+    ]
+    assert world.records("staging").read()[1].result == "failed"
+
+
 def test_run_killed_while_it_watched_is_watched_on_and_not_deployed_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +143,18 @@ def test_first_deployment_that_is_killed_before_helm_began_leaves_no_trace(
     assert [one.result for one in world.records("staging").read()] == ["deploying"]
     world.release("0.1.0")
     assert [one.result for one in world.records("staging").read()] == ["verified"]
+
+
+def test_verification_waits_until_only_this_version_answers(world: World) -> None:
+    """An old pod that still serves would answer the checks in place of the new one."""
+    world.cluster.leaving = 2  # `running_in` looks once
+    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [])
+    said: list[str] = []
+    judge.do(
+        Verify(environment="staging", version="0.1.0", reason=""),
+        lambda text, is_note=False: said.append(text),
+    )
+    assert said == ["old pods are going: web-1-a"]
 
 
 def test_verification_refuses_to_judge_another_version(world: World) -> None:
