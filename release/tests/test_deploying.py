@@ -81,6 +81,19 @@ def test_rollback_that_fails_does_not_hide_why_it_was_needed(
     assert world.records("staging").read()[1].result == "failed"
 
 
+def test_nobody_goes_back_to_a_revision_that_helm_calls_failed(
+    world: World, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an uninstall by hand Helm counts from 1 again, while the records tell of older revisions."""
+    world.release("0.2.0")
+    world.helm["staging"].mark_failed("shop-staging", 2, "another revision 2")
+    tree.commit("web: Change.", {"web/index.js": "changed again\n"})
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    with pytest.raises(RolloutError) as failed:
+        world.release("0.3.0")
+    assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]
+
+
 def test_run_killed_while_it_watched_is_watched_on_and_not_deployed_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

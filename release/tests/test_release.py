@@ -14,7 +14,7 @@ from todo_release.errors import (
     SmokeError,
     VersionError,
 )
-from todo_release.events import PlanStarted, StepFailed
+from todo_release.events import PlanStarted, StepFailed, StepSpoke
 from todo_release.git import Repository
 from todo_release.overrides import Overrides
 
@@ -161,6 +161,8 @@ def test_helm_killed_in_the_middle_is_unlocked_under_the_lock(world: World) -> N
     world.release("0.1.0")
     assert versions_in(world, "staging") == [("0.1.0", "failed"), ("0.1.0", "deployed")]
     assert [record.result for record in world.records("staging").read()] == ["failed", "verified"]
+    notes = [event.text for event in world.events if isinstance(event, StepSpoke) and event.is_note]
+    assert "revision 1 was left pending-upgrade by a run that died; unlocked" in notes
 
 
 def test_lock_is_held_from_deployment_to_verdict_and_not_while_a_person_thinks(world: World) -> None:

@@ -77,10 +77,10 @@ class Operator:
             ClusterError: the cluster was not reachable or refused.
         """
         from todo_release import rollout
-        from todo_release.helm_records import last_good
+        from todo_release.helm_records import WORKED, last_good
 
         history = access.helm.history(access.settings.release)
-        kept = {one.number: one for one in history}
+        kept = {one.number: one for one in history if one.status in WORKED}
         recorded = access.records.read()
         verified = records_of.last_verified([one for one in recorded if one.revision in kept], revision)
         number = verified.revision if verified else None
