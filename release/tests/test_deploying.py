@@ -1,14 +1,16 @@
 """Deploying: what happens when the pods cannot become ready, and when an earlier run was cut off."""
 
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
-from todo_release import rollout
+from todo_release import rollout, verifying
 from todo_release.causes import CRASH_LOOP, Doom
-from todo_release.errors import RolloutError, SmokeError
+from todo_release.errors import ClusterError, RolloutError, SmokeError
+from todo_release.kube import Cluster
 from todo_release.rollout import Doomed, Progress, Ready, WorkloadProgress
 from todo_release.steps import Verify
 from todo_release.verifying import VerifyHandler
@@ -24,6 +26,11 @@ def world(tree: Tree) -> World:
     made.release("0.1.0")
     tree.commit("web: Change.", {"web/index.js": "changed\n"})
     return made
+
+
+def keep(cluster: Cluster, namespace: str, folder: Path) -> Path:
+    """Keep no evidence."""
+    return folder
 
 
 def doomed(apply: Callable[[Event], None], *_: object, **__: object) -> Doomed:
@@ -161,7 +168,7 @@ def test_first_deployment_that_is_killed_before_helm_began_leaves_no_trace(
 def test_verification_waits_until_only_this_version_answers(world: World) -> None:
     """An old pod that still serves would answer the checks in place of the new one."""
     world.cluster.leaving = 2  # `running_in` looks once
-    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [])
+    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [], keep)
     said: list[str] = []
     judge.do(
         Verify(environment="staging", version="0.1.0", reason=""),
@@ -173,8 +180,36 @@ def test_verification_waits_until_only_this_version_answers(world: World) -> Non
 def test_verification_refuses_to_judge_another_version(world: World) -> None:
     """Somebody deployed by hand between the two steps; their work is not undone."""
     step = Verify(environment="staging", version="0.2.0", reason="")
-    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [])
+    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [], keep)
     assert judge.check(Verify(environment="staging", version="0.1.0", reason="")) == {"checks": 0}
     with pytest.raises(SmokeError, match=r"staging runs 0\.1\.0, not 0\.2\.0"):
         judge.do(step, lambda text, is_note=False: None)
     assert len(world.helm["staging"].revisions) == 1
+
+
+def test_failed_verification_says_what_is_wrong_with_the_pods(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that ends after it was ready fails the checks; that is not all there is to say."""
+    crash = Doom(CRASH_LOOP, "Deployment/web", "it ended twice")
+    monkeypatch.setattr(verifying, "explain", lambda snapshot: crash)
+    world.failing_checks["https://staging.example.com"] = "503"
+    with pytest.raises(SmokeError) as failed:
+        world.release("0.2.0")
+    assert failed.value.problem.endswith("home: 503; Deployment/web: it ended twice [crash-loop].")
+    assert "docs/runbooks/crash-loop.md" in failed.value.remedy
+
+
+def test_cluster_that_cannot_explain_does_not_keep_a_version_from_being_taken_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The explanation is worth less than the way back."""
+
+    def away(snapshot: object) -> None:
+        raise ClusterError("The API server is away.", remedy="Wait.")
+
+    monkeypatch.setattr(verifying, "explain", away)
+    world.failing_checks["https://staging.example.com"] = "503"
+    with pytest.raises(SmokeError) as failed:
+        world.release("0.2.0")
+    assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]

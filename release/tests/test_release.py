@@ -204,12 +204,13 @@ def test_version_that_was_rolled_back_to_counts_as_deployed(world: World, tree: 
 
 
 def test_failed_smoke_check_restores_what_ran_before(world: World, tree: Tree) -> None:
-    """Rolled out is not good enough; the failed checks are named."""
+    """Rolled out is not good enough; the failed checks are named, and the logs are kept before they go."""
     world.release("0.1.0")
     tree.commit("web: Break.", {"web/index.js": "broken\n"})
     world.failing_checks["https://staging.example.com"] = "500"
-    with pytest.raises(SmokeError, match="home: 500"):
+    with pytest.raises(SmokeError, match="home: 500") as failed:
         world.release("0.2.0")
+    assert failed.value.evidence == str(tree.path / ".release/0.2.0/evidence/staging")
     assert versions_in(world, "staging")[-1] == ("0.1.0", "deployed")
     assert versions_in(world, "production") == [("0.1.0", "deployed")]
 

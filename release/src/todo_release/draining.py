@@ -1,7 +1,7 @@
 """Waits until the pods that a rollout replaced are gone.
 
 A rollout counts as done while old pods still finish what they have begun, and an ingress may go on asking
-them: Traefik as long as they call themselves ready, any of them until it hears of the change. Whoever judges a
+them: Traefik as long as they call themselves ready, any of them until it hears of the change. Who judges a
 new version before that may be judging the old one.
 """
 

@@ -144,7 +144,7 @@ class Session:
             steps.Push: publishing.PushHandler(repository),
             steps.Confirm: publishing.ConfirmHandler(self.ask),
             steps.Deploy: DeployHandler(self.operator, self.collect, self.check_pull),
-            steps.Verify: VerifyHandler(self.operator, self.judge),
+            steps.Verify: VerifyHandler(self.operator, self.judge, self.collect),
         }
         if self.github is not None:
             from todo_release.announcing import AnnounceHandler

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from todo_release.errors import ConfigError, ReleaseError, RolloutError
+from todo_release.errors import ConfigError, ReleaseError
 from todo_release.events import Event, PlanStarted, StepEnded, StepFailed
 from todo_release.plan import Plan
 from todo_release.report.text import duration
@@ -33,7 +33,7 @@ class Summary:
         lines = []
         if error is not None:
             lines += [f"### :x: {_cell(error.problem)}", "", _cell(error.remedy), ""]
-            if isinstance(error, RolloutError) and error.evidence:
+            if error.evidence:
                 lines += [f"Evidence: `{error.evidence}`", ""]
         if self._plan is not None:
             lines += [
