@@ -24,7 +24,7 @@ from todo_release.git import Repository
 from todo_release.github import GitHub
 from todo_release.helm_records import Revision
 from todo_release.kube import RefusedError
-from todo_release.observed import Snapshot, Workload, WorkloadRef
+from todo_release.observed import Pod, Snapshot, Workload, WorkloadRef
 from todo_release.overrides import Overrides
 from todo_release.preflight.finding import Finding
 from todo_release.preflight.inspecting import Inspection
@@ -33,6 +33,18 @@ from todo_release.report.lines import Lines
 from todo_release.session import Session
 from todo_release.smoke import CheckResult
 
+OLD_POD = Pod(
+    name="web-1-a",
+    uid="",
+    owner_uid="",
+    labels={},
+    annotations={},
+    node="",
+    is_ready=True,
+    is_terminating=True,
+    conditions=(),
+    containers=(),
+)
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -111,7 +123,9 @@ class EngineDouble:
 
 
 class ClusterDouble:
-    """Holds ConfigMaps and, by `Kind/name`, other objects; every workload is ready at once."""
+    """Holds ConfigMaps and, by `Kind/name`, other objects; every workload is ready at once. `leaving` are
+    looks at which an old pod is there.
+    """
 
     def __init__(self) -> None:
         """Empty."""
@@ -120,6 +134,7 @@ class ClusterDouble:
         self.refusal: RefusedError | None = None
         self.writes = 0
         self.is_ready = True
+        self.leaving = 0
 
     def get_config_map(self, namespace: str, name: str) -> dict[str, str] | None:
         """As `Cluster.get_config_map`."""
@@ -158,7 +173,8 @@ class ClusterDouble:
             )
             for ref in refs
         }
-        return Snapshot(workloads=workloads, pods=(), events=())
+        self.leaving, is_leaving = max(self.leaving - 1, 0), self.leaving > 0
+        return Snapshot(workloads=workloads, pods=(OLD_POD,) if is_leaving else (), events=())
 
 
 def _over(live: Any, wanted: Any) -> Any:
@@ -215,6 +231,8 @@ class HelmDouble:
 
     def rollback(self, release: str, revision: int, *, timeout_seconds: float, on_line: object) -> None:
         """As `Helm.rollback`."""
+        if self.dies_in == "rollback":
+            raise HelmError("Helm refused to go back.", remedy="Look.")
         back_to = self.revisions[revision - 1]
         self._add(back_to.app_version, "deployed", f"Rollback to {revision}")
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 
-from todo_release import rollout
+from todo_release import rollout, verifying
 from todo_release.causes import CRASH_LOOP, Doom
 from todo_release.drift import Edit
-from todo_release.errors import DeclinedError, RolloutError, SmokeError
+from todo_release.errors import ClusterError, DeclinedError, RolloutError, SmokeError
+from todo_release.kube import Cluster
 from todo_release.rollout import Doomed, Progress, Ready, WorkloadProgress
 from todo_release.steps import Verify
 from todo_release.verifying import VerifyHandler
@@ -26,6 +28,11 @@ def world(tree: Tree) -> World:
     made.release("0.1.0")
     tree.commit("web: Change.", {"web/index.js": "changed\n"})
     return made
+
+
+def keep(cluster: Cluster, namespace: str, folder: Path) -> Path:
+    """Keep no evidence."""
+    return folder
 
 
 def doomed(apply: Callable[[Event], None], *_: object, **__: object) -> Doomed:
@@ -51,6 +58,49 @@ def test_doom_keeps_evidence_restores_and_ends_with_the_causes_code(
     ]
     failure = world.records("staging").read()[1]
     assert (failure.result, "it ended twice" in (failure.cause or "")) == ("failed", True)
+
+
+def test_rollback_that_does_not_become_ready_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applied is not running: a person must know that the earlier version does not serve either."""
+
+    def unready(*_: object, **__: object) -> Doomed:
+        return Doomed(Doom(CRASH_LOOP, "Deployment/api", "it ended too"), 3.0)
+
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    monkeypatch.setattr(rollout, "watch", unready)
+    with pytest.raises(RolloutError, match="it ended twice") as failed:
+        world.release("0.2.0")
+    assert failed.value.__notes__ == [
+        "rolled back to 0.1.0 (revision 1), but Deployment/api: it ended too [crash-loop]."
+    ]
+
+
+def test_rollback_that_fails_does_not_hide_why_it_was_needed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cause keeps its exit code and is recorded; what went wrong afterwards is a note."""
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    world.helm["staging"].dies_in = "rollback"
+    with pytest.raises(RolloutError, match="it ended twice") as failed:
+        world.release("0.2.0")
+    assert failed.value.code == CRASH_LOOP.code
+    assert failed.value.__notes__ == [
+        "the earlier version could not be restored: Helm refused to go back. Look."
+    ]
+    assert world.records("staging").read()[1].result == "failed"
+
+
+def test_nobody_goes_back_to_a_revision_that_helm_calls_failed(
+    world: World, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an uninstall by hand Helm counts from 1 again, while the records tell of older revisions."""
+    world.release("0.2.0")
+    world.helm["staging"].mark_failed("shop-staging", 2, "another revision 2")
+    tree.commit("web: Change.", {"web/index.js": "changed again\n"})
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    with pytest.raises(RolloutError) as failed:
+        world.release("0.3.0")
+    assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]
 
 
 def test_run_killed_while_it_watched_is_watched_on_and_not_deployed_again(
@@ -117,10 +167,22 @@ def test_first_deployment_that_is_killed_before_helm_began_leaves_no_trace(
     assert [one.result for one in world.records("staging").read()] == ["verified"]
 
 
+def test_verification_waits_until_only_this_version_answers(world: World) -> None:
+    """An old pod that still serves would answer the checks in place of the new one."""
+    world.cluster.leaving = 2  # `running_in` looks once
+    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [], keep)
+    said: list[str] = []
+    judge.do(
+        Verify(environment="staging", version="0.1.0", reason=""),
+        lambda text, is_note=False: said.append(text),
+    )
+    assert said == ["old pods are going: web-1-a"]
+
+
 def test_verification_refuses_to_judge_another_version(world: World) -> None:
     """Somebody deployed by hand between the two steps; their work is not undone."""
     step = Verify(environment="staging", version="0.2.0", reason="")
-    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [])
+    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [], keep)
     assert judge.check(Verify(environment="staging", version="0.1.0", reason="")) == {"checks": 0}
     with pytest.raises(SmokeError, match=r"staging runs 0\.1\.0, not 0\.2\.0"):
         judge.do(step, lambda text, is_note=False: None)
@@ -141,3 +203,31 @@ def test_edits_by_hand_are_overwritten_only_when_somebody_agrees(world: World) -
     assert [one.app_version for one in world.helm["staging"].revisions] == ["0.1.0"]
     world.answer = True
     assert "deploy:staging" in world.release("0.2.0")
+
+
+def test_failed_verification_says_what_is_wrong_with_the_pods(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that ends after it was ready fails the checks; that is not all there is to say."""
+    crash = Doom(CRASH_LOOP, "Deployment/web", "it ended twice")
+    monkeypatch.setattr(verifying, "explain", lambda snapshot: crash)
+    world.failing_checks["https://staging.example.com"] = "503"
+    with pytest.raises(SmokeError) as failed:
+        world.release("0.2.0")
+    assert failed.value.problem.endswith("home: 503; Deployment/web: it ended twice [crash-loop].")
+    assert "docs/runbooks/crash-loop.md" in failed.value.remedy
+
+
+def test_cluster_that_cannot_explain_does_not_keep_a_version_from_being_taken_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The explanation is worth less than the way back."""
+
+    def away(snapshot: object) -> None:
+        raise ClusterError("The API server is away.", remedy="Wait.")
+
+    monkeypatch.setattr(verifying, "explain", away)
+    world.failing_checks["https://staging.example.com"] = "503"
+    with pytest.raises(SmokeError) as failed:
+        world.release("0.2.0")
+    assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]

@@ -17,7 +17,7 @@ from todo_release.errors import (
     SmokeError,
     VersionError,
 )
-from todo_release.events import PlanStarted, StepFailed
+from todo_release.events import PlanStarted, StepFailed, StepSpoke
 from todo_release.git import Repository
 from todo_release.overrides import Overrides
 from todo_release.preflight.finding import error, warning
@@ -203,6 +203,8 @@ def test_helm_killed_in_the_middle_is_unlocked_under_the_lock(world: World) -> N
     world.release("0.1.0")
     assert versions_in(world, "staging") == [("0.1.0", "failed"), ("0.1.0", "deployed")]
     assert [record.result for record in world.records("staging").read()] == ["failed", "verified"]
+    notes = [event.text for event in world.events if isinstance(event, StepSpoke) and event.is_note]
+    assert "revision 1 was left pending-upgrade by a run that died; unlocked" in notes
 
 
 def test_lock_is_held_from_deployment_to_verdict_and_not_while_a_person_thinks(world: World) -> None:
@@ -244,12 +246,13 @@ def test_version_that_was_rolled_back_to_counts_as_deployed(world: World, tree: 
 
 
 def test_failed_smoke_check_restores_what_ran_before(world: World, tree: Tree) -> None:
-    """Rolled out is not good enough; the failed checks are named."""
+    """Rolled out is not good enough; the failed checks are named, and the logs are kept before they go."""
     world.release("0.1.0")
     tree.commit("web: Break.", {"web/index.js": "broken\n"})
     world.failing_checks["https://staging.example.com"] = "500"
-    with pytest.raises(SmokeError, match="home: 500"):
+    with pytest.raises(SmokeError, match="home: 500") as failed:
         world.release("0.2.0")
+    assert failed.value.evidence == str(tree.path / ".release/0.2.0/evidence/staging")
     assert versions_in(world, "staging")[-1] == ("0.1.0", "deployed")
     assert versions_in(world, "production") == [("0.1.0", "deployed")]
 

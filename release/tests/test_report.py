@@ -131,11 +131,15 @@ def test_machine_writes_only_json_with_an_event_each(world: World) -> None:
         step["id"] for step in events[0]["steps"]
     ]
     assert events[-2]["event"] == "plan-ended"
-    assert (events[-1]["event"], events[-1]["exit_code"], events[-1]["remedy"]) == (
-        "failed",
-        26,
-        "Correct it.",
-    )
+    assert events[-1] == {
+        "event": "failed",
+        "kind": "RolloutError",
+        "problem": "It crashes.",
+        "remedy": "Correct it.",
+        "notes": [],
+        "evidence": ".release/evidence",
+        "exit_code": 26,
+    }
 
 
 def test_machine_never_agrees() -> None:
@@ -181,7 +185,7 @@ def test_summary_is_a_table_with_the_cause_on_top(world: World, tmp_path: Path) 
         run(world, summary)  # type: ignore[arg-type]  # a listener is enough here
     summary.write(failed.value)
     lines = path.read_text().splitlines()
-    assert lines[0] == r"### :x: staging does not answer as it should: home: 5\|0"
+    assert lines[0] == r"### :x: staging does not answer as it should: home: 5\|0."
     assert any(
         line.startswith("| :white_check_mark: | Build web | rebuilt: never released") for line in lines
     )

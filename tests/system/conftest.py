@@ -20,7 +20,10 @@ import yaml
 from kubernetes import client, config
 from psycopg import sql
 
+from todo_release.report.table import Table
+
 from . import standin
+from .shopkeeper import Shop
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "todo.test"
@@ -188,3 +191,27 @@ def clone(
         encoding="utf-8",
     )
     return Clone(path, overlay)
+
+
+@pytest.fixture(scope="module")
+def shop(
+    request: pytest.FixtureRequest, cluster: standin.Standin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """The second application, never released, with environments that only the tests of one file use."""
+    name = request.module.__name__.rpartition("test_")[2].replace("_", "-")
+    with Shop.opened(tmp_path_factory.mktemp(name), name, cluster) as opened:
+        yield opened
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show how long each test took, and what it measured and gave to `record_property`."""
+    rows = []
+    for report in (one for found in terminalreporter.stats.values() for one in found):
+        if isinstance(report, pytest.TestReport) and report.when == "call":
+            file, _, name = report.nodeid.rpartition("/")[2].partition("::")
+            part = f" [{report.context.msg}]" if isinstance(report, pytest.SubtestReport) else ""
+            measured = ", ".join(f"{what} {value}" for what, value in report.user_properties)
+            rows.append((file, name + part, f"{report.duration:.1f} s", measured))
+    columns = ("file", "test", "took", "measured")
+    for line in Table("How long it took", columns, tuple(rows)).lines() if rows else ():
+        terminalreporter.write_line(line)

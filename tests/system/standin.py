@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ADDONS = "podman,kafka,postgres,redis,crds,ingress,dapr"
-HTTPS_ADDRESS = "127.0.0.1:18443"  # the ingress, seen from this machine
+HTTP_ADDRESS = "127.0.0.1:18080"  # the ingress, seen from this machine
+HTTPS_ADDRESS = "127.0.0.1:18443"
 DATABASE_HOST_IN_PODS = "postgres.box.test"
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from todo_release.drift import Edit
     from todo_release.kube import Cluster
     from todo_release.observed import WorkloadRef
-    from todo_release.rollout import Progress
 
 EVIDENCE = "evidence"
 Collect = Callable[["Cluster", str, Path], Path]
@@ -188,7 +187,7 @@ class DeployHandler:
                 deployment.namespace,
                 workloads,
                 deadline_seconds=access.settings.timeout_seconds,
-                on_progress=lambda progress: say(_shown(progress), is_note=True),
+                on_progress=lambda progress: say(str(progress), is_note=True),
             )
         except HelmError as error:
             raise self._undone(access, revision, error, say) from error
@@ -206,10 +205,3 @@ class DeployHandler:
         say(done, is_note=True)
         error.add_note(done)
         return error
-
-
-def _shown(progress: "Progress") -> str:
-    waiting = [one for one in progress.workloads if one.ready < one.desired or one.note]
-    ready = len(progress.workloads) - len(waiting)
-    parts = [f"{one.name} {one.ready}/{one.desired} {one.note or ''}".rstrip() for one in waiting]
-    return f"{ready}/{len(progress.workloads)} ready" + (f"; {', '.join(parts)}" if parts else "")

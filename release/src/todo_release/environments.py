@@ -50,26 +50,37 @@ class Operator:
         return self.repository.tags()[tag_of(parse(version))]
 
     def fail(self, access: Access, revision: int, error: ReleaseError, say: Say) -> str:
-        """Write down that a revision failed, and undo it if it is there; says what was done."""
+        """Write down that a revision failed, and undo it if it is there; says what was done.
+
+        What goes wrong in undoing it is part of the answer and no error of its own: it would hide the first.
+        """
         history = access.helm.history(access.settings.release)
         done = "nothing was changed"
         if history and history[-1].number == revision:
             access.helm.mark_failed(access.settings.release, revision, error.problem)
-            done = self.undo(access, revision, say)
+            try:
+                done = self.undo(access, revision, say)
+            except ReleaseError as trouble:
+                done = f"the earlier version could not be restored: {trouble}"
         access.records.finish(revision, "failed", seconds={}, cause=error.problem)
         return done
 
     def undo(self, access: Access, revision: int, say: Say) -> str:
-        """Take an environment back to the newest deployment before a revision that worked; says what was
-        done.
+        """Take an environment back to the newest deployment before a revision that worked, and wait until it
+        runs; says what was done.
 
         A revision that was verified goes before one that merely was deployed. When none worked, as in a first
         deployment, everything stays as it is: deleting a namespace's objects helps nobody to see why.
+
+        Raises:
+            HelmError: Helm refused to go back.
+            ClusterError: the cluster was not reachable or refused.
         """
-        from todo_release.helm_records import last_good
+        from todo_release import rollout
+        from todo_release.helm_records import WORKED, last_good
 
         history = access.helm.history(access.settings.release)
-        kept = {one.number: one for one in history}
+        kept = {one.number: one for one in history if one.status in WORKED}
         recorded = access.records.read()
         verified = records_of.last_verified([one for one in recorded if one.revision in kept], revision)
         number = verified.revision if verified else None
@@ -83,7 +94,15 @@ class Operator:
         back_to = next((one for one in recorded if one.revision == number), None)
         if back_to is not None:
             self._record_return(access, back_to)
-        return f"rolled back to {kept[number].app_version} (revision {number})"
+        done = f"rolled back to {kept[number].app_version} (revision {number})"
+        result = rollout.watch(
+            access.cluster,
+            access.settings.namespace,
+            rollout.workloads_of(access.helm.manifest(access.settings.release)),
+            deadline_seconds=access.settings.timeout_seconds,
+            on_progress=lambda progress: say(str(progress), is_note=True),
+        )
+        return done if isinstance(result, rollout.Ready) else f"{done}, but {result.doom.error().problem}"
 
     def _record_return(self, access: Access, back_to: Record) -> None:
         last = access.helm.history(access.settings.release)[-1]

@@ -38,11 +38,14 @@ class ReleaseError(Exception):
 
     exit_code: ClassVar[int]
 
-    def __init__(self, problem: str, *, remedy: str) -> None:
-        """Both texts are sentences without secrets; they are shown as they are."""
+    def __init__(self, problem: str, *, remedy: str, evidence: str | None = None) -> None:
+        """Both texts are sentences without secrets, shown as they are; `evidence` is a folder, if one was
+        kept.
+        """
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
+        self.evidence = evidence
 
     @property
     def code(self) -> int:
@@ -176,15 +179,14 @@ class DriftError(ReleaseError):
 
 
 class RolloutError(ReleaseError):
-    """New pods cannot become ready; `code` (20 to 39) tells the cause, `evidence` is a folder or None."""
+    """New pods cannot become ready; `code` (20 to 39) tells the cause."""
 
     exit_code = 20
 
     def __init__(self, problem: str, *, remedy: str, code: int = 20, evidence: str | None = None) -> None:
         """`code` belongs to the cause (see `todo_release.doom`)."""
-        super().__init__(problem, remedy=remedy)
+        super().__init__(problem, remedy=remedy, evidence=evidence)
         self._code = code
-        self.evidence = evidence
 
     @property
     def code(self) -> int:

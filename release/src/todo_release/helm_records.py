@@ -64,8 +64,8 @@ class ReleaseRecords:
         return dict(self._body(release, revision).get("config") or {})
 
     def unlock(self, release: str) -> Revision | None:
-        """Mark a revision that is still `pending-*` as failed, so that Helm accepts the next one; None if
-        none is.
+        """Mark a revision that is still `pending-*` as failed, so that Helm accepts the next one; returns it
+        as it was found, None if none is.
 
         Only for the holder of the environment's lock: a Helm that still works would be robbed of its own.
         Should one finish in this moment, it wins, because the record is replaced only as it was read.
@@ -79,8 +79,9 @@ class ReleaseRecords:
         last = decode(secrets[-1])
         if last["info"]["status"] not in PENDING:
             return None
-        self._mark(secrets[-1], last, f"interrupted while {last['info']['status']}; unlocked")
-        return _revision(last)
+        found = _revision(last)
+        self._mark(secrets[-1], last, f"interrupted while {found.status}; unlocked")
+        return found
 
     def mark_failed(self, release: str, revision: int, description: str) -> None:
         """Write down that a revision did not work, before it is rolled back.

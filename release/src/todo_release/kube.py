@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 20
 PARALLEL_READS = 6
+LOG_IS_GONE = "unable to retrieve container logs for "  # what the kubelet answers, with status 200
 WORKLOAD_PATHS = {
     "Deployment": ("apis/apps/v1", "deployments"),
     "StatefulSet": ("apis/apps/v1", "statefulsets"),
@@ -136,7 +137,8 @@ class Cluster:
         """The last lines a container wrote, or wrote in its `previous` run; empty when it has not run."""
         query = {"container": container, "previous": str(previous).lower(), "tailLines": str(lines)}
         status, text = self._send("GET", f"api/v1/namespaces/{namespace}/pods/{pod}/log", query)
-        if status in (400, 404):  # 400: it has not run (before); 404: the pod is gone
+        # 400: it has not run (before); 404: the pod is gone; else the kubelet has dropped what was before.
+        if status in (400, 404) or text.startswith(LOG_IS_GONE):
             return ""
         return self._accept(status, text, "read the log of", f"pods/{pod}")
 

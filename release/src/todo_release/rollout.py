@@ -78,6 +78,13 @@ class Progress:
     seconds: float
     workloads: tuple[WorkloadProgress, ...]
 
+    def __str__(self) -> str:
+        """`4/5 ready; todo-app-mcp 0/1 mcp: ContainerCreating`."""
+        waiting = [one for one in self.workloads if one.ready < one.desired or one.note]
+        ready = len(self.workloads) - len(waiting)
+        parts = [f"{one.name} {one.ready}/{one.desired} {one.note or ''}".rstrip() for one in waiting]
+        return f"{ready}/{len(self.workloads)} ready" + (f"; {', '.join(parts)}" if parts else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:

@@ -163,7 +163,7 @@ class Session:
             steps.Deploy: DeployHandler(
                 self.operator, self.collect, self.check_pull, self.look_for_drift, self.ask
             ),
-            steps.Verify: VerifyHandler(self.operator, self.judge),
+            steps.Verify: VerifyHandler(self.operator, self.judge, self.collect),
         }
         if self.github is not None:
             from todo_release.announcing import AnnounceHandler

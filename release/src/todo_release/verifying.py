@@ -5,17 +5,24 @@ looks.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from todo_release import journal
 from todo_release import records as records_of
 from todo_release.config import Smoke
+from todo_release.deploying import EVIDENCE, Collect
 from todo_release.deployment import prepare
+from todo_release.diagnosis import explain
+from todo_release.draining import drain
 from todo_release.environments import Access, Operator, running_in
-from todo_release.errors import ReleaseError, SmokeError
+from todo_release.errors import ClusterError, ReleaseError, SmokeError
 from todo_release.pipeline import Outcome, Say
+from todo_release.rollout import workloads_of
 from todo_release.steps import Verify
 
 if TYPE_CHECKING:
+    from todo_release.causes import Doom
     from todo_release.smoke import CheckResult
 
 Judge = Callable[[Smoke, str, Say], "list[CheckResult]"]
@@ -23,10 +30,11 @@ Judge = Callable[[Smoke, str, Say], "list[CheckResult]"]
 
 @dataclass(frozen=True, slots=True)
 class VerifyHandler:
-    """Runs the smoke checks of release.yaml against the environment's URL."""
+    """Runs the smoke checks of release.yaml against the environment's URL; `collect` keeps evidence."""
 
     operator: Operator
     judge: Judge
+    collect: Collect
 
     def check(self, step: Verify) -> Outcome | None:
         """Done when this very deployment is recorded as verified, still runs and is ready."""
@@ -46,7 +54,8 @@ class VerifyHandler:
         return {"checks": 0}
 
     def do(self, step: Verify, say: Say) -> Outcome:
-        """Run the checks and record the verdict; a version that fails is taken back.
+        """Run the checks when only this version answers, and record the verdict; a version that fails is
+        taken back.
 
         Raises:
             SmokeError: a check fails, or something else was deployed meanwhile.
@@ -58,22 +67,40 @@ class VerifyHandler:
                 f"{step.environment} runs {running.version if running else 'nothing'}, not {step.version}.",
                 remedy=f"Run `inv deploy --env {step.environment} --version {step.version}`.",
             )
+        drain(access.cluster, access.settings.namespace, on_wait=partial(say, is_note=True))
         began = time.monotonic()
         results = self.judge(self.operator.config.smoke_of(step.environment), access.settings.url, say)
         seconds = time.monotonic() - began
         failed = [result for result in results if not result.is_ok]
         if failed:
-            error = SmokeError(
-                f"{step.environment} does not answer as it should: "
-                + "; ".join(f"{one.name}: {one.detail}" for one in failed),
-                remedy=f"Read `inv logs --env {step.environment}` and correct the cause.",
-            )
-            raise self._failed(access, running.revision, error, say)
+            raise self._failed(step, access, running.revision, failed, say)
         access.records.finish(running.revision, "verified", seconds={"verify": seconds})
         return {"checks": len(results), "verify_seconds": seconds}
 
-    def _failed(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:
+    def _failed(
+        self, step: Verify, access: Access, revision: int, failed: "list[CheckResult]", say: Say
+    ) -> ReleaseError:
+        """Take the version back and return the error, with what the pods tell and the evidence of before."""
+        told = [f"{one.name}: {one.detail}" for one in failed]
+        doom = _explain(access)
+        if doom is not None:
+            told.append(f"{doom.object}: {doom.message} [{doom.cause.id}]")
+        folder = self.operator.repository.root / journal.FOLDER / step.version / EVIDENCE / access.name
+        error = SmokeError(
+            f"{step.environment} does not answer as it should: {'; '.join(told)}.",
+            remedy=doom.remedy if doom else "Read the logs in the evidence and correct the cause.",
+            evidence=str(self.collect(access.cluster, access.settings.namespace, folder)),
+        )
         done = self.operator.fail(access, revision, error, say)
         say(done, is_note=True)
         error.add_note(done)
         return error
+
+
+def _explain(access: Access) -> "Doom | None":
+    """What is wrong with the pods, if anything is and the cluster tells."""
+    workloads = workloads_of(access.helm.manifest(access.settings.release))
+    try:
+        return explain(access.cluster.snapshot(access.settings.namespace, workloads))
+    except ClusterError:
+        return None

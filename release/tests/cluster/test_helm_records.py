@@ -81,16 +81,17 @@ def test_manifest_and_values_are_those_of_the_revision(cluster: Cluster, api: Ap
 
 @pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback"])
 def test_unlock_marks_a_pending_revision_as_failed(cluster: Cluster, api: ApiDouble, status: str) -> None:
-    """Helm reads the label and the body; both must say it. Nothing else of the record changes."""
+    """Helm reads the label and the body; both must say it. The caller is told what it was before."""
     store(api, 1, "deployed")
     store(api, 2, status)
     records = ReleaseRecords(cluster, "staging")
     unlocked = records.unlock("shop")
     assert unlocked is not None
-    assert (unlocked.number, unlocked.status) == (2, "failed")
-    assert unlocked.description == f"interrupted while {status}; unlocked"
+    assert (unlocked.number, unlocked.status) == (2, status)
     assert labels_of(api, 2)["status"] == "failed"
-    assert records.history("shop")[-1] == unlocked
+    last = records.history("shop")[-1]
+    assert (last.number, last.status) == (2, "failed")
+    assert last.description == f"interrupted while {status}; unlocked"
     assert records.manifest("shop") == "# manifest 2"
     assert records.unlock("shop") is None
 

@@ -106,6 +106,8 @@ def test_a_log_is_text_and_empty_when_the_container_has_not_run(cluster: Cluster
     api.logs[f"{NAMESPACE}/pods/web/log", True] = "boom\n"
     assert cluster.log("staging", "web", "web", previous=True) == "boom\n"
     assert cluster.log("staging", "web", "web") == ""
+    api.logs[f"{NAMESPACE}/pods/web/log", False] = "unable to retrieve container logs for containerd://0"
+    assert cluster.log("staging", "web", "web") == ""
 
 
 def test_a_snapshot_joins_workloads_pods_and_events(cluster: Cluster, api: ApiDouble) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from todo_release.errors import ConfigError, PreflightError, ReleaseError, RolloutError
+from todo_release.errors import ConfigError, PreflightError, ReleaseError
 from todo_release.events import Event, PlanStarted, StepEnded, StepFailed
 from todo_release.located import Place
 from todo_release.plan import Plan
@@ -34,7 +34,7 @@ class Summary:
         lines = []
         if error is not None:
             lines += [f"### :x: {cell(error.problem)}", "", cell(error.remedy), ""]
-            if isinstance(error, RolloutError) and error.evidence:
+            if error.evidence:
                 lines += [f"Evidence: `{error.evidence}`", ""]
         if self._plan is not None:
             lines += [

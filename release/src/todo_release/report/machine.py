@@ -57,7 +57,7 @@ class Machine:
                 self._write("plan-ended", {"version": plan.version, "seconds": round(seconds, 3)})
 
     def failed(self, error: ReleaseError) -> None:
-        """The error with its remedy and exit code."""
+        """The error with its remedy and exit code; `evidence` is a folder, null when none was kept."""
         self._write(
             "failed",
             {
@@ -65,6 +65,7 @@ class Machine:
                 "problem": error.problem,
                 "remedy": error.remedy,
                 "notes": list(getattr(error, "__notes__", ())),
+                "evidence": error.evidence,
                 "exit_code": error.code,
             },
         )

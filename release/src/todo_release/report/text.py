@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from todo_release.errors import ConfigError, ReleaseError, RolloutError
+from todo_release.errors import ConfigError, ReleaseError
 from todo_release.plan import Plan
 from todo_release.steps import Deploy, Step
 
@@ -46,7 +46,7 @@ def error_lines(error: ReleaseError) -> Iterable[str]:
     yield f"{REFUSED} {place}{error.problem}"
     for note in getattr(error, "__notes__", ()):
         yield f"  {note[0].upper()}{note[1:]}."
-    if isinstance(error, RolloutError) and error.evidence:
+    if error.evidence:
         yield f"  Evidence: {error.evidence}"
     yield f"  {error.remedy}"
     yield f"  (exit code {error.code})"
