@@ -12,6 +12,7 @@ from todo_release import rollout, verifying
 from todo_release.causes import CRASH_LOOP, Doom
 from todo_release.drift import Edit
 from todo_release.errors import ClusterError, DeclinedError, RolloutError, SmokeError
+from todo_release.events import StepEnded
 from todo_release.kube import Cluster
 from todo_release.rollout import Doomed, Progress, Ready, WorkloadProgress
 from todo_release.steps import Verify
@@ -147,6 +148,27 @@ def test_progress_says_how_many_are_ready_and_what_the_others_wait_for(
     notes = [event.text for event in world.events if getattr(event, "is_note", False)]
     assert "1/2 ready; web 0/2 web: ContainerCreating" in notes
     assert "1/1 ready" in notes
+
+
+def test_deployment_knows_when_each_workload_came_to_be_ready(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ran before the hooks were done is not what was waited for."""
+
+    def rolled(
+        apply: Callable[[Event], None], *_: object, on_progress: Callable[[Progress], None], **__: Any
+    ) -> Ready:
+        apply(Event())
+        old, going = WorkloadProgress("web", 1, 1, ""), WorkloadProgress("web", 0, 1, "web: starting")
+        for seconds, seen in ((0.5, old), (2.0, going), (6.24, old), (8.0, old)):
+            on_progress(Progress(seconds, (seen,)))
+        return Ready(8.0)
+
+    monkeypatch.setattr(rollout, "roll_out", rolled)
+    world.release("0.2.0")
+    ended = [event for event in world.events if isinstance(event, StepEnded)]
+    outcomes = {event.step.id: event.outcome for event in ended}
+    assert outcomes["deploy:staging"]["ready_after"] == {"web": 6.2}
 
 
 def test_first_deployment_that_is_killed_before_helm_began_leaves_no_trace(

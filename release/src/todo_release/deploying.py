@@ -87,11 +87,16 @@ class DeployHandler:
             revision = before if is_applied else before + 1
             access.records.write(self._record(deployment, revision))
             workloads = workloads_of(access.helm.manifest(deployment.release) if is_applied else rendered)
-            seconds = self._roll_out(
+            seconds, ready_after = self._roll_out(
                 access, deployment, revision, say, workloads=workloads, is_applied=is_applied
             )
             access.records.finish(revision, "deployed", seconds={"deploy": seconds})
-            return {"revision": revision, "deployment_id": deployment.id, "rollout_seconds": seconds}
+            return {
+                "revision": revision,
+                "deployment_id": deployment.id,
+                "rollout_seconds": seconds,
+                "ready_after": ready_after,
+            }
 
     def _unlock(self, access: Access, say: Say) -> None:
         unlocked = access.helm.unlock(access.settings.release)
@@ -164,9 +169,21 @@ class DeployHandler:
         *,
         workloads: "Sequence[WorkloadRef]",
         is_applied: bool,
-    ) -> float:
-        """Apply, unless a run that died did, and watch. Returns the seconds until all was ready."""
+    ) -> tuple[float, dict[str, float]]:
+        """Apply, unless a run that died did, and watch. Returns the seconds until all was ready, and until each
+        workload came to be.
+        """
         from todo_release import rollout
+
+        ready_after: dict[str, float] = {}
+
+        def tell(progress: "Progress") -> None:
+            say(str(progress), is_note=True)
+            for one in progress.workloads:
+                if one.ready < one.desired or one.note:
+                    ready_after.pop(one.name, None)
+                else:
+                    ready_after.setdefault(one.name, round(progress.seconds, 1))
 
         def apply(cancel: Event) -> None:
             access.helm.upgrade(
@@ -187,12 +204,12 @@ class DeployHandler:
                 deployment.namespace,
                 workloads,
                 deadline_seconds=access.settings.timeout_seconds,
-                on_progress=lambda progress: say(str(progress), is_note=True),
+                on_progress=tell,
             )
         except HelmError as error:
             raise self._undone(access, revision, error, say) from error
         if isinstance(result, rollout.Ready):
-            return result.seconds
+            return result.seconds, ready_after
         raise self._undone(access, revision, result.doom.error(self._evidence(access, deployment)), say)
 
     def _evidence(self, access: Access, deployment: Deployment) -> Path:
