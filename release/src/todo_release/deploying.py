@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from todo_release.drift import Edit
     from todo_release.kube import Cluster
     from todo_release.observed import WorkloadRef
+    from todo_release.rollout import Progress
 
 EVIDENCE = "evidence"
 Collect = Callable[["Cluster", str, Path], Path]
@@ -170,8 +171,8 @@ class DeployHandler:
         workloads: "Sequence[WorkloadRef]",
         is_applied: bool,
     ) -> tuple[float, dict[str, float]]:
-        """Apply, unless a run that died did, and watch. Returns the seconds until all was ready, and until each
-        workload came to be.
+        """Apply, unless a run that died did, and watch. Returns the seconds until all was ready, and until
+        each workload came to be.
         """
         from todo_release import rollout
 
