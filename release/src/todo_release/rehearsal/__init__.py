@@ -2,6 +2,6 @@
 
 `scratch` has a clone and a remote, `images` stand-ins of images in a registry of its own, `site` a real
 Kubernetes control plane with simulated nodes, furnished as release.yaml says or like a live cluster (`twin`).
-`acts` plays the release in it, `report` says what came of it; `faults` lets things go wrong, and `trials`
-sees how the engine fares. `rehearsing` puts all of it together.
+`theatre` opens that world. `acts` plays the release in it, `report` says what came of it; `faults` lets
+things go wrong, and `trials` sees how the engine fares. `rehearsing` puts all of it together.
 """

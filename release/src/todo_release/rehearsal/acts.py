@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from todo_release.preflight.inspecting import Inspection
     from todo_release.rehearsal.scratch import Scratch
 
-FIRST = "0.0.0-rehearsal"
+FIRST = "0.0.0-0.rehearsal"  # less than every version that could be asked for
 # What a release writes; autoscalers and events change by themselves.
 WRITTEN = (
     ("api/v1", "secrets"), ("api/v1", "configmaps"), ("api/v1", "services"), ("apis/apps/v1", "deployments"),
@@ -182,5 +182,5 @@ def undo(stage: Stage, environment: str) -> str:
 
 def _of(config: Config, names: tuple[str, ...]) -> Config:
     alone: dict[str, Any] = {"requires": None, "confirm": False}
-    kept = {name: config.environments[name].model_copy(update=alone) for name in names}
+    kept = {name: config.environment(name).model_copy(update=alone) for name in names}
     return config.model_copy(update={"environments": kept})

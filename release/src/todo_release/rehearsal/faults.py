@@ -4,7 +4,7 @@ Where a fault befalls pods, it befalls those of an image that is new since it wa
 goes on running, as in a real cluster.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,7 +120,7 @@ def digest_in(image: str) -> str | None:
     return digest or None
 
 
-def named(names: tuple[str, ...], steps: tuple[str, ...]) -> tuple[Fault, ...]:
+def named(names: Sequence[str], steps: Sequence[str]) -> tuple[Fault, ...]:
     """The faults that names ask for; `all` is every one, `kill@STEP` a run that dies at the end of a step.
 
     Raises:
