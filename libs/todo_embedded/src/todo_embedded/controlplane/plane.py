@@ -124,4 +124,7 @@ def _is_available(api: Api, workload: Manifest) -> bool:
             return bool(found["spec"]["replicas"] == status.get("availableReplicas", 0))
         case "Pod":
             return bool(status.get("phase") == "Running")
+        case "CustomResourceDefinition":
+            conditions = status.get("conditions") or []
+            return any((one["type"], one["status"]) == ("Established", "True") for one in conditions)
     return True
