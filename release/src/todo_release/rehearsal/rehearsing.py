@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from todo_release import journal, versions
-from todo_release.errors import ReleaseError, RolloutError
+from todo_release.errors import RolloutError
 from todo_release.rehearsal import acts
 from todo_release.rehearsal.acts import Act
 from todo_release.rehearsal.faults import named
@@ -107,7 +107,6 @@ def play(theatre: Theatre, version: str, last: str | None) -> Outcome:
         played.append(acts.play("the same command again", lambda: acts.repeat(stage, version, last)))
         if earlier.error is None:
             played.append(acts.play(f"roll {final} back", lambda: acts.undo(stage, final)))
-    failed: ReleaseError | None = next((act.error for act in played if act.error), None)
     return Outcome(
         version=version,
         site=theatre.site.told,
@@ -116,7 +115,6 @@ def play(theatre: Theatre, version: str, last: str | None) -> Outcome:
         inspections=inspections,
         after=after,
         notes=tuple(notes),
-        failed=failed,
     )
 
 
@@ -135,8 +133,8 @@ def _keep(outcome: Outcome, made: Path, folder: Path) -> None:
     if made.exists():
         shutil.copytree(made, folder)
     for act in outcome.acts:
-        if isinstance(act.error, RolloutError) and act.error.evidence:
-            act.error.evidence = str(folder / Path(act.error.evidence).relative_to(made))
+        if isinstance(act.error, RolloutError) and act.evidence:
+            act.error.evidence = str(folder / Path(act.evidence).relative_to(made))
 
 
 def _show(outcome: Outcome, reporter: Reporter) -> None:

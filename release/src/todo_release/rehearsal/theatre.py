@@ -22,8 +22,8 @@ from todo_release.errors import RehearsalError
 from todo_release.overrides import Overrides, from_environment
 from todo_release.rehearsal import acts, scratch, site, twin
 from todo_release.rehearsal.acts import Stage
-from todo_release.rehearsal.faults import Pulls
 from todo_release.rehearsal.images import StandInEngine
+from todo_release.rehearsal.newcomers import Pulls
 from todo_release.rehearsal.site import Site
 from todo_release.session import Options, Session, World, configuration
 

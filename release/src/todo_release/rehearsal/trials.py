@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 
 from todo_release import versions
 from todo_release.causes import CAUSES
-from todo_release.environments import running_in
+from todo_release.environments import Access, running_in
 from todo_release.errors import HelmError, PreflightError, ReleaseError
 from todo_release.events import Event, StepEnded
+from todo_release.observed import JsonObject
+from todo_release.preflight.manifest import parse
 from todo_release.rehearsal import acts
 from todo_release.rehearsal.acts import Stage
 from todo_release.rehearsal.faults import KILL, Fault, Scene
@@ -148,16 +150,25 @@ def _settled(session: Session, environments: Iterable[str], version: str) -> tup
     """Whether environments come to run a version with all its pods ready, and what each one runs."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        found = {name: running_in(session.operator.reach(name)) for name in environments}
-        is_whole = all(one is not None and one.is_ready and one.version == version for one in found.values())
+        found = {name: _state(session.operator.reach(name)) for name in environments}
+        is_whole = all(state == version for state in found.values())
         if is_whole or time.monotonic() > deadline:
-            told = {
-                name: _told(one.version, is_ready=one.is_ready) if one else "nothing"
-                for name, one in found.items()
-            }
-            return is_whole, ", ".join(f"{name} {text}" for name, text in told.items())
+            return is_whole, ", ".join(f"{name} {state}" for name, state in found.items())
         time.sleep(LOOK_SECONDS)
 
 
-def _told(version: str, *, is_ready: bool) -> str:
-    return version if is_ready else f"{version} (not ready)"
+def _state(access: Access) -> str:
+    """What an environment runs: by Helm's records, by its pods, and by the images that the cluster has."""
+    running = running_in(access)
+    if running is None:
+        return "nothing"
+    for one in parse(access.helm.manifest(access.settings.release)).of_kind("Deployment"):
+        if _images(access.cluster.live(one.body, access.settings.namespace)) != _images(one.body):
+            return f"{running.version} (but {one.name} has other images)"
+    return running.version if running.is_ready else f"{running.version} (not ready)"
+
+
+def _images(deployment: JsonObject | None) -> dict[str, str]:
+    """The image of each container; none of a Deployment that is not there."""
+    containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else ()
+    return {one["name"]: one["image"] for one in containers}
