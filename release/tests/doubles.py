@@ -152,6 +152,7 @@ class HelmDouble:
 
     revisions: list[Revision] = field(default_factory=list)
     refuses: str | None = None
+    refuses_rollback: bool = False
     overlays: list[Mapping[str, Any]] = field(default_factory=list)
     dies_in: str | None = None
 
@@ -194,6 +195,8 @@ class HelmDouble:
 
     def rollback(self, release: str, revision: int, *, timeout_seconds: float, on_line: object) -> None:
         """As `Helm.rollback`."""
+        if self.refuses_rollback:
+            raise HelmError("The field is immutable.", remedy="Look.")
         back_to = self.revisions[revision - 1]
         self._add(back_to.app_version, "deployed", f"Rollback to {revision}")
 

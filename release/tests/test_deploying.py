@@ -51,6 +51,20 @@ def test_doom_keeps_evidence_restores_and_ends_with_the_causes_code(
     assert (failure.result, "it ended twice" in (failure.cause or "")) == ("failed", True)
 
 
+def test_way_back_that_fails_too_hides_neither_the_cause_nor_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release ends with what went wrong first; the record says that the revision failed."""
+    monkeypatch.setattr(rollout, "roll_out", doomed)
+    world.helm["staging"].refuses_rollback = True
+    with pytest.raises(RolloutError, match="it ended twice") as failed:
+        world.release("0.2.0")
+    [note] = failed.value.__notes__
+    assert note.startswith("what ran before could not be restored, `inv diagnose --env staging` shows")
+    assert note.endswith(": The field is immutable")
+    assert [one.result for one in world.records("staging").read()] == ["verified", "failed"]
+
+
 def test_run_killed_while_it_watched_is_watched_on_and_not_deployed_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

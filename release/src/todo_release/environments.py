@@ -50,12 +50,21 @@ class Operator:
         return self.repository.tags()[tag_of(parse(version))]
 
     def fail(self, access: Access, revision: int, error: ReleaseError, say: Say) -> str:
-        """Write down that a revision failed, and undo it if it is there; says what was done."""
+        """Write down that a revision failed, and undo it if it is there; says what was done.
+
+        When the way back fails too, that is said, and `error` remains the reason.
+        """
         history = access.helm.history(access.settings.release)
         done = "nothing was changed"
         if history and history[-1].number == revision:
             access.helm.mark_failed(access.settings.release, revision, error.problem)
-            done = self.undo(access, revision, say)
+            try:
+                done = self.undo(access, revision, say)
+            except ReleaseError as failure:
+                done = (
+                    f"what ran before could not be restored, `inv diagnose --env {access.name}` shows what "
+                    f"runs: {failure.problem.rstrip('.')}"
+                )
         access.records.finish(revision, "failed", seconds={}, cause=error.problem)
         return done
 
