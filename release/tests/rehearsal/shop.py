@@ -102,3 +102,11 @@ REHEARSED: dict[str, str] = {
     "release.yaml": RELEASE_YAML + REHEARSAL,
     "cluster.yaml": CLUSTER,
 }
+
+
+def rehearsed(tag: str, **files: str) -> dict[str, str]:
+    """The files with namespaces of a test's own, which end in `tag`, so that rehearsals can share a plane."""
+    text = REHEARSED["release.yaml"]
+    for name in ("staging", "production"):
+        text = text.replace(f"namespace: {name}", f"namespace: {name}-{tag}")
+    return {**REHEARSED, "release.yaml": text, **files}

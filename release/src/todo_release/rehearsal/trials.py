@@ -50,8 +50,8 @@ class Trial:
     @property
     def is_as_promised(self) -> bool:
         """True when the cause was named, or the fault got over, and every environment runs what it should."""
-        wanted = CODES[self.fault.cause] if self.fault.cause else None
-        return self.is_whole and (self.error.code if self.error else None) == wanted
+        promised = CODES[self.fault.cause] if self.fault.cause else None
+        return self.is_whole and (self.error.code if self.error else None) == promised
 
 
 class Trials:

@@ -1,0 +1,94 @@
+"""One control plane and one registry for all tests of this folder: they take longer to start than to use."""
+
+import io
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from todo_embedded.controlplane.definitions import install_definitions
+from todo_embedded.controlplane.plane import control_plane
+from todo_embedded.controlplane.sidecars import inject_sidecars
+from todo_embedded.registry import image_registry
+from todo_release.rehearsal import site
+from todo_release.report.lines import Lines
+from todo_release.session import Options, Session, open_session
+
+from ..shop import Tree
+from .shared_plane import SharedPlane
+from .shop import rehearsed
+
+LINES = Options(output="lines", environ={})
+PERSON = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_AUTHOR_NAME": "Rita",
+    "GIT_AUTHOR_EMAIL": "rita@example.com",
+    "GIT_COMMITTER_NAME": "Rita",
+    "GIT_COMMITTER_EMAIL": "rita@example.com",
+}
+
+
+@pytest.fixture(scope="session")
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Shows progress although pytest captures: the first run on a machine builds for minutes."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def show(message: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"\n{message}\n")
+
+    return show
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, tell: Callable[[str], None]) -> Iterator[SharedPlane]:
+    """The plane, as a rehearsal furnishes it for every application."""
+    made = SharedPlane()
+    with control_plane(tmp_path_factory.mktemp("plane"), image_check=made.check, progress=tell) as plane:
+        install_definitions(plane.api, progress=tell)
+        inject_sidecars(plane.api)
+        made.plane = plane
+        yield made
+
+
+@pytest.fixture(scope="session")
+def registry_host(tell: Callable[[str], None]) -> Iterator[str]:
+    """A real registry."""
+    with image_registry(progress=tell) as host:
+        yield host
+
+
+@pytest.fixture
+def on_shared_plane(shared: SharedPlane, monkeypatch: pytest.MonkeyPatch) -> SharedPlane:
+    """Rehearsals of this test are held on the shared plane."""
+    monkeypatch.setattr(site, "running", shared.running)
+    return shared
+
+
+def never_released(folder: Path, **files: str) -> Tree:
+    """The shop in one commit, with namespaces of its own.
+
+    * add (HEAD -> main)
+    """
+    folder.mkdir()
+    tree = Tree(folder)
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
+    tree.commit("add", rehearsed(uuid.uuid4().hex[:8], **files))
+    return tree
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Tree:
+    """The shop, never released."""
+    return never_released(tmp_path / "shop")
+
+
+@contextmanager
+def opened(tree: Tree, options: Options = LINES) -> Iterator[Session]:
+    """A session whose reporter's text nobody reads."""
+    with open_session(tree.path, options, Lines(io.StringIO(), can_ask=False)) as session:
+        yield session
