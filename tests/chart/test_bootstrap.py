@@ -12,7 +12,6 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "k8s" / "cluster-bootstrap"
-CHART = ROOT / "chart"
 MANIFESTS = ("namespaces.yaml", "priority-classes.yaml", "rbac.yaml", "rehearsal.yaml")
 # Components as rehearsal.yaml calls them: values file, and where in it resources and replicas stand. A number
 # is what the chart does when nothing is said, None a pod on every node.

@@ -1,11 +1,7 @@
 """One control plane and one registry for all tests of this folder: they take longer to start than to use."""
 
-import io
-import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,21 +11,10 @@ from todo_embedded.controlplane.plane import control_plane
 from todo_embedded.controlplane.sidecars import inject_sidecars
 from todo_embedded.registry import image_registry
 from todo_release.rehearsal import site
-from todo_release.report.lines import Lines
-from todo_release.session import Options, Session, open_session
 
 from ..shop import Tree
 from .shared_plane import SharedPlane
-from .shop import rehearsed
-
-LINES = Options(output="lines", environ={})
-PERSON = {
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_AUTHOR_NAME": "Rita",
-    "GIT_AUTHOR_EMAIL": "rita@example.com",
-    "GIT_COMMITTER_NAME": "Rita",
-    "GIT_COMMITTER_EMAIL": "rita@example.com",
-}
+from .shop import never_released
 
 
 @pytest.fixture(scope="session")
@@ -69,26 +54,7 @@ def on_shared_plane(shared: SharedPlane, monkeypatch: pytest.MonkeyPatch) -> Sha
     return shared
 
 
-def never_released(folder: Path, **files: str) -> Tree:
-    """The shop in one commit, with namespaces of its own.
-
-    * add (HEAD -> main)
-    """
-    folder.mkdir()
-    tree = Tree(folder)
-    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(folder)], check=True)
-    tree.commit("add", rehearsed(uuid.uuid4().hex[:8], **files))
-    return tree
-
-
 @pytest.fixture
 def shop(tmp_path: Path) -> Tree:
     """The shop, never released."""
     return never_released(tmp_path / "shop")
-
-
-@contextmanager
-def opened(tree: Tree, options: Options = LINES) -> Iterator[Session]:
-    """A session whose reporter's text nobody reads."""
-    with open_session(tree.path, options, Lines(io.StringIO(), can_ask=False)) as session:
-        yield session

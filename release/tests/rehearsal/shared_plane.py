@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from todo_embedded.controlplane.fates import ImageCheck
+from todo_embedded.controlplane.fates import ImageCheck, every_image_exists
 from todo_embedded.controlplane.plane import Plane
 from todo_embedded.errors import ApiError
 from todo_embedded.tools import Progress
@@ -17,7 +17,7 @@ class SharedPlane:
     def __init__(self) -> None:
         """Nobody has an image check yet; `plane` is set as soon as it runs."""
         self.plane: Plane
-        self.image_check: ImageCheck = lambda image: None
+        self.image_check: ImageCheck = every_image_exists
 
     def check(self, image: str) -> str | None:
         """The image check of the plane."""
@@ -35,9 +35,10 @@ class SharedPlane:
             except ApiError as error:
                 if error.status_code != 409:  # what the provider runs, and what an earlier rehearsal made
                     raise
-        yield self.plane
-        self.plane.fates.set_faults()
-        for one in site.objects:
-            if one["kind"] == "Secret":
-                self.plane.api.delete(f"api/v1/namespaces/{one['metadata']['namespace']}")
-        self.image_check = lambda image: None
+        try:
+            yield self.plane
+        finally:
+            self.plane.fates.set_faults()
+            for name in {one["metadata"]["namespace"] for one in site.objects if one["kind"] == "Secret"}:
+                self.plane.api.delete(f"api/v1/namespaces/{name}")
+            self.image_check = every_image_exists

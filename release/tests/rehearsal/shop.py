@@ -1,6 +1,17 @@
 """The application that rehearsals are tested with: the shop with a chart that can be deployed."""
 
-from ..shop import FILES, RELEASE_YAML
+import io
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from todo_release.report.lines import Lines
+from todo_release.session import Options, Session, open_session
+
+from ..shop import FILES, RELEASE_YAML, Tree
+
+LINES = Options(output="lines", environ={})
 
 REHEARSAL = """\
 rehearsal:
@@ -104,9 +115,23 @@ REHEARSED: dict[str, str] = {
 }
 
 
-def rehearsed(tag: str, **files: str) -> dict[str, str]:
-    """The files with namespaces of a test's own, which end in `tag`, so that rehearsals can share a plane."""
-    text = REHEARSED["release.yaml"]
+def never_released(folder: Path) -> Tree:
+    """The shop in one commit; its namespaces have names of their own, so that rehearsals can share a plane.
+
+    * add (HEAD -> main)
+    """
+    folder.mkdir()
+    tree = Tree(folder)
+    tree.git("init", "--quiet", "--initial-branch=main")
+    settings, tag = REHEARSED["release.yaml"], uuid.uuid4().hex[:8]
     for name in ("staging", "production"):
-        text = text.replace(f"namespace: {name}", f"namespace: {name}-{tag}")
-    return {**REHEARSED, "release.yaml": text, **files}
+        settings = settings.replace(f"namespace: {name}", f"namespace: {name}-{tag}")
+    tree.commit("add", {**REHEARSED, "release.yaml": settings})
+    return tree
+
+
+@contextmanager
+def opened(tree: Tree, options: Options = LINES) -> Iterator[Session]:
+    """A session of the shop whose reporter nobody reads."""
+    with open_session(tree.path, options, Lines(io.StringIO(), can_ask=False)) as session:
+        yield session

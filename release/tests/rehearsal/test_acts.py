@@ -13,8 +13,8 @@ from todo_release.rehearsal import acts
 from todo_release.rehearsal.theatre import Theatre, open_theatre
 
 from ..shop import Tree
-from .conftest import LINES, opened
 from .shared_plane import SharedPlane
+from .shop import LINES, opened
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from todo_release.rehearsal import rehearsing, site, theatre
 from todo_release.session import Options
 
 from ..shop import Tree
-from .conftest import LINES, opened
 from .shared_plane import SharedPlane
+from .shop import LINES, opened
 from .untouched import picture_of
 
 BROKEN = {"chart/templates/web.yaml": '{{ fail "the port is missing" }}\n'}
@@ -55,7 +55,7 @@ def test_release_after_another_one_is_rehearsed_from_end_to_end_and_nothing_is_t
     before = picture_of(shop)
     assert engine.rehearse(shop.path, "1.1.0", LINES) == 0
     assert picture_of(shop) == before
-    assert list(temporary.iterdir()) == []
+    assert list(temporary.glob("rehearsal-*")) == []
     found, page = report(shop, "1.1.0")
     assert [(act["name"], act["told"], act["exit_code"]) for act in found["acts"]] == [
         ("what runs before", "1.0.0 in production", 0),

@@ -12,9 +12,9 @@ from todo_release.rehearsal.faults import FAULTS, Fault, named
 from todo_release.rehearsal.theatre import open_theatre
 from todo_release.rehearsal.trials import Trial, Trials, table
 
-from ..shop import Tree
-from .conftest import LINES, PERSON, never_released, opened
+from ..shop import GIT_SETTINGS, Tree
 from .shared_plane import SharedPlane
+from .shop import LINES, never_released, opened
 
 STEPS = ("commit", "tag", "deploy:staging", "verify:staging")
 # The check of preflight that sees a fault before anything is changed; no check can see the others.
@@ -107,7 +107,7 @@ def test_faults_of_a_command_are_tried_in_one_world_and_shown(
 def trials(shared: SharedPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trials]:
     """A theatre in which staging runs a version."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in PERSON.items():
+        for name, value in GIT_SETTINGS.items():
             patch.setenv(name, value)
         patch.setattr(site, "running", shared.running)
         tree = never_released(tmp_path_factory.mktemp("trials") / "shop")
