@@ -1,7 +1,6 @@
 """Whole rehearsals of a small application."""
 
 import json
-import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,7 @@ import pytest
 
 from todo_release import engine
 from todo_release.errors import ConfigError, PreflightError, VersionError
-from todo_release.rehearsal import rehearsing, site, theatre
-from todo_release.session import Options
+from todo_release.rehearsal import rehearsing
 
 from ..shop import Tree
 from .shared_plane import SharedPlane
@@ -164,24 +162,3 @@ def test_what_cannot_be_rehearsed_is_refused_before_a_world_is_made(
     assert engine.rehearse(shop.path, version, LINES, last=last, like=like) == code
     assert engine.rehearse(shop.path, version, LINES, last=last, like=like, faults=["crash"]) == code
     assert not (shop.path / ".release/rehearsal").exists()
-
-
-def test_options_lead_nowhere_but_into_the_world(tmp_path: Path, shop: Tree, shared: SharedPlane) -> None:
-    """Registry, context, remote and announcements are the rehearsal's; what a person said else remains."""
-    environ = {"RELEASE_REGISTRY": "registry.example.com/shop", "GITHUB_TOKEN": "t", "GITHUB_ACTIONS": "true"}
-    options = Options(output="lines", environ=environ, skip=("capacity=a node comes",))
-    with pytest.MonkeyPatch.context() as patch, opened(shop, options) as session:
-        patch.setattr(site, "running", shared.running)
-        with theatre.open_theatre(session, options, None) as made, made.stage.session() as inside:
-            config = inside.operator.config
-            assert config.registry.repository == f"{made.config.registry.host}/shop"
-            assert config.registry.host.startswith("127.0.0.1:")
-            assert {one.context for one in config.environments.values()} == {"rehearsal"}
-            assert inside.operator.repository.remote_refs("origin").branches.keys() == {"main"}
-            assert inside.github is None
-            assert inside.operator.run_url is None
-            assert inside.ask("Really?")
-            assert {config.smoke_of(name).connect_to for name in config.environments} == {"127.0.0.1:1"}
-            assert made.stage.options.skip[-1] == "capacity=a node comes"
-            assert made.stage.scratch.tree.is_relative_to(tempfile.gettempdir())
-    assert os.environ.get("KUBECONFIG") != str(shared.plane.kubeconfig)

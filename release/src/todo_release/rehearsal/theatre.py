@@ -118,9 +118,11 @@ def _refusal(host: str, pulls: Pulls, image: str) -> str | None:
         return None
     if refused := pulls.refuse(image):
         return f"failed to resolve reference {image}: {refused}"
-    name, _, digest = image.removeprefix(f"{host}/").partition("@")
+    named, _, digest = image.removeprefix(f"{host}/").partition("@")
+    name, _, tag = named.partition(":")
+    place = f"{name}/manifests/{digest or tag or 'latest'}"
     try:
-        answer = httpx2.head(f"http://{host}/v2/{name}/manifests/{digest}", timeout=ANSWER_SECONDS)
+        answer = httpx2.head(f"http://{host}/v2/{place}", timeout=ANSWER_SECONDS)
     except httpx2.HTTPError as error:
         return f"failed to resolve reference {image}: {error}"
     return None if answer.is_success else f"failed to resolve reference {image}: {image}: not found"
