@@ -113,7 +113,7 @@ def _are_ready(api: Api) -> bool:
 
 
 def _is_available(api: Api, workload: Manifest) -> bool:
-    """Tell whether all pods of a workload are, or a definition is served; all else is there once it is made."""
+    """Tell whether all pods of a workload are, or a definition is served; all else is there once made."""
     found = api.read(location(workload))
     status = found.get("status", {})
     match workload["kind"]:
