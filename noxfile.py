@@ -118,6 +118,7 @@ def rehearsal(session: nox.Session) -> None:
 
 @nox.session
 def system(session: nox.Session) -> None:
-    """Release to a real cluster and use what was released; needs root and tests/system/README.md."""
+    """Try every fault in a rehearsal; then release to a real cluster and use what was released, as root."""
     sync(session, "--all-packages", "--group=system")
+    session.run("pytest", "release/tests/rehearsal/test_trials.py", "-m", "")
     session.run("pytest", "tests/system", *session.posargs)

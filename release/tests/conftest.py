@@ -5,17 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from .shop import FILES, Tree
+from .shop import FILES, GIT_SETTINGS, Tree
 
 
 @pytest.fixture(autouse=True)
 def _own_git_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests neither read nor need the settings of whoever runs them."""
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Rita")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "rita@example.com")
+    for name, value in GIT_SETTINGS.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -61,6 +61,13 @@ api:
     ".gitignore": ".release/\n*.log\n",
 }
 
+# The settings of git in tests: neither read nor needed are those of whoever runs them.
+GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"} | {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "Rita"), ("EMAIL", "rita@example.com"))
+}
+
 
 @dataclass(frozen=True)
 class Tree:

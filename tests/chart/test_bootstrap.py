@@ -10,9 +10,35 @@ import kubernetes_validate
 import pytest
 import yaml
 
-BOOTSTRAP = Path(__file__).parents[2] / "k8s" / "cluster-bootstrap"
-CHART = Path(__file__).parents[2] / "chart"
-MANIFESTS = ("namespaces.yaml", "priority-classes.yaml", "rbac.yaml")
+ROOT = Path(__file__).parents[2]
+BOOTSTRAP = ROOT / "k8s" / "cluster-bootstrap"
+MANIFESTS = ("namespaces.yaml", "priority-classes.yaml", "rbac.yaml", "rehearsal.yaml")
+# Components as rehearsal.yaml calls them: values file, and where in it resources and replicas stand. A number
+# is what the chart does when nothing is said, None a pod on every node.
+COMPONENTS = {
+    "ingress-nginx-controller": ("ingress-nginx", "controller.resources", "controller.replicaCount"),
+    "cert-manager": ("cert-manager", "resources", 1),
+    "cert-manager-webhook": ("cert-manager", "webhook.resources", 1),
+    "cert-manager-cainjector": ("cert-manager", "cainjector.resources", 1),
+    "metrics-server": ("metrics-server", "resources", 1),
+    "dapr-operator": ("dapr", "dapr_operator.resources", 3),
+    "dapr-sentry": ("dapr", "dapr_sentry.resources", 3),
+    "dapr-sidecar-injector": ("dapr", "dapr_sidecar_injector.resources", 3),
+    "prometheus-operator": ("kube-prometheus-stack", "prometheusOperator.resources", 1),
+    "prometheus": ("kube-prometheus-stack", "prometheus.prometheusSpec.resources", 1),
+    "alertmanager": ("kube-prometheus-stack", "alertmanager.alertmanagerSpec.resources", 1),
+    "grafana": ("kube-prometheus-stack", "grafana.resources", 1),
+    "kube-state-metrics": ("kube-prometheus-stack", "kube-state-metrics.resources", 1),
+    "node-exporter": ("kube-prometheus-stack", "prometheus-node-exporter.resources", None),
+    "loki": ("loki", "singleBinary.resources", "singleBinary.replicas"),
+    "alloy": ("alloy", "alloy.resources", None),
+}
+PRIORITIES = {
+    "ingress-nginx": "controller.priorityClassName",
+    "cert-manager": "global.priorityClassName",
+    "dapr": "global.priorityClassName",
+}
+NODES = 3
 MANAGE = {"get", "list", "watch", "create", "update", "patch", "delete"}
 
 # Records its arguments and answers as an empty cluster would.
@@ -227,6 +253,88 @@ def test_quota_holds_the_environment_at_its_largest(render, environment):
             memory += (pods + 1) * mebibytes(request["memory"])
     assert cpu <= millicores(quota["requests.cpu"])
     assert memory <= mebibytes(quota["requests.memory"])
+
+
+def test_rehearsed_platform_has_the_sizes_and_numbers_of_the_values():
+    """Requests, replicas and priority of every component are those that the charts are given."""
+    assert {name: shape_of(item) for name, item in rehearsed().items()} == {
+        name: {
+            "kind": "DaemonSet" if replicas is None else "Deployment",
+            "replicas": value(chart, replicas) if isinstance(replicas, str) else replicas,
+            "requests": value(chart, f"{resources}.requests"),
+            "priority": value(chart, PRIORITIES[chart]) if chart in PRIORITIES else None,
+        }
+        for name, (chart, resources, replicas) in COMPONENTS.items()
+    }
+
+
+def test_numbers_that_the_charts_choose_are_what_the_values_leave_open():
+    """A replica count that is written down one day must be read from there; Dapr's three come with `ha`."""
+    said = {path.stem: path.read_text(encoding="utf-8") for path in (BOOTSTRAP / "values").iterdir()}
+    assert set(said) == {chart for chart, _, _ in COMPONENTS.values()}
+    counted = {chart for chart, _, replicas in COMPONENTS.values() if isinstance(replicas, str)}
+    assert {chart for chart, text in said.items() if re.search(r"\breplica(s|Count):", text)} == counted
+    assert value("dapr", "global.ha") == {"enabled": True}
+    assert value("alloy", "controller.type") == "daemonset"
+
+
+def test_rehearsed_platform_is_where_bootstrap_puts_it(run):
+    """Each component in the namespace of its chart."""
+    _, calls, _ = run("operator@example.com")
+    namespaces = {
+        re.search(r"values/(\S+)\.yaml", call).group(1): re.search(r"--namespace (\S+)", call).group(1)
+        for call in calls
+        if "upgrade --install" in call
+    }
+    found = {name: item["metadata"]["namespace"] for name, item in rehearsed().items()}
+    assert found == {name: namespaces[chart] for name, (chart, _, _) in COMPONENTS.items()}
+
+
+def test_rehearsed_platform_takes_what_the_decision_says():
+    """The platform's row of the sizing decision is the sum of all requests on its three nodes."""
+    text = next((ROOT / "docs" / "decisions").glob("0006-*.md")).read_text(encoding="utf-8")
+    row = re.search(r"^\| platform .*\| (\S+) \| (\S+) \|$", text, re.MULTILINE)
+    shapes = [shape_of(item) for item in rehearsed().values()]
+    pods = [(NODES if one["replicas"] is None else one["replicas"], one["requests"]) for one in shapes]
+    assert sum(number * millicores(one["cpu"]) for number, one in pods) == millicores(row.group(1))
+    assert sum(number * mebibytes(one["memory"]) for number, one in pods) == mebibytes(row.group(2))
+
+
+def test_rehearsed_platform_is_never_applied_to_a_real_cluster(run):
+    """Its images do not exist."""
+    finished, calls, applied = run("operator@example.com")
+    assert finished.returncode == 0
+    assert [call for call in calls if "rehearsal" in call] == []
+    assert "rehearsal" not in applied
+
+
+def rehearsed():
+    """Workloads of rehearsal.yaml by name."""
+    return {
+        item["metadata"]["name"]: item
+        for item in documents("rehearsal.yaml")
+        if item["kind"] in {"Deployment", "DaemonSet"}
+    }
+
+
+def shape_of(workload):
+    """What a rehearsal's workload asks for."""
+    pod = workload["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    return {
+        "kind": workload["kind"],
+        "replicas": workload["spec"].get("replicas"),
+        "requests": container["resources"]["requests"],
+        "priority": pod.get("priorityClassName"),
+    }
+
+
+def value(chart, path):
+    """A value of a third-party chart's values file, by its dotted path."""
+    found = yaml.safe_load((BOOTSTRAP / "values" / f"{chart}.yaml").read_text(encoding="utf-8"))
+    for key in path.split("."):
+        found = found[key]
+    return found
 
 
 def requests_of(template):

@@ -225,8 +225,13 @@ class Config(Model):
             )
         return self.environments[name]
 
-    def deploy_order(self) -> tuple[str, ...]:
-        """Names of the environments, each after the one it requires, otherwise as written."""
+    def deploy_order(self, last: str | None = None) -> tuple[str, ...]:
+        """Names of the environments up to `last`, by default all: each after the one it requires, otherwise
+        as written.
+
+        Raises:
+            ConfigError: there is no environment `last`.
+        """
         ordered: list[str] = []
         while len(ordered) < len(self.environments):
             ordered += [
@@ -234,6 +239,9 @@ class Config(Model):
                 for name, environment in self.environments.items()
                 if name not in ordered and (environment.requires is None or environment.requires in ordered)
             ]
+        if last is not None:
+            self.environment(last)
+            ordered = ordered[: ordered.index(last) + 1]
         return tuple(ordered)
 
     def smoke_of(self, name: str) -> Smoke:

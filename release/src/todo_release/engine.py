@@ -104,7 +104,7 @@ def rehearse(
     """Rehearse the release of a version in a world of its own, furnished by release.yaml or like the live
     cluster of an environment. The exit code is the one that the release would have ended with.
 
-    With `faults` these are tried instead, one after the other, and the exit code is 16 when one of them ended
+    With `faults` these are tried instead, one after the other, and the exit code is 16 when one of them ends
     otherwise than the engine promises.
     """
 
@@ -114,8 +114,13 @@ def rehearse(
         from todo_release.errors import RehearsalError
         from todo_release.rehearsal import rehearsing
 
-        trials = rehearsing.try_faults(session, options, version, tuple(faults), like=like)
-        return 0 if all(trial.is_as_promised for trial in trials) else RehearsalError.exit_code
+        trials = rehearsing.try_faults(session, options, version, faults, last=last, like=like)
+        if others := [trial.fault.name for trial in trials if not trial.is_as_promised]:
+            raise RehearsalError(
+                f"{len(others)} of {len(trials)} faults ended otherwise than promised: {', '.join(others)}.",
+                remedy="Try one alone with `--fault NAME` and report what it shows.",
+            )
+        return 0
 
     return _answer(root, options, act)
 
@@ -124,7 +129,9 @@ def _rehearse(session: Session, options: Options, version: str, *, last: str | N
     from todo_release.rehearsal import rehearsing
 
     outcome = rehearsing.rehearse(session, options, version, last=last, like=like)
-    return outcome.failed.code if outcome.failed else 0
+    if outcome.failed:
+        raise outcome.failed
+    return 0
 
 
 def deploy(root: Path, version: str, environment: str, options: Options, *, is_dry_run: bool = False) -> int:

@@ -74,10 +74,7 @@ class Session:
         from todo_release.plan import plan_release
         from todo_release.survey import survey
 
-        order = self.operator.config.deploy_order()
-        if last is not None:
-            self.operator.config.environment(last)
-            order = order[: order.index(last) + 1]
+        order = self.operator.config.deploy_order(last)
         github = self.github if len(order) == len(self.operator.config.environments) else None
         return plan_release(survey(self.operator, self.registry, version, order, github), version)
 

@@ -123,9 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
             and wanted.items() <= body["metadata"].get("labels", {}).items()
         ]
         is_collection = path.endswith("s") and path.count("/") != 5
-        self._answer(200, {"items": items}) if items or is_collection else self._answer(
-            404, {"message": "none"}
-        )
+        found = {"apiVersion": "v1", "kind": "List", "items": items}
+        self._answer(200, found) if items or is_collection else self._answer(404, {"message": "none"})
 
     def _body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -31,7 +31,20 @@ TAINTED = Node(
     taints=({"key": "batch", "value": "yes", "effect": "NoSchedule"},),
 )
 LOGGING = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "logging"}}
-SEEN_THERE = (LOGGING, occupant("loki-0", {"cpu": "1"}, node="twin-1", namespace="logging"))
+ROUTES = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "routes.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Cluster",
+        "names": {"plural": "routes", "kind": "Route"},
+        "versions": [
+            {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+        ],
+    },
+}
+SEEN_THERE = (LOGGING, ROUTES, occupant("loki-0", {"cpu": "1"}, node="twin-1", namespace="logging"))
 
 
 def test_plane_begins_with_ready_nodes_and_what_the_provider_runs(plane: Plane) -> None:
@@ -98,9 +111,10 @@ def processes_of(folder: Path) -> set[int]:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /proc")
 def test_nothing_is_left_after_the_block(tmp_path: Path, survivors: Callable[..., set[int]]) -> None:
-    """No process, no port and no file; the machines were those that were described."""
+    """No process, no port and no file; the machines and kinds were those that were described."""
     with control_plane(tmp_path, nodes=[TAINTED], workloads=SEEN_THERE) as plane:
         node = plane.api.read("api/v1/nodes/twin-1")
+        plane.api.create({"apiVersion": "example.com/v1", "kind": "Route", "metadata": {"name": "first"}})
         pids = processes_of(tmp_path)
         url = plane.url
     assert node["metadata"]["labels"]["pool"] == "batch"

@@ -10,7 +10,7 @@ from todo_embedded.controlplane.api import Api
 from todo_release import versions
 from todo_release.config import Config, Smoke
 from todo_release.environments import Access
-from todo_release.errors import RehearsalError, ReleaseError
+from todo_release.errors import RehearsalError, ReleaseError, RolloutError
 from todo_release.events import Event, StepEnded
 from todo_release.git import Repository
 from todo_release.plan import Plan
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from todo_release.preflight.inspecting import Inspection
     from todo_release.rehearsal.scratch import Scratch
 
-FIRST = "0.0.0-rehearsal"
+FIRST = "0.0.0-0.rehearsal"  # less than every version that could be asked for
 # What a release writes; autoscalers and events change by themselves.
 WRITTEN = (
     ("api/v1", "secrets"), ("api/v1", "configmaps"), ("api/v1", "services"), ("apis/apps/v1", "deployments"),
@@ -35,12 +35,19 @@ WRITTEN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One part of a rehearsal: what was tried, how long it took, what came of it, or why it failed."""
+    """One part of a rehearsal: what was tried, how long it took, what came of it in one line, and the error
+    that it failed with.
+    """
 
     name: str
     told: str
     seconds: float
     error: ReleaseError | None = None
+
+    @property
+    def evidence(self) -> str | None:
+        """Folder with what the cluster said while it failed."""
+        return self.error.evidence if isinstance(self.error, RolloutError) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +108,7 @@ def play(name: str, perform: Callable[[], str]) -> Act:
     try:
         told, error = perform(), None
     except ReleaseError as failure:
-        told, error = failure.problem, failure
+        told, error = failure.problem.partition("\n")[0].rstrip(":"), failure
     return Act(name=name, told=told, seconds=time.monotonic() - began, error=error)
 
 
@@ -182,5 +189,5 @@ def undo(stage: Stage, environment: str) -> str:
 
 def _of(config: Config, names: tuple[str, ...]) -> Config:
     alone: dict[str, Any] = {"requires": None, "confirm": False}
-    kept = {name: config.environments[name].model_copy(update=alone) for name in names}
+    kept = {name: config.environment(name).model_copy(update=alone) for name in names}
     return config.model_copy(update={"environments": kept})

@@ -1,29 +1,28 @@
-"""What can go wrong in a rehearsal, on demand: each fault is arranged, lasts for a block, and is taken back.
+"""What can go wrong in a rehearsal, on demand: a fault is arranged, lasts for a block, and is taken back."""
 
-Where a fault befalls pods, it befalls those of an image that is new since it was arranged: what ran before
-goes on running, as in a real cluster.
-"""
-
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from todo_embedded.controlplane.api import Api, location
-from todo_embedded.controlplane.faults import Crash, NeverReady
+from todo_embedded.controlplane import references
+from todo_embedded.controlplane.api import Api, Manifest, location
 from todo_embedded.controlplane.nodes import occupant
+from todo_embedded.controlplane.references import Reference
 from todo_release import helm_records, lock
 from todo_release.config import Environment
-from todo_release.errors import ConfigError
+from todo_release.errors import ConfigError, RehearsalError
+from todo_release.preflight import shapes
 from todo_release.preflight.quantities import millicores
+from todo_release.preflight.secret_facts import HELM_RELEASE
 from todo_release.rehearsal.images import StandInEngine
+from todo_release.rehearsal.newcomers import SIDECAR, Newcomers, NewCrash, NewUnready, Pulls
 
 if TYPE_CHECKING:
     from todo_release.rehearsal.site import Site
 
 KILL = "kill@"
 LEFT_MILLICORES = 20
-SIDECAR = "daprd"
 STRANGER = "somebody@elsewhere/rehearsal"
 
 
@@ -35,7 +34,7 @@ class Scene:
     site: "Site"
     settings: Environment
     engine: StandInEngine
-    pulls: "Pulls"
+    pulls: Pulls
     befall: Callable[..., None]
 
     @property
@@ -46,18 +45,6 @@ class Scene:
     def deployments(self) -> list[Any]:
         """The Deployments of the environment."""
         return self.api.items(f"apis/apps/v1/namespaces/{self.settings.namespace}/deployments")
-
-
-@dataclass(slots=True)
-class Pulls:
-    """What the scratch registry tells nodes about images pushed after `known`; None lets them have it."""
-
-    refusal: str | None = None
-    known: frozenset[str] = frozenset()
-
-    def refuse(self, image: str) -> str | None:
-        """The text by which an image is refused."""
-        return None if digest_in(image) in self.known else self.refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,55 +59,7 @@ class Fault:
     cause: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _New:
-    """Pods with an image that is not among the known digests: of Jobs, or of anything else; `beside` are only
-    those with a sidecar.
-    """
-
-    known: frozenset[str]
-    is_job: bool = False
-    beside: bool = False
-
-    def has(self, pod: Mapping[str, Any]) -> bool:
-        """Tell whether this pod is meant."""
-        owners = {one["kind"] for one in pod["metadata"].get("ownerReferences", ())}
-        containers = pod["spec"]["containers"]
-        is_meant = ("Job" in owners) == self.is_job
-        if self.beside:
-            is_meant = is_meant and SIDECAR in {one["name"] for one in containers}
-        return is_meant and bool({digest_in(one["image"]) for one in containers} - self.known - {None})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Crash(Crash):
-    """A container of new pods ends soon after each start."""
-
-    new: _New
-
-    def befalls(self, pod: Mapping[str, Any]) -> bool:
-        """Tell whether this pod is meant."""
-        return self.new.has(pod)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unready(NeverReady):
-    """The first container of new pods runs and is never ready."""
-
-    new: _New
-
-    def befalls(self, pod: Mapping[str, Any]) -> bool:
-        """Tell whether this pod is meant."""
-        return self.new.has(pod)
-
-
-def digest_in(image: str) -> str | None:
-    """The digest by which an image is named; None when it is named by a tag."""
-    _, _, digest = image.partition("@")
-    return digest or None
-
-
-def named(names: tuple[str, ...], steps: tuple[str, ...]) -> tuple[Fault, ...]:
+def named(names: Sequence[str], steps: Sequence[str]) -> tuple[Fault, ...]:
     """The faults that names ask for; `all` is every one, `kill@STEP` a run that dies at the end of a step.
 
     Raises:
@@ -153,7 +92,7 @@ def _nothing(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _missing_secret(scene: Scene) -> Iterator[None]:
-    one = _a_secret(scene)
+    one, _ = _read_secret(scene)
     scene.api.delete(location(one))
     yield
     scene.api.create(one)
@@ -161,25 +100,20 @@ def _missing_secret(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _missing_key(scene: Scene) -> Iterator[None]:
-    one = _a_secret(scene)
-    first = next(iter(one["stringData"]))
-    scene.api.merge(location(one), {"data": {first: None}})
+    one, reference = _read_secret(scene, by_key=True)
+    scene.api.merge(location(one), {"data": {reference.key: None}})
     yield
-    scene.api.merge(location(one), {"stringData": {first: one["stringData"][first]}})
+    scene.api.merge(location(one), {"stringData": {reference.key: one["stringData"][reference.key]}})
 
 
 @contextmanager
 def _full_nodes(scene: Scene) -> Iterator[None]:
+    running = [pod for pod in scene.api.items("api/v1/pods") if shapes.runs(pod)]
     pods = []
     for node in scene.api.items("api/v1/nodes"):
         name = node["metadata"]["name"]
-        taken = sum(
-            millicores(container.get("resources", {}).get("requests", {}).get("cpu", "0"))
-            for pod in scene.api.items("api/v1/pods")
-            if pod["spec"].get("nodeName") == name and pod["status"].get("phase") == "Running"
-            for container in pod["spec"]["containers"]
-        )
-        free = millicores(node["status"]["allocatable"]["cpu"]) - taken - LEFT_MILLICORES
+        taken = sum(shapes.live(pod).request.cpu for pod in running if pod["spec"]["nodeName"] == name)
+        free = max(0, millicores(node["status"]["allocatable"]["cpu"]) - taken - LEFT_MILLICORES)
         pod = occupant(f"filler-{name}", {"cpu": f"{free}m"}, node=name, namespace="default")
         pods.append(scene.api.create(pod))
     yield
@@ -236,7 +170,11 @@ def _troubled(make: Callable[[frozenset[str]], Any]) -> Callable[[Scene], Abstra
 @contextmanager
 def _stuck_pending(scene: Scene) -> Iterator[None]:
     """What a Helm that was killed leaves behind."""
-    records = [one for one in scene.api.items(f"{scene.root}/secrets") if one["type"] == "helm.sh/release.v1"]
+    records = [
+        one
+        for one in scene.api.items(f"{scene.root}/secrets")
+        if one["type"] == HELM_RELEASE and one["metadata"]["labels"]["name"] == scene.settings.release
+    ]
     last = max(records, key=lambda one: int(one["metadata"]["labels"]["version"]))
     body = helm_records.decode(last)
     body["info"]["status"] = "pending-upgrade"
@@ -300,15 +238,34 @@ def _other_selector(scene: Scene) -> Iterator[None]:
     scene.api.create(made({}))
 
 
-def _a_secret(scene: Scene) -> Any:
-    """The first Secret of the environment that containers read."""
-    return next(
-        one
+def _read_secret(scene: Scene, *, by_key: bool = False) -> tuple[Manifest, Reference]:
+    """A Secret of the site that a Deployment reads, and how; with `by_key` one whose key is named.
+
+    Raises:
+        RehearsalError: there is none.
+    """
+    known = {
+        one["metadata"]["name"]: one
         for one in scene.site.objects
-        if one["kind"] == "Secret"
-        and one["type"] == "Opaque"
-        and one["metadata"]["namespace"] == scene.settings.namespace
+        if one["kind"] == "Secret" and one["metadata"]["namespace"] == scene.settings.namespace
+    }
+    for deployment in scene.deployments():
+        for reference in _references(deployment):
+            is_wanted = reference.kind == "Secret" and (reference.key or not by_key)
+            if is_wanted and reference.name in known:
+                return known[reference.name], reference
+    raise RehearsalError(
+        f"No Deployment of {scene.settings.namespace} reads {'a key of ' if by_key else ''}a Secret that the "
+        "rehearsal has made, so none can be taken away.",
+        remedy="Name the Secret under rehearsal.secrets in release.yaml, or try other faults.",
     )
+
+
+def _references(deployment: Mapping[str, Any]) -> Iterator[Reference]:
+    namespace, spec = deployment["metadata"]["namespace"], deployment["spec"]["template"]["spec"]
+    for container in (*spec.get("initContainers", ()), *spec["containers"]):
+        yield from references.of_container(container, namespace)
+    yield from references.of_volumes({"metadata": {"namespace": namespace}, "spec": spec})
 
 
 def _identified(found: Mapping[str, Any], api_version: str, kind: str) -> dict[str, Any]:
@@ -332,31 +289,31 @@ FAULTS = (
     Fault(
         "crash",
         "the new version ends when it starts",
-        _troubled(lambda known: _Crash(new=_New(known=known))),
+        _troubled(lambda known: NewCrash(new=Newcomers(known=known))),
         "crash-loop",
     ),
     Fault(
         "out-of-memory",
         "the new version needs more memory than it may have",
-        _troubled(lambda known: _Crash(new=_New(known=known), reason="OOMKilled", exit_code=137)),
+        _troubled(lambda known: NewCrash(new=Newcomers(known=known), reason="OOMKilled", exit_code=137)),
         "out-of-memory",
     ),
     Fault(
         "sidecar",
         "the sidecar beside the new version ends",
-        _troubled(lambda known: _Crash(new=_New(known=known, beside=True), container=SIDECAR)),
+        _troubled(lambda known: NewCrash(new=Newcomers(known=known, beside=True), container=SIDECAR)),
         "sidecar-failing",
     ),
     Fault(
         "never-ready",
         "the new version runs and is never ready",
-        _troubled(lambda known: _Unready(new=_New(known=known))),
+        _troubled(lambda known: NewUnready(new=Newcomers(known=known))),
         "probe-failing",
     ),
     Fault(
         "failing-hook",
         "a migration fails",
-        _troubled(lambda known: _Crash(new=_New(known=known, is_job=True))),
+        _troubled(lambda known: NewCrash(new=Newcomers(known=known, is_job=True))),
         "job-failed",
     ),
     Fault("stuck-pending", "an earlier Helm died in the middle", _stuck_pending),

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from todo_release.diagnosis import INDEX
 from todo_release.errors import ReleaseError
 from todo_release.preflight.finding import Severity
 from todo_release.rehearsal.acts import Act
 from todo_release.report import inspections
+from todo_release.report.actions import cell
 from todo_release.report.table import Table
 from todo_release.report.text import DONE, REFUSED, duration
 
@@ -23,6 +25,7 @@ NOT_SHOWN = (
     "smoke checks and the synthetic transaction: nothing answers",
     "DNS, the load balancer, and the issuing of certificates",
     "the network, Dapr's control plane, the broker and the databases",
+    "commits and tags that only the real remote has",
 )
 
 
@@ -40,13 +43,17 @@ class Outcome:
     after: "Inspection | None"
     notes: tuple[str, ...] = ()
     seconds: float = 0
-    failed: ReleaseError | None = None
+
+    @property
+    def failed(self) -> ReleaseError | None:
+        """The error of the first act that failed."""
+        return next((act.error for act in self.acts if act.error), None)
 
     @property
     def verdict(self) -> str:
         """One line."""
         if self.failed:
-            came = f"would fail: {self.failed.problem.partition(chr(10))[0]}"
+            came = f"would fail: {next(act.told for act in self.acts if act.error).rstrip('.')}"
         elif skipped := self.skipped():
             checks = ", ".join(f"{check} ({len(found)})" for check, found in skipped.items())
             came = f"would go through, once what was skipped here is corrected: {checks}"
@@ -91,23 +98,15 @@ class Outcome:
         for skipped in self.skipped().values():
             yield f"{inspections.MARKS[Severity.NOTE]} {len(skipped)} times {inspections.line(skipped[0])}"
 
-    def as_json(self) -> dict[str, Any]:
-        """For machines."""
+    def as_json(self, folder: Path) -> dict[str, Any]:
+        """For machines; paths are relative to the report's folder."""
         return {
             "version": self.version,
             "site": self.site,
             "would_go_through": self.failed is None,
             "exit_code": self.failed.code if self.failed else 0,
             "seconds": round(self.seconds, 3),
-            "acts": [
-                {
-                    "name": act.name,
-                    "seconds": round(act.seconds, 3),
-                    "told": act.told,
-                    "exit_code": act.error.code if act.error else 0,
-                }
-                for act in self.acts
-            ],
+            "acts": [_act(act, folder) for act in self.acts],
             "steps": {title: round(seconds, 3) for title, seconds in self.steps.items()},
             "preflight": [found.as_json() for found in self.inspections],
             "after": self.after.as_json() if self.after else None,
@@ -115,9 +114,9 @@ class Outcome:
             "not_shown": list(NOT_SHOWN),
         }
 
-    def markdown(self) -> str:
-        """A page that can be kept or posted."""
-        parts = [f"# {self.verdict}"]
+    def markdown(self, folder: Path) -> str:
+        """A page that can be kept or posted; links lead from the report's folder."""
+        parts = [f"# {self.verdict}", *(_explanation(act, folder) for act in self.acts if act.error)]
         parts += [_markdown(table) for table in (self.acts_table(), self.steps_table(), *self.nodes_tables())]
         for title, lines in (("Preflight", tuple(self.findings())), ("Notes", self.notes)):
             if lines:
@@ -128,13 +127,38 @@ class Outcome:
     def write(self, folder: Path) -> Path:
         """Write report.md and report.json into a folder and return the page's path."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(self.as_json(folder), indent=2)
+        (folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
         page = folder / "report.md"
-        page.write_text(self.markdown(), encoding="utf-8")
+        page.write_text(self.markdown(folder), encoding="utf-8")
         return page
 
 
 def _markdown(table: Table) -> str:
     rows = [table.columns, tuple("---" for _ in table.columns), *table.rows]
-    lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
     return f"## {table.title}\n\n" + "\n".join(lines)
+
+
+def _act(act: Act, folder: Path) -> dict[str, Any]:
+    played = {"name": act.name, "seconds": round(act.seconds, 3), "told": act.told}
+    error = act.error
+    if error is None:
+        return played | {"exit_code": 0}
+    return played | {
+        "exit_code": error.code,
+        "problem": error.problem,
+        "notes": list(getattr(error, "__notes__", ())),
+        "evidence": Path(act.evidence).relative_to(folder).as_posix() if act.evidence else None,
+        "remedy": error.remedy,
+    }
+
+
+def _explanation(act: Act, folder: Path) -> str:
+    """Why an act failed, what was done about it, where the evidence is, what to do next."""
+    told = _act(act, folder)
+    lines = [f"## {act.name}: exit code {told['exit_code']}", "", "```", told["problem"], "```", ""]
+    lines += [f"- {note[0].upper()}{note[1:]}." for note in told["notes"]]
+    if told["evidence"]:
+        lines.append(f"- Evidence: [{told['evidence']}]({told['evidence']}/{INDEX})")
+    return "\n".join([*lines, f"- {told['remedy']}"])

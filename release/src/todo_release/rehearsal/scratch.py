@@ -1,6 +1,5 @@
 """A scratch clone of the repository with a remote of its own: nothing done there reaches the real ones."""
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,14 @@ from todo_release import command
 from todo_release.git import Repository
 
 REMOTE = "origin"
-PERSON = {"user.name": "Rehearsal", "user.email": "rehearsal@example.invalid"}
+# Nobody is asked for a passphrase, and no hook of the person's own has a say.
+SETTINGS = {
+    "user.name": "Rehearsal",
+    "user.email": "rehearsal@example.invalid",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "core.hooksPath": "/dev/null",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +56,40 @@ class Scratch:
 def clone(original: Repository, folder: Path, branch: str) -> Scratch:
     """Clone what is checked out into `folder`, what is not committed included, as the release branch.
 
+    Repositories inside of the original are left out. Nothing is written in the original.
+
     Raises:
         CommandError: git refused.
     """
     remote, tree = folder / "remote.git", folder / "tree"
     _git(folder, "clone", "--quiet", "--bare", str(original.root), str(remote))
     _git(folder, "clone", "--quiet", "--origin", REMOTE, str(remote), str(tree))
-    for name, value in PERSON.items():
+    for name, value in SETTINGS.items():
         _git(tree, "config", name, value)
     _git(tree, "switch", "--quiet", "--force-create", branch, original.head())
-    extra = original.dirty()
-    for path in extra:
-        _copy(original.root / path, tree / path)
+    extra = tuple(path for path in original.dirty() if not (original.root / path / ".git").exists())
     if extra:
-        _git(tree, "add", "--all", "--force", "--", *extra)
-        _git(tree, "commit", "--quiet", "--message", "rehearsal: What is not committed yet.")
+        _stage(tree, original.root.resolve(), extra)
+        _git(tree, "commit", "--quiet", "--allow-empty", "--message", "rehearsal: What is not committed yet.")
+        _git(tree, "reset", "--quiet", "--hard")
+        _git(tree, "clean", "--quiet", "--force", "-d", "-x")
     _git(tree, "push", "--quiet", "--force", REMOTE, branch)
     return Scratch(tree=tree, branch=branch, head=Repository(tree).head(), extra=extra)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """What is gone in the original goes here too."""
-    target.unlink(missing_ok=True)
-    if source.is_symlink() or source.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, target, follow_symlinks=False)
+def _stage(tree: Path, original: Path, paths: Iterable[str]) -> None:
+    """Have git read the other work tree itself: it knows best what a link or a mode means."""
+    there = {path for path in paths if _is_there(original, path)}
+    git = ["git", f"--git-dir={tree / '.git'}", f"--work-tree={original}", "update-index"]
+    for options, listed in ((["--force-remove"], set(paths) - there), (["--add", "--replace"], there)):
+        text = "".join(f"{path}\0" for path in sorted(listed))
+        command.run([*git, *options, "-z", "--stdin"], cwd=original, stdin=text)
+
+
+def _is_there(original: Path, path: str) -> bool:
+    """Whether a path names a file or a link, and not one that only a link above it leads to."""
+    file = original / path
+    return (file.is_symlink() or file.is_file()) and file.parent == file.parent.resolve()
 
 
 def _git(folder: Path, *arguments: str) -> str:

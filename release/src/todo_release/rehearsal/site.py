@@ -1,7 +1,7 @@
 """The cluster of a rehearsal: what is in it before a release comes, and how that is put there."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,22 +27,30 @@ CONTEXT = "rehearsal"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Machines, and objects in the order in which they are made; those of kinds that definitions bring come
-    last. `told` says in one line where all of it comes from.
+    last. `told` says in one line where all of it comes from. Without `has_definitions` the kinds of Dapr,
+    cert-manager and the Prometheus operator come besides.
     """
 
     told: str
     nodes: tuple[Node, ...]
     objects: tuple[Manifest, ...]
+    has_definitions: bool = False
 
     @property
     def built_in(self) -> tuple[Manifest, ...]:
         """Objects of kinds that every API server knows."""
-        return tuple(one for one in self.objects if _is_built_in(one))
+        return self._parted[0]
 
     @property
     def custom(self) -> tuple[Manifest, ...]:
         """Objects of kinds that definitions bring."""
-        return tuple(one for one in self.objects if not _is_built_in(one))
+        return self._parted[1]
+
+    @property
+    def _parted(self) -> tuple[tuple[Manifest, ...], tuple[Manifest, ...]]:
+        defined = {one["spec"]["group"] for one in self.objects if one["kind"] == "CustomResourceDefinition"}
+        custom = tuple(one for one in self.objects if _is_custom(one, defined))
+        return tuple(one for one in self.objects if not _is_custom(one, defined)), custom
 
 
 def of_config(config: Config, tree: Path, registry_host: str) -> Site:
@@ -103,11 +111,18 @@ def running(site: Site, folder: Path, *, image_check: ImageCheck, progress: Prog
     with control_plane(
         folder, nodes=site.nodes, workloads=site.built_in, image_check=image_check, progress=progress
     ) as plane:
-        install_definitions(plane.api, progress=progress)
+        if not site.has_definitions:
+            install_definitions(plane.api, progress=progress)
         inject_sidecars(plane.api)
         for one in site.custom:
             plane.api.create(one)
         yield plane
+
+
+def _is_custom(manifest: Manifest, defined: Container[str]) -> bool:
+    group = str(manifest["apiVersion"]).rpartition("/")[0]
+    is_of_kubernetes = "." not in group or group.endswith(".k8s.io")
+    return not is_of_kubernetes or group in defined
 
 
 def _load(tree: Path, name: str) -> list[Mapping[str, Any]]:
@@ -121,8 +136,3 @@ def _load(tree: Path, name: str) -> list[Mapping[str, Any]]:
     if not all(isinstance(one, dict) and {"apiVersion", "kind", "metadata"} <= one.keys() for one in found):
         raise ConfigError(f"{name} holds something that is no object.", remedy="Correct it.", file=name)
     return found
-
-
-def _is_built_in(manifest: Manifest) -> bool:
-    group, _, version = str(manifest["apiVersion"]).rpartition("/")
-    return not version or "." not in group or group.endswith(".k8s.io")

@@ -9,13 +9,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from todo_release import versions
 from todo_release.causes import CAUSES
-from todo_release.config import Config
-from todo_release.environments import running_in
+from todo_release.environments import Access, running_in
 from todo_release.errors import HelmError, PreflightError, ReleaseError
 from todo_release.events import Event, StepEnded
+from todo_release.observed import JsonObject
+from todo_release.preflight.manifest import parse
+from todo_release.rehearsal import acts
 from todo_release.rehearsal.acts import Stage
 from todo_release.rehearsal.faults import KILL, Fault, Scene
+from todo_release.rehearsal.theatre import Theatre
 from todo_release.report.table import Table
 from todo_release.report.text import DONE, REFUSED, duration
 from todo_release.session import Session
@@ -46,8 +50,84 @@ class Trial:
     @property
     def is_as_promised(self) -> bool:
         """True when the cause was named, or the fault got over, and every environment runs what it should."""
-        wanted = CODES[self.fault.cause] if self.fault.cause else None
-        return self.is_whole and (self.error.code if self.error else None) == wanted
+        promised = CODES[self.fault.cause] if self.fault.cause else None
+        return self.is_whole and (self.error.code if self.error else None) == promised
+
+
+class Trials:
+    """Tries faults in a theatre, one after the other; `before` is what every environment runs."""
+
+    def __init__(self, theatre: Theatre, version: str, last: str | None) -> None:
+        """Set up what runs before. `version` is the first that is released, `last` where releases end.
+
+        Raises:
+            ReleaseError: what runs before could not be set up.
+        """
+        self._stage, self._last = theatre.stage, last
+        self._next = versions.parse(version)
+        self._dockerfiles = sorted({image.dockerfile for image in theatre.config.images.values()})
+        order = theatre.config.deploy_order(last)
+        self.before = acts.install(theatre.stage, *order)
+        self._scene = Scene(
+            api=theatre.plane.api,
+            site=theatre.site,
+            settings=theatre.config.environments[order[0]],
+            engine=theatre.engine,
+            pulls=theatre.pulls,
+            befall=theatre.plane.fates.set_faults,
+        )
+
+    def attempt(self, fault: Fault) -> Trial:
+        """Release a version in which every image has changed, with a fault arranged, and look what runs then.
+
+        Raises:
+            RehearsalError: the fault finds nothing to befall.
+        """
+        stage, version = self._stage, str(self._next)
+        self._next = versions.bump(self._next, "patch")
+        stage.reporter.say(f"Fault {fault.name}: {fault.told}")
+        stage.scratch.change(self._dockerfiles)
+        began = time.monotonic()
+        caught: tuple[str, ...] = ()
+        with fault.arrange(self._scene):
+            error = self._release(stage, fault, version)
+            if isinstance(error, PreflightError):
+                caught = tuple(sorted({finding.check for finding in error.findings}))
+                skips = tuple(f"{check}={SKIPPED}" for check in caught)
+                regardless = replace(
+                    stage, options=replace(stage.options, skip=(*stage.options.skip, *skips))
+                )
+                error = self._release(regardless, fault, version)
+        self.before = self.before if error else version
+        with stage.session() as session:
+            is_whole, after = _settled(session, session.operator.config.deploy_order(self._last), self.before)
+        return Trial(
+            fault=fault,
+            caught=caught,
+            error=error,
+            after=after,
+            is_whole=is_whole,
+            seconds=time.monotonic() - began,
+        )
+
+    def _release(self, stage: Stage, fault: Fault, version: str) -> ReleaseError | None:
+        """Release; a run that is to be killed is begun anew, as its owner would."""
+        step = fault.name.removeprefix(KILL) if fault.name.startswith(KILL) else None
+
+        def listen(event: Event) -> None:
+            stage.reporter(event)
+            if isinstance(event, StepEnded) and event.step.id == step and not event.was_done:
+                raise KilledError
+
+        with stage.session() as session:
+            try:
+                if step is not None:
+                    with suppress(KilledError):
+                        session.run(session.release(version, self._last), listen)
+                session.run(session.release(version, self._last), stage.reporter)
+            except ReleaseError as error:
+                return error
+        return None
 
 
 def table(trials: Iterable[Trial]) -> Table:
@@ -66,63 +146,29 @@ def table(trials: Iterable[Trial]) -> Table:
     return Table("Faults", ("", "fault", "preflight", "engine, gone on", "runs afterwards", "took"), rows)
 
 
-def attempt(stage: Stage, scene: Scene, fault: Fault, version: str, before: str) -> Trial:
-    """Release a version with a fault arranged; `before` is the version that every environment runs now."""
-    began = time.monotonic()
-    caught: tuple[str, ...] = ()
-    with fault.arrange(scene):
-        error = _release(stage, fault, version)
-        if isinstance(error, PreflightError):
-            caught = tuple(sorted({finding.check for finding in error.findings}))
-            skips = tuple(f"{check}={SKIPPED}" for check in caught)
-            regardless = replace(stage, options=replace(stage.options, skip=(*stage.options.skip, *skips)))
-            error = _release(regardless, fault, version)
-    with stage.session() as session:
-        is_whole, after = _settled(session, session.operator.config, before if error else version)
-    return Trial(
-        fault=fault,
-        caught=caught,
-        error=error,
-        after=after,
-        is_whole=is_whole,
-        seconds=time.monotonic() - began,
-    )
-
-
-def _release(stage: Stage, fault: Fault, version: str) -> ReleaseError | None:
-    """Release; a run that is to be killed is begun anew, as its owner would."""
-    step = fault.name.removeprefix(KILL) if fault.name.startswith(KILL) else None
-
-    def listen(event: Event) -> None:
-        stage.reporter(event)
-        if isinstance(event, StepEnded) and event.step.id == step and not event.was_done:
-            raise KilledError
-
-    with stage.session() as session:
-        try:
-            if step is not None:
-                with suppress(KilledError):
-                    session.run(session.release(version), listen)
-            session.run(session.release(version), stage.reporter)
-        except ReleaseError as error:
-            return error
-    return None
-
-
-def _settled(session: Session, config: Config, version: str) -> tuple[bool, str]:
-    """Whether every environment comes to run a version with all its pods ready, and what each one runs."""
+def _settled(session: Session, environments: Iterable[str], version: str) -> tuple[bool, str]:
+    """Whether environments come to run a version with all its pods ready, and what each one runs."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        found = {name: running_in(session.operator.reach(name)) for name in config.deploy_order()}
-        is_whole = all(one is not None and one.is_ready and one.version == version for one in found.values())
+        found = {name: _state(session.operator.reach(name)) for name in environments}
+        is_whole = all(state == version for state in found.values())
         if is_whole or time.monotonic() > deadline:
-            told = {
-                name: _told(one.version, is_ready=one.is_ready) if one else "nothing"
-                for name, one in found.items()
-            }
-            return is_whole, ", ".join(f"{name} {text}" for name, text in told.items())
+            return is_whole, ", ".join(f"{name} {state}" for name, state in found.items())
         time.sleep(LOOK_SECONDS)
 
 
-def _told(version: str, *, is_ready: bool) -> str:
-    return version if is_ready else f"{version} (not ready)"
+def _state(access: Access) -> str:
+    """What an environment runs: by Helm's records, by its pods, and by the images that the cluster has."""
+    running = running_in(access)
+    if running is None:
+        return "nothing"
+    for one in parse(access.helm.manifest(access.settings.release)).of_kind("Deployment"):
+        if _images(access.cluster.live(one.body, access.settings.namespace)) != _images(one.body):
+            return f"{running.version} (but {one.name} has other images)"
+    return running.version if running.is_ready else f"{running.version} (not ready)"
+
+
+def _images(deployment: JsonObject | None) -> dict[str, str]:
+    """The image of each container; none of a Deployment that is not there."""
+    containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else ()
+    return {one["name"]: one["image"] for one in containers}

@@ -10,30 +10,36 @@ from typing import Any
 
 from todo_embedded.controlplane.api import Manifest
 from todo_embedded.controlplane.nodes import Node, occupant
+from todo_release import records
 from todo_release.config import Config
 from todo_release.environments import Access
 from todo_release.kube import Cluster
+from todo_release.observed import JsonObject, parse_pod
+from todo_release.preflight import shapes
 from todo_release.preflight.dapr_tables import WORDS
-from todo_release.preflight.quantities import parse
 from todo_release.preflight.secret_facts import HELM_RELEASE, TLS, Reducer
+from todo_release.rehearsal import doors
 from todo_release.rehearsal.site import PLACEHOLDER, Site, secret
 
 PARALLEL_READS = 8
-NOT_TAKEN = (
-    HELM_RELEASE,
-    TLS,
-)  # Helm's records are the rehearsal's own; an empty certificate is a broken one
-OVER = ("Succeeded", "Failed")
+# Helm's records are the rehearsal's own, and an empty certificate is a broken one.
+NOT_TAKEN = (HELM_RELEASE, TLS)
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MADE_HERE = ("Helm", *records.LABELS.values())  # what the rehearsal makes itself
+ROOT_CERTIFICATE = "kube-root-ca.crt"  # every namespace is given one
+DEFINITIONS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+ISSUERS = "apis/cert-manager.io/v1/clusterissuers"
 # Objects of the whole cluster that a release may name, and of an environment's namespace that bound it.
-CLUSTER_WIDE = (
+CLASSES = (
     "apis/scheduling.k8s.io/v1/priorityclasses",
     "apis/storage.k8s.io/v1/storageclasses",
     "apis/networking.k8s.io/v1/ingressclasses",
-    "apis/apiextensions.k8s.io/v1/customresourcedefinitions",
-    "apis/cert-manager.io/v1/clusterissuers",
 )
 OF_NAMESPACE = ("resourcequotas", "limitranges")
 BUILT_IN = "system-"  # priority classes that every cluster has by itself
+BUILT_IN_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+OF_CONTROLLERS = "node.kubernetes.io/"  # taints that controllers put on and take off by what they see
+CLOSED = {"key": "rehearsal/closed", "effect": "NoSchedule"}
 
 
 def of_cluster(access: Access, config: Config, registry_host: str) -> Site:
@@ -48,58 +54,66 @@ def of_cluster(access: Access, config: Config, registry_host: str) -> Site:
         nodes_later = pool.submit(cluster.items, "api/v1/nodes")
         pods_later = pool.submit(cluster.items, "api/v1/pods")
         spaces_later = pool.submit(cluster.items, "api/v1/namespaces")
-        shared = [pool.submit(_objects, cluster, path) for path in CLUSTER_WIDE]
+        kinds_later = pool.submit(_objects, cluster, DEFINITIONS)
+        issuers_later = pool.submit(_objects, cluster, ISSUERS)
+        doors_later = pool.submit(doors.of_cluster, cluster)
+        shared = [pool.submit(_objects, cluster, path) for path in CLASSES]
         furnished = [pool.submit(_of_namespace, cluster, name, registry_host) for name in sorted(own)]
-        nodes, pods = nodes_later.result(), pods_later.result()
-        objects = [one for later in shared for one in later.result()]
+        nodes, pods = nodes_later.result(), [pod for pod in pods_later.result() if shapes.runs(pod)]
+        objects = [_unconverted(one) for one in kinds_later.result()]
+        defined = {(one["kind"], one["metadata"]["name"]) for one in objects}
+        objects += [one for later in shared for one in later.result()]
         objects += [_namespace(one, own) for one in spaces_later.result() if _is_extra(one)]
         objects += [one for later in furnished for one in later.result()]
-    objects += _occupants(pods, own)
+        objects += [
+            one for one in doors_later.result() if (one["kind"], one["metadata"]["name"]) not in defined
+        ]
+        objects += [one | {"spec": {"selfSigned": {}}} for one in issuers_later.result()]
+    objects += (_occupant(pod) for pod in pods if pod["metadata"]["namespace"] not in own)
     return Site(
         told=f"twin of {access.name}: {len(nodes)} nodes with the requests of {len(pods)} pods",
-        nodes=tuple(_node(one) for one in nodes),
+        nodes=tuple(map(_node, nodes)),
         objects=tuple(objects),
+        has_definitions=True,
     )
 
 
-def _node(found: Mapping[str, Any]) -> Node:
-    status = found["status"]
+def _node(found: JsonObject) -> Node:
+    """A machine; one that is cordoned or not ready takes no new pods here either."""
+    status, spec = found["status"], found["spec"]
+    taints = [one for one in spec.get("taints") or () if not one["key"].startswith(OF_CONTROLLERS)]
+    is_ready = any(
+        (one["type"], one["status"]) == ("Ready", "True") for one in status.get("conditions") or ()
+    )
+    if spec.get("unschedulable") or not is_ready:
+        taints.append(CLOSED)
     return Node(
         name=found["metadata"]["name"],
         allocatable=status["allocatable"],
         capacity=status["capacity"],
         labels=found["metadata"].get("labels") or {},
-        taints=found["spec"].get("taints") or (),
+        taints=tuple(taints),
     )
 
 
-def _occupants(pods: Iterable[Mapping[str, Any]], own: set[str]) -> Iterator[Manifest]:
-    for pod in pods:
-        meta, spec = pod["metadata"], pod["spec"]
-        is_over = pod.get("status", {}).get("phase") in OVER
-        if meta["namespace"] in own or is_over or "nodeName" not in spec:
-            continue
-        yield occupant(
-            meta["name"],
-            _requests(spec),
-            node=spec["nodeName"],
-            namespace=meta["namespace"],
-            priority_class=spec.get("priorityClassName", ""),
-        )
+def _occupant(pod: JsonObject) -> Manifest:
+    """A pod of the same size in the same place; only one that is ready keeps its labels, so that no Service
+    finds one behind which nothing answers.
+    """
+    meta, spec = pod["metadata"], pod["spec"]
+    request = shapes.live(pod).request
+    made = occupant(
+        meta["name"],
+        {"cpu": f"{request.cpu}m", "memory": str(request.memory)},
+        node=spec["nodeName"],
+        namespace=meta["namespace"],
+        priority_class=spec.get("priorityClassName", ""),
+    )
+    labels = meta.get("labels") or {} if parse_pod(pod).is_ready else {}
+    return {**made, "metadata": {**made["metadata"], "labels": labels}}
 
 
-def _requests(spec: Mapping[str, Any]) -> dict[str, str]:
-    """What all containers that run at the same time ask for, in millicores and bytes."""
-    total = {"cpu": 0.0, "memory": 0.0}
-    beside = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
-    for container in [*spec["containers"], *beside]:
-        asked = container.get("resources", {}).get("requests") or {}
-        for name in total:
-            total[name] += float(parse(str(asked.get(name, "0"))))
-    return {"cpu": f"{round(total['cpu'] * 1000)}m", "memory": str(round(total["memory"]))}
-
-
-def _objects(cluster: Cluster, path: str) -> list[Manifest]:
+def _objects(cluster: Cluster, path: str) -> list[dict[str, Any]]:
     """Every object of a list as it could be made anew; none where the cluster does not know the kind."""
     answer = cluster.read(path)
     if answer is None:
@@ -110,18 +124,22 @@ def _objects(cluster: Cluster, path: str) -> list[Manifest]:
     ]
 
 
-def _anew(found: Mapping[str, Any]) -> dict[str, Any]:
+def _anew(found: JsonObject) -> dict[str, Any]:
     meta = found["metadata"]
     kept = {key: meta[key] for key in ("name", "namespace", "labels", "annotations") if meta.get(key)}
     return {key: value for key, value in found.items() if key != "status"} | {"metadata": kept}
 
 
-def _is_extra(namespace: Mapping[str, Any]) -> bool:
-    name = namespace["metadata"]["name"]
-    return name != "default" and not name.startswith("kube-")
+def _unconverted(definition: Mapping[str, Any]) -> Manifest:
+    """A definition whose versions differ in name only: nothing answers that could convert them."""
+    return {**definition, "spec": {**definition["spec"], "conversion": {"strategy": "None"}}}
 
 
-def _namespace(found: Mapping[str, Any], own: set[str]) -> Manifest:
+def _is_extra(namespace: JsonObject) -> bool:
+    return namespace["metadata"]["name"] not in BUILT_IN_NAMESPACES
+
+
+def _namespace(found: JsonObject, own: set[str]) -> Manifest:
     """Standards are enforced where the release goes; elsewhere they would refuse the occupants."""
     meta = found["metadata"]
     labels = meta.get("labels") or {} if meta["name"] in own else {}
@@ -130,24 +148,30 @@ def _namespace(found: Mapping[str, Any], own: set[str]) -> Manifest:
 
 def _of_namespace(cluster: Cluster, namespace: str, registry_host: str) -> list[Manifest]:
     root = f"api/v1/namespaces/{namespace}"
-    found = [one for kind in OF_NAMESPACE for one in _objects(cluster, f"{root}/{kind}")]
+    found: list[Manifest] = [one for kind in OF_NAMESPACE for one in _objects(cluster, f"{root}/{kind}")]
+    found += _secrets(cluster.items(f"{root}/secrets"), namespace, registry_host)
+    found += [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": one["metadata"]["name"], "namespace": namespace},
+            "data": dict.fromkeys(one.get("data") or (), PLACEHOLDER),
+        }
+        for one in cluster.items(f"{root}/configmaps")
+        if one["metadata"]["name"] != ROOT_CERTIFICATE and _is_a_guest(one["metadata"].get("labels") or {})
+    ]
+    return found
+
+
+def _secrets(found: Iterable[JsonObject], namespace: str, registry_host: str) -> Iterator[Manifest]:
     reducer = Reducer()
     words = {fingerprint: word for word, fingerprint in reducer.words(WORDS).items()}
-    for facts in map(reducer.reduce, cluster.items(f"{root}/secrets")):
-        if facts.type not in NOT_TAKEN:
+    for facts in map(reducer.reduce, found):
+        if facts.type not in NOT_TAKEN and _is_a_guest(facts.labels):
             known = {key: words.get(fingerprint, "") for key, fingerprint in facts.keys.items()}
-            found.append(secret(namespace, facts.name, known, registry_host))
-    for one in cluster.items(f"{root}/configmaps"):
-        name = one["metadata"]["name"]
-        if name != "kube-root-ca.crt" and "app.kubernetes.io/managed-by" not in (
-            one["metadata"].get("labels") or {}
-        ):
-            found.append(
-                {
-                    "apiVersion": "v1",
-                    "kind": "ConfigMap",
-                    "metadata": {"name": name, "namespace": namespace},
-                    "data": dict.fromkeys(one.get("data") or (), PLACEHOLDER),
-                }
-            )
-    return found
+            yield secret(namespace, facts.name, known, registry_host)
+
+
+def _is_a_guest(labels: Mapping[str, str]) -> bool:
+    """Whether an object of the namespace comes from elsewhere than from releases."""
+    return labels.get(MANAGED_BY) not in MADE_HERE

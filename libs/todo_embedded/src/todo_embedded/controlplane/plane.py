@@ -113,7 +113,7 @@ def _are_ready(api: Api) -> bool:
 
 
 def _is_available(api: Api, workload: Manifest) -> bool:
-    """Tell whether all pods of a workload are; other objects are there as soon as they are made."""
+    """Tell whether all pods of a workload are, or a definition is served; all else is there once made."""
     found = api.read(location(workload))
     status = found.get("status", {})
     match workload["kind"]:
@@ -124,4 +124,7 @@ def _is_available(api: Api, workload: Manifest) -> bool:
             return bool(found["spec"]["replicas"] == status.get("availableReplicas", 0))
         case "Pod":
             return bool(status.get("phase") == "Running")
+        case "CustomResourceDefinition":
+            conditions = status.get("conditions") or []
+            return any((one["type"], one["status"]) == ("Established", "True") for one in conditions)
     return True

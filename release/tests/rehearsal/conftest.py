@@ -1,0 +1,60 @@
+"""One control plane and one registry for all tests of this folder: they take longer to start than to use."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from todo_embedded.controlplane.definitions import install_definitions
+from todo_embedded.controlplane.plane import control_plane
+from todo_embedded.controlplane.sidecars import inject_sidecars
+from todo_embedded.registry import image_registry
+from todo_release.rehearsal import site
+
+from ..shop import Tree
+from .shared_plane import SharedPlane
+from .shop import never_released
+
+
+@pytest.fixture(scope="session")
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Shows progress although pytest captures: the first run on a machine builds for minutes."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def show(message: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"\n{message}\n")
+
+    return show
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, tell: Callable[[str], None]) -> Iterator[SharedPlane]:
+    """The plane, as a rehearsal furnishes it for every application."""
+    made = SharedPlane()
+    with control_plane(tmp_path_factory.mktemp("plane"), image_check=made.check, progress=tell) as plane:
+        install_definitions(plane.api, progress=tell)
+        inject_sidecars(plane.api)
+        made.plane = plane
+        yield made
+
+
+@pytest.fixture(scope="session")
+def registry_host(tell: Callable[[str], None]) -> Iterator[str]:
+    """A real registry."""
+    with image_registry(progress=tell) as host:
+        yield host
+
+
+@pytest.fixture
+def on_shared_plane(shared: SharedPlane, monkeypatch: pytest.MonkeyPatch) -> SharedPlane:
+    """Rehearsals of this test are held on the shared plane."""
+    monkeypatch.setattr(site, "running", shared.running)
+    return shared
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Tree:
+    """The shop, never released."""
+    return never_released(tmp_path / "shop")
