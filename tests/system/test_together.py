@@ -64,7 +64,11 @@ def test_same_version_from_two_clones_is_released_once(released: Shop, tmp_path:
     runs = [each.start("release", f"--version={version}", "--to=staging") for each in (shop, other)]
     codes = sorted(run.code() for run in runs)
     assert codes[0] == 0
-    assert codes[1] in {3, 4}
+    assert codes[1] in {
+        3,
+        4,
+        7,
+    }  # as the version, the remote or the registry refused
     winner = next(clone for clone, run in zip((shop, other), runs, strict=True) if run.code() == 0)
     commit = winner.git("rev-parse", f"v{version}^{{commit}}")
     assert winner.git("log", "--format=%s", f"{before}..{commit}") == f"release: {version}."
@@ -93,6 +97,7 @@ def assert_as_the_chart_says(shop: Shop) -> None:
     """Nothing of `edit_by_hand` is left."""
     web, api = (shop.container("staging", service) for service in ("web", "api"))
     assert re.search(r"/web@sha256:", web["image"])
+    assert "shop.test/mark" not in str(shop.objects("staging", "deployments"))
     assert {one["name"]: one["value"] for one in api["env"]}["GREETING"] == "hello"
     assert [one["spec"]["replicas"] for one in shop.objects("staging", "deployments")] == [1, 1]
     (ingress,) = shop.objects("staging", "ingresses")
@@ -106,8 +111,8 @@ def test_release_goes_through_whatever_hands_have_changed(
 ) -> None:
     """After edits by hand the result is what the chart says, whichever Helm released before and does now."""
     shops = {"Helm 3": released, "Helm 4": released.with_helm(helm_4)}
-    mark = {"web": {"deployment": {"metadata": {"annotations": {"shop.test/mark": "old"}}}}}
-    released.configure("staging", mark)
+    mark = {"metadata": {"annotations": {"shop.test/mark": "of the chart before"}}}
+    released.configure("staging", {"web": {"deployment": {"template": mark}}})
     shops[before].run("release", f"--version={released.next_version()}", "--to=staging")
     edit_by_hand(released)
     released.configure("staging", {})
