@@ -10,12 +10,13 @@ import pytest
 
 from todo_release import rollout, verifying
 from todo_release.causes import CRASH_LOOP, Doom
+from todo_release.deploying import DeployHandler
 from todo_release.drift import Edit
 from todo_release.errors import ClusterError, DeclinedError, RolloutError, SmokeError
 from todo_release.events import StepEnded
 from todo_release.kube import Cluster
 from todo_release.rollout import Doomed, Progress, Ready, WorkloadProgress
-from todo_release.steps import Verify
+from todo_release.steps import Deploy, Verify
 from todo_release.verifying import VerifyHandler
 
 from .doubles import NOW, KilledError, World
@@ -127,6 +128,14 @@ def test_run_killed_while_it_watched_is_watched_on_and_not_deployed_again(
     session.run(plan, world.events.append)
     assert [one.app_version for one in world.helm["staging"].revisions] == ["0.1.0", "0.2.0"]
     assert world.records("staging").read()[1].result == "verified"
+
+
+def test_version_that_is_ready_no_more_is_applied_again(world: World) -> None:
+    """Somebody set another image by hand: watching would only find what they did, and blame the version."""
+    world.release("0.2.0")
+    handler = DeployHandler(world.session.operator, keep, lambda *_: None, lambda _: (), lambda _: False)
+    handler.do(Deploy(environment="staging", version="0.2.0", reason=""), lambda text, is_note=False: None)
+    assert [one.app_version for one in world.helm["staging"].revisions] == ["0.1.0", "0.2.0", "0.2.0"]
 
 
 def test_progress_says_how_many_are_ready_and_what_the_others_wait_for(

@@ -1,6 +1,7 @@
 """Images: what each is made of, and building it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,24 @@ def test_content_tag_that_holds_another_build_is_refused(tree: Tree) -> None:
     world.engine.push = push  # type: ignore[method-assign]
     with pytest.raises(RegistryError, match=r"holds another build \(other\)"):
         handler(world).do(planned, lambda text, is_note=False: None)
+
+
+def test_image_that_somebody_else_pushed_meanwhile_is_taken(tree: Tree) -> None:
+    """Two builds of one content have two digests; the other release may have committed its own."""
+    world = World(tree.path)
+    planned, said = step(world), list[str]()
+    build = world.engine.build
+
+    def race(*given: Any, **named: Any) -> None:
+        build(*given, **named)
+        world.registry.digests[("shop/web", planned.tag)] = "sha256:theirs"
+        world.registry.build_ids["sha256:theirs"] = planned.content_id
+
+    world.engine.build = race  # type: ignore[method-assign]
+    outcome = handler(world).do(planned, lambda text, is_note=False: said.append(text))
+    assert outcome["digest"] == "sha256:theirs"
+    assert said[-1] == "somebody else pushed the same content meanwhile; theirs is taken"
+    assert world.registry.digests[("shop/web", planned.tag)] == "sha256:theirs"
 
 
 def test_references_wait_for_every_image(tree: Tree) -> None:

@@ -27,6 +27,7 @@ from .shopkeeper import Shop
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "todo.test"
+HELM_4 = "4.2.4"
 HOSTS = {"staging": f"staging.{DOMAIN}", "production": DOMAIN}
 
 
@@ -75,7 +76,13 @@ def _bootstrap() -> None:
     _kubectl("delete", "namespace", *HOSTS, "--ignore-not-found", "--wait", "--timeout=180s")
     for manifest in ("namespaces.yaml", "priority-classes.yaml"):
         _kubectl("apply", "--filename", str(ROOT / "k8s/cluster-bootstrap" / manifest))
-    # What the bootstrap's Dapr values say: without it sidecars are refused where `restricted` is enforced.
+
+
+@pytest.fixture(scope="session")
+def sidecars(cluster: standin.Standin, monkeypatch_session: pytest.MonkeyPatch) -> None:
+    """Dapr's injector as the bootstrap's values have it; else `restricted` namespaces refuse sidecars."""
+    for name, value in cluster.env.items():
+        monkeypatch_session.setenv(name, value)
     injector = "deployment/dapr-sidecar-injector"
     _kubectl("set", "env", "--namespace=dapr-system", injector, "SIDECAR_DROP_ALL_CAPABILITIES=true")
     _kubectl("rollout", "status", "--namespace=dapr-system", injector, "--timeout=60s")
@@ -86,11 +93,9 @@ def environments(
     cluster: standin.Standin,
     core: client.CoreV1Api,
     authority: trustme.CA,
-    monkeypatch_session: pytest.MonkeyPatch,
+    sidecars: None,
 ) -> Iterator[None]:
     """Namespaces staging and production with only what bootstrap leaves there: secrets and certificates."""
-    for name, value in cluster.env.items():
-        monkeypatch_session.setenv(name, value)
     _bootstrap()
     for environment, host in HOSTS.items():
         database = _fresh_database(cluster.env["DATABASE_URL"], environment)
@@ -201,6 +206,20 @@ def shop(
     name = request.module.__name__.rpartition("test_")[2].replace("_", "-")
     with Shop.opened(tmp_path_factory.mktemp(name), name, cluster) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def helm_4() -> Path:
+    """Helm 4: $HELM4 names it, else Go builds it from its module, once."""
+    folder = Path.home() / f".cache/todo/helm-{HELM_4}"
+    program = Path(os.environ.get("HELM4", folder / "helm"))
+    if not program.exists():
+        if shutil.which("go") is None:
+            pytest.skip("needs Helm 4: set HELM4 to it, or install Go")
+        flags = f"-ldflags=-X=helm.sh/helm/v4/internal/version.version=v{HELM_4}"
+        module = f"helm.sh/helm/v4/cmd/helm@v{HELM_4}"
+        subprocess.run(["go", "install", flags, module], env={**os.environ, "GOBIN": str(folder)}, check=True)
+    return program
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -101,9 +101,11 @@ class Shop:
 
     def with_helm(self, program: Path) -> Self:
         """The same clone, of somebody who has another Helm."""
-        return replace(
-            self, environ={**self.environ, "PATH": f"{program.parent}{os.pathsep}{self.environ['PATH']}"}
-        )
+        return self.with_environ(PATH=f"{program.parent}{os.pathsep}{self.environ['PATH']}")
+
+    def with_environ(self, **variables: str) -> Self:
+        """The same clone, of somebody who has more in their environment."""
+        return replace(self, environ={**self.environ, **variables})
 
     def namespace(self, environment: str) -> str:
         """The namespace of an environment, which is also its Helm release."""
@@ -163,6 +165,11 @@ class Shop:
         told = self.run("plan", f"--version={version}").until(lambda told: told["event"] == "plan")
         return [step["id"] for step in told["steps"]]
 
+    def table(self, task: str, *arguments: str, code: int = 0) -> list[dict[str, str]]:
+        """The rows of the first table that a task shows."""
+        run = self.run(task, *arguments, code=code)
+        return list(run.until(lambda told: told["event"] == "table")["rows"])
+
     # What anybody can see
 
     def kubectl(self, *arguments: str) -> str:
@@ -172,6 +179,14 @@ class Shop:
         )
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
+
+    def container(self, environment: str, service: str) -> dict[str, Any]:
+        """What the Deployment of a service says of its container."""
+        name = f"{self.namespace(environment)}-{service}"
+        (found,) = [
+            one for one in self.objects(environment, "deployments") if one["metadata"]["name"] == name
+        ]
+        return dict(found["spec"]["template"]["spec"]["containers"][0])
 
     def objects(self, environment: str, kinds: str) -> list[Any]:
         """Objects of some kinds (as kubectl lists them) in an environment."""

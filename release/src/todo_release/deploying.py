@@ -81,10 +81,14 @@ class DeployHandler:
             self.check_pull(access, rendered, deployment.images)
             self._unlock(access, say)
             running = running_in(access)
-            is_applied = running is not None and running.is_deployed(deployment.id)
+            before = running.revision if running else 0
+            is_applied = (
+                running is not None
+                and running.is_deployed(deployment.id)
+                and records_of.is_unfinished(access.records.read(), before)
+            )
             if not is_applied:
                 self._agree_to_overwrite(access, say)
-            before = running.revision if running else 0
             revision = before if is_applied else before + 1
             access.records.write(self._record(deployment, revision))
             workloads = workloads_of(access.helm.manifest(deployment.release) if is_applied else rendered)
@@ -173,6 +177,8 @@ class DeployHandler:
     ) -> tuple[float, dict[str, float]]:
         """Apply, unless a run that died did, and watch. Returns the seconds until all was ready, and until
         each workload came to be.
+
+        What was once ready and is so no more is applied again: somebody or something has changed it since.
         """
         from todo_release import rollout
 

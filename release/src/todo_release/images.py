@@ -147,8 +147,12 @@ class BuildHandler:
                 platform=registry.platform,
                 cache=self.config.build_cache and self.config.build_cache.replace("{image}", step.image),
             )
-        say("pushing", is_note=True)
-        engine.push(reference, on_line=say)
+        if self.check(step) is None:
+            say("pushing", is_note=True)
+            engine.push(reference, on_line=say)
+        else:
+            # Two builds of one content differ in their digests, and the other one may be committed already.
+            say("somebody else pushed the same content meanwhile; theirs is taken", is_note=True)
         resolved = self.registry.resolve(registry.path(step.image), step.tag, registry.platform)
         if resolved.env.get(BUILD_ID, step.content_id) != step.content_id:
             raise RegistryError(

@@ -115,7 +115,8 @@ class NameImagesHandler:
                 if digest not in {None, image.digest}:
                     raise RegistryError(
                         f"{image.repository}:{tag} is {digest}, not {image.digest}.",
-                        remedy="Versions never change; delete that tag there, or release a new version.",
+                        remedy="Somebody else releases this version, or did: run `git fetch --tags`. "
+                        "If nobody did, delete that tag in the registry.",
                     )
                 missing += digest is None
         return None if missing else {}

@@ -113,6 +113,11 @@ def is_revision_verified(records: Sequence[Record], revision: int) -> bool:
     return any(record.revision == revision and record.result == "verified" for record in records)
 
 
+def is_unfinished(records: Sequence[Record], revision: int) -> bool:
+    """Whether the run that deployed a revision never came to the end of its rollout."""
+    return any(record.revision == revision and record.result == "deploying" for record in records)
+
+
 def last_verified(records: Sequence[Record], before: int) -> Record | None:
     """The newest verified deployment older than a revision; None when there is none."""
     verified = [record for record in records if record.result == "verified" and record.revision < before]

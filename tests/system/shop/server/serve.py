@@ -38,6 +38,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Leave the kubelet's questions out."""
+        if self.path != "/healthz":
+            super().log_request(code, size)
+
 
 def drain(*_: object) -> None:
     """`shutdown` waits for `serve_forever`, so it is called from another thread."""
