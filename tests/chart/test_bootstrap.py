@@ -214,7 +214,7 @@ def test_deployer_of_one_environment_has_no_rights_in_the_other():
 def test_production_reads_the_record_of_what_staging_verified():
     """That one ConfigMap, whose name the engine makes of the release's."""
     found = {item["kind"]: item for item in documents("rbac.yaml") if "record" in item["metadata"]["name"]}
-    config = yaml.safe_load((BOOTSTRAP.parents[1] / "release.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "release.yaml").read_text(encoding="utf-8"))
     staging = config["environments"]["staging"]
     assert config["environments"]["production"]["requires"] == "staging"
     assert found["Role"]["metadata"]["namespace"] == staging["namespace"]

@@ -27,10 +27,10 @@ def pod(*images: str, owner: str = "ReplicaSet", sidecar: bool = False) -> dict[
 
 
 def test_every_fault_has_a_name_of_its_own_and_a_cause_that_is_known() -> None:
-    """`helm` stands for a refusal of Helm itself."""
+    """`refused` stands for a refusal of the API server, before anything was done."""
     names = [fault.name for fault in FAULTS]
     assert len(set(names)) == len(names)
-    assert {fault.cause for fault in FAULTS} <= {cause.id for cause in CAUSES} | {"helm", None}
+    assert {fault.cause for fault in FAULTS} <= {cause.id for cause in CAUSES} | {"refused", None}
 
 
 def test_faults_are_chosen_by_name_once_each_in_the_order_asked_for() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from todo_release import engine
-from todo_release.errors import HelmError, ReleaseError, RolloutError
+from todo_release.errors import ClusterError, ReleaseError, RolloutError
 from todo_release.rehearsal import rehearsing, site
 from todo_release.rehearsal.faults import FAULTS, Fault, named
 from todo_release.rehearsal.theatre import open_theatre
@@ -49,13 +49,13 @@ def trial(cause: str | None, error: ReleaseError | None, *, is_whole: bool = Tru
     [
         (trial(None, None), True),
         (trial("crash-loop", RolloutError("No.", remedy="Look.", code=26)), True),
-        (trial("helm", HelmError("No.", remedy="Look.")), True),
+        (trial("refused", ClusterError("No.", remedy="Look.")), True),
         (trial("crash-loop", RolloutError("No.", remedy="Look.", code=27)), False),
         (trial("crash-loop", None), False),
-        (trial(None, HelmError("No.", remedy="Look.")), False),
+        (trial(None, ClusterError("No.", remedy="Look.")), False),
         (trial(None, None, is_whole=False), False),
     ],
-    ids=["got-over-it", "cause", "helm", "another-cause", "not-noticed", "not-got-over", "not-whole"],
+    ids=["got-over-it", "cause", "refused", "another-cause", "not-noticed", "not-got-over", "not-whole"],
 )
 def test_promise_is_kept_by_the_named_cause_and_a_whole_environment(found: Trial, is_kept: bool) -> None:
     """What runs afterwards counts as much as the exit code."""
@@ -65,9 +65,9 @@ def test_promise_is_kept_by_the_named_cause_and_a_whole_environment(found: Trial
 
 def test_table_has_a_row_a_fault() -> None:
     """What preflight saw, what the engine ended with, what runs, how long it took."""
-    shown = table([trial("helm", HelmError("No.", remedy="Look.")), trial(None, None)])
+    shown = table([trial("refused", ClusterError("No.", remedy="Look.")), trial(None, None)])
     assert shown.rows == (
-        ("✓", "flood", "caught: capacity", "9 HelmError", "staging 1.0.0", "2.0 s"),
+        ("✓", "flood", "caught: capacity", "8 ClusterError", "staging 1.0.0", "2.0 s"),
         ("✓", "flood", "-", "got over it", "staging 1.0.0", "2.0 s"),
     )
 

@@ -49,7 +49,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault by its name, and the id of the cause (`todo_release.causes`, or `helm`) that an engine ends
+    """A fault by its name, and the id of the cause (`todo_release.causes`, or `refused`) that an engine ends
     with when it goes on regardless; None where it gets over the fault.
     """
 
@@ -319,5 +319,5 @@ FAULTS = (
     Fault("stuck-pending", "an earlier Helm died in the middle", _stuck_pending),
     Fault("hand-edit", "somebody changed an image by hand", _hand_edit),
     Fault("dead-holder", "an earlier run died with the lock", _dead_holder),
-    Fault("other-selector", "a Deployment's selector cannot be changed", _other_selector, "helm"),
+    Fault("other-selector", "a Deployment's selector cannot be changed", _other_selector, "refused"),
 )

@@ -40,7 +40,7 @@ class StandInEngine:
         build_args: Mapping[str, str],
         on_line: Callable[[str], None],
         platform: str,
-        cache: str | None,
+        cache: str | None = None,
     ) -> None:
         """Make the configuration of an image; the context is only measured."""
         size = len(context.read())

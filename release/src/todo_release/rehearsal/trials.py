@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from todo_release import versions
 from todo_release.causes import CAUSES
 from todo_release.environments import Access, running_in
-from todo_release.errors import HelmError, PreflightError, ReleaseError
+from todo_release.errors import ClusterError, PreflightError, ReleaseError
 from todo_release.events import Event, StepEnded
 from todo_release.observed import JsonObject
 from todo_release.preflight.manifest import parse
@@ -27,7 +27,7 @@ from todo_release.session import Session
 SETTLE_SECONDS = 30.0
 LOOK_SECONDS = 0.2
 SKIPPED = "the fault is arranged"
-CODES = {cause.id: cause.code for cause in CAUSES} | {"helm": HelmError.exit_code}
+CODES = {cause.id: cause.code for cause in CAUSES} | {"refused": ClusterError.exit_code}
 
 
 class KilledError(BaseException):
