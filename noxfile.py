@@ -78,6 +78,7 @@ def types(session: nox.Session) -> None:
     """Check types of Python and TypeScript."""
     sync(session, "--all-packages", "--group=dev", "--group=lint")
     session.run("mypy", *(f"{folder}/src" for folder in PACKAGES.values()), "tasks.py", "noxfile.py")
+    session.run("mypy", "--package=bench")
     npm(session, "ci", "--no-audit", "--no-fund")
     npm(session, "run", "typecheck")
 
@@ -122,3 +123,10 @@ def system(session: nox.Session) -> None:
     sync(session, "--all-packages", "--group=system")
     session.run("pytest", "release/tests/rehearsal/test_trials.py", "-m", "")
     session.run("pytest", "tests/system", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the engine beside what teams use instead; all of it needs a real cluster and root."""
+    sync(session, "--all-packages", "--group=bench")
+    session.run("python", "-m", "bench.release", *session.posargs)

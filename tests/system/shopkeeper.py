@@ -87,12 +87,15 @@ class Shop:
         }
 
     def _make_namespaces(self) -> None:
-        names = [self.namespace(each) for each in ENVIRONMENTS]
-        self.kubectl("delete", "namespace", *names, "--ignore-not-found")
-        for name in names:
-            self.kubectl("create", "namespace", name)
-            self.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
-            self.kubectl("create", "secret", "generic", "shop", "--from-literal=KEY=1", f"--namespace={name}")
+        for each in ENVIRONMENTS:
+            self.make_namespace(self.namespace(each))
+
+    def make_namespace(self, name: str) -> None:
+        """Make a namespace as every environment of the application needs it, instead of any that is there."""
+        self.kubectl("delete", "namespace", name, "--ignore-not-found")
+        self.kubectl("create", "namespace", name)
+        self.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+        self.kubectl("create", "secret", "generic", "shop", "--from-literal=KEY=1", f"--namespace={name}")
 
     def another_clone(self, path: Path) -> Self:
         """Somebody else's clone."""

@@ -9,6 +9,7 @@ was hashed.
 import hashlib
 import io
 import json
+import os
 import stat
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,17 +39,17 @@ def read_inputs(root: Path, paths: Iterable[str], *, context: str) -> tuple[Inpu
     Raises:
         ConfigError: a path lies outside the context, where a Dockerfile cannot reach it.
     """
-    folder = PurePosixPath(context)
+    folder = str(PurePosixPath(context))
+    prefix = "" if folder == "." else f"{folder}/"
     found = []
     for path in paths:
-        if not PurePosixPath(path).is_relative_to(folder):
+        if not path.startswith(prefix):
             raise ConfigError(
                 f"The input {path} lies outside of the build context {context}.",
                 remedy="Widen the context or drop the input.",
             )
-        mode, data = _read(root / path)
-        name = str(PurePosixPath(path).relative_to(folder))
-        found.append(InputFile(path, name, mode, hashlib.sha256(data).hexdigest()))
+        mode, data = _read(f"{root}/{path}")
+        found.append(InputFile(path, path.removeprefix(prefix), mode, hashlib.sha256(data).hexdigest()))
     return tuple(sorted(found, key=lambda file: file.name))
 
 
@@ -74,7 +75,7 @@ def write_context(root: Path, files: Sequence[InputFile], target: IO[bytes]) -> 
     """
     with tarfile.open(fileobj=target, mode="w") as tar:
         for file in files:
-            mode, data = _read(root / file.path)
+            mode, data = _read(f"{root}/{file.path}")
             if (mode, hashlib.sha256(data).hexdigest()) != (file.mode, file.sha256):
                 raise RepositoryError(
                     f"{file.path} was changed while the release was running.",
@@ -89,9 +90,13 @@ def write_context(root: Path, files: Sequence[InputFile], target: IO[bytes]) -> 
                 tar.addfile(member, io.BytesIO(data))
 
 
-def _read(path: Path) -> tuple[int, bytes]:
-    """Mode as git knows it (plain, executable, link) and bytes; a link's bytes are where it points."""
-    found = path.lstat().st_mode
+def _read(path: str) -> tuple[int, bytes]:
+    """Mode as git knows it (plain, executable, link) and bytes; a link's bytes are where it points.
+
+    Every file of every image passes here, so paths are plain text.
+    """
+    found = os.lstat(path).st_mode
     if stat.S_ISLNK(found):
-        return stat.S_IFLNK | 0o777, str(path.readlink()).encode()
-    return stat.S_IFREG | (0o755 if found & stat.S_IXUSR else 0o644), path.read_bytes()
+        return stat.S_IFLNK | 0o777, os.readlink(path).encode()  # noqa: PTH115 - see above
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see above
+        return stat.S_IFREG | (0o755 if found & stat.S_IXUSR else 0o644), file.read()

@@ -43,8 +43,8 @@ def collect(
     cluster.
 
     Files: events.txt, one table a kind, logs/<pod>.<container>[.previous].log of pods that are not ready or
-    have restarted. Specifications are left out, where environment values might stand; logs and events are
-    masked.
+    have restarted, or of all when every pod is well. Specifications are left out, where environment values
+    might stand; logs and events are masked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing: list[str] = []
@@ -58,7 +58,7 @@ def collect(
             f"logs/{pod}.{container}{'.previous' if previous else ''}.log": pool.submit(
                 cluster.log, namespace, pod, container, previous=previous, lines=LOG_LINES
             )
-            for pod, container in _troubled(found.get("pods", []))
+            for pod, container in _telling(found.get("pods", []))
             for previous in (False, True)
         }
         for name, text in _within(logs, budget_seconds / 2, missing).items():
@@ -96,10 +96,11 @@ def _within(reads: Mapping[str, Future[Any]], seconds: float, missing: list[str]
     return found
 
 
-def _troubled(pods: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    for pod in map(parse_pod, pods):
-        if pod.is_ready and not any(one.restarts for one in pod.containers):
-            continue
+def _telling(pods: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Pod and container of the logs that say what is wrong: where nothing looks ill, it may be any."""
+    found = [parse_pod(pod) for pod in pods]
+    troubled = [pod for pod in found if not pod.is_ready or any(one.restarts for one in pod.containers)]
+    for pod in troubled or found:
         for container in pod.containers:
             if container.state.phase != "waiting" or container.previous:
                 yield pod.name, container.name

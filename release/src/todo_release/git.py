@@ -1,6 +1,8 @@
 """The git repository: what a release reads from it and the three things it writes (commit, tag, push)."""
 
+import os
 import re
+import stat
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -78,9 +80,7 @@ class Repository:
             *_pathspecs(include, exclude),
         )
         paths = sorted(set(filter(None, listed.split("\0"))))
-        return tuple(
-            path for path in paths if (self.root / path).is_symlink() or (self.root / path).is_file()
-        )
+        return tuple(path for path in paths if _is_content(f"{self.root}/{path}"))
 
     def changed_since(
         self, commit: str, include: Sequence[str], exclude: Sequence[str] = ()
@@ -259,6 +259,15 @@ class Repository:
 # No path is like this. Beside it no include is the common prefix of all, within which `git ls-files` (2.39)
 # forgets exclusions that do not begin with that prefix.
 MATCHES_NOTHING = ":(top,glob)[/]"
+
+
+def _is_content(path: str) -> bool:
+    """Whether there is a file or a link, wherever it points; asked of every file, so without `Path`."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
 
 
 def _pathspecs(include: Sequence[str], exclude: Sequence[str]) -> list[str]:

@@ -99,6 +99,15 @@ def test_evidence_is_a_table_a_kind_and_the_logs_of_what_is_troubled(tmp_path: P
     assert " before: " in found[f"logs/{name}.web.previous.log"]
 
 
+def test_logs_of_all_pods_are_kept_when_all_are_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who asks then has another reason, such as a failed check of the application."""
+    well = [pod(container(running=True, ready=True), name=name, ready=True) for name in ("one", "two")]
+    monkeypatch.setitem(LISTS, f"{ROOM}/pods", well)
+    found = files(diagnosis.collect(Sources(), "staging", tmp_path))
+    logs = {name for name in found if name.startswith("logs/") and "previous" not in name}
+    assert logs == {"logs/one.web.log", "logs/two.web.log"}
+
+
 def test_secrets_in_logs_and_events_are_masked(tmp_path: Path) -> None:
     """Evidence is sent around."""
     found = files(diagnosis.collect(Sources(), "staging", tmp_path))

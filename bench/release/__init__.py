@@ -1,0 +1,1 @@
+"""The release engine beside what teams use instead: whole commands, in turns, in one run."""
