@@ -47,7 +47,7 @@ class Mistake:
     values: Callable[[Shop], Values]
     says: str
     grace_seconds: float = 0
-    given: Callable[[Shop], AbstractContextManager[None]] = nullcontext
+    given: Callable[[Shop], AbstractContextManager[None]] = lambda _: nullcontext()
     log: str = ""
     settings: Values = field(default_factory=dict)
 
