@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from todo_release import engine, kube
+from todo_release import engine, kubeconfig
 from todo_release import session as sessions
 from todo_release.errors import SmokeError
 from todo_release.located import Place
@@ -35,7 +35,7 @@ def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
         yield replace(made.session, reporter=reporter, ask=ask)
 
     monkeypatch.setattr(sessions, "open_session", session)
-    monkeypatch.setattr(kube, "contexts", lambda environ: frozenset({"here"}))
+    monkeypatch.setattr(kubeconfig, "contexts", lambda environ: frozenset({"here"}))
     return made
 
 
@@ -61,7 +61,7 @@ def test_release_without_a_cluster_is_rehearsed(
         rehearsed.append((version, last, like))
         return SimpleNamespace(failed=SmokeError("No.", remedy="None."))
 
-    monkeypatch.setattr(kube, "contexts", lambda environ: frozenset({"elsewhere"}))
+    monkeypatch.setattr(kubeconfig, "contexts", lambda environ: frozenset({"elsewhere"}))
     monkeypatch.setattr(rehearsing, "rehearse", rehearse)
     assert engine.release(world.root, "0.1.0", LINES, last="staging") == SmokeError.exit_code
     assert rehearsed == [("0.1.0", "staging", None)]
@@ -73,7 +73,7 @@ def test_workflow_without_a_cluster_is_not_content_with_a_rehearsal(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pipeline whose kubeconfig is missing must fail at the cluster and not go green."""
-    monkeypatch.setattr(kube, "contexts", lambda environ: frozenset())
+    monkeypatch.setattr(kubeconfig, "contexts", lambda environ: frozenset())
     options = replace(LINES, environ={"GITHUB_ACTIONS": "true"})
     assert engine.release(world.root, "0.1.0", options) == 0  # the doubles' cluster answers
     assert world.engine.built != []

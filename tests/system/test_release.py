@@ -91,6 +91,14 @@ def test_environments_have_topics_of_their_own(first: str, cluster: Standin) -> 
     assert {"task-events", "notifications", "staging-task-events", "staging-notifications"} <= set(listed)
 
 
+@pytest.mark.parametrize("environment", HOSTS)
+def test_preflight_raises_no_false_alarm(first: str, clone: Clone, environment: str) -> None:
+    """What runs and is well gives no error and no warning."""
+    printed = clone.inv("preflight", f"--env={environment}", "--json").stdout
+    (found,) = [told for told in map(json.loads, printed.splitlines()) if told["event"] == "preflight"]
+    assert [finding for finding in found["findings"] if finding["severity"] != "note"] == []
+
+
 def test_finished_release_again_changes_nothing(first: str, clone: Clone) -> None:
     """The same command again writes no revision, no commit and no tag, and says so."""
     before = revisions("staging"), revisions("production"), clone.git("rev-parse", "HEAD")

@@ -69,7 +69,7 @@ def release(
     """Release the work tree as a version to every environment up to `last`, by default to all; with
     `is_dry_run`, show the plan. Where no cluster is configured the release is rehearsed instead.
     """
-    from todo_release.kube import contexts
+    from todo_release.kubeconfig import contexts
 
     known = contexts(options.environ)
 

@@ -1,28 +1,22 @@
 """Talks to a Kubernetes API server: a few typed reads, and create/replace of single objects.
 
-The `kubernetes` client brings kubeconfig, credentials and TLS and is imported only when a cluster is asked
-for (half a second); answers stay JSON, which costs a tenth of its models. What an object means is read in
+How requests get there is a matter of `todo_release.api_server`, what an object means is read in
 `todo_release.observed`.
 """
 
 import base64
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
-import yaml
-
+from todo_release import api_server
+from todo_release.api_server import Connection, UnreachableError, UnusableError
 from todo_release.errors import ClusterError
 from todo_release.observed import JsonObject, Snapshot, WorkloadRef, parse_snapshot
 
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
-
-REQUEST_SECONDS = 20
 PARALLEL_READS = 6
 LOG_IS_GONE = "unable to retrieve container logs for "  # what the kubelet answers, with status 200
 WORKLOAD_PATHS = {
@@ -51,9 +45,9 @@ class RefusedError(ClusterError):
 class Cluster:
     """One cluster, seen with the rights of one kubeconfig context. Safe to use from several threads."""
 
-    def __init__(self, client: "ApiClient", name: str) -> None:
+    def __init__(self, connection: Connection, name: str) -> None:
         """`name` is what messages call this cluster: the context."""
-        self._client = client
+        self._connection = connection
         self._name = name
         self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
 
@@ -64,18 +58,14 @@ class Cluster:
         Raises:
             ClusterError: there is no such file or context, or its credentials cannot be had.
         """
-        from kubernetes import config  # half a second that `inv --list` must not pay
-
         try:
-            client = config.new_client_from_config(  # type: ignore[no-untyped-call]  # not annotated
-                config_file=str(kubeconfig) if kubeconfig else None, context=context, persist_config=False
-            )
-        except config.ConfigException as error:
+            connection = api_server.connect(context, kubeconfig)
+        except UnusableError as error:
             raise ClusterError(
                 f"The Kubernetes context {context or '(current)'!r} cannot be used: {error}.",
                 remedy="List the contexts with `kubectl config get-contexts`; KUBECONFIG names the file.",
             ) from error
-        return cls(client, context or "current context")
+        return cls(connection, context or "current context")
 
     def read(
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json"
@@ -227,21 +217,14 @@ class Cluster:
         body: JsonObject | str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
         try:
-            asked = {"Accept": "application/json"} | dict(headers or {})
-            verb, url, sent, *_ = self._client.param_serialize(
-                method, f"/{quote(path)}", header_params=asked, auth_settings=["BearerToken"]
+            url = f"/{quote(path)}" + (f"?{urlencode(query)}" if query else "")
+            return self._connection.send(
+                method, url, body, {"Accept": "application/json"} | dict(headers or {})
             )
-            url += f"?{urlencode(query)}" if query else ""
-            response = self._client.call_api(verb, url, sent, body=body, _request_timeout=REQUEST_SECONDS)
-            body_bytes: bytes = response.read()  # type: ignore[no-untyped-call]  # not annotated
-            return response.status, body_bytes.decode(errors="replace")
-        except (ApiException, HTTPError, OSError) as error:
+        except UnreachableError as error:
             raise ClusterError(
-                f"The Kubernetes API of {self._name!r} did not answer: {str(error).splitlines()[0]}.",
+                f"The Kubernetes API of {self._name!r} did not answer: {error}.",
                 remedy="Check the network, the VPN and `kubectl --context ... get --raw /readyz`.",
             ) from error
 
@@ -263,26 +246,6 @@ class Cluster:
         raise RefusedError(
             f"Kubernetes refused to {verb} {path} ({status}): {reason}.", remedy=remedy, status=status
         )
-
-
-def contexts(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
-    """Names of the contexts in the kubeconfig files ($KUBECONFIG or ~/.kube/config); none without a file.
-
-    Raises:
-        ClusterError: a file is no kubeconfig.
-    """
-    told = environ.get("KUBECONFIG", "")
-    paths = [Path(part) for part in told.split(os.pathsep) if part] or [Path.home() / ".kube" / "config"]
-    found = set()
-    for path in paths:
-        if not path.is_file():
-            continue
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            found |= {str(one["name"]) for one in document.get("contexts") or ()}
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-            raise ClusterError(f"{path} is no kubeconfig: {error}.", remedy="Correct KUBECONFIG.") from error
-    return frozenset(found)
 
 
 def namespaced(root: str, plural: str, namespace: str) -> str:

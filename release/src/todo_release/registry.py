@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import httpx2
+import urllib3
+from urllib3.exceptions import HTTPError
 
+from todo_release import http_pool
 from todo_release.credentials import Credentials, from_docker_config
 from todo_release.errors import RegistryError
 from todo_release.registry_auth import DENIED, DeniedError, RegistryAuth
@@ -29,6 +31,7 @@ MANIFEST_TYPES = (
 ACCEPT = ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))
 PASSING_FAULTS = (429, 500, 502, 503, 504)
 TRIES = 3
+ANSWER_SECONDS = 30
 DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
 
 
@@ -67,11 +70,10 @@ class Registry:
         """`insecure` speaks plain HTTP; `pause` waits between two tries of a request."""
         self._host = host
         self._pause = pause
-        self._client = httpx2.Client(
-            base_url=f"{'http' if insecure else 'https'}://{DOCKER_HUB.get(host, host)}",
-            timeout=httpx2.Timeout(30, connect=10),
-            follow_redirects=True,
-            auth=RegistryAuth(None if is_anonymous else credentials or from_docker_config(host)),
+        self._server = f"{'http' if insecure else 'https'}://{DOCKER_HUB.get(host, host)}"
+        self._pool = http_pool.pool(self._server, read_seconds=ANSWER_SECONDS)
+        self._auth = RegistryAuth(
+            self._pool, None if is_anonymous else credentials or from_docker_config(host)
         )
 
     def __enter__(self) -> Self:
@@ -82,7 +84,7 @@ class Registry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close its connections."""
-        self._client.close()
+        self._pool.clear()
 
     def digest(self, repository: str, reference: str) -> str | None:
         """The digest a tag (or digest) stands for; None only when the registry says that it has no such
@@ -92,7 +94,7 @@ class Registry:
             RegistryError: the registry was not reachable or refused.
         """
         response = self._send("HEAD", repository, f"manifests/{reference}", accept=ACCEPT)
-        if response.status_code == 404:
+        if response.status == 404:
             return None
         self._accept(response, f"look up {repository}:{reference}")
         return response.headers.get("docker-content-digest") or self._manifest(repository, reference)[0]
@@ -111,8 +113,8 @@ class Registry:
         config_digest = manifest["config"]["digest"]
         response = self._send("GET", repository, f"blobs/{config_digest}")
         self._accept(response, f"read the configuration of {repository}:{reference}")
-        _check_digest(response.content, config_digest, repository)
-        image = json.loads(response.content)
+        _check_digest(response.data, config_digest, repository)
+        image = json.loads(response.data)
         made_for = f"{image.get('os')}/{image.get('architecture')}"
         if made_for != platform:
             raise MissingError(
@@ -141,7 +143,7 @@ class Registry:
             "PUT",
             repository,
             f"manifests/{tag}",
-            content=response.content,
+            content=response.data,
             content_type=response.headers["content-type"],
         )
         self._accept(answer, f"tag {repository}@{digest} as {tag}")
@@ -149,10 +151,10 @@ class Registry:
     def _manifest(self, repository: str, reference: str) -> tuple[str, dict[str, Any]]:
         response = self._send("GET", repository, f"manifests/{reference}", accept=ACCEPT)
         self._accept(response, f"read {repository}:{reference}")
-        digest = f"sha256:{hashlib.sha256(response.content).hexdigest()}"
+        digest = f"sha256:{hashlib.sha256(response.data).hexdigest()}"
         if reference.startswith("sha256:"):
-            _check_digest(response.content, reference, repository)
-        manifest: dict[str, Any] = json.loads(response.content)
+            _check_digest(response.data, reference, repository)
+        manifest: dict[str, Any] = json.loads(response.data)
         return digest, manifest
 
     def _child(self, index: Mapping[str, Any], shown: str, platform: str) -> str:
@@ -178,36 +180,49 @@ class Registry:
         accept: str = "*/*",
         content: bytes | None = None,
         content_type: str | None = None,
-    ) -> httpx2.Response:
-        url = f"/v2/{repository}/{path}"
+    ) -> urllib3.BaseHTTPResponse:
+        url = f"{self._server}/v2/{repository}/{path}"
         headers = {"accept": accept} | ({"content-type": content_type} if content_type else {})
         tries = 0
         while True:
             tries += 1
             try:
-                response = self._client.request(method, url, headers=headers, content=content)
-            except httpx2.TransportError as error:
+                response = self._ask(method, url, headers, content)
+            except HTTPError as error:
                 if tries == TRIES:
                     raise RegistryError(
-                        f"The registry {self._host} did not answer: {error}.",
+                        f"The registry {self._host} did not answer: {http_pool.told(error)}.",
                         remedy="Check its name and the network; for plain HTTP set registry.insecure.",
                     ) from error
             else:
-                if tries == TRIES or response.status_code not in PASSING_FAULTS:
+                if tries == TRIES or response.status not in PASSING_FAULTS:
                     return response
             self._pause(tries)
 
-    def _accept(self, response: httpx2.Response, verb: str) -> None:
-        if response.is_success:
+    def _ask(
+        self, method: str, url: str, headers: dict[str, str], content: bytes | None
+    ) -> urllib3.BaseHTTPResponse:
+        """Send with what is known; after a challenge get what it asks for and send once more."""
+        known = self._auth.known(method, url)
+        response = self._pool.request(method, url, body=content, headers={**headers, **known})
+        if response.status != 401:
+            return response
+        answer = self._auth.answer(method, url, response.headers.get("www-authenticate", ""))
+        if answer is None:
+            return response
+        return self._pool.request(method, url, body=content, headers={**headers, **answer})
+
+    def _accept(self, response: urllib3.BaseHTTPResponse, verb: str) -> None:
+        if response.status < 300:
             return
         remedy = {
             401: f"Log in with `docker login {self._host}`.",
             403: f"Log in to {self._host} as somebody who may do that.",
             404: "Push the image first, or correct its name.",
-        }.get(response.status_code, "Look at the registry's own log.")
-        said = f"{response.status_code} {_reason(response)}"
-        kind = MissingError if response.status_code == 404 else RegistryError
-        kind = DeniedError if response.status_code in DENIED else kind
+        }.get(response.status, "Look at the registry's own log.")
+        said = f"{response.status} {_reason(response)}"
+        kind = MissingError if response.status == 404 else RegistryError
+        kind = DeniedError if response.status in DENIED else kind
         raise kind(f"The registry {self._host} refused to {verb}: {said}.", remedy=remedy)
 
 
@@ -220,8 +235,8 @@ def _check_digest(content: bytes, digest: str, repository: str) -> None:
         )
 
 
-def _reason(response: httpx2.Response) -> str:
+def _reason(response: urllib3.BaseHTTPResponse) -> str:
     try:
         return ", ".join(f"{one['code']}: {one.get('message', '')}" for one in response.json()["errors"])
     except (ValueError, KeyError, TypeError):
-        return response.reason_phrase
+        return response.reason or ""

@@ -5,71 +5,74 @@ repository and right it was given for, so that the next request does not ask aga
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Mapping
+from urllib.parse import urlencode, urlsplit
 
-import httpx2
+import urllib3
 
 from todo_release.credentials import Credentials
 from todo_release.errors import RegistryError
 
 DENIED = (401, 403)
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
+Headers = Mapping[str, str]
+NOTHING: Headers = {}
 
 
 class DeniedError(RegistryError):
     """The registry, or its token service, does not accept these credentials for this image."""
 
 
-class RegistryAuth(httpx2.Auth):
+class RegistryAuth:
     """Answers the challenges of one registry; without credentials it asks for an anonymous token."""
 
-    requires_response_body = True
+    def __init__(self, pool: urllib3.PoolManager, credentials: Credentials | None) -> None:
+        """`pool` reaches token services. Nothing is sent yet."""
+        self._pool = pool
+        self._password: Headers = (
+            urllib3.make_headers(basic_auth=f"{credentials.username}:{credentials.password}")
+            if credentials
+            else NOTHING
+        )
+        self._known: dict[tuple[str, bool], Headers] = {}
 
-    def __init__(self, credentials: Credentials | None) -> None:
-        """Nothing is sent yet."""
-        self._basic = httpx2.BasicAuth(credentials.username, credentials.password) if credentials else None
-        self._known: dict[tuple[str, bool], str] = {}
+    def known(self, method: str, url: str) -> Headers:
+        """The headers that a request to the registry is sent with."""
+        return self._known.get(_key(method, url), NOTHING)
 
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Send with what is known; after a challenge get what it asks for and send once more.
+    def answer(self, method: str, url: str, challenge: str) -> Headers | None:
+        """The headers that a 401 asks for in `www-authenticate`; None when there is nothing to show.
 
         Raises:
             RegistryError: the token service gave no token.
+            urllib3.exceptions.HTTPError: it did not answer.
         """
-        key = (request.url.path.split("/manifests/")[0].split("/blobs/")[0], request.method == "PUT")
-        if key in self._known:
-            request.headers["authorization"] = self._known[key]
-        response = yield request
-        if response.status_code != 401:
-            return
-        scheme, _, parameters = response.headers.get("www-authenticate", "").partition(" ")
+        scheme, _, parameters = challenge.partition(" ")
         if scheme.lower() == "bearer":
-            token_request = self._token_request(dict(PARAMETER.findall(parameters)))
-            self._known[key] = f"Bearer {_token(request.url.host, (yield token_request))}"
-        elif scheme.lower() == "basic" and self._basic:
-            self._known[key] = self._with_password(httpx2.Request("GET", request.url)).headers[
-                "authorization"
-            ]
+            token = self._token(urlsplit(url).hostname or "", dict(PARAMETER.findall(parameters)))
+            self._known[_key(method, url)] = {"authorization": f"Bearer {token}"}
+        elif scheme.lower() == "basic" and self._password:
+            self._known[_key(method, url)] = self._password
         else:
-            return
-        request.headers["authorization"] = self._known[key]
-        yield request
+            return None
+        return self._known[_key(method, url)]
 
-    def _token_request(self, asked: dict[str, str]) -> httpx2.Request:
-        parameters = {name: value for name, value in asked.items() if name in {"service", "scope"}}
-        request = httpx2.Request("GET", asked.get("realm", ""), params=parameters)
-        return self._with_password(request)
-
-    def _with_password(self, request: httpx2.Request) -> httpx2.Request:
-        return next(self._basic.auth_flow(request)) if self._basic else request
-
-
-def _token(host: str, response: httpx2.Response) -> str:
-    if not response.is_success:
-        kind = DeniedError if response.status_code in DENIED else RegistryError
-        raise kind(
-            f"The token service of {host} refused: {response.status_code} {response.reason_phrase}.",
-            remedy=f"Log in with `docker login {host}`.",
+    def _token(self, host: str, asked: Mapping[str, str]) -> str:
+        parameters = urlencode({name: value for name, value in asked.items() if name in {"service", "scope"}})
+        realm = asked.get("realm", "")
+        response = self._pool.request(
+            "GET", f"{realm}{'&' if '?' in realm else '?'}{parameters}", headers=self._password
         )
-    body = response.json()
-    return str(body.get("token") or body["access_token"])
+        if response.status >= 300:
+            kind = DeniedError if response.status in DENIED else RegistryError
+            raise kind(
+                f"The token service of {host} refused: {response.status} {response.reason}.",
+                remedy=f"Log in with `docker login {host}`.",
+            )
+        body = response.json()
+        return str(body.get("token") or body["access_token"])
+
+
+def _key(method: str, url: str) -> tuple[str, bool]:
+    """The repository of a request, and whether it writes."""
+    return url.split("/manifests/", maxsplit=1)[0].split("/blobs/", maxsplit=1)[0], method == "PUT"

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from todo_release import api_server
+from todo_release.api_server import ThroughClient
 from todo_release.kube import Cluster
 
 from .api_double import ApiDouble, serve
@@ -17,7 +19,7 @@ def api() -> Iterator[ApiDouble]:
         yield running
 
 
-@pytest.fixture
-def cluster(api: ApiDouble, tmp_path: Path) -> Cluster:
-    """The engine's view of that server."""
-    return Cluster.connect("here", api.kubeconfig(tmp_path))
+@pytest.fixture(params=[api_server.connect, ThroughClient.connect], ids=["direct", "through-client"])
+def cluster(request: pytest.FixtureRequest, api: ApiDouble, tmp_path: Path) -> Cluster:
+    """The engine's view of that server, over each connection there is."""
+    return Cluster(request.param("here", api.kubeconfig(tmp_path)), "here")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from todo_release.errors import ClusterError
-from todo_release.kube import Cluster, ConflictError, RefusedError, contexts
+from todo_release.kube import Cluster, ConflictError, RefusedError
 
 from .api_double import ApiDouble
 from .objects import WEB, container, deployment, event, pod, replica_set
@@ -19,20 +19,6 @@ def test_a_context_that_does_not_exist_is_told(api: ApiDouble, tmp_path: Path) -
     with pytest.raises(ClusterError, match="'there'") as caught:
         Cluster.connect("there", api.kubeconfig(tmp_path))
     assert "get-contexts" in caught.value.remedy
-
-
-def test_contexts_are_those_of_every_kubeconfig(api: ApiDouble, tmp_path: Path) -> None:
-    """Several files may be named; one that is not there has none."""
-    path = api.kubeconfig(tmp_path)
-    assert contexts({"KUBECONFIG": f"{path}:{tmp_path / 'missing'}"}) == {"here"}
-
-
-def test_contexts_of_what_is_no_kubeconfig_are_refused(tmp_path: Path) -> None:
-    """The file is named."""
-    path = tmp_path / "config"
-    path.write_text("contexts: [1]\n")
-    with pytest.raises(ClusterError, match=f"{path} is no kubeconfig"):
-        contexts({"KUBECONFIG": str(path)})
 
 
 def test_a_server_that_is_not_there_is_told_with_the_context(api: ApiDouble, tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ CAUGHT = {
     "missing-key": ("references",),
     "full-nodes": ("capacity",),
     "quota": ("capacity",),
-    "other-selector": ("state",),
 }
 # One of each way in which faults are arranged; the rest is `slow`: `nox -s system` tries them all.
 QUICK = {
