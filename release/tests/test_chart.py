@@ -50,7 +50,7 @@ def test_bump_values_twice_is_the_same_as_once() -> None:
 def test_read_image_reads_what_was_written() -> None:
     """The reference comes back as it went in."""
     bumped = chart_edits.bump_values(VALUES, "values.yaml", {"backend.image": NEW})
-    assert chart.read_image(bumped, "values.yaml", "backend.image") == NEW
+    assert chart.read_images(bumped, "values.yaml", {"backend": "backend.image"}) == {"backend": NEW}
     assert str(NEW) == "localhost:5000/it's/backend@sha256:ab"
 
 
@@ -117,7 +117,8 @@ def test_read_version_reads_the_version() -> None:
         ("i:\n  tag: a\n", "^v.yaml:1:1: v.yaml has no i.repository"),
     ],
 )
-def test_read_image_says_where_it_missed_what(text: str, message: str) -> None:
+def test_missing_image_is_said_with_its_place_or_left_out(text: str, message: str) -> None:
     """The place is that of the nearest parent."""
     with pytest.raises(ConfigError, match=message):
-        chart.read_image(text, "v.yaml", "i")
+        chart.read_images(text, "v.yaml", {"i": "i"})
+    assert chart.known_images(text, "v.yaml", {"i": "i"}) == {}

@@ -1,9 +1,12 @@
 """What the chart's files say: the version in Chart.yaml, the image references in the values file."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from todo_release import located
 from todo_release.errors import ConfigError
+from todo_release.located import Located
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +28,37 @@ def read_version(text: str, file: str) -> str:
     Raises:
         ConfigError: the file has none.
     """
-    return _read(text, file, ("version",))
+    return _value(located.read(text, file), file, ("version",))
 
 
-def read_image(text: str, file: str, path: str) -> ImageReference:
-    """The image reference at a dotted path of a values file.
+def read_images(text: str, file: str, paths: Mapping[str, str]) -> dict[str, ImageReference]:
+    """The image references of a values file, by name; `paths` are where they stand in it, dotted.
 
     Raises:
-        ConfigError: the path, or one of repository, tag and digest under it, is not there.
+        ConfigError: a path, or one of repository, tag and digest under it, is not there.
     """
-    repository, tag, digest = (
-        _read(text, file, (*path.split("."), key)) for key in ("repository", "tag", "digest")
+    document = located.read(text, file)
+    return {name: _image(document, file, path) for name, path in paths.items()}
+
+
+def known_images(text: str, file: str, paths: Mapping[str, str]) -> dict[str, ImageReference]:
+    """As `read_images`, without those that are not there.
+
+    Raises:
+        ConfigError: the file is no YAML.
+    """
+    document = located.read(text, file)
+    found = {}
+    for name, path in paths.items():
+        with suppress(ConfigError):
+            found[name] = _image(document, file, path)
+    return found
+
+
+def _image(document: Located, file: str, path: str) -> ImageReference:
+    return ImageReference(
+        *(_value(document, file, (*path.split("."), key)) for key in ("repository", "tag", "digest"))
     )
-    return ImageReference(repository, tag, digest)
 
 
 def missing(file: str, path: tuple[str, ...], place: located.Place | None) -> ConfigError:
@@ -51,8 +72,7 @@ def missing(file: str, path: tuple[str, ...], place: located.Place | None) -> Co
     )
 
 
-def _read(text: str, file: str, path: tuple[str, ...]) -> str:
-    document = located.read(text, file)
+def _value(document: Located, file: str, path: tuple[str, ...]) -> str:
     value = document.value
     for depth, key in enumerate(path, start=1):
         if not isinstance(value, dict) or key not in value:

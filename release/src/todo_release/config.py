@@ -213,6 +213,11 @@ class Config(Model):
         default=(), description="Pathspecs of database migrations, which a rollback does not take back."
     )
 
+    @property
+    def image_paths(self) -> dict[str, str]:
+        """Where each image's reference stands in the chart's values file, dotted."""
+        return {name: image.values for name, image in self.images.items()}
+
     def environment(self, name: str) -> Environment:
         """The environment of that name.
 

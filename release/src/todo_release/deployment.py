@@ -127,11 +127,7 @@ def of_folder(
         chart=folder / config.chart.path,
         values=values,
         overlay=nest(settings.set | _values_of(config, pins)),
-        images={
-            name: chart.read_image(text, config.chart.values, image.values)
-            for name, image in config.images.items()
-        }
-        | dict(pins),
+        images=chart.read_images(text, config.chart.values, config.image_paths) | dict(pins),
     )
 
 

@@ -9,6 +9,7 @@ import yaml
 from todo_release.errors import ConfigError
 
 Path = tuple[str | int, ...]
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read(text: str, file: str) -> Located:
         ConfigError: not YAML, or a key stands twice in one mapping.
     """
     try:
-        loader = yaml.SafeLoader(text)
+        loader = LOADER(text)
         node = loader.get_single_node()
         if node is None:
             return Located({}, {})

@@ -23,10 +23,7 @@ SHORT = 12
 def committed_images(repository: Repository, config: Config, commit: str) -> dict[str, ImageReference]:
     """The images that a commit's values file names."""
     text = repository.text_at(commit, config.chart.values)
-    return {
-        name: chart.read_image(text, config.chart.values, image.values)
-        for name, image in config.images.items()
-    }
+    return chart.read_images(text, config.chart.values, config.image_paths)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ cluster does not hide what is wrong with the work tree.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from todo_release import chart, edits, images, versions
@@ -51,11 +51,15 @@ def survey(
         commit = tags.get(tag)
         address_later = pool.submit(github.release, tag) if github else None
         sites_later = [pool.submit(_environment, operator, name, version, commit) for name in environments]
-        inputs = {name: images.read(repository, config, name) for name in config.images}
+        inputs_later = {name: pool.submit(images.read, repository, config, name) for name in config.images}
+        past_later = pool.submit(_past, operator, commit or _last_commit(tags))
+        dirty_later = pool.submit(repository.dirty)
+        inputs = {name: read.result() for name, read in inputs_later.items()}
         lookups = {
             name: pool.submit(_lookup, registry, config.registry.path(name), inputs[name].tag, tag)
             for name in config.images
         }
+        past, dirty = past_later.result(), dirty_later.result()
         remote = remote_later.result() if remote_later else None
         found = {name: lookup.result() for name, lookup in lookups.items()}
         sites = [site.result() for site in sites_later]
@@ -83,8 +87,15 @@ def survey(
         ]
     )
     return Facts(
-        git=_git(operator, tag, tags, remote, changes),
-        images=_images(operator, tag, tags, inputs, found),
+        git=replace(
+            _git(operator, tag, tags, remote),
+            # What an interrupted run of this very release wrote is no dirt.
+            unexpected=tuple(
+                path for path in dirty if not edits.is_applied(repository.root, changes or {}, path)
+            ),
+            changed=past.all_changed if commit else (),
+        ),
+        images=_images(operator, past, inputs, found),
         chart=_chart(operator, version, changes),
         environments=tuple(
             replace(site, changes=previewed.get(site.name, ((), None))[0]) for site, _ in sites
@@ -96,9 +107,7 @@ def survey(
     )
 
 
-def _git(
-    operator: Operator, tag: str, tags: dict[str, str], remote: RemoteRefs | None, changes: Edits | None
-) -> GitFacts:
+def _git(operator: Operator, tag: str, tags: dict[str, str], remote: RemoteRefs | None) -> GitFacts:
     repository, config = operator.repository, operator.config
     head, branch = repository.head(), repository.branch()
     commit = tags.get(tag)
@@ -109,41 +118,51 @@ def _git(
         branch=branch,
         release_branch=config.branch,
         remote=config.remote,
-        # What an interrupted run of this very release wrote is no dirt.
-        unexpected=tuple(
-            path for path in repository.dirty() if not edits.is_applied(repository.root, changes or {}, path)
-        ),
         released=tuple(str(version) for version in versions.of_tags(known)),
         tag_commit=commit,
         remote_tag_commit=remote.tags.get(tag) if remote else None,
         is_behind_remote=remote_head is not None and not repository.is_ancestor(remote_head, head),
         is_shallow=repository.is_shallow(),
-        changed=_changed(operator, commit) if commit else (),
     )
 
 
-def _changed(operator: Operator, commit: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What an earlier release, if any, was made of: its images, and the paths that changed since in the
+    inputs of each image and in the chart.
+    """
+
+    images: dict[str, ImageReference]
+    changed: dict[str, tuple[str, ...]]
+    chart_changed: tuple[str, ...]
+
+    @property
+    def all_changed(self) -> tuple[str, ...]:
+        """Every path that changed."""
+        return tuple(sorted({*self.chart_changed, *(path for one in self.changed.values() for path in one)}))
+
+
+def _past(operator: Operator, commit: str | None) -> _Past:
+    if commit is None:
+        return _Past({}, {}, ())
     config, repository = operator.config, operator.repository
-    changed = {
-        path
-        for image in config.images.values()
-        for path in repository.changed_since(commit, image.inputs, image.exclude)
-    }
-    return tuple(
-        sorted({*changed, *repository.changed_since(commit, [config.chart.path, config.chart.values])})
+    return _Past(
+        _images_of(operator, commit),
+        {
+            name: repository.changed_since(commit, image.inputs, image.exclude)
+            for name, image in config.images.items()
+        },
+        repository.changed_since(commit, [config.chart.path, config.chart.values]),
     )
 
 
 def _images(
     operator: Operator,
-    tag: str,
-    tags: dict[str, str],
+    past: _Past,
     inputs: dict[str, Inputs],
     found: dict[str, tuple[str | None, str | None, ReleaseError | None]],
 ) -> tuple[ImageFacts, ...]:
-    config, repository = operator.config, operator.repository
-    last = tags.get(tag) or _last_commit(tags)
-    before = _images_of(operator, last) if last else {}
+    config = operator.config
     return tuple(
         ImageFacts(
             name=name,
@@ -151,8 +170,8 @@ def _images(
             repository=config.registry.reference(name),
             content_id=inputs[name].content_id,
             digest=digest,
-            changed=repository.changed_since(last, image.inputs, image.exclude) if last else None,
-            last=before.get(name),
+            changed=past.changed.get(name),
+            last=past.images.get(name),
             is_named=digest is not None and named == digest,
         )
         for (name, image), (digest, named, _) in zip(config.images.items(), found.values(), strict=True)
@@ -166,13 +185,7 @@ def _images_of(operator: Operator, commit: str) -> dict[str, ImageReference]:
         text = operator.repository.text_at(commit, config.chart.values)
     except ReleaseError:
         return {}
-    known = {}
-    for name, image in config.images.items():
-        try:
-            known[name] = chart.read_image(text, config.chart.values, image.values)
-        except ReleaseError:
-            continue
-    return known
+    return chart.known_images(text, config.chart.values, config.image_paths)
 
 
 def _chart(operator: Operator, version: str, changes: Edits | None) -> ChartFacts:
