@@ -9,7 +9,7 @@ import pytest
 
 from todo_release.errors import ConfigError, PreflightError, ReleaseError, RolloutError
 from todo_release.located import Place
-from todo_release.preflight.finding import Finding, error, note
+from todo_release.preflight.finding import Finding, error, note, warning
 from todo_release.preflight.inspecting import Inspection
 from todo_release.report import actions, inspections
 from todo_release.report.lines import Lines
@@ -282,6 +282,28 @@ def test_inspection_is_shown_by_lines_worst_first_then_nodes_and_verdict() -> No
         "  node  cpu",
         "  n1    1900m",
         "staging: 1 error, no warnings, 1 note in 0.8 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        (1, "  The same at 1 other place: Deployment/1."),
+        (5, "  The same at 5 other places: Deployment/1, Deployment/2, Deployment/3, and 2 more."),
+    ],
+)
+def test_what_is_alike_at_several_places_is_told_once(others: int, told: str) -> None:
+    """With the names of some; programs get all."""
+    alike = [
+        replace(warning(f"Deployment/{number}", "Cause.", "Remedy."), check="hygiene")
+        for number in range(others + 1)
+    ]
+    stream = io.StringIO()
+    Lines(stream, can_ask=False).inspection(inspection(*alike))
+    assert stream.getvalue().splitlines()[:3] == [
+        "! hygiene: Deployment/0: Cause.",
+        told,
+        "  Remedy. See docs/runbooks/preflight-hygiene.md.",
     ]
 
 

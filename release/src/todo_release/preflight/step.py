@@ -32,9 +32,10 @@ class PreflightHandler:
             PreflightError: something would certainly fail.
         """
         found = self.inspect(step.environment, step.version)
-        for line in inspections.lines(found):
+        *told, verdict = inspections.lines(found)
+        for line in told:
             say(line)
-        say(found.verdict, is_note=True)
+        say(verdict, is_note=True)
         if found.errors:
             raise error_of(found)
         return found.as_json()

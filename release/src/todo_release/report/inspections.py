@@ -12,18 +12,32 @@ if TYPE_CHECKING:
 
 MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "•"}
 ICONS = {Severity.ERROR: ":x:", Severity.WARNING: ":warning:", Severity.NOTE: ":information_source:"}
+NAMED = 3  # objects that are named of many alike; JSON and Markdown have them all
 COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
 def lines(found: "Inspection") -> Iterator[str]:
-    """Every finding in two lines, the worst first, then the nodes and the verdict."""
+    """Every finding with its remedy, the worst first and what is alike once; then nodes and verdict."""
     for severity in Severity:
-        for finding in found.of(severity):
-            yield f"{MARKS[severity]} {line(finding)}"
-            yield f"  {finding.remedy} See {finding.runbook}."
+        for first, *others in _alike(found.of(severity)):
+            yield f"{MARKS[severity]} {line(first)}"
+            if others:
+                count, subjects = len(others), sorted({one.subject for one in others})
+                more = f", and {len(subjects) - NAMED} more" if len(subjects) > NAMED else ""
+                places = f"{count} other place{'' if count == 1 else 's'}"
+                yield f"  The same at {places}: {', '.join(subjects[:NAMED])}{more}."
+            yield f"  {first.remedy} See {first.runbook}."
     if found.nodes is not None:
         yield from found.nodes.lines()
     yield found.verdict
+
+
+def _alike(findings: Iterable[Finding]) -> Iterable[list[Finding]]:
+    """The findings in their order, those together that say the same of different places."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.check, one.cause, one.remedy), []).append(one)
+    return groups.values()
 
 
 def line(finding: Finding) -> str:
