@@ -18,7 +18,7 @@ DOOMED = {
     "full-node": "pod that no node can take",
     "crash": "program that ends",
 }
-COLUMNS = ("mistake", "inv release", "what it says", "helm upgrade --atomic", "what it says", "times ours")
+COLUMNS = ("mistake", "inv release", "it names", "helm --atomic", "it says", "times ours")
 HELM_TIMEOUT = "300s"
 
 
@@ -44,21 +44,22 @@ def rows(shop: Shop) -> list[tuple[str, ...]]:
 
 
 def _ours(shop: Shop, mistake: str) -> tuple[float, str]:
-    """Seconds, and the cause that the release ended with."""
+    """Seconds, and the cause and the exit code that the release ended with."""
     meant = MISTAKES[mistake]
     shop.configure("staging", meant.values(shop))
     version = shop.next_version()
     seconds, run = turns.timed(
         lambda: shop.run("release", f"--version={version}", "--to=staging", *UNCHECKED, code=meant.code)
     )
-    return seconds, run.failure["problem"]
+    cause = run.failure["problem"].rpartition("[")[2].rstrip("].")
+    return seconds, f"{cause} ({run.code()})"
 
 
 def _helm(peer: Peer, mistake: str) -> tuple[float, str]:
-    """Seconds, and the last thing that Helm said."""
+    """Seconds, and the reason that Helm gave."""
     values = peer.values.with_suffix(".doomed.yaml")
     values.write_text(yaml.safe_dump(dict(MISTAKES[mistake].values(peer.shop))), encoding="utf-8")
     options = ("--atomic", f"--timeout={HELM_TIMEOUT}", f"--values={values}")
     seconds, done = turns.timed(lambda: peer.helm("upgrade", *options))
     assert done.returncode != 0
-    return seconds, done.stderr.strip().splitlines()[-1]
+    return seconds, done.stderr.strip().rpartition(": ")[2]
