@@ -185,11 +185,14 @@ def _over(live: Any, wanted: Any) -> Any:
 
 @dataclass
 class HelmDouble:
-    """Keeps revisions; an upgrade works unless `refuses` names its version."""
+    """Keeps revisions, and of each upgrade its overlay and whether it had hooks; one works unless `refuses`
+    names its version.
+    """
 
     revisions: list[Revision] = field(default_factory=list)
     refuses: str | None = None
     overlays: list[Mapping[str, Any]] = field(default_factory=list)
+    hooks: list[bool] = field(default_factory=list)
     dies_in: str | None = None
 
     def history(self, release: str) -> list[Revision]:
@@ -215,6 +218,7 @@ class HelmDouble:
         overlay: Mapping[str, Any],
         timeout_seconds: float,
         description: str,
+        has_hooks: bool,
         on_line: Callable[[str], None],
         cancel: object = None,
     ) -> None:
@@ -222,6 +226,7 @@ class HelmDouble:
         version = description.partition(" ")[0]
         assert f"version: {version}" in (chart / "Chart.yaml").read_text()
         self.overlays.append(overlay)
+        self.hooks.append(has_hooks)
         if self.dies_in == "upgrade":
             self._add(version, "pending-upgrade", description)
             raise KilledError

@@ -75,6 +75,14 @@ def test_rollback_to_a_named_version_and_forward_again(world: World, tree: Tree)
     assert [one.version for one in world.records("production").read()] == ["0.1.0", "0.2.0", "0.1.0", "0.2.0"]
 
 
+def test_hooks_run_forward_and_not_back(world: World) -> None:
+    """An old migration may not know what a newer one made, and data stays anyway; of one service alike."""
+    go_back(world, version="0.1.0")
+    go_back(world, version="0.2.0")
+    go_back(world, service="web")
+    assert world.helm["production"].hooks[-3:] == [False, True, False]
+
+
 def test_rollback_that_fails_its_checks_restores_what_ran(world: World) -> None:
     """The environment is never left on a version that does not answer."""
     world.failing_checks["https://example.com"] = "500"

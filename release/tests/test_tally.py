@@ -51,3 +51,9 @@ def test_run_that_changed_no_environment_has_no_table() -> None:
     """A finished release says only that there was nothing to do."""
     done = StepEnded(DEPLOY, was_done=True, seconds=0, outcome={})
     assert tallied(StepEnded(REUSED, was_done=True, seconds=0, outcome={}), done).table("0.2.0") is None
+
+
+def test_run_without_images_has_no_table() -> None:
+    """A rollback has said before which images go back."""
+    done = StepEnded(DEPLOY, was_done=False, seconds=8, outcome={"ready_after": {"shop-web": 6.2}})
+    assert tallied(done).table("0.1.0") is None

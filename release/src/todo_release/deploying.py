@@ -12,7 +12,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from todo_release import deployment as deployments
-from todo_release import journal
+from todo_release import journal, versions
 from todo_release import records as records_of
 from todo_release.chart import ImageReference
 from todo_release.deployment import Deployment
@@ -92,8 +92,17 @@ class DeployHandler:
             revision = before if is_applied else before + 1
             access.records.write(self._record(deployment, revision))
             workloads = workloads_of(access.helm.manifest(deployment.release) if is_applied else rendered)
+            is_back = running is not None and _is_back(step, running.version)
+            if is_back:
+                say("goes back, so hooks are left out: what migrations did to data stays", is_note=True)
             seconds, ready_after = self._roll_out(
-                access, deployment, revision, say, workloads=workloads, is_applied=is_applied
+                access,
+                deployment,
+                revision,
+                say,
+                workloads=workloads,
+                is_applied=is_applied,
+                has_hooks=not is_back,
             )
             access.records.finish(revision, "deployed", seconds={"deploy": seconds})
             return {
@@ -174,6 +183,7 @@ class DeployHandler:
         *,
         workloads: "Sequence[WorkloadRef]",
         is_applied: bool,
+        has_hooks: bool,
     ) -> tuple[float, dict[str, float]]:
         """Apply, unless a run that died did, and watch. Returns the seconds until all was ready, and until
         each workload came to be.
@@ -200,6 +210,7 @@ class DeployHandler:
                 overlay=deployment.overlay,
                 timeout_seconds=access.settings.timeout_seconds,
                 description=deployment.description,
+                has_hooks=has_hooks,
                 on_line=say,
                 cancel=cancel,
             )
@@ -216,7 +227,8 @@ class DeployHandler:
         except HelmError as error:
             raise self._undone(access, revision, error, say) from error
         if isinstance(result, rollout.Ready):
-            return result.seconds, ready_after
+            last = {ref.name: round(result.seconds, 1) for ref in workloads if not ref.is_hook}
+            return result.seconds, last | ready_after
         raise self._undone(access, revision, result.doom.error(self._evidence(access, deployment)), say)
 
     def _evidence(self, access: Access, deployment: Deployment) -> Path:
@@ -229,3 +241,10 @@ class DeployHandler:
         say(done, is_note=True)
         error.add_note(done)
         return error
+
+
+def _is_back(step: Deploy, running: str) -> bool:
+    """Whether older code replaces newer, of all or of some services: its migrations may not even know what
+    the newer ones made.
+    """
+    return bool(step.pins) or versions.parse(step.version) < versions.parse(running)

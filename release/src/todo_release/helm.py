@@ -120,10 +120,12 @@ class Helm:
         overlay: Mapping[str, Any] | None = None,
         timeout_seconds: float,
         description: str = "",
+        has_hooks: bool = True,
         on_line: Callable[[str], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Install or upgrade; returns when hooks are done and the objects are applied, ready or not.
+        """Install or upgrade; returns when hooks are done, unless they are left out, and the objects are
+        applied, ready or not.
 
         Setting `cancel` from another thread ends it; the release then stays `pending-*` until it is unlocked.
 
@@ -135,7 +137,7 @@ class Helm:
                 [
                     "upgrade", "--install", release, str(chart), *_files(values, extra), "--history-max",
                     str(HISTORY_MAX), "--description", description, "--timeout", f"{timeout_seconds:.0f}s",
-                    *MAJOR_FLAGS[self._version.major]["upgrade"],
+                    *MAJOR_FLAGS[self._version.major]["upgrade"], *(() if has_hooks else ("--no-hooks",)),
                 ],
                 timeout_seconds=timeout_seconds * 2,  # Helm gives its time to each hook phase
                 on_line=on_line,

@@ -32,8 +32,8 @@ class Tally:
                 self._checks[step.environment] = int(outcome.get("checks", 0)), seconds
 
     def table(self, version: str) -> Table | None:
-        """One row an image; None when no environment was changed."""
-        if not self._ready:
+        """One row an image; None when no environment was changed, or no image was looked at."""
+        if not self._ready or not self._images:
             return None
         rows = tuple(
             (
