@@ -16,6 +16,17 @@ def _own_git_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on git does not know who commits, as on a fresh machine; it must not guess either."""
+    for name in GIT_SETTINGS:
+        if name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_")):
+            monkeypatch.delenv(name)
+    settings = {"COUNT": "1", "KEY_0": "user.useConfigOnly", "VALUE_0": "true"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+
+
+@pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     """The application in one commit on main, never released.
 

@@ -328,7 +328,7 @@ class World:
             repository=Repository(self.root),
             config=self.config,
             reach=self._reach,
-            by="Rita <rita@example.com> on test",
+            who=lambda: "Rita <rita@example.com> on test",
             run_url=None,
             now=lambda: NOW,
         )

@@ -340,6 +340,15 @@ def test_dirty_tree_is_refused_before_anything_is_done(world: World, tree: Tree)
     assert world.engine.built == []
 
 
+def test_whom_git_does_not_know_may_look_and_not_release(world: World, nobody: None) -> None:
+    """Said before anything is built, with what to do."""
+    with pytest.raises(RepositoryError, match="does not know who is releasing") as refused:
+        world.release("0.1.0")
+    assert "user.name and user.email" in refused.value.remedy
+    assert world.engine.built == []
+    assert world.session.release("0.1.0").steps[0].id == "preflight:staging"
+
+
 def test_other_branch_is_refused(world: World, tree: Tree) -> None:
     """Releases come from one branch."""
     tree.git("switch", "--quiet", "--create", "feature")

@@ -36,14 +36,23 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """Who changes environments, and how each one is reached."""
+    """Who changes environments, and how each one is reached; `who` is asked only when something changes."""
 
     repository: Repository
     config: Config
     reach: Callable[[str], Access]
-    by: str
+    who: Callable[[], str]
     run_url: str | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def by(self) -> str:
+        """Who changes environments, and from where, as records and locks name it.
+
+        Raises:
+            RepositoryError: git does not know.
+        """
+        return self.who()
 
     def commit_of(self, version: str) -> str:
         """The commit that the tag of a version names."""

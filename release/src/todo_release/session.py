@@ -213,7 +213,6 @@ def open_session(
 
     Raises:
         ConfigError: release.yaml or an override is wrong.
-        RepositoryError: `root` is no repository, or git does not know who is releasing.
     """
     from todo_release.environments import Operator
     from todo_release.git import Repository
@@ -227,7 +226,7 @@ def open_session(
         repository=repository,
         config=config,
         reach=cache(partial(_reach, config, world.kubeconfig)),
-        by=f"{repository.author()} on {socket.gethostname()}",
+        who=lambda: f"{repository.author()} on {socket.gethostname()}",
         run_url=run_url(options.environ),
     )
 

@@ -16,7 +16,7 @@ from todo_release.chart import ImageReference
 from todo_release.deployment import prepare
 from todo_release.edits import Edits
 from todo_release.environments import Operator, running_in
-from todo_release.errors import ReleaseError
+from todo_release.errors import ReleaseError, RepositoryError
 from todo_release.facts import AnnouncementFacts, ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
 from todo_release.git import RemoteRefs
 from todo_release.images import Inputs
@@ -81,6 +81,7 @@ def survey(
     )
     problems = _distinct(
         [
+            _anonymity(operator) if commit is None else None,
             *(problem for _, _, problem in found.values()),
             *(problem for _, problem in sites),
             *(problem for _, problem in previewed.values()),
@@ -105,6 +106,15 @@ def survey(
         else None,
         problems=problems,
     )
+
+
+def _anonymity(operator: Operator) -> RepositoryError | None:
+    """That git does not know who would commit, if so."""
+    try:
+        operator.repository.author()
+    except RepositoryError as problem:
+        return problem
+    return None
 
 
 def _git(operator: Operator, tag: str, tags: dict[str, str], remote: RemoteRefs | None) -> GitFacts:

@@ -272,7 +272,7 @@ class Scene:
             repository=Repository(self.tree.path),
             config=config,
             reach=reach,
-            by="Rita <rita@example.com> on test",
+            who=lambda: "Rita <rita@example.com> on test",
             run_url=None,
             now=lambda: NOW,
         )

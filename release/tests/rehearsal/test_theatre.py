@@ -20,8 +20,8 @@ OPTIONS = replace(LINES, environ=ENVIRON, skip=("capacity=a node comes",))
 
 
 @pytest.fixture
-def made(shop: Tree, on_shared_plane: SharedPlane) -> Iterator[Theatre]:
-    """A theatre for the shop, opened by somebody who has a registry and a token."""
+def made(shop: Tree, on_shared_plane: SharedPlane, nobody: None) -> Iterator[Theatre]:
+    """A theatre for the shop, opened by somebody who has a registry and a token, but no name in git."""
     with opened(shop, OPTIONS) as session, open_theatre(session, OPTIONS, None) as theatre:
         yield theatre
 
