@@ -71,7 +71,7 @@ class Direct:
     def send(
         self, method: str, path: str, body: JsonObject | str | None, headers: Headers
     ) -> tuple[int, str]:
-        """See `Connection.send`; what surely was not carried out, or only reads, is tried again."""
+        """See `Connection.send`; a question whose answer was cut off is asked again."""
         content = json.dumps(body) if isinstance(body, dict) else body
         sent = {"Content-Type": JSON, **self._headers, **headers}
         tries = 0
@@ -82,8 +82,7 @@ class Direct:
                 return response.status, response.data.decode(errors="replace")
             except exceptions.HTTPError as error:
                 reason = error.reason if isinstance(error, exceptions.MaxRetryError) else error
-                is_harmless = method == "GET" or isinstance(reason, exceptions.NewConnectionError)
-                if tries == TRIES or not is_harmless or isinstance(reason, exceptions.TimeoutError):
+                if tries == TRIES or method != "GET" or not isinstance(reason, exceptions.ProtocolError):
                     raise UnreachableError(http_pool.told(error)) from error
 
 
