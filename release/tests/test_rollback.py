@@ -144,7 +144,7 @@ def test_one_service_goes_back_and_the_others_stay(world: World) -> None:
     """0.2.0 runs on with the web of 0.1.0; the whole name of the image is replaced, never a part of it."""
     plan = world.session.rollback("production", None, "web")
     assert plan.findings[0] == "web in production goes from 0.2.0 back to 0.1.0"
-    assert "takes back 1 commits: web: Change it." in plan.findings
+    assert "takes back 1 commit: web: Change it." in plan.findings
     assert [step.title for step in plan.steps][1] == "Deploy 0.2.0 with web of 0.1.0 to production"
     assert go_back(world, service="web") == ["confirm:production", "deploy:production", "verify:production"]
     first, second, last = world.records("production").read()

@@ -137,7 +137,8 @@ def _findings(facts: RollbackFacts) -> tuple[str, ...]:
     if facts.commits:
         more = len(facts.commits) - NAMED_COMMITS
         named = "; ".join(facts.commits[:NAMED_COMMITS]) + (f"; and {more} more" if more > 0 else "")
-        found.append(f"takes back {len(facts.commits)} commits: {named}")
+        count = len(facts.commits)
+        found.append(f"takes back {count} commit{'' if count == 1 else 's'}: {named}")
     if facts.migrations:
         found.append(f"crosses migrations, whose changes to data stay: {', '.join(facts.migrations)}")
     return tuple(found)

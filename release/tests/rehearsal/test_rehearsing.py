@@ -57,7 +57,7 @@ def test_release_after_another_one_is_rehearsed_from_end_to_end_and_nothing_is_t
     found, page = report(shop, "1.1.0")
     assert [(act["name"], act["told"], act["exit_code"]) for act in found["acts"]] == [
         ("what runs before", "1.0.0 in production", 0),
-        ("release 1.1.0", "11 steps from 1.1.0 is minor after 1.0.0", 0),
+        ("release 1.1.0", "11 steps done; 1.1.0 is minor after 1.0.0", 0),
         ("the same command again", "nothing to do; none of 20 objects and references was written", 0),
         ("roll production back", "production goes from 1.1.0 back to 1.0.0", 0),
     ]

@@ -152,7 +152,7 @@ def release(stage: Stage, version: str, last: str | None) -> tuple[str, dict[str
         plan = session.release(version, last)
         session.run(plan, listen)
     done = len([step for step in plan.steps if not isinstance(step, Preflight)])
-    return f"{done} steps from {plan.findings[0]}", seconds
+    return f"{done} steps done; {plan.findings[0]}", seconds
 
 
 def repeat(stage: Stage, version: str, last: str | None) -> str:
