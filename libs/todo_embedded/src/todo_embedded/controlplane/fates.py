@@ -163,8 +163,14 @@ class Fates:
         return ""
 
     async def _find(self, reference: Reference) -> Any:
-        response = await self._client.get(reference.path)
+        response = await self._ask("GET", reference.path)
         return None if response.status_code == 404 else accept(response)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        """Send a request that goes on to its end even if its task is cancelled: httpcore2 leaves a connection
+        open that is given up in the middle of its TLS handshake.
+        """
+        return await asyncio.shield(self._tasks.create_task(self._client.request(method, path, **options)))
 
     async def _warn_of_pull_secrets(self, pod: Pod) -> None:
         missing = [one.name for one in references.of_pulling(pod) if await self._find(one) is None]
@@ -179,7 +185,7 @@ class Fates:
         meta = pod["metadata"]
         path = f"api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
         patch = {"metadata": {"uid": meta["uid"], "annotations": fate.annotations()}}
-        response = await self._client.patch(path, content=json.dumps(patch), headers=MERGE_PATCH)
+        response = await self._ask("PATCH", path, content=json.dumps(patch), headers=MERGE_PATCH)
         if response.status_code not in (*GONE, 409):  # 409: another pod has the name by now
             accept(response)
 
@@ -194,12 +200,12 @@ class Fates:
                 told[key]["count"] += 1
                 again = {"count": told[key]["count"], "lastTimestamp": events.timestamp()}
                 path = f"{collection}/{told[key]['metadata']['name']}"
-                response = await self._client.patch(path, content=json.dumps(again), headers=MERGE_PATCH)
+                response = await self._ask("PATCH", path, content=json.dumps(again), headers=MERGE_PATCH)
             else:
                 told[key] = events.manifest(
                     event, pod, name=f"{pod['metadata']['name']}.{uuid.uuid4().hex[:16]}"
                 )
-                response = await self._client.post(collection, json=told[key])
+                response = await self._ask("POST", collection, json=told[key])
             if response.status_code not in GONE:
                 accept(response)
 
