@@ -127,7 +127,7 @@ def system(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the engine beside what teams use instead; all of it needs a real cluster and root."""
+    """Measure the engine beside what teams use instead; most of it needs a real cluster and root."""
     sync(session, "--all-packages", "--group=bench", "--compile-bytecode")
     # Contestants written in Python keep what they compiled, as everywhere but in some containers.
     environ = {"PYTHONDONTWRITEBYTECODE": ""}
