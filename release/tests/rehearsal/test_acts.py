@@ -15,6 +15,7 @@ from todo_release.rehearsal.theatre import Theatre, open_theatre
 from ..shop import Tree
 from .shared_plane import SharedPlane
 from .shop import LINES, opened
+from .waiting import until
 
 
 @pytest.fixture
@@ -63,6 +64,8 @@ def test_written_sees_every_object_of_a_release_and_every_reference(theatre: The
     config, stage = theatre.config, theatre.stage
     namespace = config.environments["staging"].namespace
     made = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace}}
+    # The cluster puts its own authority into each namespace, some time after it was made.
+    until(lambda: str(stage.written(config)).count("/kube-root-ca.crt") == 2)
     before = stage.written(config)
     stage.api.create(made)
     stage.scratch.change(["web/Dockerfile"])
