@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from todo_release.errors import ClusterError
+from todo_release.located import LOADER
 
 # All that is understood here. A user or a cluster with anything else is left alone.
 CLUSTER_KEYS = {"server", "certificate-authority", "certificate-authority-data", "extensions"}
@@ -44,8 +45,7 @@ def contexts(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
     found = set()
     for path in _usual(environ):
         try:
-            for file in _loaded([path]):
-                found |= {str(one["name"]) for one in file.body.get("contexts") or ()}
+            found |= {str(one["name"]) for one in _loaded(path).body.get("contexts") or ()}
         except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
             raise ClusterError(f"{path} is no kubeconfig: {error}.", remedy="Correct KUBECONFIG.") from error
     return frozenset(found)
@@ -57,7 +57,8 @@ def endpoint(context: str | None, kubeconfig: Path | None) -> Endpoint | None:
     `kubeconfig` None is the usual files. What is wrong in one the kubernetes client says better.
     """
     try:
-        return _endpoint(context, _loaded([kubeconfig] if kubeconfig else _usual(os.environ)))
+        paths = [kubeconfig] if kubeconfig else _usual(os.environ)
+        return _endpoint(context, [_loaded(path) for path in paths])
     except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
         return None
 
@@ -87,14 +88,10 @@ def _usual(environ: Mapping[str, str]) -> list[Path]:
     return [Path(part).expanduser() for part in named.split(os.pathsep) if part]
 
 
-def _loaded(paths: Sequence[Path]) -> list[_Part]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found = []
-    for path in paths:
-        if path.is_file():
-            body = yaml.load(path.read_text(encoding="utf-8"), loader) or {}  # noqa: S506 - either is safe
-            found.append(_Part(path, dict(body)))
-    return found
+def _loaded(path: Path) -> _Part:
+    """The file, with nothing in it where there is none."""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return _Part(path, dict(yaml.load(text, LOADER) or {}))  # noqa: S506 - it is a safe one
 
 
 def _endpoint(context: str | None, files: Sequence[_Part]) -> Endpoint | None:
