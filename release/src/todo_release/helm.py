@@ -50,21 +50,25 @@ class Version(NamedTuple):
 
 
 class Helm:
-    """Helm in one namespace of one cluster."""
+    """Helm in one namespace of one cluster; `records` is what it wrote down about the releases there."""
 
     def __init__(
-        self, context: str | None, namespace: str, kubeconfig: Path | None = None, *, program: str = "helm"
+        self,
+        context: str | None,
+        namespace: str,
+        kubeconfig: Path | None = None,
+        *,
+        cluster: Cluster,
+        program: str = "helm",
     ) -> None:
-        """`context` None is the kubeconfig's current one. Nothing is started or read yet."""
+        """`context` None is the kubeconfig's current one, and `cluster` what it leads to. Nothing is started
+        or read yet.
+        """
         self._context = context
         self._namespace = namespace
         self._kubeconfig = kubeconfig
         self._program = program
-
-    @cached_property
-    def records(self) -> ReleaseRecords:
-        """What Helm wrote down about the releases of this namespace."""
-        return ReleaseRecords(Cluster.connect(self._context, self._kubeconfig), self._namespace)
+        self.records = ReleaseRecords(cluster, namespace)
 
     def version(self) -> Version:
         """The version of the program.

@@ -331,6 +331,6 @@ def _reach(config: "Config", kubeconfig: Path | None, name: str) -> "Access":
         name=name,
         settings=settings,
         cluster=cluster,
-        helm=Helm(settings.context, settings.namespace, kubeconfig),
+        helm=Helm(settings.context, settings.namespace, kubeconfig, cluster=cluster),
         records=Records(cluster, settings.namespace, settings.release),
     )

@@ -264,7 +264,7 @@ class Scene:
                 name=name,
                 settings=settings,
                 cluster=cluster,
-                helm=Helm("here", settings.namespace, self.kubeconfig),
+                helm=Helm("here", settings.namespace, self.kubeconfig, cluster=cluster),
                 records=Records(cluster, settings.namespace, settings.release),
             )
 
