@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from todo_release.observed import WorkloadRef
     from todo_release.rollout import Progress
 
-EVIDENCE = "evidence"
 Collect = Callable[["Cluster", str, Path], Path]
 LookForDrift = Callable[[Access], "Sequence[Edit]"]
 CheckPull = Callable[[Access, str, Mapping[str, ImageReference]], object]
@@ -232,7 +231,8 @@ class DeployHandler:
         raise self._undone(access, revision, result.doom.error(self._evidence(access, deployment)), say)
 
     def _evidence(self, access: Access, deployment: Deployment) -> Path:
-        folder = self.operator.repository.root / journal.FOLDER / deployment.version / EVIDENCE / access.name
+        root = self.operator.repository.root
+        folder = journal.evidence_folder(root, access.name, deployment.version)
         return self.collect(access.cluster, deployment.namespace, folder)
 
     def _undone(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:

@@ -30,6 +30,11 @@ class Entry:
     outcome: dict[str, Any]
 
 
+def evidence_folder(root: Path, environment: str, version: str = "") -> Path:
+    """Where evidence of an environment is kept: of the deployment of a version, or of how it is now."""
+    return root / FOLDER / version / "evidence" / environment
+
+
 class Journal:
     """The diary of one version in one work tree."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from todo_release import journal
-from todo_release.deploying import EVIDENCE, Collect
+from todo_release.deploying import Collect
 from todo_release.diagnosis import explain
 from todo_release.environments import Access, Operator
 from todo_release.errors import ClusterError, ReleaseError
@@ -35,7 +35,7 @@ def diagnose(operator: Operator, environment: str, collect: Collect) -> Diagnosi
     """
     access = operator.reach(environment)
     snapshot = _snapshot(access)
-    folder = operator.repository.root / journal.FOLDER / EVIDENCE / environment
+    folder = journal.evidence_folder(operator.repository.root, environment)
     evidence = collect(access.cluster, access.settings.namespace, folder)
     doom = explain(snapshot)
     rows = tuple(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from todo_release import journal
 from todo_release import records as records_of
 from todo_release.config import Smoke
-from todo_release.deploying import EVIDENCE, Collect
+from todo_release.deploying import Collect
 from todo_release.deployment import prepare
 from todo_release.diagnosis import explain
 from todo_release.draining import drain
@@ -85,7 +85,7 @@ class VerifyHandler:
         doom = _explain(access)
         if doom is not None:
             told.append(f"{doom.object}: {doom.message} [{doom.cause.id}]")
-        folder = self.operator.repository.root / journal.FOLDER / step.version / EVIDENCE / access.name
+        folder = journal.evidence_folder(self.operator.repository.root, access.name, step.version)
         error = SmokeError(
             f"{step.environment} does not answer as it should: {'; '.join(told)}.",
             remedy=doom.remedy if doom else "Read the logs in the evidence and correct the cause.",

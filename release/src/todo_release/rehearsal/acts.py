@@ -10,7 +10,7 @@ from todo_embedded.controlplane.api import Api
 from todo_release import versions
 from todo_release.config import Config, Smoke
 from todo_release.environments import Access
-from todo_release.errors import RehearsalError, ReleaseError, RolloutError
+from todo_release.errors import RehearsalError, ReleaseError
 from todo_release.events import Event, StepEnded
 from todo_release.git import Repository
 from todo_release.plan import Plan
@@ -47,7 +47,7 @@ class Act:
     @property
     def evidence(self) -> str | None:
         """Folder with what the cluster said while it failed."""
-        return self.error.evidence if isinstance(self.error, RolloutError) else None
+        return self.error.evidence if self.error else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from todo_release import journal, versions
-from todo_release.errors import RolloutError
 from todo_release.rehearsal import acts
 from todo_release.rehearsal.acts import Act
 from todo_release.rehearsal.faults import named
@@ -133,7 +132,7 @@ def _keep(outcome: Outcome, made: Path, folder: Path) -> None:
     if made.exists():
         shutil.copytree(made, folder)
     for act in outcome.acts:
-        if isinstance(act.error, RolloutError) and act.evidence:
+        if act.error and act.evidence:
             act.error.evidence = str(folder / Path(act.evidence).relative_to(made))
 
 
