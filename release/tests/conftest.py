@@ -1,17 +1,11 @@
 """The application of `shop`, in a git repository of its own."""
 
-import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from .shop import FILES, GIT_SETTINGS, Tree
-
-
-def pytest_configure() -> None:
-    """Hear SIGINT even when started in the background, where a shell has it ignored, by all children too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

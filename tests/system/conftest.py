@@ -7,7 +7,6 @@ and domain are theirs. Nothing here is imported by the product.
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,11 +29,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "todo.test"
 HELM_4 = "4.2.4"
 HOSTS = {"staging": f"staging.{DOMAIN}", "production": DOMAIN}
-
-
-def pytest_configure() -> None:
-    """Hear SIGINT even when started in the background, where a shell has it ignored, by all children too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

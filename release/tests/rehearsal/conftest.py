@@ -1,6 +1,5 @@
 """One control plane and one registry for all tests of this folder: they take longer to start than to use."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,18 +14,6 @@ from todo_release.rehearsal import site
 from ..shop import Tree
 from .shared_plane import SharedPlane
 from .shop import never_released
-
-
-@pytest.fixture(scope="session")
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Shows progress although pytest captures: the first run on a machine builds for minutes."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def show(message: str) -> None:
-        with capture.global_and_fixture_disabled():
-            sys.stderr.write(f"\n{message}\n")
-
-    return show
 
 
 @pytest.fixture(scope="session")

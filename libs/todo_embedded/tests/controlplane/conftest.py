@@ -1,7 +1,6 @@
 """One control plane for all tests: it takes longer to start than to use."""
 
 import re
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -29,18 +28,6 @@ class Registry:
         """The image check of the plane."""
         self.asked.append(image)
         return None if self.is_complete or not image.startswith(REFUSED) else REFUSAL
-
-
-@pytest.fixture(scope="session")
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Shows progress although pytest captures: the first run on a machine builds for minutes."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def show(message: str) -> None:
-        with capture.global_and_fixture_disabled():
-            sys.stderr.write(f"\n{message}\n")
-
-    return show
 
 
 @pytest.fixture(scope="session")
