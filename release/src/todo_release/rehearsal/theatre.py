@@ -12,14 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import httpx2
-
 from todo_embedded.controlplane.plane import Plane
 from todo_embedded.errors import EmbeddedError
 from todo_embedded.registry import image_registry
 from todo_release.config import Config
-from todo_release.errors import RehearsalError
+from todo_release.errors import RegistryError, RehearsalError
 from todo_release.overrides import Overrides, from_environment
+from todo_release.registry import Registry
 from todo_release.rehearsal import acts, scratch, site, twin
 from todo_release.rehearsal.acts import Stage
 from todo_release.rehearsal.images import StandInEngine
@@ -30,7 +29,6 @@ from todo_release.session import Options, Session, World, configuration
 # Nobody looks up the public names, which lead elsewhere or nowhere, and nothing is announced.
 NOWHERE = "127.0.0.1:1"
 PLACEHOLDERS = "hygiene=a rehearsal may have placeholders where no cluster is configured"
-ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +64,10 @@ def open_theatre(session: Session, options: Options, like: str | None) -> Iterat
                 if like
                 else site.of_config(config, cloned.tree, host)
             )
+            registry = stack.enter_context(Registry(host, insecure=True, is_anonymous=True))
             pulls = Pulls()
-            plane = stack.enter_context(
-                site.running(furnished, folder, image_check=partial(_refusal, host, pulls), progress=say)
-            )
+            check = partial(_refusal, host, registry, pulls)
+            plane = stack.enter_context(site.running(furnished, folder, image_check=check, progress=say))
             inside = _options(
                 options, config, folder, repository=f"{host}/{config.name}", is_twin=like is not None
             )
@@ -112,7 +110,7 @@ def _options(options: Options, config: Config, folder: Path, *, repository: str,
     return replace(options, overrides=inside, is_agreed=True, skip=skip, environ={})
 
 
-def _refusal(host: str, pulls: Pulls, image: str) -> str | None:
+def _refusal(host: str, registry: Registry, pulls: Pulls, image: str) -> str | None:
     """Why a node cannot have an image; of other registries nothing is asked."""
     if not image.startswith(f"{host}/"):
         return None
@@ -120,9 +118,8 @@ def _refusal(host: str, pulls: Pulls, image: str) -> str | None:
         return f"failed to resolve reference {image}: {refused}"
     named, _, digest = image.removeprefix(f"{host}/").partition("@")
     name, _, tag = named.partition(":")
-    place = f"{name}/manifests/{digest or tag or 'latest'}"
     try:
-        answer = httpx2.head(f"http://{host}/v2/{place}", timeout=ANSWER_SECONDS)
-    except httpx2.HTTPError as error:
+        found = registry.digest(name, digest or tag or "latest")
+    except RegistryError as error:
         return f"failed to resolve reference {image}: {error}"
-    return None if answer.is_success else f"failed to resolve reference {image}: {image}: not found"
+    return None if found else f"failed to resolve reference {image}: {image}: not found"
