@@ -69,11 +69,11 @@ def command(**own: str) -> "Callable[[Callable[..., int]], Task[Callable[..., No
 
 
 def _options(*, owner: str | None, domain: str | None, json: bool, no_wait: bool, **rest: Any) -> "Options":
-    from todo_release import engine
+    from todo_release import commands
 
     variables = {"owner": owner, "domain": domain}
     output: Output = "json" if json else "auto"
-    return engine.options(variables=variables, output=output, wait=not no_wait, parse=_mistake, **rest)
+    return commands.options(variables=variables, output=output, wait=not no_wait, parse=_mistake, **rest)
 
 
 def _mistake(arguments: Sequence[str]) -> str | None:
@@ -101,17 +101,17 @@ def up(_: Context, check: bool = False, port: int = 8080) -> None:
 @command(version=VERSION, to="last environment to release to (default: all)", dry_run=DRY_RUN)
 def release(options: "Options", *, version: str, to: str = "", dry_run: bool = False) -> int:
     """Build, publish and deploy a version, environment by environment; again, it goes on or does nothing."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.release(ROOT, version, options, last=to or None, is_dry_run=dry_run)
+    return commands.release(ROOT, version, options, last=to or None, is_dry_run=dry_run)
 
 
 @command(version=VERSION, to="last environment to release to (default: all)")
 def plan(options: "Options", *, version: str, to: str = "") -> int:
     """Print what `inv release` would do for a version, and why, without doing it."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.release(ROOT, version, options, last=to or None, is_dry_run=True)
+    return commands.release(ROOT, version, options, last=to or None, is_dry_run=True)
 
 
 @command(
@@ -124,41 +124,41 @@ def rehearse(
     options: "Options", *, version: str, to: str = "", twin: str = "", fault: Sequence[str] | None = None
 ) -> int:
     """Play a whole release in a cluster made for it; nothing real is touched."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.rehearse(ROOT, version, options, last=to or None, like=twin or None, faults=fault or ())
+    return commands.rehearse(ROOT, version, options, last=to or None, like=twin or None, faults=fault or ())
 
 
 @command(env=ENV, version=VERSION, dry_run=DRY_RUN)
 def deploy(options: "Options", *, env: str, version: str, dry_run: bool = False) -> int:
     """Bring a version that is released already to one environment."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.deploy(ROOT, version, env, options, is_dry_run=dry_run)
+    return commands.deploy(ROOT, version, env, options, is_dry_run=dry_run)
 
 
 @command(version=VERSION, dry_run=DRY_RUN)
 def promote(options: "Options", *, version: str, dry_run: bool = False) -> int:
     """Bring a version to the environments that take only what another one has verified."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.promote(ROOT, version, options, is_dry_run=dry_run)
+    return commands.promote(ROOT, version, options, is_dry_run=dry_run)
 
 
 @command(env=ENV, version="version to look at (default: the work tree as it is)")
 def preflight(options: "Options", *, env: str, version: str = "") -> int:
     """Find in seconds what would fail in an environment if it were released to now."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.preflight(ROOT, env, options, version=version or None)
+    return commands.preflight(ROOT, env, options, version=version or None)
 
 
 @command(env=ENV)
 def verify(options: "Options", *, env: str) -> int:
     """Run the smoke checks of an environment."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.verify(ROOT, env, options)
+    return commands.verify(ROOT, env, options)
 
 
 @command(
@@ -171,9 +171,9 @@ def rollback(
     options: "Options", *, env: str, version: str = "", service: str = "", dry_run: bool = False
 ) -> int:
     """Take an environment back to a version that worked, after saying what that undoes."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.rollback(
+    return commands.rollback(
         ROOT, env, options, version=version or None, service=service or None, is_dry_run=dry_run
     )
 
@@ -181,73 +181,73 @@ def rollback(
 @command()
 def status(options: "Options") -> int:
     """Show what runs in every environment."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.status(ROOT, options)
+    return commands.status(ROOT, options)
 
 
 @command(env=ENV)
 def history(options: "Options", *, env: str) -> int:
     """Show what was deployed to an environment, by whom, and what came of it."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.history(ROOT, env, options)
+    return commands.history(ROOT, env, options)
 
 
 @command(env=ENV)
 def drift(options: "Options", *, env: str) -> int:
     """Show what somebody changed in an environment by hand; exit code 17 if anything."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.drift(ROOT, env, options)
+    return commands.drift(ROOT, env, options)
 
 
 @command(env=ENV)
 def diagnose(options: "Options", *, env: str) -> int:
     """Say what keeps an environment from being ready, and keep the evidence."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.diagnose(ROOT, env, options)
+    return commands.diagnose(ROOT, env, options)
 
 
 @command(env=ENV, service="only this service's pods", lines="last lines of each container (default 100)")
 def logs(options: "Options", *, env: str, service: str = "", lines: int = 100) -> int:
     """Show the last lines of an environment's pods."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.logs(ROOT, env, options, service=service or None, lines=lines)
+    return commands.logs(ROOT, env, options, service=service or None, lines=lines)
 
 
 @command()
 def show(options: "Options") -> int:
     """Show the version released last, the chart's, and those that may come next."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.version(ROOT, options)
+    return commands.version(ROOT, options)
 
 
 @command()
 def next_(options: "Options") -> int:
     """Print the next version that the news fragments ask for, for scripts."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.version(ROOT, options, is_next=True)
+    return commands.version(ROOT, options, is_next=True)
 
 
 @command(kind="major, minor, patch or prerelease")
 def bump(options: "Options", *, kind: str) -> int:
     """Print the next version of a kind, for scripts."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.version(ROOT, options, kind=kind)
+    return commands.version(ROOT, options, kind=kind)
 
 
 @command()
 def news(options: "Options") -> int:
     """Show what the changelog will say of the next version."""
-    from todo_release import engine
+    from todo_release import commands
 
-    return engine.news(ROOT, options)
+    return commands.news(ROOT, options)
 
 
 version_tasks = Collection("version")

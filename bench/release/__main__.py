@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.release import commands, doomed, trees, turns, unchanged
 from tests.system import standin
 from tests.system.shopkeeper import Shop
-from todo_release.report.table import Table
+from todo_release.core.tables import Table
 
 ROUNDS = 7
 PARTS = ("commands", "trees", "unchanged", "doomed")

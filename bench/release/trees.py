@@ -8,8 +8,8 @@ from pathlib import Path
 from dirhash import dirhash  # type: ignore[import-untyped]  # its stubs are a version behind
 
 from bench.release import turns
-from todo_release import content
-from todo_release.git import Repository
+from todo_release.adapters.git import Repository
+from todo_release.artifacts import content
 
 FILES, FOLDERS, SIZE = 2000, 50, 4096
 

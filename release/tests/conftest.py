@@ -1,10 +1,16 @@
 """The application of `shop`, in a git repository of its own."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from todo_release.adapters.kubernetes import transport
+from todo_release.adapters.kubernetes.client import Cluster
+from todo_release.adapters.kubernetes.transport import ThroughClient
+
+from .doubles.kubernetes_api import ApiDouble, serve
 from .shop import FILES, GIT_SETTINGS, Tree
 
 
@@ -50,3 +56,16 @@ def remote(tree: Tree, tmp_path: Path) -> Tree:
     tree.git("remote", "add", "origin", str(path))
     tree.git("fetch", "--quiet", "origin")
     return Tree(path)
+
+
+@pytest.fixture
+def api() -> Iterator[ApiDouble]:
+    """An API server of one's own, empty."""
+    with serve(ApiDouble()) as running:
+        yield running
+
+
+@pytest.fixture(params=[transport.connect, ThroughClient.connect], ids=["direct", "through-client"])
+def cluster(request: pytest.FixtureRequest, api: ApiDouble, tmp_path: Path) -> Cluster:
+    """The engine's view of that server, over each connection there is."""
+    return Cluster(request.param("here", api.kubeconfig(tmp_path)), "here")

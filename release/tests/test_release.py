@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from todo_release.adapters.git import Repository
+from todo_release.config.overrides import Overrides
 from todo_release.errors import (
     ConfigError,
     DeclinedError,
@@ -17,12 +19,10 @@ from todo_release.errors import (
     SmokeError,
     VersionError,
 )
-from todo_release.events import PlanStarted, StepFailed, StepSpoke
-from todo_release.git import Repository
-from todo_release.overrides import Overrides
+from todo_release.pipeline.events import PlanStarted, StepFailed, StepSpoke
 from todo_release.preflight.finding import error, warning
 
-from .doubles import KilledError, World, killed_after
+from .doubles.world import KilledError, World, killed_after
 from .shop import RELEASE_YAML, Tree
 
 CHECKED = ["preflight:staging", "preflight:production"]

@@ -11,14 +11,15 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from todo_release import causes, errors
-from todo_release.causes import CAUSES, Cause, Doom
-from todo_release.doom import overdue, suspects
+from todo_release import errors
+from todo_release.adapters.kubernetes.objects import Snapshot, WorkloadRef
+from todo_release.environments.rollout import causes
+from todo_release.environments.rollout.causes import CAUSES, Cause, Doom
+from todo_release.environments.rollout.failure_detection import overdue, suspects
 from todo_release.errors import ReleaseError, RolloutError
-from todo_release.observed import Snapshot, WorkloadRef
 from todo_release.report.text import error_lines
 
-from .cluster.objects import NOTHING, condition, container, deployment, event, job, pod, snapshot
+from .doubles.kubernetes_objects import NOTHING, condition, container, deployment, event, job, pod, snapshot
 
 DOCS = Path(__file__).parents[2] / "docs"
 RUNBOOKS = DOCS / "runbooks"

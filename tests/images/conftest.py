@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from todo_release import images
-from todo_release.config import Config, load
-from todo_release.git import Repository
+from todo_release.adapters.git import Repository
+from todo_release.artifacts import images
+from todo_release.config.model import Config, load
 
 from .dockerfile import Dockerfile
 

@@ -20,7 +20,7 @@ import yaml
 from kubernetes import client, config
 from psycopg import sql
 
-from todo_release.report.table import Table
+from todo_release.core.tables import Table
 
 from . import standin
 from .shopkeeper import Shop

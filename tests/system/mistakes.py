@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from todo_release.pod_doom import NETWORK_SECONDS, NODE_SECONDS, READY_SECONDS
-from todo_release.preflight.checks import CHECKS
+from todo_release.environments.rollout.pod_failures import NETWORK_SECONDS, NODE_SECONDS, READY_SECONDS
+from todo_release.preflight.all_checks import CHECKS
 
 from .shopkeeper import Shop
 

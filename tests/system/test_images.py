@@ -11,8 +11,8 @@ from docker.models.containers import Container
 
 from todo_embedded.ports import free_port
 from todo_kit.testing import wait_until
-from todo_release.docker_engine import DockerEngine
-from todo_release.report.table import Table
+from todo_release.adapters.docker_engine import DockerEngine
+from todo_release.core.tables import Table
 
 from .conftest import ROOT
 from .standin import Standin

@@ -12,13 +12,13 @@ from typing import Any, Self
 import docker
 from docker.models.containers import Container
 
-from todo_release import content, images
-from todo_release.config import Config, load
-from todo_release.docker_engine import DockerEngine
-from todo_release.git import Repository
-from todo_release.overrides import Overrides
-from todo_release.registry import Registry
-from todo_release.steps import BuildImage
+from todo_release.adapters.docker_engine import DockerEngine
+from todo_release.adapters.git import Repository
+from todo_release.adapters.registry.client import Registry
+from todo_release.artifacts import content, images
+from todo_release.config.model import Config, load
+from todo_release.config.overrides import Overrides
+from todo_release.pipeline.steps import BuildImage
 
 # What a container may do in a pod of the chart: nothing, and write to /tmp only.
 RESTRICTED = {

@@ -184,7 +184,7 @@ class RolloutError(ReleaseError):
     exit_code = 20
 
     def __init__(self, problem: str, *, remedy: str, code: int = 20, evidence: str | None = None) -> None:
-        """`code` belongs to the cause (see `todo_release.doom`)."""
+        """`code` belongs to the cause (see `rollout.failure_detection`)."""
         super().__init__(problem, remedy=remedy, evidence=evidence)
         self._code = code
 

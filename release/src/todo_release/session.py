@@ -13,27 +13,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from todo_release.chart import ImageReference
-    from todo_release.config import Config, Smoke
-    from todo_release.credentials import Credentials
-    from todo_release.deploying import CheckPull, Collect, LookForDrift
-    from todo_release.drift import Edit
-    from todo_release.environments import Access, Operator
-    from todo_release.events import Listener
-    from todo_release.github import GitHub
-    from todo_release.images import ContainerEngine
-    from todo_release.kube import Cluster
-    from todo_release.overrides import Overrides
-    from todo_release.pipeline import Handler, Lock, Say
-    from todo_release.plan import Plan
-    from todo_release.preflight.inspecting import Inspection
-    from todo_release.preflight.path import Parse
-    from todo_release.preflight.step import Inspect
-    from todo_release.registry import Registry
+    from todo_release.adapters.github import GitHub
+    from todo_release.adapters.kubernetes.client import Cluster
+    from todo_release.adapters.registry.client import Registry
+    from todo_release.adapters.registry.credentials import Credentials
+    from todo_release.artifacts.chart import ImageReference
+    from todo_release.artifacts.images import ContainerEngine
+    from todo_release.config.model import Config, Smoke
+    from todo_release.config.overrides import Overrides
+    from todo_release.environments.drift import Edit
+    from todo_release.environments.environment import Access, Operator
+    from todo_release.environments.smoke.checks import CheckResult
+    from todo_release.pipeline.events import Listener
+    from todo_release.pipeline.handlers.deploy import CheckPull, Collect, LookForDrift
+    from todo_release.pipeline.handlers.preflight import Inspect
+    from todo_release.pipeline.handlers.verify import Judge
+    from todo_release.pipeline.plan import Plan
+    from todo_release.pipeline.runner import Handler, Lock, Say
+    from todo_release.pipeline.steps import Step
+    from todo_release.preflight.checks.workflows import Parse
+    from todo_release.preflight.inspection import Inspection
     from todo_release.report.reporter import Output, Reporter
-    from todo_release.smoke import CheckResult
-    from todo_release.steps import Step
-    from todo_release.verifying import Judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,8 @@ class Session:
 
     def release(self, version: str, last: str | None = None) -> "Plan":
         """The plan of a release to every environment, or up to `last`; only then is it announced."""
-        from todo_release.plan import plan_release
-        from todo_release.survey import survey
+        from todo_release.pipeline.plan import plan_release
+        from todo_release.pipeline.survey import survey
 
         order = self.operator.config.deploy_order(last)
         github = self.github if len(order) == len(self.operator.config.environments) else None
@@ -97,14 +97,14 @@ class Session:
 
     def deployment(self, version: str, environments: Sequence[str]) -> "Plan":
         """The plan of a deployment."""
-        from todo_release.plan import plan_deployment
-        from todo_release.survey import survey
+        from todo_release.pipeline.plan import plan_deployment
+        from todo_release.pipeline.survey import survey
 
         return plan_deployment(survey(self.operator, self.registry, version, environments), version)
 
     def rollback(self, environment: str, version: str | None, service: str | None = None) -> "Plan":
         """The plan of a rollback, of everything or of one service's image."""
-        from todo_release import rollback
+        from todo_release.pipeline import rollback
 
         return rollback.plan(rollback.survey(self.operator, self.registry, environment, version, service))
 
@@ -115,8 +115,8 @@ class Session:
 
     def verify(self, environment: str) -> int:
         """Check an environment and show the checks; the exit code."""
+        from todo_release.core.tables import Table
         from todo_release.errors import SmokeError
-        from todo_release.report.table import Table
         from todo_release.report.text import DONE, REFUSED, duration
 
         config = self.operator.config
@@ -130,8 +130,8 @@ class Session:
 
     def run(self, plan: "Plan", listener: "Listener") -> None:
         """Run a plan."""
-        from todo_release.journal import Journal
-        from todo_release.pipeline import Pipeline
+        from todo_release.pipeline.journal import Journal
+        from todo_release.pipeline.runner import Pipeline
 
         Pipeline(
             handlers=self._handlers(),
@@ -142,43 +142,44 @@ class Session:
         ).run(plan)
 
     def _handlers(self) -> "dict[type[Step], Handler[Any]]":
-        from todo_release import publishing, steps
-        from todo_release.deploying import DeployHandler
-        from todo_release.images import BuildHandler
-        from todo_release.preflight.step import PreflightHandler
-        from todo_release.verifying import VerifyHandler
+        from todo_release.artifacts.images import BuildHandler
+        from todo_release.pipeline import steps
+        from todo_release.pipeline.handlers import publish
+        from todo_release.pipeline.handlers.deploy import DeployHandler
+        from todo_release.pipeline.handlers.preflight import PreflightHandler
+        from todo_release.pipeline.handlers.verify import VerifyHandler
 
         repository, config = self.operator.repository, self.operator.config
         handlers: dict[type[Step], Handler[Any]] = {
             steps.Preflight: PreflightHandler(self.inspect),
             steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
-            steps.WriteVersion: publishing.WriteVersionHandler(repository, config, self.registry),
-            steps.TagCommit: publishing.TagHandler(repository, config),
-            steps.NameImages: publishing.NameImagesHandler(repository, config, self.registry),
-            steps.Push: publishing.PushHandler(repository),
-            steps.Confirm: publishing.ConfirmHandler(self.ask),
+            steps.WriteVersion: publish.WriteVersionHandler(repository, config, self.registry),
+            steps.TagCommit: publish.TagHandler(repository, config),
+            steps.NameImages: publish.NameImagesHandler(repository, config, self.registry),
+            steps.Push: publish.PushHandler(repository),
+            steps.Confirm: publish.ConfirmHandler(self.ask),
             steps.Deploy: DeployHandler(
                 self.operator, self.collect, self.check_pull, self.look_for_drift, self.ask
             ),
             steps.Verify: VerifyHandler(self.operator, self.judge, self.collect),
         }
         if self.github is not None:
-            from todo_release.announcing import AnnounceHandler
+            from todo_release.pipeline.handlers.announce import AnnounceHandler
 
             handlers[steps.Announce] = AnnounceHandler(repository, config, self.github)
         return handlers
 
 
 def _container_engine() -> "ContainerEngine":
-    from todo_release.docker_engine import DockerEngine
+    from todo_release.adapters.docker_engine import DockerEngine
 
     return DockerEngine.connect()
 
 
 def _judge(spec: "Smoke", url: str, say: "Say") -> "list[CheckResult]":
-    from todo_release import smoke
+    from todo_release.environments.smoke import checks
 
-    return smoke.run(spec, url, on_result=say)
+    return checks.run(spec, url, on_result=say)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,10 +200,10 @@ def configuration(root: Path, options: Options) -> "Config":
     Raises:
         ConfigError: one of them is wrong.
     """
-    from todo_release import config
-    from todo_release.overrides import Overrides, from_environment
+    from todo_release.config import model as configs
+    from todo_release.config.overrides import Overrides, from_environment
 
-    return config.load(root, (options.overrides or Overrides()).over(from_environment(options.environ)))
+    return configs.load(root, (options.overrides or Overrides()).over(from_environment(options.environ)))
 
 
 @contextmanager
@@ -214,11 +215,11 @@ def open_session(
     Raises:
         ConfigError: release.yaml or an override is wrong.
     """
-    from todo_release.environments import Operator
-    from todo_release.git import Repository
-    from todo_release.lock import EnvironmentLock
-    from todo_release.registry import Registry
-    from todo_release.report.actions import run_url
+    from todo_release.adapters.git import Repository
+    from todo_release.adapters.registry.client import Registry
+    from todo_release.environments.environment import Operator
+    from todo_release.environments.lock import EnvironmentLock
+    from todo_release.report.github_actions import run_url
 
     config = configuration(root, options)
     repository = Repository(root)
@@ -263,19 +264,19 @@ def _github(config: "Config", environ: Mapping[str, str]) -> "GitHub | None":
     token = environ.get("GITHUB_TOKEN")
     if not token or config.github is None:
         return None
-    from todo_release.github import GitHub
+    from todo_release.adapters.github import GitHub
 
     return GitHub(config.github, token)
 
 
 def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
-    from todo_release import diagnosis
+    from todo_release.environments.diagnosis import evidence
 
-    return diagnosis.collect(cluster, namespace, folder)
+    return evidence.collect(cluster, namespace, folder)
 
 
 def _look_for_drift(access: "Access") -> "Sequence[Edit]":
-    from todo_release import drift
+    from todo_release.environments import drift
 
     return drift.look(access)
 
@@ -283,12 +284,12 @@ def _look_for_drift(access: "Access") -> "Sequence[Edit]":
 def _check_pull(
     config: "Config", access: "Access", manifest: str, images: "Mapping[str, ImageReference]"
 ) -> int:
-    from todo_release import pulling
-    from todo_release.registry import Registry
+    from todo_release.adapters.registry.client import Registry
+    from todo_release.environments import pull_access
 
     settings = config.registry
     connect = partial(Registry, settings.host, insecure=settings.insecure)
-    return pulling.check(
+    return pull_access.check(
         access, settings, manifest, images, lambda credentials: connect(credentials=credentials)
     )
 
@@ -297,21 +298,21 @@ def _inspect(operator: "Operator", registry: "Registry", options: Options) -> "I
     """What inspects an environment; what is to be skipped is checked here, before anything is done."""
     skips: Mapping[str, str] = {}
     if options.skip:
-        from todo_release.preflight import checks
+        from todo_release.preflight import all_checks
 
-        skips = checks.skips(options.skip)
+        skips = all_checks.skips(options.skip)
     settings = operator.config.registry
 
     def connect(host: str, credentials: "Credentials | None") -> "Registry":
-        from todo_release.registry import Registry
+        from todo_release.adapters.registry.client import Registry
 
         insecure = settings.insecure and host == settings.host
         return Registry(host, insecure=insecure, credentials=credentials, is_anonymous=credentials is None)
 
     def inspect(environment: str, version: str | None) -> "Inspection":
-        from todo_release.preflight.drafts import Drafter
-        from todo_release.preflight.inspecting import Sources
-        from todo_release.preflight.inspecting import inspect as inspected
+        from todo_release.preflight.inspection import Sources
+        from todo_release.preflight.inspection import inspect as inspected
+        from todo_release.preflight.rendering import Drafter
 
         drafter = Drafter(operator, registry, version)
         return inspected(operator, drafter, environment, skips, Sources(connect, options.parse))
@@ -320,10 +321,10 @@ def _inspect(operator: "Operator", registry: "Registry", options: Options) -> "I
 
 
 def _reach(config: "Config", kubeconfig: Path | None, name: str) -> "Access":
-    from todo_release.environments import Access
-    from todo_release.helm import Helm
-    from todo_release.kube import Cluster
-    from todo_release.records import Records
+    from todo_release.adapters.helm.cli import Helm
+    from todo_release.adapters.kubernetes.client import Cluster
+    from todo_release.environments.environment import Access
+    from todo_release.environments.history import Records
 
     settings = config.environment(name)
     cluster = Cluster.connect(settings.context, kubeconfig)

@@ -9,11 +9,11 @@ from todo_embedded.controlplane.definitions import install_definitions
 from todo_embedded.controlplane.plane import control_plane
 from todo_embedded.controlplane.sidecars import inject_sidecars
 from todo_embedded.registry import image_registry
-from todo_release.rehearsal import site
+from todo_release.rehearsal import cluster_fixture
 
 from ..shop import Tree
-from .shared_plane import SharedPlane
-from .shop import never_released
+from .deployable_shop import never_released
+from .shared_control_plane import SharedPlane
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def registry_host(tell: Callable[[str], None]) -> Iterator[str]:
 @pytest.fixture
 def on_shared_plane(shared: SharedPlane, monkeypatch: pytest.MonkeyPatch) -> SharedPlane:
     """Rehearsals of this test are held on the shared plane."""
-    monkeypatch.setattr(site, "running", shared.running)
+    monkeypatch.setattr(cluster_fixture, "running", shared.running)
     return shared
 
 

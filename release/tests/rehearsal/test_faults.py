@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from todo_release.causes import CAUSES
+from todo_release.environments.rollout.causes import CAUSES
 from todo_release.errors import ConfigError, RehearsalError
 from todo_release.rehearsal.faults import FAULTS, named
-from todo_release.rehearsal.newcomers import Newcomers, NewCrash, NewUnready, Pulls, digest_in
+from todo_release.rehearsal.pod_faults import Newcomers, NewCrash, NewUnready, Pulls, digest_in
 
 OLD, NEW = f"registry.test/shop/web@sha256:{'0' * 64}", f"registry.test/shop/web@sha256:{'1' * 64}"
 KNOWN = frozenset({OLD.partition("@")[2]})

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from todo_release.causes import CRASH_LOOP, Doom
+from todo_release.core.tables import Table
+from todo_release.environments.rollout.causes import CRASH_LOOP, Doom
 from todo_release.errors import HelmError, ReleaseError
 from todo_release.preflight.finding import Finding, Severity, error, warning
-from todo_release.preflight.inspecting import Inspection
-from todo_release.rehearsal.acts import Act, play
+from todo_release.preflight.inspection import Inspection
 from todo_release.rehearsal.report import NOT_SHOWN, Outcome
-from todo_release.report.table import Table
+from todo_release.rehearsal.scenario import Act, play
 
 NODES = Table("Requests on the nodes", ("node", "cpu"), (("pool-1", "50 %"),))
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 import httpx2
 from rich.table import Table
 
+from todo_release.environments.smoke.origin import ANSWER_SECONDS, Origin
+from todo_release.environments.smoke.user_journey import Step, run_transaction
 from todo_release.local.console import Console
 from todo_release.local.errors import CheckError
-from todo_release.origin import ANSWER_SECONDS, Origin
-from todo_release.transaction import Step, run_transaction
 
 OWN_PATHS = ("/readyz", "/metrics")  # of each service, on its own port
 PUBLIC_PATHS = ("/api/health", "/sign-in")  # through the origin

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from todo_release.preflight.finding import Finding, Findings, note
-from todo_release.preflight.picture import Picture, Resource, UnreadError
+from todo_release.preflight.snapshot import Picture, Resource, UnreadError
 
 Rule = Callable[[Picture], Findings]
 

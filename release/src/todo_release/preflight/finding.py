@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from todo_release.located import Path, Place
+from todo_release.core.yaml_positions import Path, Place
 
 
 class Severity(StrEnum):

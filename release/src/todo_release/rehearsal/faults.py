@@ -9,17 +9,18 @@ from todo_embedded.controlplane import references
 from todo_embedded.controlplane.api import Api, Manifest, location
 from todo_embedded.controlplane.nodes import occupant
 from todo_embedded.controlplane.references import Reference
-from todo_release import helm_records, lock
-from todo_release.config import Environment
+from todo_release.adapters.helm import storage
+from todo_release.adapters.kubernetes.quantities import millicores
+from todo_release.config.model import Environment
+from todo_release.environments import lock
 from todo_release.errors import ConfigError, RehearsalError
-from todo_release.preflight import shapes
-from todo_release.preflight.quantities import millicores
-from todo_release.preflight.secret_facts import HELM_RELEASE
-from todo_release.rehearsal.images import StandInEngine
-from todo_release.rehearsal.newcomers import SIDECAR, Newcomers, NewCrash, NewUnready, Pulls
+from todo_release.preflight.scheduling import pod_requirements
+from todo_release.preflight.secret_summary import HELM_RELEASE
+from todo_release.rehearsal.pod_faults import SIDECAR, Newcomers, NewCrash, NewUnready, Pulls
+from todo_release.rehearsal.stub_images import StandInEngine
 
 if TYPE_CHECKING:
-    from todo_release.rehearsal.site import Site
+    from todo_release.rehearsal.cluster_fixture import Site
 
 KILL = "kill@"
 LEFT_MILLICORES = 20
@@ -49,7 +50,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault by its name, and the id of the cause (`todo_release.causes`, or `refused`) that an engine ends
+    """A fault by its name, and the id of the cause (`rollout.causes`, or `refused`) that an engine ends
     with when it goes on regardless; None where it gets over the fault.
     """
 
@@ -108,11 +109,13 @@ def _missing_key(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _full_nodes(scene: Scene) -> Iterator[None]:
-    running = [pod for pod in scene.api.items("api/v1/pods") if shapes.runs(pod)]
+    running = [pod for pod in scene.api.items("api/v1/pods") if pod_requirements.runs(pod)]
     pods = []
     for node in scene.api.items("api/v1/nodes"):
         name = node["metadata"]["name"]
-        taken = sum(shapes.live(pod).request.cpu for pod in running if pod["spec"]["nodeName"] == name)
+        taken = sum(
+            pod_requirements.live(pod).request.cpu for pod in running if pod["spec"]["nodeName"] == name
+        )
         free = max(0, millicores(node["status"]["allocatable"]["cpu"]) - taken - LEFT_MILLICORES)
         pod = occupant(f"filler-{name}", {"cpu": f"{free}m"}, node=name, namespace="default")
         pods.append(scene.api.create(pod))
@@ -176,11 +179,11 @@ def _stuck_pending(scene: Scene) -> Iterator[None]:
         if one["type"] == HELM_RELEASE and one["metadata"]["labels"]["name"] == scene.settings.release
     ]
     last = max(records, key=lambda one: int(one["metadata"]["labels"]["version"]))
-    body = helm_records.decode(last)
+    body = storage.decode(last)
     body["info"]["status"] = "pending-upgrade"
     change = {
         "metadata": {"labels": {"status": "pending-upgrade"}},
-        "data": {"release": helm_records.encode(body)},
+        "data": {"release": storage.encode(body)},
     }
     scene.api.merge(location(_identified(last, "v1", "Secret")), change)
     yield

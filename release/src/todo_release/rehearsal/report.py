@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from todo_release.diagnosis import INDEX
+from todo_release.core.tables import Table
+from todo_release.environments.diagnosis.evidence import INDEX
 from todo_release.errors import ReleaseError
 from todo_release.preflight.finding import Severity
-from todo_release.rehearsal.acts import Act
+from todo_release.rehearsal.scenario import Act
 from todo_release.report import inspections
-from todo_release.report.actions import cell
-from todo_release.report.table import Table
+from todo_release.report.github_actions import cell
 from todo_release.report.text import DONE, REFUSED, duration
 
 if TYPE_CHECKING:
     from todo_release.preflight.finding import Finding
-    from todo_release.preflight.inspecting import Inspection
+    from todo_release.preflight.inspection import Inspection
 
 NOT_SHOWN = (
     "what is in the images: they are stand-ins, and no line of the application ran",

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from todo_release.preflight.finding import Finding, Severity
-from todo_release.report.actions import cell, command
+from todo_release.report.github_actions import cell, command
 
 if TYPE_CHECKING:
-    from todo_release.preflight.inspecting import Inspection
+    from todo_release.preflight.inspection import Inspection
 
 MARKS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "•"}
 ICONS = {Severity.ERROR: ":x:", Severity.WARNING: ":warning:", Severity.NOTE: ":information_source:"}

@@ -2,14 +2,22 @@
 
 from typing import TYPE_CHECKING, TextIO
 
+from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
-from todo_release.events import Event, PlanEnded, PlanStarted, StepEnded, StepFailed, StepSpoke, StepStarted
-from todo_release.plan import Plan
-from todo_release.report.table import Table
+from todo_release.pipeline.events import (
+    Event,
+    PlanEnded,
+    PlanStarted,
+    StepEnded,
+    StepFailed,
+    StepSpoke,
+    StepStarted,
+)
+from todo_release.pipeline.plan import Plan
 from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
 
 if TYPE_CHECKING:
-    from todo_release.preflight.inspecting import Inspection
+    from todo_release.preflight.inspection import Inspection
 
 
 class Lines:

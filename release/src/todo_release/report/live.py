@@ -14,15 +14,23 @@ from rich.spinner import Spinner
 from rich.table import Table as Grid
 from rich.text import Text
 
+from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
-from todo_release.events import Event, PlanEnded, PlanStarted, StepEnded, StepFailed, StepSpoke, StepStarted
-from todo_release.plan import Plan
-from todo_release.report.table import Table
+from todo_release.pipeline.events import (
+    Event,
+    PlanEnded,
+    PlanStarted,
+    StepEnded,
+    StepFailed,
+    StepSpoke,
+    StepStarted,
+)
+from todo_release.pipeline.plan import Plan
+from todo_release.pipeline.steps import Step
 from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
-from todo_release.steps import Step
 
 if TYPE_CHECKING:
-    from todo_release.preflight.inspecting import Inspection
+    from todo_release.preflight.inspection import Inspection
 
 STYLES = {DONE: "green", TO_DO: "dim", REFUSED: "bold red"}
 TAIL = 20

@@ -4,13 +4,13 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
-from todo_release.events import Event
-from todo_release.plan import Plan
-from todo_release.report.table import Table
+from todo_release.pipeline.events import Event
+from todo_release.pipeline.plan import Plan
 
 if TYPE_CHECKING:
-    from todo_release.preflight.inspecting import Inspection
+    from todo_release.preflight.inspection import Inspection
 
 Output = Literal["auto", "live", "lines", "json"]
 
@@ -50,7 +50,7 @@ def choose(output: Output, environ: Mapping[str, str]) -> Reporter:
     from todo_release.report.lines import Lines
 
     if output == "json":
-        from todo_release.report.machine import Machine
+        from todo_release.report.json_lines import Machine
 
         return Machine(sys.stdout)
     is_live = sys.stdout.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb"

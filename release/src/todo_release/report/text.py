@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from todo_release.errors import ConfigError, ReleaseError
-from todo_release.plan import Plan
-from todo_release.steps import Deploy, Step
+from todo_release.pipeline.plan import Plan
+from todo_release.pipeline.steps import Deploy, Step
 
 DONE, TO_DO, REFUSED = "✓", "•", "✗"
 

@@ -1,0 +1,110 @@
+"""Who set which field of a live object, as the API server recorded it for server-side apply.
+
+`metadata.managedFields` names for each manager the fields it set, as a tree with `f:` for a field, `k:` for
+the item of a list with these keys, and `v:` for a value in a set.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from todo_release.adapters.kubernetes.objects import JsonObject
+from todo_release.adapters.kubernetes.quantities import parse
+from todo_release.core.yaml_positions import Path
+
+OURS = ("helm",)
+CONTROLLERS = ("kube-controller-manager",)
+NAMING_KEYS = ("name", "mountPath", "containerPort", "port", "ip", "host")
+
+
+def foreign(live: JsonObject, wanted: JsonObject) -> Iterator[tuple[str, str, Path]]:
+    """(manager, time, field) for every field that `wanted` sets to another value than somebody else's live
+    one.
+    """
+    for entry in live["metadata"].get("managedFields") or ():
+        manager = entry.get("manager", "")
+        if manager in OURS or manager in CONTROLLERS or entry.get("subresource") == "status":
+            continue
+        for path in owned(entry.get("fieldsV1") or {}, wanted):
+            if not is_same(value_at(live, path, wanted), value_at(wanted, path, wanted)):
+                yield manager, entry.get("time", ""), path
+
+
+def owned(fields: Mapping[str, Any], wanted: Any, path: Path = ()) -> Iterator[Path]:
+    """The fields of a `fieldsV1` tree that an object sets too, as paths in that object."""
+    part: str | int
+    for key, inner in fields.items():
+        kind, _, rest = key.partition(":")
+        if kind == "f" and isinstance(wanted, Mapping) and rest in wanted:
+            below, part = wanted[rest], rest
+        elif (
+            kind == "k"
+            and isinstance(wanted, list)
+            and (index := _index(wanted, json.loads(rest))) is not None
+        ):
+            below, part = wanted[index], index
+        else:
+            continue
+        if inner and inner != {".": {}}:
+            yield from owned(inner, below, (*path, part))
+        elif not isinstance(below, Mapping | list) or not inner:
+            yield (*path, part)
+
+
+def value_at(live: Any, path: Path, wanted: Any) -> Any:
+    """The live value at a path of another object; items of lists are found by their names."""
+    for part in path:
+        if isinstance(part, int):
+            wanted = wanted[part]
+            index = _index(live, _name_of(wanted)) if isinstance(live, list) else None
+            if index is None:
+                return None
+            live = live[index]
+        elif isinstance(live, Mapping):
+            live, wanted = live.get(part), wanted[part]
+        else:
+            return None
+    return live
+
+
+def is_same(live: Any, wanted: Any) -> bool:
+    """Whether two values mean the same to Kubernetes: `1000m` is `1`, and what is not asked for is not
+    compared.
+    """
+    if not live and not wanted:
+        return True
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(
+            is_same(live.get(key), inner) for key, inner in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(live, list)
+            and len(live) == len(wanted)
+            and all(is_same(one, other) for one, other in zip(live, wanted, strict=True))
+        )
+    return bool(live == wanted or _quantity(live) == _quantity(wanted))
+
+
+def _quantity(value: Any) -> Any:
+    try:
+        return parse(value)
+    except (ValueError, TypeError):
+        return str(value)
+
+
+def _name_of(item: Any) -> Mapping[str, Any]:
+    """What tells an item of a list from the others."""
+    key = next((key for key in NAMING_KEYS if key in item), None) if isinstance(item, Mapping) else None
+    return {key: item[key]} if key else {}
+
+
+def _index(items: list[Any], keys: Mapping[str, Any]) -> int | None:
+    """The place of the item that has these keys; what is not written, as a port's protocol, is taken for
+    equal.
+    """
+    for index, item in enumerate(items):
+        is_named = isinstance(item, Mapping) and keys.keys() & item.keys()
+        if is_named and all(item.get(key, value) == value for key, value in keys.items()):
+            return index
+    return None

@@ -1,0 +1,360 @@
+"""What the Kubernetes API says about a namespace, as small frozen values.
+
+Only reading: whether a workload is ready follows the rules of `kubectl rollout status`; whether it never will
+be is judged in `rollout.failure_detection`. Values are parsed from the API's JSON, so nothing here knows a
+client library.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+JsonObject = Mapping[str, Any]
+KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadRef:
+    """Names one workload of a namespace; `is_hook`: Helm runs it and may delete it when it is done."""
+
+    kind: str
+    name: str
+    is_hook: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        """`Deployment/todo-app-backend`, the form kubectl takes."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One entry of `status.conditions`; `updated_at` tells it from one that an earlier rollout left."""
+
+    type: str
+    is_true: bool
+    reason: str
+    message: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a container is doing (`waiting`, `running`, `terminated`) and why; `exit_code` when it ended."""
+
+    phase: str
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a pod: its spec and its status together. `probe_budget_seconds` is what its probes allow
+    it to
+    take from its start until it is ready."""
+
+    name: str
+    image: str
+    state: State
+    previous: State | None
+    restarts: int
+    is_ready: bool
+    is_init: bool
+    is_native_sidecar: bool
+    probe_budget_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod; `owner_uid` is the uid of the ReplicaSet, StatefulSet, DaemonSet or Job that made it."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    node: str
+    is_ready: bool
+    is_terminating: bool
+    conditions: tuple[Condition, ...]
+    containers: tuple[Container, ...]
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, None when the pod does not state it."""
+        return next((one for one in self.conditions if one.type == kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes event about one object; `at` is the last time it happened."""
+
+    kind: str
+    name: str
+    uid: str
+    type: str
+    reason: str
+    message: str
+    count: int
+    at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A Deployment, StatefulSet, DaemonSet or Job with the numbers its controller reports.
+
+    The numbers describe `observed_generation`; they say nothing about a newer `generation`. `pod_owner_uid`
+    and `pod_labels` select the pods of the newest template, so that pods of an earlier rollout are not blamed
+    on this one.
+    """
+
+    ref: WorkloadRef
+    uid: str
+    generation: int
+    observed_generation: int
+    desired: int
+    updated: int
+    available: int
+    total: int
+    conditions: tuple[Condition, ...]
+    containers: frozenset[str]
+    pod_owner_uid: str
+    pod_labels: Mapping[str, str]
+
+    @property
+    def is_observed(self) -> bool:
+        """True when the controller has seen the newest specification."""
+        return self.observed_generation >= self.generation
+
+    @property
+    def is_ready(self) -> bool:
+        """True when all replicas are available and of the newest template, none older; for a Job: done."""
+        if not self.is_observed:
+            return False
+        if self.ref.kind == "Job":
+            complete = self.condition("Complete")
+            return complete is not None and complete.is_true
+        return self.updated >= self.desired and self.available >= self.desired and self.total <= self.updated
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, None when the workload does not state it."""
+        return next((one for one in self.conditions if one.type == kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look at a namespace: the workloads asked for, and all its pods and events."""
+
+    workloads: Mapping[WorkloadRef, Workload]
+    pods: tuple[Pod, ...]
+    events: tuple[Event, ...]
+
+    def pods_of(self, workload: Workload) -> tuple[Pod, ...]:
+        """The pods of the workload's newest template, without those on their way out."""
+        return tuple(
+            pod
+            for pod in self.pods
+            if pod.owner_uid == workload.pod_owner_uid
+            and workload.pod_labels.items() <= pod.labels.items()
+            and not pod.is_terminating
+        )
+
+    def events_of(self, uid: str, *reasons: str) -> tuple[Event, ...]:
+        """Events about one object with one of these reasons, oldest first."""
+        return tuple(event for event in self.events if event.uid == uid and event.reason in reasons)
+
+
+def parse_snapshot(
+    refs: Iterable[WorkloadRef],
+    workloads: Iterable[JsonObject],
+    replica_sets: Iterable[JsonObject],
+    pods: Iterable[JsonObject],
+    events: Iterable[JsonObject],
+) -> Snapshot:
+    """Put the lists of one namespace together; workloads that are not asked for are left out.
+
+    Items of API lists carry no kind, so each of `workloads` must have been given its `kind` by the reader.
+    """
+    wanted = {str(ref): ref for ref in refs}
+    sets = list(replica_sets)
+    found = {}
+    for raw in workloads:
+        ref = wanted.get(f"{raw['kind']}/{raw['metadata']['name']}")
+        if ref is not None:
+            found[ref] = parse_workload(ref, raw, sets)
+    return Snapshot(
+        workloads=found,
+        pods=tuple(parse_pod(raw) for raw in pods),
+        events=tuple(sorted((parse_event(raw) for raw in events), key=_event_order)),
+    )
+
+
+def parse_workload(ref: WorkloadRef, raw: JsonObject, replica_sets: Iterable[JsonObject]) -> Workload:
+    """Read one workload; a Deployment's pods belong to the ReplicaSet of its newest revision."""
+    meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
+    uid = meta["uid"]
+    pod_owner_uid, pod_labels = uid, {}
+    if ref.kind == "Deployment":
+        pod_owner_uid = _newest_replica_set(uid, replica_sets)
+        numbers = _numbers(
+            spec.get("replicas", 1), status, "updatedReplicas", "availableReplicas", "replicas"
+        )
+    elif ref.kind == "StatefulSet":
+        pod_labels = {"controller-revision-hash": status.get("updateRevision", "")}
+        numbers = _numbers(
+            spec.get("replicas", 1), status, "updatedReplicas", "availableReplicas", "replicas"
+        )
+        if status.get("updateRevision") == status.get(
+            "currentRevision"
+        ):  # then updatedReplicas is no longer counted
+            numbers["updated"] = numbers["total"]
+    elif ref.kind == "DaemonSet":
+        generation = meta.get("annotations", {}).get("deprecated.daemonset.template.generation", "")
+        pod_labels = {"pod-template-generation": generation}
+        desired = status.get("desiredNumberScheduled", 0)
+        numbers = _numbers(
+            desired, status, "updatedNumberScheduled", "numberAvailable", "updatedNumberScheduled"
+        )
+    else:
+        numbers = _numbers(spec.get("completions", 1), status, "succeeded", "succeeded", "succeeded")
+    template = spec["template"]["spec"]
+    return Workload(
+        ref=ref,
+        uid=uid,
+        generation=meta.get("generation", 0),
+        observed_generation=meta.get("generation", 0)
+        if ref.kind == "Job"
+        else status.get("observedGeneration", 0),
+        conditions=_conditions(status),
+        containers=frozenset(one["name"] for one in _all_containers(template)),
+        pod_owner_uid=pod_owner_uid,
+        pod_labels=pod_labels,
+        **numbers,
+    )
+
+
+def parse_pod(raw: JsonObject) -> Pod:
+    """Read one pod, joining each container's specification with its status."""
+    meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
+    statuses = {
+        one["name"]: one
+        for one in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    }
+    initial = {one["name"] for one in spec.get("initContainers", [])}
+    conditions = _conditions(status)
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        owner_uid=next((one["uid"] for one in meta.get("ownerReferences", []) if one.get("controller")), ""),
+        labels=meta.get("labels", {}),
+        annotations=meta.get("annotations", {}),
+        node=spec.get("nodeName", ""),
+        is_ready=any(one.type == "Ready" and one.is_true for one in conditions),
+        is_terminating="deletionTimestamp" in meta,
+        conditions=conditions,
+        containers=tuple(
+            _container(one, statuses.get(one["name"], {}), is_init=one["name"] in initial)
+            for one in _all_containers(spec)
+        ),
+    )
+
+
+def parse_event(raw: JsonObject) -> Event:
+    """Read one event of the core API.
+
+    The scheduler fills `eventTime` and `series`, the kubelet `lastTimestamp`: all three say when it happened
+    last.
+    """
+    about = raw.get("involvedObject", {})
+    series = raw.get("series") or {}
+    times = [
+        series.get("lastObservedTime"),
+        raw.get("lastTimestamp"),
+        raw.get("eventTime"),
+        raw.get("firstTimestamp"),
+    ]
+    return Event(
+        kind=about.get("kind", ""),
+        name=about.get("name", ""),
+        uid=about.get("uid", ""),
+        type=raw.get("type", ""),
+        reason=raw.get("reason", ""),
+        message=raw.get("message", ""),
+        count=series.get("count") or raw.get("count") or 1,
+        at=max((datetime.fromisoformat(one) for one in times if one), default=None),
+    )
+
+
+def _event_order(event: Event) -> tuple[bool, float]:
+    return (event.at is not None, event.at.timestamp() if event.at else 0.0)
+
+
+def _newest_replica_set(uid: str, replica_sets: Iterable[JsonObject]) -> str:
+    owned = [
+        one
+        for one in replica_sets
+        if any(owner["uid"] == uid for owner in one["metadata"].get("ownerReferences", []))
+    ]
+    newest = max(owned, key=_revision, default=None)
+    return str(newest["metadata"]["uid"]) if newest else uid
+
+
+def _revision(raw: JsonObject) -> int:
+    return int(raw["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", "0"))
+
+
+def _numbers(desired: int, status: JsonObject, updated: str, available: str, total: str) -> dict[str, int]:
+    return {
+        "desired": desired,
+        "updated": status.get(updated, 0),
+        "available": status.get(available, 0),
+        "total": status.get(total, 0),
+    }
+
+
+def _conditions(status: JsonObject) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(
+            type=one["type"],
+            is_true=one["status"] == "True",
+            reason=one.get("reason", ""),
+            message=one.get("message", ""),
+            updated_at=one.get("lastUpdateTime") or one.get("lastTransitionTime") or "",
+        )
+        for one in status.get("conditions", [])
+    )
+
+
+def _all_containers(spec: JsonObject) -> list[JsonObject]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def _container(spec: JsonObject, status: JsonObject, *, is_init: bool) -> Container:
+    return Container(
+        name=spec["name"],
+        image=spec.get("image", ""),
+        state=_state(status.get("state")) or State("waiting"),
+        previous=_state(status.get("lastState")),
+        restarts=status.get("restartCount", 0),
+        is_ready=status.get("ready", False),
+        is_init=is_init,
+        is_native_sidecar=is_init and spec.get("restartPolicy") == "Always",
+        probe_budget_seconds=_budget(spec.get("startupProbe")) + _budget(spec.get("readinessProbe")),
+    )
+
+
+def _state(raw: JsonObject | None) -> State | None:
+    for phase, body in (raw or {}).items():
+        return State(phase, body.get("reason", ""), body.get("message", ""), body.get("exitCode"))
+    return None
+
+
+def _budget(probe: JsonObject | None) -> float:
+    """Seconds until a probe that never succeeds has failed for good; the defaults are those of the API."""
+    if probe is None:
+        return 0.0
+    return float(
+        probe.get("initialDelaySeconds", 0)
+        + probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+        + probe.get("timeoutSeconds", 1)
+    )

@@ -1,0 +1,421 @@
+"""release.yaml, typed: all the engine knows about an application stands there.
+
+Strings may hold `${name}`, replaced from `variables`. docs/release.schema.json is generated from these
+classes by `python -m todo_release.config.model docs/release.schema.json`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from todo_release.config.overrides import Overrides
+from todo_release.core import yaml_positions
+from todo_release.errors import ConfigError
+
+FILE_NAME = "release.yaml"
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$")]
+DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+ValuesPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/")]
+Scalar = str | int | float | bool
+
+
+class Model(BaseModel):
+    """Frozen, and an unknown key is a mistake rather than a silent nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class RegistrySettings(Model):
+    """Where images go: an image is pushed to `<repository>/<image name>`."""
+
+    repository: Annotated[str, StringConstraints(pattern=r"^[^/\s@]+/[^\s@]*[^/\s@]$")] = Field(
+        description="Registry host and path, without a scheme: ghcr.io/owner/project."
+    )
+    insecure: bool = Field(default=False, description="Speak plain HTTP to the registry.")
+    platform: str = Field(default="linux/amd64", description="The platform of the cluster's nodes.")
+
+    @property
+    def host(self) -> str:
+        """Host, with port if given."""
+        return self.repository.split("/", 1)[0]
+
+    def path(self, image: str) -> str:
+        """Path of an image's repository on the host."""
+        return f"{self.repository.split('/', 1)[1]}/{image}"
+
+    def reference(self, image: str) -> str:
+        """Full name of an image's repository, without tag or digest."""
+        return f"{self.repository}/{image}"
+
+
+class ChartSettings(Model):
+    """The Helm chart, and the values file that holds the image digests."""
+
+    path: str = "chart"
+    values: str = "chart/values.yaml"
+
+    @property
+    def file(self) -> str:
+        """The file with the chart's name and version."""
+        return f"{self.path}/Chart.yaml"
+
+
+class ChangelogSettings(Model):
+    """The changelog, and the folder of the news fragments that a release collects into it."""
+
+    file: str = "CHANGELOG.md"
+    fragments: str = "changelog.d"
+
+
+class Image(Model):
+    """One image: the files named by `inputs` without `exclude` are its identity and its build context."""
+
+    context: str = Field(default=".", description="Folder that paths in the Dockerfile are relative to.")
+    dockerfile: str = Field(description="Path of the Dockerfile from the repository's root.")
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Git pathspecs (folders, files, ** globs) from the repository's root."
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="Pathspecs taken out of the inputs again.")
+    build_args: dict[str, str] = Field(
+        default_factory=dict, description="Build arguments, part of the identity."
+    )
+    values: ValuesPath = Field(description="Mapping in the values file that gets repository, tag and digest.")
+    health: tuple[UrlPath, ...] = Field(
+        default=(), description="Paths that answer without a login; probes may ask for these."
+    )
+    contract: str | None = Field(
+        default=None,
+        description="OpenAPI document (JSON) of what the image serves; its paths are `routes` too.",
+    )
+    routes: tuple[UrlPath, ...] = Field(
+        default=(), description="Public paths that an Ingress must send to this image."
+    )
+
+
+class HttpCheck(Model):
+    """A request that must be answered as stated."""
+
+    path: UrlPath
+    status: int = 200
+    json_: dict[str, Any] | None = Field(
+        default=None, alias="json", description="Keys and values that the JSON answer must contain."
+    )
+    contains: str | None = Field(default=None, description="Text that the body must contain.")
+
+
+class TlsCheck(Model):
+    """The certificate must be trusted, name the host, and be valid for a while yet."""
+
+    days: int = Field(default=7, ge=0, description="Days that the certificate must still be valid.")
+
+
+class Smoke(Model):
+    """What must hold of a running environment, checked from outside through its URL."""
+
+    http: tuple[HttpCheck, ...] = ()
+    tls: TlsCheck | None = None
+    transaction: bool = Field(default=False, description="Run the application's synthetic transaction.")
+    connect_to: str | None = Field(
+        default=None,
+        description="Connect to this host:port instead of the URL's (the URL's name is still sent).",
+    )
+    ca_file: str | None = Field(default=None, description="Trust this certificate authority too (PEM file).")
+    timeout_seconds: float = Field(
+        default=60, gt=0, description="How long a check may keep failing before it fails."
+    )
+
+
+class Environment(Model):
+    """One place the application runs in."""
+
+    context: str = Field(description="Context in the kubeconfig.")
+    namespace: DnsLabel
+    release: DnsLabel = Field(description="Name of the Helm release.")
+    values: tuple[str, ...] = Field(default=(), description="Values files, later ones win.")
+    set: dict[ValuesPath, Scalar] = Field(
+        default_factory=dict, description="Single values, winning over the files."
+    )
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
+    requires: str | None = Field(
+        default=None,
+        description="Environment that must have verified the same digests before this one gets them.",
+    )
+    confirm: bool = Field(default=False, description="Ask a person before deploying here.")
+    timeout_seconds: float = Field(default=600, gt=0, description="Longest a rollout may take.")
+    smoke: Smoke = Field(default_factory=Smoke, description="What differs here from the common smoke checks.")
+
+
+class Preflight(Model):
+    """What the checks before a release must know that neither the chart nor the cluster says."""
+
+    max_nodes: int | None = Field(
+        default=None, ge=1, description="How many nodes the cluster may grow to by itself; none: it does not."
+    )
+    topic_prefix: ValuesPath | None = Field(
+        default=None,
+        description="Value that all topics' names begin with; environments on one broker must differ in it.",
+    )
+    public_urls: tuple[str, ...] = Field(
+        default=(), description="Environment variables that hold an address which browsers use."
+    )
+
+
+class Rehearsal(Model):
+    """What a rehearsal's cluster has before a release comes, beside an empty namespace per environment."""
+
+    manifests: tuple[str, ...] = Field(
+        default=(), description="Files with objects that are made first, in this order."
+    )
+    secrets: dict[DnsName, dict[str, str]] = Field(
+        default_factory=dict,
+        description="Secrets of every environment: keys, each with a value that is no secret, or empty where "
+        "it does not matter; `.dockerconfigjson` makes a pull secret.",
+    )
+
+
+class Config(Model):
+    """The whole of release.yaml."""
+
+    name: DnsLabel
+    branch: str = Field(default="main", description="The only branch releases are made from.")
+    remote: str | None = Field(
+        default=None, description="Git remote for commits and tags; none keeps them local."
+    )
+    github: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(
+        default=None, description="owner/name; with $GITHUB_TOKEN, versions get a release page there."
+    )
+    variables: dict[str, str] = Field(default_factory=dict)
+    registry: RegistrySettings
+    build_cache: str | None = Field(
+        default=None,
+        description="Where `docker buildx` keeps layers between machines (as in --cache-to); {image} is the "
+        "image's name. Other engines keep their own.",
+    )
+    parallel_builds: int = Field(
+        default=3, ge=1, description="How many images may be built at the same time."
+    )
+    chart: ChartSettings = Field(default_factory=ChartSettings)
+    changelog: ChangelogSettings | None = Field(default=None, description="Without it, none is kept.")
+    images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]
+    environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
+    smoke: Smoke = Field(default_factory=Smoke)
+    preflight: Preflight = Field(default_factory=Preflight)
+    rehearsal: Rehearsal = Field(default_factory=Rehearsal)
+    migrations: tuple[str, ...] = Field(
+        default=(), description="Pathspecs of database migrations, which a rollback does not take back."
+    )
+
+    @property
+    def image_paths(self) -> dict[str, str]:
+        """Where each image's reference stands in the chart's values file, dotted."""
+        return {name: image.values for name, image in self.images.items()}
+
+    def environment(self, name: str) -> Environment:
+        """The environment of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in self.environments:
+            raise ConfigError(
+                f"There is no environment {name!r}.", remedy=f"Choose one of: {', '.join(self.environments)}."
+            )
+        return self.environments[name]
+
+    def deploy_order(self, last: str | None = None) -> tuple[str, ...]:
+        """Names of the environments up to `last`, by default all: each after the one it requires, otherwise
+        as written.
+
+        Raises:
+            ConfigError: there is no environment `last`.
+        """
+        ordered: list[str] = []
+        while len(ordered) < len(self.environments):
+            ordered += [
+                name
+                for name, environment in self.environments.items()
+                if name not in ordered and (environment.requires is None or environment.requires in ordered)
+            ]
+        if last is not None:
+            self.environment(last)
+            ordered = ordered[: ordered.index(last) + 1]
+        return tuple(ordered)
+
+    def smoke_of(self, name: str) -> Smoke:
+        """The common smoke checks with what the environment says differently."""
+        own = self.environment(name).smoke
+        return self.smoke.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
+
+
+def load(root: Path, overrides: Overrides | None = None) -> Config:
+    """Read release.yaml at the root of a repository, lay the overrides over it and check the whole.
+
+    Raises:
+        ConfigError: every kind of mistake, with file, line and column where it has a place; the first one of
+            several is raised and the others are listed in its problem.
+    """
+    overrides = overrides or Overrides()
+    path = root / FILE_NAME
+    if not path.is_file():
+        raise ConfigError(f"There is no {FILE_NAME} in {root}.", remedy="Run in the root of the repository.")
+    document = yaml_positions.read(path.read_text(encoding="utf-8"), FILE_NAME)
+    for file in overrides.files:
+        if not file.is_file():
+            raise ConfigError(f"The overlay {file} does not exist.", remedy="Check its path.")
+        document = yaml_positions.merge(
+            document, yaml_positions.read(file.read_text(encoding="utf-8"), str(file))
+        )
+    if not isinstance(document.value, dict):
+        raise ConfigError(
+            f"{FILE_NAME} is not a mapping.", remedy="See docs/release.schema.json.", file=FILE_NAME
+        )
+    document = yaml_positions.merge(document, overrides.document(document.value))
+    document = yaml_positions.Located(_substitute(document), document.places)
+    config = _validate(document)
+    _check_links(config, document)
+    return config
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of release.yaml for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Config.model_json_schema(by_alias=True),
+    }
+
+
+def _substitute(document: yaml_positions.Located) -> Any:
+    raw = document.value.get("variables") or {}
+    variables = {str(name): str(value) for name, value in raw.items()} if isinstance(raw, dict) else {}
+
+    def replace(value: Any, path: yaml_positions.Path) -> Any:
+        if isinstance(value, dict):
+            return {key: replace(inner, (*path, key)) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [replace(inner, (*path, index)) for index, inner in enumerate(value)]
+        if not isinstance(value, str):
+            return value
+        unknown = [name for name in VARIABLE.findall(value) if name not in variables]
+        if unknown:
+            raise _error(
+                document,
+                path,
+                f"${{{unknown[0]}}} is not a variable.",
+                f"Add it under variables; there are: {', '.join(sorted(variables)) or 'none'}.",
+            )
+        return VARIABLE.sub(lambda found: variables[found.group(1)], value)
+
+    return replace(document.value, ())
+
+
+def _validate(document: yaml_positions.Located) -> Config:
+    try:
+        return Config.model_validate(document.value)
+    except ValidationError as error:
+        problems = [_problem(document, each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+        first, *others = problems
+        if not others:
+            raise first from error
+        listed = "".join(f"\n  {other}" for other in others)
+        raise ConfigError(
+            f"{first.problem} {first.remedy} {len(others)} more:{listed}",
+            remedy="Correct them all.",
+            file=first.file,
+            line=first.line,
+            column=first.column,
+        ) from error
+
+
+def _check_links(config: Config, document: yaml_positions.Located) -> None:
+    """What no type can say: names that must exist, and places that only one may write to."""
+    for name, environment in config.environments.items():
+        path = ("environments", name, "requires")
+        seen, required = [name], environment.requires
+        while required is not None:
+            if required not in config.environments:
+                known = ", ".join(config.environments)
+                raise _error(
+                    document, path, f"There is no environment {required!r}.", f"Use one of: {known}."
+                )
+            if required in seen:
+                circle = " -> ".join([*seen, required])
+                raise _error(
+                    document, path, f"Environments require each other: {circle}.", "Break the circle."
+                )
+            seen.append(required)
+            required = config.environments[required].requires
+    written: dict[str, str] = {}
+    for name, image in config.images.items():
+        if image.values in written:
+            problem = f"The images {written[image.values]} and {name} are both written to {image.values}."
+            raise _error(document, ("images", name, "values"), problem, "Give each a place of its own.")
+        written[image.values] = name
+
+
+def _problem(
+    document: yaml_positions.Located, loc: yaml_positions.Path, kind: str, message: str
+) -> ConfigError:
+    # pydantic marks a mistake in a key, not its value, by "[key]" at the end of the path.
+    path = tuple(part for part in loc if part != "[key]")
+    name = ".".join(str(part) for part in path)
+    if kind == "extra_forbidden":
+        known = _siblings(path)
+        hint = f"Remove it, or use one of: {', '.join(known)}." if known else "Remove it."
+        return _error(document, path, f"The key {name!r} is not known.", hint)
+    if kind == "missing":
+        return _error(document, path, f"The key {name!r} is missing.", "Add it.")
+    shown = f"{name}: " if name else ""
+    return _error(document, path, f"{shown}{message.removeprefix('Value error, ')}.", "Correct the value.")
+
+
+def _siblings(path: yaml_positions.Path) -> tuple[str, ...]:
+    model: Any = schema()
+    definitions = model["$defs"]
+    for part in path[:-1]:
+        model = _follow(model, part, definitions)
+        if model is None:
+            return ()
+    return tuple(model.get("properties", ()))
+
+
+def _follow(model: Mapping[str, Any], part: str | int, definitions: Mapping[str, Any]) -> Any:
+    inner = (
+        model.get("items")
+        if isinstance(part, int)
+        else model.get("properties", {}).get(part)
+        or model.get("additionalProperties")
+        or next(iter(model.get("patternProperties", {}).values()), None)
+    )
+    if not isinstance(inner, dict):
+        return None
+    candidates = [inner, *inner.get("anyOf", ()), *inner.get("allOf", ())]
+    for candidate in candidates:
+        if "$ref" in candidate:
+            return definitions[candidate["$ref"].rpartition("/")[2]]
+    return inner
+
+
+def _error(
+    document: yaml_positions.Located, path: yaml_positions.Path, problem: str, remedy: str
+) -> ConfigError:
+    place = document.place(path)
+    return ConfigError(
+        problem,
+        remedy=remedy,
+        file=place.file if place else FILE_NAME,
+        line=place.line if place else None,
+        column=place.column if place else None,
+    )
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")

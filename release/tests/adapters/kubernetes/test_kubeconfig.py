@@ -1,0 +1,187 @@
+"""Kubeconfig files: which contexts they have, which credentials are taken from them and which are not."""
+
+import base64
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+
+from todo_release.adapters.kubernetes.kubeconfig import Endpoint, contexts, endpoint
+from todo_release.adapters.kubernetes.transport import (
+    Direct,
+    ThroughClient,
+    UnreachableError,
+    UnusableError,
+    connect,
+)
+from todo_release.errors import ClusterError
+
+from ...doubles.kubernetes_api import ApiDouble
+
+SERVER = {"server": "http://there:1/"}
+
+
+def write(path: Path, user: dict[str, Any], cluster: dict[str, Any] = SERVER, **more: Any) -> Path:
+    """A kubeconfig with one context, `here`."""
+    document = {
+        "clusters": [{"name": "double", "cluster": cluster}],
+        "users": [{"name": "ana", "user": user}],
+        "contexts": [{"name": "here", "context": {"cluster": "double", "user": "ana"}}],
+        **more,
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def found(context: str | None, path: Path | None) -> Endpoint:
+    """The endpoint that must be there."""
+    read = endpoint(context, path)
+    assert read is not None
+    return read
+
+
+def test_contexts_are_those_of_every_kubeconfig(api: ApiDouble, tmp_path: Path) -> None:
+    """Several files may be named; one that is not there has none."""
+    path = api.kubeconfig(tmp_path)
+    assert contexts({"KUBECONFIG": f"{path}:{tmp_path / 'missing'}"}) == {"here"}
+
+
+def test_contexts_of_what_is_no_kubeconfig_are_refused(tmp_path: Path) -> None:
+    """The file is named."""
+    path = tmp_path / "config"
+    path.write_text("contexts: [1]\n")
+    with pytest.raises(ClusterError, match=f"{path} is no kubeconfig"):
+        contexts({"KUBECONFIG": str(path)})
+
+
+def test_token_stands_in_the_file_or_in_one_beside_it(tmp_path: Path) -> None:
+    """It is sent as it is, to the server without its last slash."""
+    read = found("here", write(tmp_path / "inline", {"token": "secret"}))
+    assert (read.server, read.headers) == ("http://there:1", {"authorization": "Bearer secret"})
+    (tmp_path / "token").write_text("of a file\n")
+    beside = found("here", write(tmp_path / "beside", {"tokenFile": "token"}))
+    assert beside.headers == {"authorization": "Bearer of a file"}
+
+
+def test_current_context_is_that_of_the_first_file_that_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what two files name alike the first one counts, and a context may be in another file."""
+    first = write(tmp_path / "first", {"token": "one"}, contexts=[])
+    second = write(tmp_path / "second", {"token": "two"}, **{"current-context": "here"})
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'missing'}:{first}:{second}")
+    assert found(None, None).headers == {"authorization": "Bearer one"}
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"exec": {"command": "doctl"}},
+        {"auth-provider": {"name": "oidc"}},
+        {"username": "ana", "password": "p"},
+        {"token": "t", "as": "root"},
+        {"tokenFile": "missing"},
+        {"client-certificate": "missing", "client-key": "missing"},
+    ],
+    ids="-".join,
+)
+def test_credentials_of_another_kind_are_left_to_the_client(tmp_path: Path, user: dict[str, Any]) -> None:
+    """Nothing is guessed."""
+    assert endpoint("here", write(tmp_path / "config", user)) is None
+
+
+@pytest.mark.parametrize("more", [{"tls-server-name": "other"}, {"insecure-skip-tls-verify": True}])
+def test_cluster_with_more_than_is_understood_is_left_to_the_client(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    """Above all what weakens TLS."""
+    path = write(tmp_path / "config", {"token": "t"}, {**SERVER, **more})
+    assert endpoint("here", path) is None
+    assert isinstance(connect("here", path), ThroughClient)
+
+
+@pytest.mark.parametrize("text", ["contexts: [1]", "[", "", "contexts: [{name: here}]"])
+def test_what_is_no_kubeconfig_is_refused_by_the_client(tmp_path: Path, text: str) -> None:
+    """Its message says what is missing."""
+    path = tmp_path / "config"
+    path.write_text(text)
+    assert endpoint("here", path) is None
+    with pytest.raises((UnusableError, TypeError, yaml.YAMLError)):
+        connect("here", path)
+
+
+class _Greeter(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"welcome")
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Who is trusted."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def strict_server(authority: trustme.CA) -> Iterator[str]:
+    """A server that only talks to whom the authority knows."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("localhost").configure_cert(tls)
+    authority.configure_trust(tls)
+    server = HTTPServer(("localhost", 0), _Greeter)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def encoded(content: bytes) -> str:
+    """As a kubeconfig has it inline."""
+    return base64.b64encode(content).decode()
+
+
+@pytest.mark.parametrize("place", ["inline", "files"])
+def test_certificates_are_shown_and_demanded(
+    tmp_path: Path, authority: trustme.CA, strict_server: str, place: str
+) -> None:
+    """Inline, or in files beside the kubeconfig."""
+    mine = authority.issue_cert("ana")
+    parts = {
+        "certificate-authority": authority.cert_pem.bytes(),
+        "client-certificate": mine.cert_chain_pems[0].bytes(),
+        "client-key": mine.private_key_pem.bytes(),
+    }
+    if place == "files":
+        for name, content in parts.items():
+            (tmp_path / f"{name}.pem").write_bytes(content)
+        entry = {name: f"{name}.pem" for name in parts}
+    else:
+        entry = {f"{name}-data": encoded(content) for name, content in parts.items()}
+    cluster = {"server": strict_server} | {
+        key: entry.pop(key) for key in list(entry) if key.startswith("certificate-authority")
+    }
+    assert Direct(found("here", write(tmp_path / "config", entry, cluster))).send("GET", "/", None, {}) == (
+        200, "welcome",
+    )  # fmt: skip
+
+
+def test_server_of_another_authority_is_not_trusted(tmp_path: Path, strict_server: str) -> None:
+    """Whatever it would say."""
+    other = {"certificate-authority-data": encoded(trustme.CA().cert_pem.bytes())}
+    path = write(tmp_path / "config", {}, {"server": strict_server, **other})
+    with pytest.raises(UnreachableError, match="certificate verify failed"):
+        Direct(found("here", path)).send("GET", "/", None, {})

@@ -1,0 +1,138 @@
+"""Reading objects: when a workload is ready, whose pods are whose, and when an event happened."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from todo_release.adapters.kubernetes.objects import WorkloadRef, parse_event, parse_workload
+
+from ...doubles.kubernetes_objects import (
+    AGENT,
+    CACHE,
+    MIGRATE,
+    WEB,
+    condition,
+    container,
+    daemon_set,
+    deployment,
+    event,
+    job,
+    pod,
+    snapshot,
+    stateful_set,
+)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_ready"),
+    [
+        ({"updated": 1, "available": 1, "total": 1}, True),
+        ({"updated": 1, "available": 1, "total": 1, "observed": 1}, False),
+        ({"updated": 1, "available": 1, "total": 2}, False),
+        ({"updated": 0, "available": 1, "total": 1}, False),
+        ({"updated": 1, "available": 0, "total": 1}, False),
+        ({"updated": 0, "available": 0, "total": 0, "replicas": 0}, True),
+    ],
+    ids=["done", "not observed", "old pod left", "not updated", "not available", "scaled to zero"],
+)
+def test_deployment_is_ready_as_rollout_status_says(numbers: dict[str, int], is_ready: bool) -> None:
+    """The newest specification observed, all replicas new and available, none old."""
+    found = snapshot(deployment(**numbers)).workloads[WEB]  # type: ignore[arg-type]  # only numbers are given
+    assert found.is_ready is is_ready
+
+
+def test_a_deployment_that_was_just_made_is_not_ready() -> None:
+    """Without any status its controller has not seen it."""
+    fresh = {**deployment(), "status": {}}
+    assert not snapshot(fresh).workloads[WEB].is_ready
+
+
+@pytest.mark.parametrize(
+    ("raw", "ref", "is_ready"),
+    [
+        (stateful_set(), CACHE, False),
+        (stateful_set(updated=1), CACHE, True),
+        (stateful_set(update="b", current="b", updated=0), CACHE, True),
+        (stateful_set(update="b", current="b", available=0), CACHE, False),
+        (daemon_set(updated=1, available=2), AGENT, False),
+        (daemon_set(updated=2, available=2), AGENT, True),
+        (job(), MIGRATE, False),
+        (job(condition("Complete")), MIGRATE, True),
+        (job(condition("Complete", "False")), MIGRATE, False),
+    ],
+)
+def test_other_kinds_are_ready_by_their_own_numbers(
+    raw: dict[str, object], ref: WorkloadRef, is_ready: bool
+) -> None:
+    """A StatefulSet stops counting updated replicas once it is done; a Job states that it is complete."""
+    assert snapshot(raw).workloads[ref].is_ready is is_ready
+
+
+def test_pods_of_a_deployment_are_those_of_its_newest_revision_that_stay() -> None:
+    """A broken pod of the revision before, and one on its way out, are not blamed on this rollout."""
+    old = pod(container(), name="web-1-a", owner="uid-web-1")
+    new = pod(container(), name="web-2-a")
+    going = pod(container(), name="web-2-b", terminating=True)
+    found = snapshot(deployment(), pods=[old, new, going])
+    assert [one.name for one in found.pods_of(found.workloads[WEB])] == ["web-2-a"]
+
+
+def test_a_deployment_without_replica_sets_has_no_pods() -> None:
+    """Pods that nobody owns do not become its own."""
+    workload = parse_workload(WEB, deployment(), [])
+    found = snapshot(deployment(), pods=[pod(container(), owner="")])
+    assert found.pods_of(workload) == ()
+
+
+def test_pods_of_other_kinds_are_told_by_their_revision_label() -> None:
+    """StatefulSet and DaemonSet own old and new pods alike."""
+    pods = [
+        pod(container("redis"), name="cache-0", owner="uid-cache", labels={"controller-revision-hash": "a"}),
+        pod(container("redis"), name="cache-1", owner="uid-cache", labels={"controller-revision-hash": "b"}),
+        pod(container("agent"), name="agent-1", owner="uid-agent", labels={"pod-template-generation": "1"}),
+        pod(container("agent"), name="agent-2", owner="uid-agent", labels={"pod-template-generation": "2"}),
+    ]
+    found = snapshot(stateful_set(), daemon_set(updated=1, available=1), pods=pods)
+    assert [one.name for ref in (CACHE, AGENT) for one in found.pods_of(found.workloads[ref])] == [
+        "cache-1",
+        "agent-2",
+    ]
+
+
+def test_a_container_joins_specification_and_status() -> None:
+    """Probes add up to the time they allow; a container without a status waits."""
+    spec = {
+        "startupProbe": {"periodSeconds": 2, "failureThreshold": 30},
+        "readinessProbe": {"initialDelaySeconds": 5, "timeoutSeconds": 3},
+    }
+    raw = pod(
+        container("web", running=True, spec=spec),
+        container("side", is_init=True, spec={"restartPolicy": "Always"}),
+    )
+    raw["status"]["initContainerStatuses"] = []
+    web, side = sorted(snapshot(deployment(), pods=[raw]).pods[0].containers, key=lambda one: one.is_init)
+    assert web.probe_budget_seconds == (0 + 2 * 30 + 1) + (5 + 10 * 3 + 3)
+    assert (web.state.phase, web.is_init, web.is_native_sidecar) == ("running", False, False)
+    assert (side.state.phase, side.is_init, side.is_native_sidecar) == ("waiting", True, True)
+    assert side.probe_budget_seconds == 0
+
+
+def test_events_are_ordered_by_whichever_time_they_carry() -> None:
+    """The scheduler's events have `eventTime` and `series` only; `lastTimestamp` alone misplaces them."""
+    scheduler = {
+        "involvedObject": {"uid": "u"},
+        "reason": "FailedScheduling",
+        "eventTime": "2026-11-24T05:00:01.500000Z",
+        "series": {"count": 4, "lastObservedTime": "2026-11-24T05:00:09.500000Z"},
+    }
+    kubelet = event("u", "Failed", "late", at="2026-11-24T05:00:05Z")
+    timeless = {"involvedObject": {"uid": "u"}, "reason": "Odd"}
+    found = snapshot(deployment(), events=[scheduler, kubelet, timeless])
+    assert [one.reason for one in found.events] == ["Odd", "Failed", "FailedScheduling"]
+    assert parse_event(scheduler).at == datetime(2026, 11, 24, 5, 0, 9, 500000, tzinfo=UTC)
+    assert parse_event(scheduler).count == 4
+
+
+def test_workloads_nobody_asked_for_are_left_out() -> None:
+    """A namespace may hold more than the release."""
+    assert list(snapshot(deployment(name="other")).workloads) == []

@@ -1,0 +1,113 @@
+"""What a deployment is made of, and what its identity covers."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from todo_release.adapters.git import Repository
+from todo_release.artifacts.deployment import Deployment, nest, parse_description, prepare
+from todo_release.config.model import load
+from todo_release.config.overrides import Overrides
+from todo_release.errors import ConfigError
+
+from ..shop import Tree
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Deployment:
+    """A chart with a file in a folder, one values file."""
+    files = {"chart/Chart.yaml": "version: 1", "chart/templates/web.yaml": "kind: Pod", "values.yaml": "a: 1"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return Deployment(
+        version="0.1.0",
+        environment="staging",
+        release="shop-staging",
+        namespace="staging",
+        chart=tmp_path / "chart",
+        values=(tmp_path / "values.yaml",),
+        overlay={"host": "a"},
+        images={},
+    )
+
+
+@pytest.mark.parametrize("name", ["chart/Chart.yaml", "chart/templates/web.yaml", "chart/new", "values.yaml"])
+def test_id_covers_every_file(deployment: Deployment, tmp_path: Path, name: str) -> None:
+    """A change of any file of the chart, however deep, or of the values is another deployment."""
+    before = deployment.id
+    (tmp_path / name).write_text("changed")
+    assert deployment.id != before
+
+
+@pytest.mark.parametrize(
+    "change", [{"overlay": {"host": "b"}}, {"release": "x"}, {"namespace": "x"}, {"values": ()}]
+)
+def test_id_covers_what_is_given_to_helm_besides_files(
+    deployment: Deployment, change: dict[str, Any]
+) -> None:
+    """The same files under another name or with another host are another deployment."""
+    assert replace(deployment, **change).id != deployment.id
+
+
+def test_id_does_not_depend_on_where_the_files_lie(deployment: Deployment, tmp_path: Path) -> None:
+    """Each preparation has a folder of its own."""
+    before = deployment.id
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("chart", "values.yaml"):
+        (tmp_path / name).rename(elsewhere / name)
+    moved = replace(deployment, chart=elsewhere / "chart", values=(elsewhere / "values.yaml",))
+    assert moved.id == before
+
+
+def test_description_is_read_back(deployment: Deployment) -> None:
+    """Helm keeps it; other tools' descriptions are not ours."""
+    assert parse_description(deployment.description) == ("0.1.0", deployment.id)
+    assert parse_description("Upgrade complete") is None
+    assert parse_description("") is None
+
+
+def test_prepare_takes_the_tagged_commit_and_not_the_work_tree(tree: Tree) -> None:
+    """What is deployed is what was released."""
+    head = tree.git("rev-parse", "HEAD")
+    tree.write({"chart/Chart.yaml": "changed\n"})
+    with prepare(Repository(tree.path), load(tree.path), "staging", "0.0.0", head) as deployment:
+        assert "version: 0.0.0" in (deployment.chart / "Chart.yaml").read_text()
+        assert deployment.overlay == {"host": "staging.example.com"}
+        folder = deployment.chart
+    assert not folder.exists()
+
+
+def test_prepare_reads_absolute_values_files_where_they_are(tree: Tree, tmp_path: Path) -> None:
+    """Extra values of one machine are no part of the repository."""
+    extra = tmp_path / "extra.yaml"
+    extra.write_text("a: 1\n")
+    config = load(tree.path, Overrides(values={"staging": (str(extra),)}))
+    with prepare(Repository(tree.path), config, "staging", "0.0.0", "HEAD") as deployment:
+        assert [path.name for path in deployment.values] == ["values.yaml", "extra.yaml"]
+        assert deployment.values[1] == extra
+
+
+def test_prepare_refuses_values_files_that_do_not_exist(tree: Tree, tmp_path: Path) -> None:
+    """Helm would say so only after everything was built."""
+    config = load(tree.path, Overrides(values={"staging": (str(tmp_path / "none.yaml"),)}))
+    with (
+        pytest.raises(ConfigError, match=r"none\.yaml does not exist"),
+        prepare(Repository(tree.path), config, "staging", "0.0.0", "HEAD"),
+    ):
+        pass
+
+
+def test_nest_makes_mappings_of_dotted_paths() -> None:
+    """Values keep their types."""
+    assert nest({"a.b.c": 1, "a.d": True, "e": "x"}) == {"a": {"b": {"c": 1}, "d": True}, "e": "x"}
+
+
+@pytest.mark.parametrize("flat", [{"a": 1, "a.b": 2}, {"a.b": 2, "a": 1}])
+def test_nest_refuses_a_value_inside_a_value(flat: dict[str, int]) -> None:
+    """In either order one of the two would be lost."""
+    with pytest.raises(ConfigError, match="Keep one of the two"):
+        nest(flat)

@@ -1,0 +1,207 @@
+"""release.yaml: what it means, and one clear message with a place for every mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from todo_release.config.model import FILE_NAME, load, schema
+from todo_release.config.overrides import Overrides, from_environment
+from todo_release.errors import ConfigError
+
+from ..shop import RELEASE_YAML
+
+REPOSITORY_ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder with the shop's release.yaml."""
+    (tmp_path / FILE_NAME).write_text(RELEASE_YAML)
+    return tmp_path
+
+
+def changed(root: Path, old: str, new: str) -> Path:
+    """The folder, with one text replaced."""
+    assert RELEASE_YAML.count(old) == 1
+    (root / FILE_NAME).write_text(RELEASE_YAML.replace(old, new))
+    return root
+
+
+def test_load_fills_in_variables_and_defaults(root: Path) -> None:
+    """`${domain}` is replaced everywhere, in `set` too."""
+    config = load(root)
+    assert config.environment("staging").url == "https://staging.example.com"
+    assert config.environment("production").set == {"host": "example.com"}
+    assert (config.chart.path, config.registry.platform, config.remote) == ("chart", "linux/amd64", None)
+    assert config.registry.host == "registry.test"
+    assert config.registry.path("web") == "shop/web"
+    assert config.registry.reference("web") == "registry.test/shop/web"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: shop", "name: Shop!", r"^release\.yaml:1:1: name: String should match pattern"),
+        ("branch: main", "brnch: main", r"^release\.yaml:2:1: The key 'brnch' is not known"),
+        ("context: web", "contxt: web", r"^release\.yaml:7:5: The key 'images\.web\.contxt' is not known"),
+        ("    values: web.image\n", "", r"^release\.yaml:6:3: The key 'images\.web\.values' is missing"),
+        ("{repository: registry.test/shop}", "{}", r"^release\.yaml:4:1: .*registry\.repository' is missing"),
+        ("[shared, api]", "[]", r"^release\.yaml:14:5: images\.api\.inputs: Tuple should have"),
+        ("staging.${domain}\"", "${dmain}\"", r"^release\.yaml:22:11: .*dmain.* there are: domain"),
+        ("requires: staging", "requires: stagin", r"^release\.yaml:31:5: There is no environment 'stagin'"),
+        ("requires: staging", "requires: production", r"^release\.yaml:31:5: .*production -> production"),
+        ("values: api.image", "values: web.image", r"^release\.yaml:15:5: The images web and api"),
+        ("confirm: true", "confirm: perhaps", r"^release\.yaml:32:5: environments\.production\.confirm"),
+        ("variables: {domain: example.com}", "variables: [x]", r"is not a variable"),
+    ],
+)  # fmt: skip
+def test_load_names_the_place_the_mistake_and_the_remedy(
+    root: Path, old: str, new: str, message: str
+) -> None:
+    """One mistake, one line that an editor can jump to."""
+    with pytest.raises(ConfigError, match=message):
+        load(changed(root, old, new))
+
+
+def test_unknown_key_is_answered_with_the_known_ones_of_its_place(root: Path) -> None:
+    """Most unknown keys are spelling mistakes."""
+    (root / FILE_NAME).write_text(RELEASE_YAML + "smoke: {http: [{path: /, code: 200}]}\n")
+    with pytest.raises(ConfigError, match="use one of: path, status, json, contains"):
+        load(root)
+
+
+def test_load_lists_all_mistakes_in_the_order_of_the_file(root: Path) -> None:
+    """A person corrects them in one go."""
+    text = RELEASE_YAML.replace("context: web", "contxt: web").replace("name: shop", "name: Shop!")
+    (root / FILE_NAME).write_text(text)
+    with pytest.raises(ConfigError, match=r"^release\.yaml:1:1: name.*1 more:\n  release\.yaml:7:5: The key"):
+        load(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "There is no release.yaml"), ("- 1\n", "is not a mapping")]
+)
+def test_load_refuses_a_missing_or_different_file(tmp_path: Path, text: str | None, message: str) -> None:
+    """Run elsewhere, or on something else."""
+    if text is not None:
+        (tmp_path / FILE_NAME).write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load(tmp_path)
+
+
+def test_unknown_environment_is_refused_with_the_known_ones(root: Path) -> None:
+    """A typing mistake on the command line."""
+    with pytest.raises(ConfigError, match="Choose one of: staging, production"):
+        load(root).environment("prod")
+
+
+def test_deploy_order_follows_requirements_and_not_the_file(root: Path) -> None:
+    """Production stands first here and still comes last."""
+    text = RELEASE_YAML.replace("  staging:", "  zzz:").replace("  production:", "  staging:")
+    (root / FILE_NAME).write_text(
+        text.replace("  zzz:", "  first:").replace("requires: staging", "requires: first")
+    )
+    assert load(root).deploy_order() == ("first", "staging")
+
+
+def test_smoke_of_an_environment_is_the_common_one_with_its_differences(root: Path) -> None:
+    """Only what an environment says itself is replaced."""
+    text = RELEASE_YAML.replace(
+        "    confirm: true\n", "    confirm: true\n    smoke: {connect_to: 127.0.0.1:1}\n"
+    )
+    (root / FILE_NAME).write_text(text + "smoke: {timeout_seconds: 5, tls: {days: 3}}\n")
+    smoke = load(root).smoke_of("production")
+    assert (smoke.connect_to, smoke.timeout_seconds, smoke.tls and smoke.tls.days) == ("127.0.0.1:1", 5, 3)
+    assert load(root).smoke_of("staging").connect_to is None
+
+
+def test_overrides_go_over_the_file(root: Path, tmp_path: Path) -> None:
+    """A partial file first, then single values; contexts of every environment at once."""
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("registry: {insecure: true}\nvariables: {domain: file.test}\n")
+    overrides = Overrides(
+        files=(overlay,),
+        registry="localhost:5000/x",
+        context="there",
+        variables={"domain": "flag.test"},
+        values={"staging": ("/extra.yaml",)},
+    )
+    config = load(root, overrides)
+    assert config.registry.repository == "localhost:5000/x"
+    assert config.registry.insecure
+    assert {environment.context for environment in config.environments.values()} == {"there"}
+    assert config.environment("staging").url == "https://staging.flag.test"
+    assert config.environment("staging").values == ("chart/values.yaml", "/extra.yaml")
+    assert config.environment("production").values == ("chart/values.yaml",)
+
+
+def test_mistake_in_an_overlay_is_reported_in_the_overlay(root: Path, tmp_path: Path) -> None:
+    """Not at a line of release.yaml that is right."""
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("branch: main\nregistry:\n  insecur: true\n")
+    with pytest.raises(ConfigError, match=r"overlay\.yaml:3:3: The key 'registry\.insecur' is not known"):
+        load(root, Overrides(files=(overlay,)))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (Overrides(files=(Path("none.yaml"),)), "overlay none.yaml does not exist"),
+        (Overrides(values={"prod": ("x",)}), "environment 'prod', which does not exist"),
+    ],
+)
+def test_overrides_for_nothing_are_refused(root: Path, overrides: Overrides, message: str) -> None:
+    """Ignoring them in silence would deploy something else than was asked for."""
+    with pytest.raises(ConfigError, match=message):
+        load(root, overrides)
+
+
+def test_environment_variables_say_the_same_as_flags_and_flags_win() -> None:
+    """CI sets variables, a person adds a flag."""
+    said = from_environment(
+        {
+            "RELEASE_CONFIG": "a.yaml:b.yaml",
+            "RELEASE_REGISTRY": "localhost:5000/x",
+            "RELEASE_REGISTRY_INSECURE": "true",
+            "RELEASE_CONTEXT": "there",
+            "RELEASE_VAR_DOMAIN": "a.test",
+            "RELEASE_VALUES_PRE_PRODUCTION": "x.yaml",
+            "RELEASE_VAR_EMPTY": "",
+            "PATH": "/bin",
+        }
+    )
+    assert said == Overrides(
+        files=(Path("a.yaml"), Path("b.yaml")),
+        registry="localhost:5000/x",
+        is_insecure=True,
+        context="there",
+        variables={"domain": "a.test"},
+        values={"pre-production": ("x.yaml",)},
+    )
+    both = Overrides(files=(Path("c.yaml"),), variables={"domain": "b.test"}, is_insecure=False).over(said)
+    assert both.files == (Path("a.yaml"), Path("b.yaml"), Path("c.yaml"))
+    assert (both.registry, both.variables, both.is_insecure) == (
+        "localhost:5000/x",
+        {"domain": "b.test"},
+        False,
+    )
+
+
+def test_insecure_must_be_true_or_false() -> None:
+    """`yes` or `1` would be a guess."""
+    with pytest.raises(ConfigError, match="Set it to true or false"):
+        from_environment({"RELEASE_REGISTRY_INSECURE": "1"})
+
+
+def test_published_schema_is_the_one_of_the_classes() -> None:
+    """`python -m todo_release.config.model docs/release.schema.json` writes it again."""
+    published = json.loads((REPOSITORY_ROOT / "docs/release.schema.json").read_text())
+    assert published == schema()
+
+
+def test_release_yaml_of_this_repository_is_right() -> None:
+    """The real file, with its five images and two environments."""
+    config = load(REPOSITORY_ROOT)
+    assert set(config.images) == {"frontend", "backend", "mcp", "notification", "sse-gateway"}
+    assert config.deploy_order() == ("staging", "production")

@@ -1,0 +1,38 @@
+"""Masking what looks like a secret in other people's text."""
+
+import pytest
+
+from todo_release.core.masking import mask_log
+
+JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("postgres://todo:hunter2@db:5432/todo", "postgres://todo:*****@db:5432/todo"),
+        ("redis://:hunter2@cache", "redis://:*****@cache"),
+        ("Authorization: Bearer abcdefgh.ijk", "Authorization: Bearer *****"),
+        (f"got {JWT} from you", "got ***** from you"),
+        ('{"password": "hunter2", "user": "ana"}', '{"password": "*****", "user": "ana"}'),
+        ("BETTER_AUTH_SECRET=s3cr3t other=1", "BETTER_AUTH_SECRET=***** other=1"),
+        ("api-key: 12345", "api-key: *****"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
+    """Passwords in URLs, bearer tokens, JWTs and the values of telling names; too short to tell is left."""
+    assert mask_log(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET https://shop.example/items?page=2 200",
+        "token expired",
+        "listening on 0.0.0.0:8000",
+        "user@example.com",
+    ],
+)
+def test_ordinary_lines_stay_as_they_are(text: str) -> None:
+    """A log without its words explains nothing."""
+    assert mask_log(text) == text

@@ -1,0 +1,382 @@
+"""What Dapr refuses, ignores, or takes for something else."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from todo_release.config.model import Environment
+from todo_release.preflight.checks.dapr import CHECK
+from todo_release.preflight.checks.dapr_schema import COMPONENTS, WORDS, Value
+from todo_release.preflight.snapshot import Picture, SecretFacts, Sibling
+
+from ..snapshots import config, errors, found, manifest, picture, told, workload
+
+GOOD = {
+    "brokers": "broker.shop.test:9092",
+    "authType": "password",
+    "saslUsername": "shop",
+    "saslMechanism": "SHA-256",
+    "initialOffset": "oldest",
+    "consumerGroup": "staging-{appID}",
+    "backOffDuration": "5s",
+}
+
+
+def component(
+    kind: str = "pubsub.kafka", spec: dict[str, Any] | None = None, **values: Any
+) -> dict[str, Any]:
+    """A component like the good one with other values; None leaves an item out, a dict is a whole item."""
+    given = (
+        {**GOOD, "saslPassword": {"secretKeyRef": {"name": "app", "key": "P"}}}
+        if kind == "pubsub.kafka"
+        else {}
+    ) | values
+    items = [
+        {"name": name, **(value if isinstance(value, dict) else {"value": value})}
+        for name, value in given.items()
+        if value is not None
+    ]
+    return {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": "pubsub"},
+        "spec": {"type": kind, "version": "v1", "metadata": items, **(spec or {})},
+        "scopes": ["web"],
+    }
+
+
+def app(**annotations: str) -> dict[str, Any]:
+    """A workload with a sidecar."""
+    named = {f"dapr.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    ports = [{"containerPort": 8000}]
+    return workload(
+        annotations={"dapr.io/enabled": "true", "dapr.io/app-id": "web", **named},
+        containers=[{"name": "web", "image": "a", "ports": ports}],
+    )
+
+
+def causes(*objects: dict[str, Any], **rest: Any) -> list[tuple[str, str]]:
+    """(severity, cause) of what is found beside a sound app."""
+    return [(severity, cause) for severity, _, cause in told(CHECK, picture(app(), *objects, **rest))]
+
+
+def test_sound_components_say_nothing() -> None:
+    """Of every type that is known; switches may be real booleans."""
+    redis = component(
+        "pubsub.redis", redisHost="redis:6379", redisPassword="", concurrency="1", enableTLS=False
+    )
+    assert causes(component()) == []
+    assert causes(redis) == []
+    assert causes(component("pubsub.in-memory")) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "severity", "cause"),
+    [
+        (
+            {"authType": "scram"},
+            "error",
+            "authType is 'scram': Dapr refuses it, and sidecars that load this component end.",
+        ),
+        (
+            {"saslMechanism": "SCRAM-SHA-256"},
+            "error",
+            "saslMechanism is 'SCRAM-SHA-256': Dapr takes it for PLAIN without a word.",
+        ),
+        (
+            {"scramSHA256AuthEnabled": "true"},
+            "warning",
+            "pubsub.kafka has no metadata scramSHA256AuthEnabled: Dapr ignores it without a word.",
+        ),
+        (
+            {"initialoffset": "oldest", "initialOffset": None},
+            "warning",
+            "pubsub.kafka has no metadata initialoffset: Dapr ignores it without a word.",
+        ),
+        ({"disableTls": "nope"}, "warning", "disableTls is 'nope': Dapr takes it for false without a word."),
+        (
+            {"maxMessageBytes": "1MB"},
+            "error",
+            "maxMessageBytes is '1MB': Dapr refuses it, and sidecars that load this component end.",
+        ),
+        (
+            {"sessionTimeout": "soon"},
+            "error",
+            "sessionTimeout is 'soon': Dapr refuses it, and sidecars that load this component end.",
+        ),
+        (
+            {"brokers": None, "authType": ""},
+            "error",
+            "It has no brokers and no authType: Dapr refuses it, and sidecars that load it end.",
+        ),
+        (
+            {"saslUsername": None},
+            "error",
+            "It has no saslUsername: Dapr refuses it, and sidecars that load it end.",
+        ),
+        (
+            {"authType": "mtls", "disableTls": True},
+            "error",
+            "authType is mtls although disableTls is true: Dapr refuses it.",
+        ),
+        (
+            {"initialOffset": None},
+            "note",
+            "initialOffset is not set: a new consumer group starts at the end and misses what was before.",
+        ),
+        (
+            {"consumerGroup": "{namespace}-web"},
+            "warning",
+            "consumerGroup contains {namespace}: Dapr then also puts the namespace before every topic.",
+        ),
+    ],
+)
+def test_wrong_metadata_of_kafka_is_told_with_what_dapr_makes_of_it(
+    values: dict[str, Any], severity: str, cause: str
+) -> None:
+    """Name by name, as its source has it."""
+    assert (severity, cause) in causes(component(**values))
+
+
+def test_names_are_compared_as_dapr_does() -> None:
+    """Most in any case; those that its code looks up itself exactly."""
+    assert causes(component(BROKERS="b", brokers=None, AuthType="Password", authType=None)) == []
+
+
+def test_close_name_is_offered() -> None:
+    """A typing error is the usual cause."""
+    (finding,) = found(CHECK, picture(app(), component(saslMechanisms="SHA-256")))
+    assert finding.remedy == "Write saslMechanism, or remove it."
+    assert finding.path == "spec.metadata[8]"
+
+
+def secret(word: str) -> dict[str, Any]:
+    """What is known of a Secret whose key holds a word, and the fingerprints of all words."""
+    known = {one: f"print of {one}" for one in WORDS}
+    facts = SecretFacts(name="app", keys={"P": "x", "M": f"print of {word}"})
+    return {"secrets": [facts], "live": {"words": known, "secrets": {"app": facts}}}
+
+
+MECHANISM = {"secretKeyRef": {"name": "app", "key": "M"}}
+
+
+def test_word_in_a_secret_is_compared_and_never_shown() -> None:
+    """By its fingerprint; the finding names the key."""
+    assert causes(component(saslMechanism=MECHANISM), **secret("SHA-512")) == []
+    ((severity, cause),) = causes(component(saslMechanism=MECHANISM), **secret("SCRAM-SHA-512"))
+    assert (severity, cause) == (
+        "error",
+        "Key M of Secret app holds no saslMechanism that is known: Dapr takes it for PLAIN without a word.",
+    )
+
+
+def test_secret_that_is_not_there_is_left_to_the_references() -> None:
+    """One cause, one finding; where case does not matter, neither does it in a Secret."""
+    assert causes(component(saslMechanism=MECHANISM)) == []
+    assert causes(component(authType=MECHANISM), **secret("Password")) == []
+
+
+def test_unknown_type_is_a_note() -> None:
+    """It was not checked, and that is said."""
+    assert causes(component("pubsub.rabbitmq")) == [
+        ("note", "What pubsub.rabbitmq accepts is not known here, so its metadata was not checked.")
+    ]
+
+
+def test_scopes_under_spec_are_an_error() -> None:
+    """Helm 4 is refused, Helm 3 hands the password to every app."""
+    wrong = component(spec={"scopes": ["web"]})
+    del wrong["scopes"]
+    (finding,) = found(CHECK, picture(app(), wrong))
+    assert (finding.severity.value, finding.path) == ("error", "spec.scopes")
+    assert finding.remedy == "Move scopes to the top level, beside spec."
+    assert causes(component(spec={"colour": "red"})) == [
+        ("warning", "spec.colour is no part of a component: Helm 3 drops it in silence, Helm 4 is refused.")
+    ]
+
+
+def test_component_without_scopes_and_one_for_nobody_are_warnings() -> None:
+    """Credentials for all, or for none."""
+    open_one = {**component(), "scopes": []}
+    assert causes(open_one) == [
+        ("warning", "It has no scopes, so every app of the namespace is handed its credentials.")
+    ]
+    assert causes({**component(), "scopes": ["wbe"]}) == [
+        ("warning", "It is scoped to wbe, and no app of the chart has that id.")
+    ]
+
+
+def test_hidden_errors_are_a_warning() -> None:
+    """It is how a wrong component stayed unseen."""
+    (finding,) = found(CHECK, picture(app(), component(spec={"ignoreErrors": True})))
+    assert finding.path == "spec.ignoreErrors"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "cause"),
+    [
+        ({"app_prot": "http"}, "Dapr knows no annotation dapr.io/app-prot, and ignores it."),
+        ({"wildly_unlike": "x"}, "Dapr knows no annotation dapr.io/wildly-unlike, and ignores it."),
+        (
+            {"app_protocol": "htpp"},
+            "The annotation dapr.io/app-protocol is 'htpp', which Dapr does not understand.",
+        ),
+        (
+            {"app_port": "9999"},
+            "The sidecar is to find the app on port 9999, but the containers declare 8000.",
+        ),
+    ],
+)
+def test_annotation_that_the_injector_does_not_understand_is_a_warning(
+    annotations: dict[str, str], cause: str
+) -> None:
+    """It would be ignored."""
+    assert told(CHECK, picture(app(**annotations))) == [("warning", "Deployment/web", cause)]
+
+
+def test_annotations_of_a_pod_without_a_sidecar_mean_nothing() -> None:
+    """Others' annotations neither."""
+    assert told(CHECK, picture(workload(annotations={"dapr.io/app-prot": "http"}))) == []
+    assert told(CHECK, picture(workload(annotations={"dapr.io/enabled": "true", "example/x": "y"}))) == []
+
+
+def test_app_id_of_two_workloads_is_a_warning() -> None:
+    """Dapr would send requests to either."""
+    twin = app()
+    twin["metadata"]["name"] = "twin"
+    assert told(CHECK, picture(app(), twin)) == [
+        (
+            "warning",
+            "Deployment/twin",
+            "It has the app id web, as Deployment/web has: Dapr takes them for replicas of one app.",
+        )
+    ]
+
+
+def configuration(**spec: Any) -> dict[str, Any]:
+    """A Configuration."""
+    return {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Configuration",
+        "metadata": {"name": "web"},
+        "spec": spec,
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"tracing": {"samplingRate": "0.1"}, "accessControl": {"defaultAction": "deny"}}, []),
+        ({"traicng": {}}, ["A Configuration has no spec.traicng."]),
+        ({"tracing": {"samplingRate": "10%"}}, ["tracing.samplingRate is '10%': Dapr uses 0.0001 instead."]),
+        ({"tracing": {"samplingRate": "7"}}, ["tracing.samplingRate is '7': Dapr uses 0.0001 instead."]),
+        (
+            {"accessControl": {"defaultAction": "block"}},
+            ["accessControl.defaultAction is 'block': Dapr takes it for deny."],
+        ),
+    ],
+)
+def test_configuration_is_understood_or_told(spec: dict[str, Any], said: list[str]) -> None:
+    """Keys, the rate, the action."""
+    assert causes(configuration(**spec)) == [("warning", one) for one in said]
+
+
+def resiliency(name: str, **used: str) -> dict[str, Any]:
+    """Policies for a component."""
+    return {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Resiliency",
+        "metadata": {"name": "web"},
+        "spec": {
+            "policies": {"retries": {"delivery": {}}},
+            "targets": {"components": {name: {"inbound": used}}},
+        },
+    }
+
+
+def test_resiliency_names_components_and_policies_that_exist() -> None:
+    """Whatever does not is passed over by Dapr."""
+    assert causes(component(), resiliency("pubsub", retry="delivery")) == []
+    assert causes(component(), resiliency("pubsub", retry="delivry")) == [
+        ("warning", "pubsub uses the retry policy delivry, which is not defined: Dapr applies none.")
+    ]
+    assert causes(component(), resiliency("pubsup", retry="delivery")) == [
+        ("warning", "It has policies for the component pubsup, which the chart does not have.")
+    ]
+
+
+def beside(ours: dict[str, Any], theirs: dict[str, Any], prefix: str | None, other: str | None) -> Picture:
+    """Staging with a component and a prefix, beside production with others."""
+    settings: Environment = config().environment("production")
+    sibling = Sibling(name="production", settings=settings, manifest=manifest(theirs), topic_prefix=other)
+    seen = picture(app(), ours, config=config(preflight={"topic_prefix": "pubsub.prefix"}))
+    return replace(seen, siblings=[sibling], topic_prefix=prefix)
+
+
+BY_SECRET = {"secretKeyRef": {"name": "app", "key": "BROKERS"}}
+LOCAL = component("pubsub.redis", redisHost="redis:6379")
+
+
+@pytest.mark.parametrize(
+    ("seen", "severities"),
+    [
+        (beside(component(), component(), "", ""), ["error"]),
+        (beside(component(), component(), "staging-", ""), []),
+        (beside(component(), component(), None, None), []),
+        (beside(component(), component(brokers="other.shop.test:9092"), "", ""), []),
+        (beside(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-"), ["warning"]),
+        (beside(LOCAL, LOCAL, "", ""), []),
+        (beside(component(), LOCAL, "", ""), []),
+        (beside(component("pubsub.in-memory"), component("pubsub.in-memory"), "", ""), []),
+    ],
+    ids=["same", "prefixed", "unknown", "other broker", "secret", "local names", "other type", "no broker"],
+)
+def test_two_environments_on_one_broker_need_different_topics(seen: Picture, severities: list[str]) -> None:
+    """Or staging consumes production's events; a name without a dot is another host in each namespace."""
+    assert [one.severity.value for one in found(CHECK, seen)] == severities
+
+
+def test_shared_topics_are_told_with_the_value_to_change() -> None:
+    """release.yaml knows where the prefix stands."""
+    (finding,) = found(CHECK, beside(component(), component(), "", ""))
+    assert finding.cause == (
+        "Topics have no prefix in staging and in production. They share a broker, so each environment"
+        " consumes"
+        " the other's events."
+    )
+    assert finding.remedy == "Give one of them another pubsub.prefix in its values."
+    (unsure,) = found(CHECK, beside(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-"))
+    assert unsure.cause == (
+        "Topics begin with 'x-' in staging and in production. If both use one broker, each environment"
+        " consumes the other's events."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "good", "bad"),
+    [
+        (Value("duration"), ["5s", "1m30s", "100", "-1s"], ["5 s", "soon", ""]),
+        (Value("number"), ["0", "-1"], ["1.5", ""]),
+        (Value("switch"), ["true", "FALSE", "1"], ["maybe"]),
+        (Value("words", ("a",), is_folded=True), ["A"], ["b"]),
+        (Value(), ["", "anything\nat all"], []),
+    ],
+)
+def test_value_accepts_what_dapr_parses(value: Value, good: list[str], bad: list[str]) -> None:
+    """By the rules of Go and of Dapr's own decoding."""
+    assert [one for one in good if not value.accepts(one)] == []
+    assert [one for one in bad if value.accepts(one)] == []
+    assert value.allowed
+
+
+def test_every_required_name_is_in_its_table() -> None:
+    """A slip there would make every component wrong."""
+    for table in COMPONENTS.values():
+        wanted = {*table.required, *(name for names in table.needs.values() for name in names)}
+        assert wanted <= table.values.keys()
+
+
+def test_errors_are_found_alone() -> None:
+    """The helper of other tests counts only errors."""
+    assert errors(CHECK, picture(app(), component(initialOffset=None))) == []

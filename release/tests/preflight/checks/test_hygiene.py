@@ -1,0 +1,145 @@
+"""What was forgotten, written out, or is not public."""
+
+from typing import Any
+
+import pytest
+
+from todo_release.preflight.checks.hygiene import CHECK
+
+from ..snapshots import config, errors, found, picture, told, workload
+
+
+def setting(name: str, value: Any) -> dict[str, Any]:
+    """A workload with one variable."""
+    return workload(containers=[{"name": "web", "image": "a", "env": [{"name": name, "value": value}]}])
+
+
+@pytest.mark.parametrize(
+    ("value", "left"),
+    [
+        ("<OWNER>", "<OWNER>"),
+        ("CHANGE_ME", "CHANGE_ME"),
+        ("please REPLACE_WITH_KEY", "REPLACE_WITH_KEY"),
+        ("REPLACE", "REPLACE"),
+        ("FIXME", "FIXME"),
+        ("set-by-chartpress", "set-by-chartpress"),
+    ],
+)
+def test_placeholder_that_was_never_filled_in_is_an_error(value: str, left: str) -> None:
+    """Wherever it stands."""
+    (finding,) = found(CHECK, picture(setting("X", value)))
+    assert (finding.severity.value, finding.cause) == ("error", f"{left} was never filled in.")
+    assert finding.path == "spec.template.spec.containers[0].env[0].value"
+
+
+@pytest.mark.parametrize("value", ["irreplaceable", "<b>bold</b>", "changes", "REPLACED", 7, None])
+def test_ordinary_text_is_no_placeholder(value: Any) -> None:
+    """No alarm for a word that only looks like one."""
+    assert told(CHECK, picture(setting("X", value))) == []
+
+
+def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
+    """An alert may speak of <NAMESPACE>; a file in a ConfigMap may be an example."""
+    rule = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "x"},
+        "spec": {"text": "<NAMESPACE>"},
+    }
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "x"},
+        "data": {"a": "CHANGE_ME", "b": "example.com"},
+    }
+    assert told(CHECK, picture(rule)) == []
+    assert [one.severity.value for one in found(CHECK, picture(settings))] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        ("todo.example.com", 1),
+        ("https://example.org/x", 1),
+        ("ana@example.net", 1),
+        ("notexample.com", 0),
+        ("example.community", 0),
+    ],
+)
+def test_name_from_documentation_is_an_error(value: str, count: int) -> None:
+    """It belongs to nobody, so nobody reaches it."""
+    assert len(errors(CHECK, picture(setting("HOST", value)))) == count
+
+
+def test_name_from_documentation_is_shown_without_what_stands_around_it() -> None:
+    """There may be a password."""
+    (cause,) = errors(CHECK, picture(setting("URL", "shop:hunter2@cache.example.com:6379/0")))
+    assert cause == "cache.example.com is a name from documentation: example.com belongs to nobody."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "severity"),
+    [
+        ("DATABASE_URL", "postgresql://shop:pass@db.test/shop", "error"),
+        ("API_TOKEN", "abcd1234efgh5678", "error"),
+        ("password", "short", "warning"),
+        ("BETTER_AUTH_SECRET", "alsoratherlongbutwords", "warning"),
+        ("API_TOKEN", "", None),
+        ("API_TOKEN", "$(OTHER)", None),
+        ("API_TOKEN", "/var/run/token", None),
+        ("MAX_TOKENS", "4000", None),
+        ("TOKEN_AUDIENCE", "shop", None),
+        ("DATABASE_URL", "postgresql://db.test/shop", None),
+    ],
+)
+def test_secret_in_plain_text_is_found_and_not_repeated(name: str, value: str, severity: str | None) -> None:
+    """By its name, or by credentials in an address; the finding never holds it."""
+    seen = found(CHECK, picture(setting(name, value)))
+    assert [one.severity.value for one in seen] == ([severity] if severity else [])
+    assert all(not value or value not in f"{one.cause}{one.remedy}" for one in seen)
+
+
+def test_variable_from_a_secret_is_as_it_should_be() -> None:
+    """Nothing is said about it."""
+    reference = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "app", "key": "P"}}}
+    assert (
+        told(CHECK, picture(workload(containers=[{"name": "web", "image": "a", "env": [reference]}]))) == []
+    )
+
+
+def test_secret_in_a_component_is_an_error() -> None:
+    """Its metadata is read by everybody who may list components."""
+    items = [
+        {"name": "saslPassword", "value": "x"},
+        {"name": "redisPassword", "value": ""},
+        {"name": "brokers", "value": "b"},
+    ]
+    component = {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": "p"},
+        "spec": {"metadata": items},
+    }
+    assert errors(CHECK, picture(component)) == ["saslPassword is given in plain text."]
+
+
+PUBLIC = config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("https://staging.shop.test", None),
+        ("", None),
+        ("http://frontend:3000", "only the cluster can reach"),
+        ("http://frontend.staging.svc", "only the cluster can reach"),
+        ("https://shop.test", "but people open https://staging.shop.test"),
+        ("http://staging.shop.test", "but people open https://staging.shop.test"),
+    ],
+)
+def test_address_for_browsers_is_the_public_one(value: str, said: str | None) -> None:
+    """Anything else answers every sign-in with an invalid origin."""
+    causes = errors(CHECK, picture(setting("BETTER_AUTH_URL", value), config=PUBLIC))
+    assert [said in cause for cause in causes if said] == ([True] if said else [])
+    assert len(causes) == (1 if said else 0)
+    assert told(CHECK, picture(setting("JWKS_URL", "http://frontend:3000"), config=PUBLIC)) == []

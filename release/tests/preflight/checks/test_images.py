@@ -1,0 +1,64 @@
+"""What registries said of the images of a chart."""
+
+import pytest
+
+from todo_release.environments.preview import TO_BE_BUILT
+from todo_release.preflight.checks.images import CHECK, images_of
+from todo_release.preflight.snapshot import ImageLook
+
+from ..snapshots import found, manifest, picture, told, workload
+
+OWN = "registry.test/shop/web@sha256:1"
+
+
+def runs(image: str, name: str = "web") -> dict[str, object]:
+    """A workload with one image."""
+    return workload(name, containers=[{"name": name, "image": image}])
+
+
+@pytest.mark.parametrize(
+    ("image", "look", "expected"),
+    [
+        (OWN, {}, []),
+        (OWN, {"missing": "It is not there."}, [("error", "It is not there.")]),
+        (OWN, {"denied": "It refused."}, [("error", "It refused.")]),
+        (OWN, {"unknown": "It is down."}, [("warning", f"{OWN} could not be looked up: It is down.")]),
+        (
+            "redis@sha256:1",
+            {"unknown": "It is down."},
+            [("note", "redis@sha256:1 could not be looked up: It is down.")],
+        ),
+    ],
+)
+def test_image_counts_by_what_its_registry_said(
+    image: str, look: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    """Somebody else's registry that does not answer now is worth a note."""
+    seen = picture(runs(image), runs(image, "twin"), images={image: ImageLook(reference=image, **look)})
+    assert [(one.severity.value, one.cause) for one in found(CHECK, seen)] == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ("redis:7-alpine", "redis is named by the tag 7-alpine and not by its digest."),
+        ("localhost:5000/web", "web is named by no tag, so latest, and not by its digest."),
+    ],
+)
+def test_image_without_a_digest_is_a_warning(image: str, said: str) -> None:
+    """A tag can be moved."""
+    assert told(CHECK, picture(runs(image), runs(image, "twin"))) == [("warning", "Deployment/web", said)]
+
+
+def test_image_that_is_still_to_be_built_is_not_looked_for() -> None:
+    """The release builds it; containers without an image are the API server's to refuse."""
+    built = manifest(runs(f"registry.test/shop/web@{TO_BE_BUILT}"), runs(OWN), runs(""))
+    assert [reference for _, _, reference in images_of(built)] == [OWN]
+
+
+def test_pull_secrets_and_registries_that_cannot_be_asked_are_told() -> None:
+    """As a note and as a warning."""
+    assert [one.severity.value for one in found(CHECK, picture(runs(OWN), images=None))] == ["note"]
+    assert told(CHECK, picture(registry_problem="It is down.")) == [
+        ("warning", "registry.test", "Which images must still be built could not be seen: It is down.")
+    ]

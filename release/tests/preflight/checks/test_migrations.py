@@ -1,0 +1,141 @@
+"""Whether the running version can live with the migrations of the next one."""
+
+import pytest
+
+from todo_release.preflight.checks.migrations import CHECK, names, operations
+from todo_release.preflight.snapshot import Migration, Picture
+
+from ..snapshots import found, picture
+
+HEAD = "import sqlalchemy as sa\nfrom alembic import op\n\n\ndef upgrade() -> None:\n"
+
+
+def script(*lines: str) -> str:
+    """A migration with these lines in `upgrade`; the first is line 6."""
+    return HEAD + "".join(f"    {line}\n" for line in lines)
+
+
+def seen(*scripts: str, mentions: dict[tuple[str, ...], str] | None = None, path: str = "m/{}.py") -> Picture:
+    """A release with these migrations."""
+    pending = [
+        Migration(path=path.format(number), text=text, mentions=mentions or {})
+        for number, text in enumerate(scripts)
+    ]
+    return picture(migrations=pending)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'op.create_table("tags", sa.Column("id", sa.Uuid, nullable=False))',
+        'op.add_column("tasks", sa.Column("note", sa.Text))',
+        'op.add_column("tasks", sa.Column("done", sa.Boolean, nullable=False, server_default=sa.false()))',
+        'op.create_index("ix", "tasks", ["id"])',
+        'op.alter_column("tasks", "title", comment="x")',
+        'op.execute("UPDATE tasks SET note = NULL")',
+    ],
+)
+def test_migration_that_only_adds_is_a_note(line: str) -> None:
+    """The old version does not look at it."""
+    (finding,) = found(CHECK, seen(script(line)))
+    assert (finding.severity.value, finding.cause) == (
+        "note",
+        "This migration runs before the new version starts; it only adds.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "severity", "said"),
+    [
+        (
+            'op.drop_column("tasks", "legacy")',
+            "warning",
+            "drop_column(tasks, legacy) takes away what it may use",
+        ),
+        ('op.drop_table("tasks")', "warning", "drop_table(tasks) takes away what it may use"),
+        ('op.rename_table("tasks", "jobs")', "warning", "rename_table(tasks) renames what it may use"),
+        (
+            'op.alter_column("tasks", "title", new_column_name="name")',
+            "warning",
+            "alter_column(tasks, title) renames what it may use",
+        ),
+        (
+            'op.alter_column("tasks", "title", nullable=False)',
+            "warning",
+            "alter_column(tasks, title) demands a value that it may not write",
+        ),
+        (
+            'op.alter_column("tasks", "title", type_=sa.Integer)',
+            "warning",
+            "alter_column(tasks, title) changes the type of what it may use",
+        ),
+        (
+            'op.add_column("tasks", sa.Column("done", sa.Boolean, nullable=False))',
+            "error",
+            "add_column(tasks, done) makes its inserts fail (NOT NULL without a default)",
+        ),
+        ('op.execute("ALTER TABLE t DROP COLUMN c")', "warning", "DROP COLUMN may take away what it uses"),
+        ('op.execute(sa.text("ALTER TABLE t RENAME TO u"))', "warning", "RENAME may take away what it uses"),
+    ],
+)
+def test_migration_that_harms_the_running_version_is_told_with_its_line(
+    line: str, severity: str, said: str
+) -> None:
+    """Before the old pods find out."""
+    (finding,) = found(CHECK, seen(script("pass", line)))
+    assert (finding.severity.value, finding.cause) == (
+        severity,
+        f"{said} while the running version still serves.",
+    )
+    assert finding.place is not None
+    assert (finding.place.file, finding.place.line) == ("m/0.py", 7)
+
+
+def test_what_the_running_versions_code_names_is_certain() -> None:
+    """Then it is an error, with the place."""
+    pending = seen(
+        script('op.drop_column("tasks", "legacy")'), mentions={("tasks", "legacy"): "api/models.py:12"}
+    )
+    (finding,) = found(CHECK, pending)
+    assert finding.severity.value == "error"
+    assert finding.cause.endswith("The running version names it in api/models.py:12.")
+
+
+def test_table_that_is_new_harms_nobody() -> None:
+    """No running version uses what is made in the same release."""
+    made = script('op.create_table("tags")')
+    dropped = script('op.drop_column("tags", "x")')
+    assert {one.severity.value for one in found(CHECK, seen(made, dropped))} == {"note"}
+
+
+def test_batches_name_their_table() -> None:
+    """Alembic's other way of writing it."""
+    text = script('with op.batch_alter_table("tasks") as batch:', '    batch.drop_column("legacy")')
+    assert names(text) == {("tasks", "legacy")}
+
+
+def test_downgrade_and_other_code_do_not_count() -> None:
+    """Only what runs now; calls that are not Alembic's are not known."""
+    text = (
+        script("bind = op.get_bind()", 'other.drop_table("x")', 'print("x")')
+        + "\n\ndef downgrade():\n    op.drop_table('x')\n"
+    )
+    assert operations(text) == []
+    (finding,) = found(CHECK, seen(text))
+    assert finding.cause.endswith("what it does was not recognised.")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("no python", "m/{}.py"), ("x = 1\n", "m/{}.py"), ("drop", "m/{}.ts")]
+)
+def test_script_that_cannot_be_read_is_named_only(text: str, path: str) -> None:
+    """Nothing is claimed about it."""
+    assert [one.severity.value for one in found(CHECK, seen(text, path=path))] == ["note"]
+
+
+def test_unknown_running_version_is_a_note() -> None:
+    """It may have been deployed by somebody else."""
+    (finding,) = found(CHECK, picture(migrations=None, live={"running": "0.9.9"}))
+    assert (
+        finding.cause == "Not everything could be judged: the commit of 0.9.9, which runs, is not known here."
+    )

@@ -1,0 +1,160 @@
+"""Whether probes can succeed, and in time."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from todo_release.environments.history import Record
+from todo_release.preflight.checks.probes import CHECK
+
+from ..snapshots import CONFIG, NOW, config, errors, found, picture, told, workload
+
+CONTRACT = {
+    "api": {
+        "paths": {
+            "/api/health": {"get": {}},
+            "/api/todos": {"get": {"security": [{"bearer": []}]}},
+        }
+    }
+}
+
+
+def probed(path: str = "/healthz", *, name: str = "web", port: Any = "http", **spec: Any) -> dict[str, Any]:
+    """A Deployment whose readiness probe asks for a path."""
+    container = {
+        "name": name,
+        "image": f"registry.test/shop/{name}@sha256:1",
+        "ports": [{"name": "http", "containerPort": 8000}, {"containerPort": 9000}],
+        "readinessProbe": {"httpGet": {"path": path, "port": port}, "periodSeconds": 5},
+        **spec.pop("container", {}),
+    }
+    return workload(name, containers=[container], spec={"progressDeadlineSeconds": 240, **spec})
+
+
+def known(**health: list[str]) -> dict[str, Any]:
+    """release.yaml with declared health paths."""
+    images = {
+        name: {**CONFIG["images"][name], "health": health.get(name, [])}  # type: ignore[index]
+        for name in ("web", "api")
+    }
+    return {"config": config(images=images)}
+
+
+def test_probe_of_a_declared_path_is_fine() -> None:
+    """By name and by number of the port; other probes have no path; other images are not ours."""
+    healthy = known(web=["/healthz"])
+    assert told(CHECK, picture(probed(), **healthy)) == []
+    assert told(CHECK, picture(probed(port=8000), **healthy)) == []
+    assert (
+        told(CHECK, picture(probed(container={"readinessProbe": {"tcpSocket": {"port": "http"}}}), **healthy))
+        == []
+    )
+    assert told(CHECK, picture(probed(container={"readinessProbe": {"exec": {}}}), **healthy)) == []
+    assert told(CHECK, picture(probed(container={"image": "redis:7"}), **healthy)) == []
+
+
+def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> None:
+    """Nothing answers there, or a guard does."""
+    (finding,) = found(CHECK, picture(probed("/health"), **known(web=["/healthz", "/readyz"])))
+    assert finding.cause == (
+        "The readinessProbe asks for /health, which is no health path of web (/healthz, /readyz)."
+    )
+    assert (finding.severity.value, finding.path) == (
+        "error",
+        "spec.template.spec.containers[0].readinessProbe",
+    )
+
+
+def test_probe_is_only_noted_where_nothing_is_declared() -> None:
+    """It cannot be known; once an image, however many probes ask."""
+    twice = probed(container={"livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}}})
+    assert len(found(CHECK, picture(twice))) == 1
+    assert [one.severity.value for one in found(CHECK, picture(probed()))] == ["note"]
+
+
+def test_probe_behind_a_guard_is_an_error() -> None:
+    """The contract says which paths want a login, for one or for all."""
+    assert told(CHECK, picture(probed("/api/health", name="api"), contracts=CONTRACT)) == []
+    assert errors(CHECK, picture(probed("/api/todos", name="api"), contracts=CONTRACT)) == [
+        "The readinessProbe asks for /api/todos, which wants a login: the pod never becomes ready."
+    ]
+    guarded = {"api": {**CONTRACT["api"], "security": [{"bearer": []}]}}
+    assert len(errors(CHECK, picture(probed("/api/health", name="api"), contracts=guarded))) == 1
+
+
+def test_port_of_a_probe_must_exist() -> None:
+    """By name; numbers need not be declared."""
+    (finding,) = found(CHECK, picture(probed(port="web"), **known(web=["/healthz"])))
+    assert finding.cause == "The readinessProbe of web asks port 'web', which the container does not have."
+    assert finding.remedy == "Use one of: http."
+
+
+STARTUP = {
+    "startupProbe": {
+        "httpGet": {"path": "/healthz", "port": "http"},
+        "periodSeconds": 10,
+        "failureThreshold": 60,
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("workload_", "severity", "said"),
+    [
+        (
+            probed(container=STARTUP, minReadySeconds=5),
+            "warning",
+            "Its probes allow a start of 610 s, but the rollout counts as stalled after 240 s.",
+        ),
+        (
+            probed(progressDeadlineSeconds=600),
+            "note",
+            "The rollout counts as stalled after 600 s, the release waits only 600 s.",
+        ),
+        (
+            workload("seed", kind="Job", hook="pre-upgrade", spec={"activeDeadlineSeconds": 600}),
+            "warning",
+            "The hook may take 600 s and the whole release only 600 s: it cannot fail first.",
+        ),
+    ],
+)
+def test_times_that_do_not_fit_into_each_other_are_told(
+    workload_: dict[str, Any], severity: str, said: str
+) -> None:
+    """Each of the three; a release that gives up before the Deployment does only says less about why."""
+    seen = told(CHECK, picture(workload_, **known(web=["/healthz"])))
+    assert [(one, cause) for one, _, cause in seen] == [(severity, said)]
+
+
+def test_times_of_other_workloads_are_their_own() -> None:
+    """A Job without a deadline, and what does not roll like a Deployment."""
+    seen = picture(workload("seed", kind="Job", hook="pre-upgrade"), workload("db", kind="StatefulSet"))
+    assert told(CHECK, seen) == []
+
+
+RECORD = Record(
+    revision=1,
+    version="0.1.0",
+    deployment_id="x",
+    digests={},
+    by="ana",
+    run_url=None,
+    started_at=NOW,
+    result="verified",
+    seconds={"deploy": 500},
+)
+
+
+def test_rollouts_that_were_nearly_too_slow_are_a_warning() -> None:
+    """Of the last few that succeeded."""
+    assert told(CHECK, picture(records=[RECORD])) == [
+        (
+            "warning",
+            "Namespace/staging",
+            "One of the last 1 rollouts took 500 s of the 600 s that are allowed.",
+        )
+    ]
+    failed = replace(RECORD, result="failed")
+    quick = replace(RECORD, seconds={"deploy": 50.0})
+    assert told(CHECK, picture(records=[failed, RECORD, *[quick] * 5])) == []

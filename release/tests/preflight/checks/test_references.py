@@ -1,0 +1,339 @@
+"""What pods, components and ingresses refer to by name exists, or is found missing."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from todo_release.preflight.checks.references import CHECK, host_of
+from todo_release.preflight.snapshot import (
+    CLUSTER_ISSUERS,
+    CONFIG_MAPS,
+    INGRESS_CLASSES,
+    PRIORITY_CLASSES,
+    SERVICE_ACCOUNTS,
+    STORAGE_CLASSES,
+    VOLUME_CLAIMS,
+    Certificate,
+    SecretFacts,
+)
+
+from ..snapshots import NOW, errors, found, picture, told, workload
+
+APP = SecretFacts(name="app", keys={"URL": "1"})
+
+
+def container(**rest: Any) -> list[dict[str, Any]]:
+    """One container with something in it."""
+    return [{"name": "web", "image": "registry.test/shop/web", **rest}]
+
+
+def variable(kind: str, name: str, key: str, **rest: Any) -> list[dict[str, Any]]:
+    """A container with a variable from a key."""
+    return container(env=[{"name": "URL", "valueFrom": {kind: {"name": name, "key": key, **rest}}}])
+
+
+USES: dict[str, dict[str, Any]] = {
+    "env": {"containers": variable("secretKeyRef", "app", "URL")},
+    "envFrom": {"containers": container(envFrom=[{"secretRef": {"name": "app"}}])},
+    "volume": {
+        "volumes": [{"name": "v", "secret": {"secretName": "app", "items": [{"key": "URL", "path": "u"}]}}]
+    },
+    "projected": {
+        "volumes": [
+            {
+                "name": "v",
+                "projected": {
+                    "sources": [{"secret": {"name": "app"}}, {"configMap": {"name": "x", "optional": True}}]
+                },
+            }
+        ]
+    },
+    "init": {"initContainers": variable("secretKeyRef", "app", "URL")},
+    "token of Dapr": {"annotations": {"dapr.io/app-token-secret": "app"}},
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_secret_that_is_not_there_is_found_wherever_it_is_read(use: str) -> None:
+    """The pod would wait in CreateContainerConfigError, or for its volume."""
+    (cause,) = errors(CHECK, picture(workload(**USES[use])))
+    assert cause.startswith("There is no Secret app; Deployment/web reads it")
+
+
+@pytest.mark.parametrize("use", ["env", "envFrom", "volume", "projected", "init"])
+def test_secret_with_its_keys_is_fine(use: str) -> None:
+    """Nothing is said about what is there."""
+    assert told(CHECK, picture(workload(**USES[use]), secrets=[APP])) == []
+
+
+def test_missing_key_names_the_key_the_field_and_all_who_read_it() -> None:
+    """One finding for a key, however many pods read it."""
+    pods = {"containers": variable("secretKeyRef", "app", "TOKEN")}
+    (finding,) = found(CHECK, picture(*(workload(name, **pods) for name in "abcd"), secrets=[APP]))
+    assert finding.cause == (
+        "There is no key TOKEN in Secret app; Deployment/a, Deployment/b and 2 more read it."
+    )
+    assert finding.remedy.startswith("Add TOKEN to Secret app in namespace staging, or correct the name")
+    (missing,) = found(CHECK, picture(workload(**pods)))
+    assert missing.remedy.startswith("Create Secret app with the keys TOKEN in namespace staging, or")
+    assert (finding.subject, finding.path) == (
+        "Deployment/a",
+        "spec.template.spec.containers[0].env[0]",
+    )
+
+
+def test_what_may_be_absent_is_not_asked_for() -> None:
+    """`optional` means it."""
+    pods = {"containers": variable("secretKeyRef", "app", "TOKEN", optional=True)}
+    assert told(CHECK, picture(workload(**pods))) == []
+
+
+def test_what_the_chart_makes_is_there_but_not_for_hooks_that_run_before_it() -> None:
+    """On a first install a migration finds only what was there before."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app"}, "stringData": {"URL": "x"}}
+    pods = {"containers": variable("secretKeyRef", "app", "URL")}
+    assert told(CHECK, picture(secret, workload(**pods))) == []
+    hook = workload("migrate", kind="Job", hook="pre-install", **pods)
+    (cause,) = errors(CHECK, picture(secret, hook))
+    assert cause == "There is no Secret app; Job/migrate reads it before the chart is applied."
+    assert told(CHECK, picture(secret, hook, secrets=[APP])) == []
+    early = {**secret, "metadata": {"name": "app", "annotations": {"helm.sh/hook": "pre-install"}}}
+    assert told(CHECK, picture(early, hook)) == []
+
+
+def test_secret_of_an_operator_or_of_cert_manager_will_be_made() -> None:
+    """Their keys are known only for certificates."""
+    external = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "app"}}
+    pods = {"containers": variable("secretKeyRef", "app", "URL")}
+    assert told(CHECK, picture(external, workload(**pods))) == []
+    certificate = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": "tls"},
+        "spec": {"secretName": "app"},
+    }
+    assert errors(CHECK, picture(certificate, workload(**pods))) == [
+        "There is no key URL in Secret app; Deployment/web reads it."
+    ]
+
+
+def test_config_map_is_read_by_its_keys_too() -> None:
+    """Text and binary ones."""
+    pods = {"containers": variable("configMapKeyRef", "settings", "LEVEL")}
+    there = {"metadata": {"name": "settings"}, "binaryData": {"LEVEL": ""}}
+    assert told(CHECK, picture(workload(**pods), lists={CONFIG_MAPS: [there]})) == []
+    other = {"metadata": {"name": "settings"}, "data": {"OTHER": ""}}
+    assert errors(CHECK, picture(workload(**pods), lists={CONFIG_MAPS: [other]})) == [
+        "There is no key LEVEL in ConfigMap settings; Deployment/web reads it."
+    ]
+
+
+def component(**rest: Any) -> dict[str, Any]:
+    """A component that reads a Secret."""
+    item = {"name": "saslPassword", "secretKeyRef": {"name": "app", "key": "PASSWORD"}}
+    return {
+        "apiVersion": "dapr.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": "pubsub"},
+        "spec": {"type": "pubsub.kafka", "metadata": [item]},
+        **rest,
+    }
+
+
+@pytest.mark.parametrize("store", [{}, {"auth": {"secretStore": "kubernetes"}}])
+def test_component_finds_its_keys_in_the_kubernetes_store(store: dict[str, Any]) -> None:
+    """Which is Dapr's default in a cluster."""
+    assert errors(CHECK, picture(component(**store), secrets=[APP])) == [
+        "There is no key PASSWORD in Secret app; Component/pubsub reads it."
+    ]
+
+
+def test_component_with_another_secret_store_is_left_to_it() -> None:
+    """A vault is not looked into."""
+    assert told(CHECK, picture(component(auth={"secretStore": "vault"}))) == []
+
+
+def test_component_may_read_what_the_chart_or_a_certificate_brings() -> None:
+    """A certificate's keys are known before it is issued."""
+    made = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": "c"},
+        "spec": {"secretName": "app"},
+    }
+    reading = component()
+    reading["spec"]["metadata"][0]["secretKeyRef"]["key"] = "ca.crt"
+    assert told(CHECK, picture(made, reading)) == []
+
+
+def test_account_claim_and_configuration_must_exist() -> None:
+    """Each is named."""
+    pods = {
+        "serviceAccountName": "robot",
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
+        "annotations": {"dapr.io/enabled": "true", "dapr.io/config": "tracing"},
+    }
+    assert errors(CHECK, picture(workload(**pods))) == [
+        "It uses ServiceAccount robot, which does not exist.",
+        "It uses PersistentVolumeClaim data, which does not exist.",
+        "Its sidecar is to read Configuration tracing, which does not exist: daprd ends at its start.",
+    ]
+    made = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "tracing"}}
+    there = {
+        SERVICE_ACCOUNTS: [{"metadata": {"name": "robot"}}],
+        VOLUME_CLAIMS: [{"metadata": {"name": "data"}}],
+    }
+    assert told(CHECK, picture(workload(**pods), made, lists=there)) == []
+
+
+def test_hook_cannot_use_an_account_that_the_chart_makes_later() -> None:
+    """Helm runs it before anything else."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
+    hook = workload("migrate", kind="Job", hook="pre-upgrade", serviceAccountName="robot")
+    assert errors(CHECK, picture(account, hook)) == [
+        "It uses ServiceAccount robot, which does not exist yet when this hook runs."
+    ]
+    assert told(CHECK, picture(account, workload(serviceAccountName="robot"))) == []
+
+
+def test_priority_class_must_exist() -> None:
+    """Admission refuses the pods otherwise; Kubernetes has two of its own."""
+    assert errors(CHECK, picture(workload(priorityClassName="high"))) == [
+        "There is no PriorityClass high, so every one of its pods is refused."
+    ]
+    there = {PRIORITY_CLASSES: [{"metadata": {"name": "high"}}]}
+    assert told(CHECK, picture(workload(priorityClassName="high"), lists=there)) == []
+    assert told(CHECK, picture(workload(priorityClassName="system-node-critical"))) == []
+
+
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [
+        ([], "There is no pull secret pull: nodes pull registry.test without credentials."),
+        (
+            [SecretFacts(name="pull", registries=frozenset({"https://ghcr.io"}))],
+            "The pull secret pull is for https://ghcr.io, the images come from registry.test.",
+        ),
+    ],
+)
+def test_pull_secret_that_helps_nobody_is_a_warning(secrets: list[SecretFacts], said: str) -> None:
+    """The image may be public; whether it is, the images check asks."""
+    pods = [workload(name, imagePullSecrets=[{"name": "pull"}]) for name in ("web", "api")]
+    assert told(CHECK, picture(*pods, secrets=secrets)) == [("warning", "Deployment/web", said)]
+
+
+def test_pull_secret_for_the_registry_is_fine() -> None:
+    """However its entry is written."""
+    facts = SecretFacts(name="pull", registries=frozenset({"https://registry.test/v2/"}))
+    assert told(CHECK, picture(workload(imagePullSecrets=[{"name": "pull"}]), secrets=[facts])) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "host"),
+    [
+        ("redis:7-alpine", "docker.io"),
+        ("todo/web", "docker.io"),
+        ("ghcr.io/a/b@sha256:1", "ghcr.io"),
+        ("localhost:5000/a", "localhost:5000"),
+        ("localhost/a", "localhost"),
+    ],
+)
+def test_registry_host_of_an_image_follows_dockers_rule(image: str, host: str) -> None:
+    """The first part is a host only when it looks like one."""
+    assert host_of(image) == host
+
+
+def claim(name: str | None) -> dict[str, Any]:
+    """A claim of a storage class."""
+    spec = {} if name is None else {"storageClassName": name}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
+
+
+def test_claim_needs_a_storage_class_that_exists() -> None:
+    """By name, or the default one; the empty name is for volumes made by hand."""
+    annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
+    fast = {"metadata": {"name": "fast", "annotations": annotations}}
+    assert errors(CHECK, picture(claim("slow"), lists={STORAGE_CLASSES: [fast]})) == [
+        "There is no StorageClass slow, so its volume is never made."
+    ]
+    assert errors(CHECK, picture(claim(None))) == [
+        "No StorageClass is the default, so its volume is never made."
+    ]
+    for name in ("fast", None, ""):
+        assert told(CHECK, picture(claim(name), lists={STORAGE_CLASSES: [fast]})) == []
+    claims = [{"spec": {"storageClassName": "slow"}}]
+    state = workload(kind="StatefulSet", spec={"volumeClaimTemplates": claims})
+    assert len(errors(CHECK, picture(state))) == 1
+
+
+def ingress(**annotations: str) -> dict[str, Any]:
+    """An ingress of class nginx with a certificate."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {
+            "name": "web",
+            "annotations": {
+                f"cert-manager.io/{key.replace('_', '-')}": value for key, value in annotations.items()
+            },
+        },
+        "spec": {"ingressClassName": "nginx", "tls": [{"hosts": ["shop.test"], "secretName": "tls"}]},
+    }
+
+
+NGINX = {INGRESS_CLASSES: [{"metadata": {"name": "nginx"}}]}
+
+
+def test_ingress_class_must_exist() -> None:
+    """No controller would serve it."""
+    assert errors(CHECK, picture(ingress())) == [
+        "There is no IngressClass nginx: no controller serves this Ingress."
+    ]
+    assert told(CHECK, picture(ingress(), lists=NGINX)) == []
+    own = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "nginx"}}
+    assert told(CHECK, picture(ingress(), own)) == []
+
+
+def test_issuer_must_exist_unless_there_is_a_certificate() -> None:
+    """Then its absence is only a warning: the certificate lasts for a while."""
+    asking = ingress(cluster_issuer="letsencrypt")
+    assert errors(CHECK, picture(asking, lists=NGINX)) == [
+        "There is no ClusterIssuer letsencrypt: no certificate will be issued."
+    ]
+    good = Certificate(names=("shop.test",), expires_at=NOW + timedelta(days=60))
+    there = SecretFacts(name="tls", certificate=good)
+    assert told(CHECK, picture(asking, lists=NGINX, secrets=[there])) == [
+        (
+            "warning",
+            "Ingress/web",
+            "There is no ClusterIssuer letsencrypt: the certificate that is there cannot be renewed.",
+        )
+    ]
+    issuer = {CLUSTER_ISSUERS: [{"metadata": {"name": "letsencrypt"}}]}
+    assert told(CHECK, picture(asking, lists=NGINX | issuer)) == []
+    assert errors(CHECK, picture(ingress(issuer="mine"), lists=NGINX)) == [
+        "There is no Issuer mine: no certificate will be issued."
+    ]
+
+
+def test_namespace_must_exist() -> None:
+    """The release does not make it, because quotas and security labels belong to it."""
+    assert errors(CHECK, picture(live={"namespace": None})) == [
+        "The namespace does not exist, and the release does not make it."
+    ]
+
+
+def test_lists_that_may_not_be_read_silence_only_what_needs_them() -> None:
+    """A note says which; everything else is still judged."""
+    seen = picture(ingress(), workload(priorityClassName="high"))
+    lists = {key: value for key, value in seen.live.lists.items() if key != INGRESS_CLASSES}
+    seen = picture(
+        ingress(),
+        workload(priorityClassName="high"),
+        live={"lists": lists, "unread": {str(INGRESS_CLASSES): "ingressclasses may not be read (403)"}},
+    )
+    assert [(severity, cause) for severity, _, cause in told(CHECK, seen)] == [
+        ("error", "There is no PriorityClass high, so every one of its pods is refused."),
+        ("note", "Not everything could be judged: ingressclasses may not be read (403)."),
+    ]

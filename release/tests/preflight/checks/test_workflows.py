@@ -1,0 +1,104 @@
+"""The way of a release itself: workflows, actions, the cluster's name."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from todo_release.preflight.checks.workflows import CHECK, command_lines
+
+from ..snapshots import found, picture, told
+
+SHA = "3d3c42e5aac5ba805825da76410c181273ba90b1"
+WORKFLOW = f"""\
+name: Release
+jobs:
+  release:
+    steps:
+      - uses: actions/checkout@{SHA} # v7
+      - uses: ./.github/actions/here
+      - name: One line
+        run: ./inv release --version "${{{{ inputs.version }}}}" --yes
+      - run: |
+          set -eu
+          echo start # inv nothing
+          ./inv plan --version $VERSION \\
+            --json && inv status; ls
+          echo "unfinished
+  reused:
+    uses: owner/workflows/.github/workflows/x.yml@{SHA}
+"""
+PATH = ".github/workflows/release.yml"
+
+
+def parse(arguments: Sequence[str]) -> str | None:
+    """Tasks that know one option."""
+    return next((f"no idea what {one!r} is" for one in arguments if one.startswith("--js")), None)
+
+
+def test_every_call_of_a_task_is_found_with_its_line() -> None:
+    """Expressions and variables stand for one word, continued lines are one; other files are no workflows."""
+    calls = [
+        (place.line, arguments) for place, arguments in command_lines({PATH: WORKFLOW, "Makefile": "inv x"})
+    ]
+    assert calls == [
+        (8, ["release", "--version", "value", "--yes"]),
+        (12, ["plan", "--version", "value", "--json"]),
+        (12, ["status"]),
+    ]
+
+
+def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
+    """A renamed flag breaks the release only when it is needed."""
+    (finding,) = found(CHECK, picture(files={PATH: WORKFLOW}, parse=parse))
+    assert finding.cause == (
+        "inv plan --version value --json is no command line of the tasks: no idea what '--json' is"
+    )
+    assert finding.place is not None
+    assert (finding.place.file, finding.place.line) == (PATH, 12)
+
+
+def test_calls_are_not_judged_where_the_tasks_are_not_known() -> None:
+    """The engine does not know invoke."""
+    assert told(CHECK, picture(files={PATH: WORKFLOW})) == []
+
+
+def test_action_that_is_not_pinned_is_a_warning() -> None:
+    """Actions, and workflows that are called; local ones and images by digest are not meant."""
+    loose = WORKFLOW.replace(f"checkout@{SHA}", "checkout@v7").replace(f"x.yml@{SHA}", "x.yml@main")
+    seen = found(CHECK, picture(files={PATH: loose.replace("./.github/actions/here", "docker://alpine")}))
+    assert [(one.severity.value, one.cause) for one in seen] == [
+        ("warning", "The action actions/checkout@v7 is not pinned to a full commit."),
+        (
+            "warning",
+            "The action owner/workflows/.github/workflows/x.yml@main is not pinned to a full commit.",
+        ),
+    ]
+    assert [one.place.line for one in seen if one.place] == [5, 16]
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2", "jobs: {}", "- list", "a: 1\na: 2\n"])
+def test_workflow_that_cannot_be_read_is_left_to_its_own_checks(text: str) -> None:
+    """A schema checks those."""
+    assert told(CHECK, picture(files={PATH: text}, parse=parse)) == []
+
+
+RELEASE = "environments: {staging: {context: do-nyc1-shop}}\n"
+
+
+def test_cluster_has_one_name_in_every_file() -> None:
+    """DigitalOcean's context begins with do and the region."""
+    good = "run: doctl kubernetes cluster kubeconfig save --expiry-seconds=600 shop\n"
+    assert told(CHECK, picture(files={"release.yaml": RELEASE, "k8s/bootstrap": good})) == []
+    (finding,) = found(
+        CHECK, picture(files={"release.yaml": RELEASE, "k8s/bootstrap": "\n" + good.replace("shop", "todo")})
+    )
+    assert finding.cause == "The cluster is called todo here, in release.yaml do-nyc1-shop."
+    assert finding.place is not None
+    assert (finding.place.file, finding.place.line) == ("k8s/bootstrap", 2)
+
+
+@pytest.mark.parametrize("text", ["a: 1\na: 2\n", "- x", ""])
+def test_release_yaml_that_cannot_be_read_is_told_elsewhere(text: str) -> None:
+    """The engine does not even start with it."""
+    files = {"release.yaml": text, "k8s/bootstrap": "nothing\n"}
+    assert told(CHECK, picture(files=files)) == []

@@ -1,0 +1,189 @@
+"""Looks at registries, names, git and files: bounded in time, and quiet about what is not there."""
+
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from todo_release.adapters.git import Repository
+from todo_release.adapters.registry.auth import DeniedError
+from todo_release.adapters.registry.credentials import Credentials
+from todo_release.config.model import Config, RegistrySettings
+from todo_release.errors import RegistryError
+from todo_release.preflight import lookups
+from todo_release.preflight.snapshot import ImageLook
+
+from ..environments.test_pull_access import pull_secret
+from ..shop import Tree
+from .snapshots import config
+
+SETTINGS = RegistrySettings(repository="registry.test/shop")
+MANIFEST = "kind: Pod\nspec: {imagePullSecrets: [{name: old}, {name: new}]}\n"
+IMAGE = "registry.test/shop/web@sha256:1"
+
+
+def test_look_that_does_not_come_back_is_left_out() -> None:
+    """A resolver that hangs must not hang the release."""
+    gate = threading.Event()
+    hanging: Callable[[], str] = lambda: "late" if gate.wait(30) else ""  # noqa: E731  a look of this test
+    assert lookups.within(0.05, {"quick": lambda: "here", "hanging": hanging}) == {"quick": "here"}
+    gate.set()
+
+
+@pytest.mark.parametrize(
+    ("reference", "parts"),
+    [
+        ("redis", ("docker.io", "library/redis", "latest")),
+        ("redis:7-alpine", ("docker.io", "library/redis", "7-alpine")),
+        ("todo/web", ("docker.io", "todo/web", "latest")),
+        ("localhost:5000/web", ("localhost:5000", "web", "latest")),
+        ("ghcr.io/a/b/c:v1@sha256:1", ("ghcr.io", "a/b/c", "sha256:1")),
+        (IMAGE, ("registry.test", "shop/web", "sha256:1")),
+    ],
+)
+def test_reference_is_taken_apart_by_dockers_rules(reference: str, parts: tuple[str, str, str]) -> None:
+    """A digest goes before a tag; a port is no tag."""
+    assert lookups.parse(reference) == parts
+
+
+class Registries:
+    """Every registry there is; lets in whoever knows the password."""
+
+    def __init__(self, error: RegistryError | None = None) -> None:
+        """`error` is what resolving ends with for everybody."""
+        self.error = error
+        self.came: list[tuple[str, str | None]] = []
+
+    def __call__(self, host: str, credentials: Credentials | None) -> Any:
+        """As `Connect`."""
+        self.came.append((host, credentials.username if credentials else None))
+
+        def resolve(repository: str, reference: str, platform: str) -> None:
+            if self.error:
+                raise self.error
+            if host == "registry.test" and (credentials is None or credentials.password != "good"):
+                raise DeniedError("It refused: 401.", remedy="")
+
+        entered = SimpleNamespace(resolve=resolve)
+        return SimpleNamespace(__enter__=None, entered=entered)
+
+
+class Opened:
+    """A context manager around what `Registries` gives."""
+
+    def __init__(self, registries: Registries) -> None:
+        """Nothing is opened yet."""
+        self._registries = registries
+
+    def __call__(self, host: str, credentials: Credentials | None) -> "Opened":
+        """As `Connect`."""
+        self._entered = self._registries(host, credentials).entered
+        return self
+
+    def __enter__(self) -> Any:
+        """The registry."""
+        return self._entered
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+
+def look(secrets: dict[str, str], registries: Registries, image: str = IMAGE) -> ImageLook:
+    """Look for one image with these pull secrets in the namespace."""
+    cluster = SimpleNamespace(pull_secret=lambda namespace, name: secrets.get(name))
+    access: Any = SimpleNamespace(cluster=cluster, settings=SimpleNamespace(namespace="staging"))
+    return lookups.images(access, SETTINGS, MANIFEST, [image], Opened(registries))[image]  # type: ignore[arg-type]
+
+
+def test_image_is_there_when_any_pull_secret_opens_it() -> None:
+    """As the kubelet tries them."""
+    secrets = {"new": pull_secret("bad"), "old": pull_secret("good")}
+    assert look(secrets, Registries()) == ImageLook(reference=IMAGE)
+
+
+def test_image_that_no_pull_secret_opens_is_denied() -> None:
+    """Every refusal is told, no password is."""
+    found = look({"new": pull_secret("bad"), "old": pull_secret("worse")}, Registries())
+    assert found.denied == (
+        f"The cluster cannot pull {IMAGE}: with new: It refused: 401. with old: It refused: 401."
+    )
+
+
+def test_image_without_a_pull_secret_is_asked_for_as_anybody() -> None:
+    """A node may have credentials of its own, so a refusal is not certain."""
+    registries = Registries()
+    found = look({}, registries)
+    assert registries.came == [("registry.test", None)]
+    assert (found.denied, found.unknown) == (
+        "",
+        "it is not public, and no pull secret is for registry.test. It refused: 401.",
+    )
+    assert look({}, Registries(), "redis:7") == ImageLook(reference="redis:7")
+
+
+def test_registry_that_does_not_answer_leaves_the_image_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its words, or after a while without."""
+    down = Registries(RegistryError("It is down.", remedy=""))
+    assert look({}, down).unknown == "It is down."
+    monkeypatch.setattr(lookups, "within", lambda seconds, wanted: {})
+    assert look({}, Registries()).unknown == "its registry did not answer within 5 s."
+
+
+def test_addresses_are_known_none_or_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that does not exist has none; a resolver that is away says nothing about it."""
+
+    def resolve(host: str, *_: object, **__: object) -> list[Any]:
+        if host == "away.test":
+            raise socket.gaierror(socket.EAI_AGAIN, "later")
+        if host == "nobody.test":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return [(0, 0, 0, "", ("203.0.113.7", 0)), (0, 0, 0, "", ("203.0.113.7", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    assert lookups.addresses(["shop.test", "nobody.test", "away.test", ""]) == {
+        "shop.test": ("203.0.113.7",),
+        "nobody.test": (),
+    }
+
+
+def with_contracts(**contracts: str) -> Config:
+    """release.yaml with contracts of images."""
+    images = {
+        name: {"dockerfile": "Dockerfile", "inputs": ["."], "values": name, "contract": path}
+        for name, path in contracts.items()
+    }
+    return config(images=images)
+
+
+def test_contracts_are_read_and_damaged_ones_left_out(tmp_path: Path) -> None:
+    """By image; one that is missing or no JSON counts as none."""
+    (tmp_path / "good.json").write_text('{"paths": {}}')
+    (tmp_path / "bad.json").write_text("paths")
+    known = with_contracts(good="good.json", bad="bad.json", gone="gone.json")
+    assert lookups.contracts(tmp_path, known) == {"good": {"paths": {}}}
+
+
+def test_files_of_the_release_path_are_read(tree: Tree) -> None:
+    """Workflows, bootstrap and release.yaml; nothing large, nothing else."""
+    large = "x" * (lookups.MOST_BYTES + 1)
+    tree.write({".github/workflows/a.yml": "a", "k8s/bootstrap": "b", "k8s/large": large, "other.yml": "c"})
+    found = lookups.files(Repository(tree.path))
+    assert found.pop("release.yaml").startswith("name: shop")
+    assert found == {".github/workflows/a.yml": "a", "k8s/bootstrap": "b", "k8s/large": ""}
+
+
+def test_word_is_found_only_in_files_that_have_all_of_them(tree: Tree) -> None:
+    """As a word, with its line, in the commit and not in the work tree."""
+    commit = tree.commit(
+        "code",
+        {"api/a.py": "tasks\nlegacy = 1\nlegacy_too\n", "api/b.py": "legacy\n", "web/c.js": "tasks legacy\n"},
+    )
+    tree.write({"api/a.py": ""})
+    repository = Repository(tree.path)
+    assert repository.mentions(commit, ("tasks", "legacy"), ["api"]) == ("api/a.py:2",)
+    assert repository.mentions(commit, ("tasks", "legacy"), ["api", "web"], ["web"]) == ("api/a.py:2",)
+    assert repository.mentions(commit, ("nothing",), ["api"]) == ()

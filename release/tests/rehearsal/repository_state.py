@@ -1,0 +1,38 @@
+"""What a repository is like, so that two looks show whether anything in it was changed."""
+
+import hashlib
+from pathlib import Path
+
+from todo_release.pipeline.journal import FOLDER
+
+from ..shop import Tree
+
+
+def picture_of(tree: Tree) -> dict[str, str]:
+    """Its references, settings and stash, what git says of the work tree, and a hash of every file there.
+
+    The engine's own folder of journals and reports is left out.
+    """
+    files = {
+        str(path): _hash(path)
+        for path in sorted(tree.path.rglob("*"))
+        if not {".git", FOLDER} & set(path.relative_to(tree.path).parts)
+    }
+    told = {
+        "refs": tree.git("for-each-ref"),
+        "head": tree.git("rev-parse", "HEAD"),
+        "branch": tree.git("branch", "--show-current"),
+        "config": tree.git("config", "--local", "--list"),
+        "stash": tree.git("stash", "list"),
+        "status": tree.git("status", "--porcelain=v1"),
+        "objects": tree.git("count-objects", "--verbose"),
+    }
+    return files | told
+
+
+def _hash(path: Path) -> str:
+    if path.is_symlink():
+        return f"link to {path.readlink()}"
+    if path.is_dir():
+        return "folder"
+    return f"{path.stat().st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
