@@ -17,6 +17,7 @@ FRONTEND = "services/frontend"
 PACKAGES = {
     "todo-kit": "libs/todo_kit",
     "todo-embedded": "libs/todo_embedded",
+    "todo-local": "libs/todo_local",
     "todo-backend": "services/backend",
     "todo-mcp": "services/mcp",
     "todo-notification": "services/notification",

@@ -93,9 +93,9 @@ def _mistake(arguments: Sequence[str]) -> str | None:
 )
 def up(_: Context, check: bool = False, port: int = 8080) -> None:
     """Run the whole application on this machine; Ctrl-C stops it."""
-    from todo_release import local
+    import todo_local
 
-    sys.exit(local.up(ROOT, check=check, port=port))
+    sys.exit(todo_local.up(ROOT, check=check, port=port))
 
 
 @command(version=VERSION, to="last environment to release to (default: all)", dry_run=DRY_RUN)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from todo_embedded.controlplane.definitions import install_definitions
-from todo_embedded.controlplane.plane import control_plane
-from todo_embedded.controlplane.sidecars import inject_sidecars
+from todo_embedded.controlplane.control_plane import control_plane
+from todo_embedded.controlplane.crds import install_definitions
+from todo_embedded.controlplane.sidecar_injector import inject_sidecars
 from todo_embedded.registry import image_registry
 from todo_release.rehearsal import cluster_fixture
 

@@ -4,7 +4,7 @@ environment's namespace; in capitals too are values that must never be seen else
 
 import yaml
 
-from todo_embedded.controlplane.api import Manifest
+from todo_embedded.controlplane.api_client import Manifest
 
 VALUES = ("SECRET-PASSWORD", "SECRET-URL", "SECRET-COLOUR", "SECRET-HOST", "SECRET-RECORD", "SECRET-KEY")
 OBJECTS = """

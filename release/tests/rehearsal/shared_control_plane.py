@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from todo_embedded.controlplane.fates import ImageCheck, every_image_exists
-from todo_embedded.controlplane.plane import Plane
+from todo_embedded.controlplane.control_plane import Plane
+from todo_embedded.controlplane.simulated_kubelet import ImageCheck, every_image_exists
 from todo_embedded.errors import ApiError
 from todo_embedded.tools import Progress
 from todo_release.rehearsal.cluster_fixture import Site

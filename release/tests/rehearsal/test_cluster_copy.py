@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from todo_embedded.controlplane.api import Api, Manifest, location
+from todo_embedded.controlplane.api_client import Api, Manifest, location
 from todo_embedded.controlplane.nodes import DROPLETS
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.config.model import Config

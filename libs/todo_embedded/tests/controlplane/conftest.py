@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from todo_embedded.controlplane.definitions import install_definitions
-from todo_embedded.controlplane.plane import Plane, control_plane
-from todo_embedded.controlplane.sidecars import inject_sidecars
+from todo_embedded.controlplane.control_plane import Plane, control_plane
+from todo_embedded.controlplane.crds import install_definitions
+from todo_embedded.controlplane.sidecar_injector import inject_sidecars
 
 from .room import Room
 

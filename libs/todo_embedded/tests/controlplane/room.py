@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from todo_embedded.controlplane.api import location
-from todo_embedded.controlplane.plane import Plane
+from todo_embedded.controlplane.api_client import location
+from todo_embedded.controlplane.control_plane import Plane
 
 Found = TypeVar("Found")
 Json = dict[str, Any]

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from todo_embedded.controlplane import references
-from todo_embedded.controlplane.api import collection
-from todo_embedded.controlplane.events import events_between
-from todo_embedded.controlplane.fates import course
-from todo_embedded.controlplane.faults import Crash, Fault, workload_of
-from todo_embedded.controlplane.marks import Fate, Kind, fate_of
+from todo_embedded.controlplane import pod_references
+from todo_embedded.controlplane.api_client import collection
+from todo_embedded.controlplane.kubelet_events import events_between
+from todo_embedded.controlplane.pod_annotations import Fate, Kind, fate_of
+from todo_embedded.controlplane.pod_faults import Crash, Fault, workload_of
+from todo_embedded.controlplane.simulated_kubelet import course
 
 
 def pod(
@@ -27,7 +27,7 @@ def pod(
 
 def complaints(volume: dict[str, Any], found: dict[str, Any] | None) -> list[str]:
     """What is said when each object that a volume needs is found like this."""
-    needed = references.of_volumes(pod(volumes=[{"name": "files"} | volume]))
+    needed = pod_references.of_volumes(pod(volumes=[{"name": "files"} | volume]))
     return [said for reference in needed if (said := reference.complaint(found))]
 
 
@@ -65,7 +65,7 @@ def test_variables_are_looked_for_in_the_order_of_a_kubelet() -> None:
             {"name": "C", "valueFrom": {"secretKeyRef": {"name": "c", "key": "k", "optional": True}}},
         ],
     }
-    assert [(one.kind, one.name) for one in references.of_container(container, "shop")] == [
+    assert [(one.kind, one.name) for one in pod_references.of_container(container, "shop")] == [
         ("Secret", "a"),
         ("ConfigMap", "b"),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from todo_embedded.controlplane.faults import Crash
+from todo_embedded.controlplane.pod_faults import Crash
 from todo_embedded.errors import ApiError
 
 from .room import Room

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from todo_embedded.controlplane.api import Manifest
+from todo_embedded.controlplane.api_client import Manifest
 from todo_embedded.controlplane.nodes import Node, occupant
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.objects import JsonObject, parse_pod

@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from todo_embedded.controlplane.api import Manifest
-from todo_embedded.controlplane.definitions import install_definitions
-from todo_embedded.controlplane.fates import ImageCheck
+from todo_embedded.controlplane.api_client import Manifest
+from todo_embedded.controlplane.control_plane import Plane, control_plane
+from todo_embedded.controlplane.crds import install_definitions
 from todo_embedded.controlplane.nodes import DOKS_WORKLOADS, DROPLETS, Node
-from todo_embedded.controlplane.plane import Plane, control_plane
-from todo_embedded.controlplane.sidecars import inject_sidecars
+from todo_embedded.controlplane.sidecar_injector import inject_sidecars
+from todo_embedded.controlplane.simulated_kubelet import ImageCheck
 from todo_embedded.tools import Progress
 from todo_release.config.model import Config
 from todo_release.errors import ConfigError

@@ -5,10 +5,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from todo_embedded.controlplane import references
-from todo_embedded.controlplane.api import Api, Manifest, location
+from todo_embedded.controlplane import pod_references
+from todo_embedded.controlplane.api_client import Api, Manifest, location
 from todo_embedded.controlplane.nodes import occupant
-from todo_embedded.controlplane.references import Reference
+from todo_embedded.controlplane.pod_references import Reference
 from todo_release.adapters.helm import storage
 from todo_release.adapters.kubernetes.quantities import millicores
 from todo_release.config.model import Environment
@@ -267,8 +267,8 @@ def _read_secret(scene: Scene, *, by_key: bool = False) -> tuple[Manifest, Refer
 def _references(deployment: Mapping[str, Any]) -> Iterator[Reference]:
     namespace, spec = deployment["metadata"]["namespace"], deployment["spec"]["template"]["spec"]
     for container in (*spec.get("initContainers", ()), *spec["containers"]):
-        yield from references.of_container(container, namespace)
-    yield from references.of_volumes({"metadata": {"namespace": namespace}, "spec": spec})
+        yield from pod_references.of_container(container, namespace)
+    yield from pod_references.of_volumes({"metadata": {"namespace": namespace}, "spec": spec})
 
 
 def _identified(found: Mapping[str, Any], api_version: str, kind: str) -> dict[str, Any]:

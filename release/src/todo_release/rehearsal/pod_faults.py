@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from todo_embedded.controlplane.faults import Crash, NeverReady
+from todo_embedded.controlplane.pod_faults import Crash, NeverReady
 
 SIDECAR = "daprd"
 Pod = Mapping[str, Any]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from todo_embedded.controlplane.plane import Plane
+from todo_embedded.controlplane.control_plane import Plane
 from todo_embedded.errors import EmbeddedError
 from todo_embedded.registry import image_registry
 from todo_release.adapters.registry.client import Registry

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from todo_embedded.controlplane.api import Api
+from todo_embedded.controlplane.api_client import Api
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import versions
 from todo_release.config.model import Config, Smoke

@@ -7,7 +7,7 @@ before the occupants. An API that another server would answer becomes a kind of 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from todo_embedded.controlplane.api import Manifest
+from todo_embedded.controlplane.api_client import Manifest
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.preflight.cluster_reader import METRICS

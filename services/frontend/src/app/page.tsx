@@ -1,6 +1,6 @@
 import { redirect } from "next/navigation";
 
-import { Workspace } from "@/features/session/workspace";
+import { Workspace } from "@/features/workspace/workspace";
 import { signedInUser } from "@/server/auth";
 
 /** The task list. The data itself is read from the services with the user's token. */

@@ -7,9 +7,9 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from todo_embedded.controlplane.definitions import install_definitions
-from todo_embedded.controlplane.plane import control_plane
-from todo_embedded.controlplane.sidecars import inject_sidecars
+from todo_embedded.controlplane.control_plane import control_plane
+from todo_embedded.controlplane.crds import install_definitions
+from todo_embedded.controlplane.sidecar_injector import inject_sidecars
 from todo_embedded.errors import EmbeddedError
 
 

@@ -4,7 +4,7 @@ import base64
 import json
 from pathlib import Path
 
-from todo_embedded.controlplane.certificates import KeyPair
+from todo_embedded.controlplane.pki import KeyPair
 
 CONTEXT = "rehearsal"
 

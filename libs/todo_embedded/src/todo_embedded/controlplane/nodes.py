@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from todo_embedded.controlplane.api import Manifest
-from todo_embedded.controlplane.programs import KUBERNETES_VERSION
+from todo_embedded.controlplane.api_client import Manifest
+from todo_embedded.controlplane.binaries import KUBERNETES_VERSION
 
 SYSTEM = "kube-system"
 

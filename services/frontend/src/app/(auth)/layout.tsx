@@ -1,7 +1,7 @@
 import { redirect } from "next/navigation";
 import type { ReactNode } from "react";
 
-import { Brand } from "@/features/session/brand";
+import { Brand } from "@/features/workspace/brand";
 import { signedInUser } from "@/server/auth";
 
 /** The pages for visitors; who is signed in already has no business here. */
