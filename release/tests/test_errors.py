@@ -5,15 +5,17 @@ from pathlib import Path
 
 from todo_release import errors
 from todo_release.errors import ConfigError, ReleaseError, RolloutError
+from todo_release.preflight.errors import PreflightError
 
 README = Path(__file__).parents[1] / "README.md"
 
 
 def kinds() -> list[type[ReleaseError]]:
     """Every error of the tree."""
-    return [
+    inside = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ReleaseError)
     ]
+    return [*inside, PreflightError]
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
@@ -28,7 +30,7 @@ def test_tree_in_the_docstring_and_table_in_the_readme_name_the_same_codes() -> 
     table = {int(code) for code in re.findall(r"^\| (\d+) ", README.read_text(), re.MULTILINE)}
     codes = {kind.exit_code for kind in kinds() if kind not in {ReleaseError, RolloutError}}
     assert table == codes | {0, 1, errors.INTERRUPTED}
-    tree = dict(re.findall(r"── (\w+) +(\d+)", errors.__doc__ or ""))
+    tree = dict(re.findall(r"── (?:\w+\.)?(\w+) +(\d+)", errors.__doc__ or ""))
     assert tree == {kind.__name__: str(kind.exit_code) for kind in kinds() if kind is not ReleaseError}
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from todo_release.config.model import load
+from todo_release.config.loader import load
 
 GUIDE = Path(__file__).parents[2] / "docs/guides/another-repository.md"
 

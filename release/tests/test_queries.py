@@ -173,9 +173,10 @@ def test_verify_shows_every_check_and_answers_by_its_code(world: World) -> None:
     """Nothing is recorded and nothing undone."""
     world.release("0.1.0")
     before = world.cluster.writes
-    assert world.session.verify("staging") == 0
+    assert queries.verify(world.session.operator, "staging", world.session.judge)[1]
     world.failing_checks["https://staging.example.com"] = "500"
-    assert world.session.verify("staging") == 13
-    assert "✗  home   0.1 s  500" in world.shown.getvalue()
+    table, is_ok = queries.verify(world.session.operator, "staging", world.session.judge)
+    assert not is_ok
+    assert "✗  home   0.1 s  500" in "\n".join(table.lines())
     assert world.cluster.writes == before
     assert world.helm["staging"].revisions[-1].status == "deployed"

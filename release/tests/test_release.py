@@ -12,7 +12,6 @@ from todo_release.errors import (
     ConfigError,
     DeclinedError,
     HelmError,
-    PreflightError,
     PromotionError,
     RegistryError,
     RepositoryError,
@@ -20,6 +19,7 @@ from todo_release.errors import (
     VersionError,
 )
 from todo_release.pipeline.events import PlanStarted, StepFailed, StepSpoke
+from todo_release.preflight.errors import PreflightError
 from todo_release.preflight.finding import error, warning
 
 from .doubles.world import KilledError, World, killed_after

@@ -10,7 +10,8 @@ import yaml
 
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import images
-from todo_release.config.model import Config, load
+from todo_release.config.loader import load
+from todo_release.config.model import Config
 
 from .dockerfile import Dockerfile
 

@@ -16,8 +16,10 @@ from todo_release.adapters.docker_engine import DockerEngine
 from todo_release.adapters.git import Repository
 from todo_release.adapters.registry.client import Registry
 from todo_release.artifacts import content, images
-from todo_release.config.model import Config, load
+from todo_release.config.loader import load
+from todo_release.config.model import Config
 from todo_release.config.overrides import Overrides
+from todo_release.pipeline.handlers import build
 from todo_release.pipeline.steps import BuildImage
 
 # What a container may do in a pod of the chart: nothing, and write to /tmp only.
@@ -79,7 +81,7 @@ class Workshop:
             content_id=inputs.content_id,
         )
         started = time.monotonic()
-        handler = images.BuildHandler(repository, self.config, self.registry, DockerEngine.connect)
+        handler = build.BuildHandler(repository, self.config, self.registry, DockerEngine.connect)
         outcome = handler.do(step, lambda text, is_note=False: None)
         seconds = time.monotonic() - started
         reference = f"{step.repository}:{step.tag}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from todo_release import session as sessions
-from todo_release.errors import INTERRUPTED, PreflightError, ReleaseError
+from todo_release.errors import INTERRUPTED, ReleaseError, SmokeError
 from todo_release.session import Options, Session
 
 if TYPE_CHECKING:
@@ -179,11 +179,12 @@ def preflight(root: Path, environment: str, options: Options, *, version: str | 
     """
 
     def show(session: Session) -> int:
-        from todo_release.report import inspections
+        from todo_release.preflight.errors import PreflightError
+        from todo_release.report import github_actions
 
         found = session.preflight(environment, version)
         session.reporter.inspection(found)
-        inspections.publish(found, options.environ, sys.stderr)
+        github_actions.publish(found, options.environ, sys.stderr)
         return PreflightError.exit_code if found.errors else 0
 
     return _answer(root, options, show)
@@ -191,7 +192,15 @@ def preflight(root: Path, environment: str, options: Options, *, version: str | 
 
 def verify(root: Path, environment: str, options: Options) -> int:
     """Run the smoke checks of an environment and show what each saw; nothing is recorded or undone."""
-    return _answer(root, options, lambda session: session.verify(environment))
+
+    def act(session: "Session") -> int:
+        from todo_release import queries
+
+        table, is_ok = queries.verify(session.operator, environment, session.judge)
+        session.reporter.show(table)
+        return 0 if is_ok else SmokeError.exit_code
+
+    return _answer(root, options, act)
 
 
 def status(root: Path, options: Options) -> int:

@@ -14,7 +14,7 @@
     ├── DeclinedError                 12   a person answered no
     ├── SmokeError                    13   rolled out, but the smoke checks fail
     ├── JournalError                  14   the record of an earlier run cannot be read
-    ├── PreflightError              15   something would certainly fail, found before anything was changed
+    ├── preflight.PreflightError    15   something would certainly fail, found before anything was changed
     ├── RehearsalError              16   the rehearsal itself could not be held, or found the engine at fault
     ├── DriftError                  17   an environment is not what was deployed to it
     └── RolloutError                  20 to 39, by cause: the new pods cannot become ready
@@ -23,11 +23,7 @@ Exit code 0 means done (or nothing to do), 1 an unexpected error of the engine i
 codes are a contract with CI: a code is never reused for another meaning.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from todo_release.preflight.finding import Finding
+from typing import ClassVar
 
 INTERRUPTED = 130
 UNEXPECTED = 1
@@ -153,17 +149,6 @@ class JournalError(ReleaseError):
     """The record of an earlier run is damaged or belongs to other content."""
 
     exit_code = 14
-
-
-class PreflightError(ReleaseError):
-    """Something would certainly fail in an environment; `findings` are the errors, each with its place."""
-
-    exit_code = 15
-
-    def __init__(self, problem: str, *, remedy: str, findings: "Sequence[Finding]" = ()) -> None:
-        """`problem` lists the findings, one a line."""
-        super().__init__(problem, remedy=remedy)
-        self.findings = tuple(findings)
 
 
 class RehearsalError(ReleaseError):

@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from semver import Version
 
 from todo_release.artifacts import changelog, chart, release_commit, versions
+from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
-from todo_release.environments.environment import Operator, running_in
+from todo_release.environments.environment import Operator
 from todo_release.environments.history import Record
+from todo_release.environments.status import Running, running_in
 from todo_release.errors import ConfigError
-from todo_release.pipeline.facts import Running
-from todo_release.report.text import duration
+from todo_release.report.text import DONE, REFUSED
+
+if TYPE_CHECKING:
+    from todo_release.environments.smoke.checks import Judge
 
 SHORT = 12
 UNKNOWN = "?"
@@ -67,6 +72,17 @@ def history(operator: Operator, environment: str) -> Table:
     ]
     columns = ("revision", "version", "result", "when", "took", "by", "images", "cause")
     return Table(f"History of {environment}", columns, tuple(reversed(rows)))
+
+
+def verify(operator: Operator, environment: str, judge: "Judge") -> tuple[Table, bool]:
+    """What the smoke checks of an environment saw, and whether all of them passed. Nothing is recorded."""
+    spec, url = operator.config.smoke_of(environment), operator.config.environment(environment).url
+    results = judge(spec, url, lambda text, is_note=False: None)
+    rows = tuple(
+        (DONE if one.is_ok else REFUSED, one.name, duration(one.seconds), one.detail) for one in results
+    )
+    title = f"Checks of {environment} ({url})"
+    return Table(title, ("", "check", "took", "saw"), rows), all(one.is_ok for one in results)
 
 
 def version(operator: Operator) -> Table:

@@ -12,27 +12,29 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from todo_release.config import loader
+
 if TYPE_CHECKING:
+    from todo_release.adapters.docker_engine import ContainerEngine
     from todo_release.adapters.github import GitHub
     from todo_release.adapters.kubernetes.client import Cluster
     from todo_release.adapters.registry.client import Registry
     from todo_release.adapters.registry.credentials import Credentials
     from todo_release.artifacts.chart import ImageReference
-    from todo_release.artifacts.images import ContainerEngine
     from todo_release.config.model import Config, Smoke
     from todo_release.config.overrides import Overrides
-    from todo_release.environments.drift import Edit
+    from todo_release.core.progress import Say
+    from todo_release.environments.diagnosis.evidence import Collect
+    from todo_release.environments.drift import Edit, LookForDrift
     from todo_release.environments.environment import Access, Operator
-    from todo_release.environments.smoke.checks import CheckResult
+    from todo_release.environments.pull_access import CheckPull
+    from todo_release.environments.smoke.checks import CheckResult, Judge
     from todo_release.pipeline.events import Listener
-    from todo_release.pipeline.handlers.deploy import CheckPull, Collect, LookForDrift
-    from todo_release.pipeline.handlers.preflight import Inspect
-    from todo_release.pipeline.handlers.verify import Judge
     from todo_release.pipeline.plan import Plan
-    from todo_release.pipeline.runner import Handler, Lock, Say
+    from todo_release.pipeline.runner import Handler, Lock
     from todo_release.pipeline.steps import Step
     from todo_release.preflight.checks.workflows import Parse
-    from todo_release.preflight.inspection import Inspection
+    from todo_release.preflight.inspection import Inspect, Inspection
     from todo_release.report.reporter import Output, Reporter
 
 
@@ -113,21 +115,6 @@ class Session:
         self.operator.config.environment(environment)
         return self.inspect(environment, version)
 
-    def verify(self, environment: str) -> int:
-        """Check an environment and show the checks; the exit code."""
-        from todo_release.core.tables import Table
-        from todo_release.errors import SmokeError
-        from todo_release.report.text import DONE, REFUSED, duration
-
-        config = self.operator.config
-        spec, url = config.smoke_of(environment), config.environment(environment).url
-        results = self.judge(spec, url, lambda text, is_note=False: None)
-        rows = tuple(
-            (DONE if one.is_ok else REFUSED, one.name, duration(one.seconds), one.detail) for one in results
-        )
-        self.reporter.show(Table(f"Checks of {environment} ({url})", ("", "check", "took", "saw"), rows))
-        return 0 if all(one.is_ok for one in results) else SmokeError.exit_code
-
     def run(self, plan: "Plan", listener: "Listener") -> None:
         """Run a plan."""
         from todo_release.pipeline.journal import Journal
@@ -142,9 +129,9 @@ class Session:
         ).run(plan)
 
     def _handlers(self) -> "dict[type[Step], Handler[Any]]":
-        from todo_release.artifacts.images import BuildHandler
         from todo_release.pipeline import steps
         from todo_release.pipeline.handlers import publish
+        from todo_release.pipeline.handlers.build import BuildHandler
         from todo_release.pipeline.handlers.deploy import DeployHandler
         from todo_release.pipeline.handlers.preflight import PreflightHandler
         from todo_release.pipeline.handlers.verify import VerifyHandler
@@ -200,10 +187,9 @@ def configuration(root: Path, options: Options) -> "Config":
     Raises:
         ConfigError: one of them is wrong.
     """
-    from todo_release.config import model as configs
     from todo_release.config.overrides import Overrides, from_environment
 
-    return configs.load(root, (options.overrides or Overrides()).over(from_environment(options.environ)))
+    return loader.load(root, (options.overrides or Overrides()).over(from_environment(options.environ)))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from todo_release.adapters import process
+from todo_release.core import masking
 from todo_release.errors import CommandError
 
 PYTHON = sys.executable
@@ -47,7 +48,7 @@ def test_run_ends_a_program_that_takes_too_long() -> None:
 
 def test_mask_hides_the_longest_secret_first() -> None:
     """A secret that begins with another leaves no rest; empty secrets hide nothing."""
-    assert process.mask("abc abcdef", ["abc", "", "abcdef"]) == "***** *****"
+    assert masking.mask("abc abcdef", ["abc", "", "abcdef"]) == "***** *****"
 
 
 def test_stream_gives_lines_as_they_come() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from todo_release.adapters.git import Repository
 from todo_release.artifacts.deployment import Deployment, nest, parse_description, prepare
-from todo_release.config.model import load
+from todo_release.config.loader import load
 from todo_release.config.overrides import Overrides
 from todo_release.errors import ConfigError
 

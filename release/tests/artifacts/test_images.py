@@ -7,9 +7,9 @@ import pytest
 
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import images
-from todo_release.artifacts.images import BuildHandler
 from todo_release.config.overrides import Overrides
 from todo_release.errors import ConfigError, RegistryError, RepositoryError
+from todo_release.pipeline.handlers.build import BuildHandler
 from todo_release.pipeline.steps import BuildImage
 
 from ..doubles.world import World

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from todo_release.config.model import FILE_NAME, load, schema
+from todo_release.config.loader import load
+from todo_release.config.model import FILE_NAME
 from todo_release.config.overrides import Overrides, from_environment
+from todo_release.config.schema import schema
 from todo_release.errors import ConfigError
 
 from ..shop import RELEASE_YAML
@@ -195,7 +197,7 @@ def test_insecure_must_be_true_or_false() -> None:
 
 
 def test_published_schema_is_the_one_of_the_classes() -> None:
-    """`python -m todo_release.config.model docs/release.schema.json` writes it again."""
+    """`python -m todo_release.config.schema docs/release.schema.json` writes it again."""
     published = json.loads((REPOSITORY_ROOT / "docs/release.schema.json").read_text())
     assert published == schema()
 

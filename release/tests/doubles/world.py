@@ -20,7 +20,7 @@ from todo_release.adapters.github import GitHub
 from todo_release.adapters.helm.storage import Revision
 from todo_release.adapters.kubernetes.client import RefusedError
 from todo_release.adapters.kubernetes.objects import Pod, Snapshot, Workload, WorkloadRef
-from todo_release.config.model import load
+from todo_release.config.loader import load
 from todo_release.config.overrides import Overrides
 from todo_release.environments.drift import Edit
 from todo_release.environments.environment import Access, Operator

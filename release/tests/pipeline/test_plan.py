@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from todo_release.artifacts.chart import ImageReference
+from todo_release.environments.status import Running
 from todo_release.errors import ClusterError, PromotionError, RepositoryError, VersionError
-from todo_release.pipeline.facts import ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts, Running
+from todo_release.pipeline.facts import ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
 from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
 
 HEAD, TAGGED = "a" * 40, "b" * 40

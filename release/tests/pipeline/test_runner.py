@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from todo_release.core.progress import Say
 from todo_release.errors import BuildError, LockedError
 from todo_release.pipeline.events import (
     Event,
@@ -19,7 +20,7 @@ from todo_release.pipeline.events import (
 )
 from todo_release.pipeline.journal import Journal
 from todo_release.pipeline.plan import Plan
-from todo_release.pipeline.runner import Outcome, Pipeline, Say
+from todo_release.pipeline.runner import Outcome, Pipeline
 from todo_release.pipeline.steps import BuildImage, Confirm, Deploy, Step, Verify
 
 

@@ -20,7 +20,7 @@ from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.registry.auth import DeniedError
 from todo_release.adapters.registry.client import MissingError
 from todo_release.adapters.registry.credentials import Credentials
-from todo_release.config.model import load
+from todo_release.config.loader import load
 from todo_release.environments.environment import Access, Operator
 from todo_release.environments.history import Records
 from todo_release.errors import ClusterError, HelmError, RegistryError

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from todo_release.adapters.git import Repository
+from todo_release.adapters.registry import image_name
 from todo_release.adapters.registry.auth import DeniedError
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.config.model import Config, RegistrySettings
@@ -47,7 +48,7 @@ def test_look_that_does_not_come_back_is_left_out() -> None:
 )
 def test_reference_is_taken_apart_by_dockers_rules(reference: str, parts: tuple[str, str, str]) -> None:
     """A digest goes before a tag; a port is no tag."""
-    assert lookups.parse(reference) == parts
+    assert image_name.parse(reference) == parts
 
 
 class Registries:

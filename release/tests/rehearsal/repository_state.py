@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from todo_release.pipeline.journal import FOLDER
+from todo_release.core.release_folder import FOLDER
 
 from ..shop import Tree
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from todo_release import commands
-from todo_release.errors import ConfigError, PreflightError, VersionError
+from todo_release.errors import ConfigError, VersionError
+from todo_release.preflight.errors import PreflightError
 from todo_release.rehearsal import run
 
 from ..shop import Tree

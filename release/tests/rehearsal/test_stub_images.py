@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from todo_release.adapters.docker_engine import DockerEngine
+from todo_release.adapters.docker_engine import ContainerEngine, DockerEngine
 from todo_release.adapters.git import Repository
 from todo_release.adapters.registry.client import Registry
 from todo_release.artifacts import images
-from todo_release.artifacts.images import BuildHandler, ContainerEngine
-from todo_release.config import model
+from todo_release.config import loader
 from todo_release.config.model import Config, RegistrySettings
 from todo_release.config.overrides import Overrides
 from todo_release.errors import RegistryError
+from todo_release.pipeline.handlers.build import BuildHandler
 from todo_release.pipeline.steps import BuildImage
 from todo_release.rehearsal.stub_images import StandInEngine
 
@@ -28,7 +28,7 @@ PLATFORM = "linux/amd64"
 def here(tree: Tree, registry_host: str, tmp_path: Path) -> Config:
     """release.yaml of the shop, with a place of the test's own in the real registry."""
     place = f"{registry_host}/{tmp_path.name.replace('_', '-').lower()}"
-    return model.load(tree.path, Overrides(registry=place, is_insecure=True))
+    return loader.load(tree.path, Overrides(registry=place, is_insecure=True))
 
 
 @pytest.fixture

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.core.yaml_positions import Place
-from todo_release.errors import ConfigError, PreflightError, ReleaseError, RolloutError
+from todo_release.errors import ConfigError, ReleaseError, RolloutError
+from todo_release.preflight.errors import PreflightError
 from todo_release.preflight.finding import Finding, error, note, warning
 from todo_release.preflight.inspection import Inspection
-from todo_release.report import github_actions, inspections
+from todo_release.report import github_actions, markdown
 from todo_release.report.json_lines import Machine
 from todo_release.report.lines import Lines
 from todo_release.report.live import Live
 from todo_release.report.reporter import Reporter, choose
-from todo_release.report.text import duration, error_lines
+from todo_release.report.text import error_lines
 
 from ..doubles.world import World, killed_after
 from ..shop import Tree
@@ -335,7 +337,7 @@ def test_inspection_for_programs_is_one_object() -> None:
 
 def test_inspection_is_markdown_in_a_summary() -> None:
     """A table of findings with links to their runbooks, a table of nodes."""
-    lines = inspections.markdown(inspection(*FINDINGS)).splitlines()
+    lines = markdown.of_inspection(inspection(*FINDINGS)).splitlines()
     assert lines[0] == "### :x: Preflight of staging: 1 error, no warnings, 1 note in 0.8 s"
     assert lines[4] == (
         "| :x: | [capacity](docs/runbooks/preflight-capacity.md) |"
@@ -343,7 +345,7 @@ def test_inspection_is_markdown_in_a_summary() -> None:
         "| It \\| needs 350m.<br>`chart/values.yaml:12` | Add a node. |"
     )
     assert lines[-3:] == ["|---|---|", "| n1 | 1900m |", ""]
-    quiet = inspections.markdown(replace(inspection(), nodes=None))
+    quiet = markdown.of_inspection(replace(inspection(), nodes=None))
     assert quiet.splitlines() == [
         "### :white_check_mark: Preflight of staging: no errors, no warnings, no notes in 0.8 s",
         "",
@@ -359,4 +361,6 @@ def test_findings_of_a_failed_release_are_annotated_one_by_one() -> None:
     assert stream.getvalue() == (
         "::error file=chart/values.yaml,line=12,col=3::Deployment/web: It | needs 350m. Add a node.\n"
     )
-    assert list(inspections.annotations(FINDINGS[1:])) == ["::notice::Namespace/staging: It is new. Nothing."]
+    assert list(github_actions.annotations(FINDINGS[1:])) == [
+        "::notice::Namespace/staging: It is new. Nothing."
+    ]

@@ -13,7 +13,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from todo_release.adapters import process
 from todo_release.errors import BuildError, CommandError, RegistryError
@@ -233,3 +233,26 @@ def _has_buildx() -> bool:
     if shutil.which("docker") is None:
         return False
     return process.run(["docker", "buildx", "version"], check=False).returncode == 0
+
+
+class ContainerEngine(Protocol):
+    """What builds and pushes (`todo_release.adapters.docker_engine.DockerEngine`)."""
+
+    def build(
+        self,
+        context: BinaryIO,
+        *,
+        dockerfile: str,
+        tags: Sequence[str],
+        build_args: Mapping[str, str],
+        on_line: Callable[[str], None],
+        platform: str,
+        cache: str | None,
+    ) -> None:
+        """Build an image from a tar and give it every tag; `cache` is where layers are kept between machines.
+
+        Raises BuildError.
+        """
+
+    def push(self, reference: str, *, on_line: Callable[[str], None]) -> str:
+        """Push a tagged image and return its digest. Raises RegistryError."""

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from todo_release.core.masking import mask
 from todo_release.errors import CommandError
 
 LOG = logging.getLogger(__name__)
-MASK = "*****"
 LINES_IN_ERROR = 15
 POLL_SECONDS = 0.05
 STOP_SECONDS = 2.0
@@ -142,13 +142,6 @@ def stream(
     if time.monotonic() - started_at >= timeout_seconds:
         raise _timed_out(arguments, timeout_seconds, secrets)
     raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
-
-
-def mask(text: str, secrets: Sequence[str]) -> str:
-    """Replace every secret in a text by stars; the longest first, so that no secret hides inside another."""
-    for secret in sorted((value for value in secrets if value), key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return text
 
 
 def _feed(process: subprocess.Popen[bytes], stdin: bytes | None) -> None:

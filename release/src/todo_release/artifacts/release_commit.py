@@ -10,7 +10,7 @@ from todo_release.artifacts import changelog, versions
 from todo_release.artifacts.changelog import Fragment
 from todo_release.artifacts.chart import ImageReference
 from todo_release.config.model import Config
-from todo_release.pipeline import journal
+from todo_release.core import release_folder
 
 Edits = dict[str, str | None]
 
@@ -95,7 +95,7 @@ def is_applied(root: Path, changes: Edits, path: str) -> bool:
 def apply(root: Path, changes: Edits) -> None:
     """Write each file at once or not at all, so that a kill leaves none half written."""
     # The scratch file lies in the ignored folder of the journal: a kill leaves nothing in the tree.
-    scratch = root / journal.FOLDER / "scratch"
+    scratch = root / release_folder.FOLDER / "scratch"
     scratch.parent.mkdir(exist_ok=True)
     for path, text in changes.items():
         target = root / path

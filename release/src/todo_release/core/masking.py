@@ -5,6 +5,7 @@ The engine never reads the values of an application's Secrets, so it cannot mask
 """
 
 import re
+from collections.abc import Sequence
 
 MASK = "*****"
 LOOKS_SECRET = (
@@ -25,4 +26,14 @@ def mask_log(text: str) -> str:
     """The text with passwords in URLs, bearer tokens, JWTs and values of telling names replaced by stars."""
     for pattern in LOOKS_SECRET:
         text = pattern.sub(rf"\g<keep>{MASK}", text)
+    return text
+
+
+MASK = "*****"
+
+
+def mask(text: str, secrets: Sequence[str]) -> str:
+    """Replace every secret in a text by stars; the longest first, so that no secret hides inside another."""
+    for secret in sorted((value for value in secrets if value), key=len, reverse=True):
+        text = text.replace(secret, MASK)
     return text

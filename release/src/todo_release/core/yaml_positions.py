@@ -108,3 +108,8 @@ def _walk(node: yaml.Node, path: Path, file: str, places: dict[Path, Place]) -> 
         for index, item in enumerate(node.value):
             places[(*path, index)] = _place(item, file)
             _walk(item, (*path, index), file, places)
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: `spec.containers[0].image`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")

@@ -1,6 +1,6 @@
 """What differs between a cluster and what was deployed to it: objects that are gone, fields others set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,10 +8,10 @@ from datetime import datetime
 from todo_release.adapters.kubernetes.managed_fields import foreign, value_at
 from todo_release.adapters.kubernetes.manifest import Rendered, parse, part_of
 from todo_release.adapters.kubernetes.object_diff import HIDDEN, shown
+from todo_release.core.formatting import ago
 from todo_release.core.tables import Table
+from todo_release.core.yaml_positions import dotted
 from todo_release.environments.environment import Access
-from todo_release.preflight.finding import dotted
-from todo_release.report.text import ago
 
 PARALLEL_READS = 8
 GONE = "(gone)"
@@ -86,3 +86,6 @@ def _edits(access: Access, one: Rendered) -> list[Edit]:
         )
         for manager, at, path in foreign(live, one.body)
     ]
+
+
+LookForDrift = Callable[[Access], "Sequence[Edit]"]

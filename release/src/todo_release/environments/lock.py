@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 
 from todo_release.adapters.kubernetes.client import ConflictError, namespaced
 from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.environments.rollout.watcher import Clock, SystemClock
+from todo_release.core.clock import Clock, SystemClock
 from todo_release.errors import ClusterError, LockedError
 
 NAME = "release-lock"

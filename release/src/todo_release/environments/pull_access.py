@@ -97,3 +97,6 @@ def _named(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _named(inner)
+
+
+CheckPull = Callable[[Access, str, Mapping[str, ImageReference]], object]

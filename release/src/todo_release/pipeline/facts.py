@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from todo_release.artifacts.chart import ImageReference
+from todo_release.environments.status import Running
 from todo_release.errors import ReleaseError
 
 
@@ -53,23 +54,6 @@ class ChartFacts:
     version: str
     files: tuple[str, ...]
     is_committed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """What an environment runs: `status` is Helm's, `deployment_id` what the engine wrote down when
-    deploying.
-    """
-
-    version: str
-    deployment_id: str | None
-    revision: int
-    status: str
-    is_ready: bool
-
-    def is_deployed(self, deployment_id: str) -> bool:
-        """True when Helm has finished applying this very deployment; its pods may not be ready yet."""
-        return self.deployment_id == deployment_id and self.status == "deployed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

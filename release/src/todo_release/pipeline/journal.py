@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from todo_release.core.release_folder import FOLDER
 from todo_release.errors import JournalError
 
-FOLDER = ".release"
 Happening = Literal["started", "done", "failed"]
 
 
@@ -28,11 +28,6 @@ class Entry:
     at: datetime
     seconds: float | None
     outcome: dict[str, Any]
-
-
-def evidence_folder(root: Path, environment: str, version: str = "") -> Path:
-    """Where evidence of an environment is kept: of the deployment of a version, or of how it is now."""
-    return root / FOLDER / version / "evidence" / environment
 
 
 class Journal:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from todo_release.adapters.registry.client import Registry
 from todo_release.artifacts import versions
 from todo_release.artifacts.chart import ImageReference
-from todo_release.environments.environment import Operator, running_in
+from todo_release.artifacts.images import committed_images
+from todo_release.environments.environment import Operator
 from todo_release.environments.history import Record, is_verified
+from todo_release.environments.status import running_in
 from todo_release.errors import ConfigError, PromotionError, RegistryError, ReleaseError, VersionError
-from todo_release.pipeline.handlers.publish import committed_images
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Confirm, Deploy, Verify
 

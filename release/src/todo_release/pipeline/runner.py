@@ -14,6 +14,7 @@ from itertools import groupby
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
+from todo_release.core.progress import Say
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
     Event,
@@ -31,13 +32,6 @@ from todo_release.pipeline.steps import Step
 
 StepT_contra = TypeVar("StepT_contra", bound=Step, contravariant=True)
 Outcome = dict[str, Any]
-
-
-class Say(Protocol):
-    """How a handler speaks while it works."""
-
-    def __call__(self, text: str, *, is_note: bool = False) -> None:
-        """Tell a line of output, or (`is_note`) where the work stands."""
 
 
 class Handler(Protocol[StepT_contra]):

@@ -17,8 +17,9 @@ from todo_release.artifacts.deployment import prepare
 from todo_release.artifacts.images import Inputs
 from todo_release.artifacts.release_commit import Edits
 from todo_release.environments import history as records_of
-from todo_release.environments.environment import Operator, running_in
+from todo_release.environments.environment import Operator
 from todo_release.environments.preview import preview
+from todo_release.environments.status import running_in
 from todo_release.errors import ReleaseError, RepositoryError
 from todo_release.pipeline.facts import (
     AnnouncementFacts,

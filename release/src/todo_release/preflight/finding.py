@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from todo_release.core.yaml_positions import Path, Place
+from todo_release.core.yaml_positions import Path, Place, dotted
 
 
 class Severity(StrEnum):
@@ -59,11 +59,6 @@ class Finding:
 
 
 Findings = Iterable[Finding]
-
-
-def dotted(path: Path) -> str:
-    """A path as people write it: `spec.containers[0].image`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 def error(subject: str, cause: str, remedy: str, field: Path = (), place: Place | None = None) -> Finding:

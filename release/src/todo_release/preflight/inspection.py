@@ -174,3 +174,6 @@ def _nodes(picture: Picture) -> Table | None:
         return capacity.table(picture)
     except UnreadError:
         return None
+
+
+Inspect = Callable[[str, str | None], "Inspection"]

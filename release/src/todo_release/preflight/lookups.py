@@ -4,7 +4,6 @@ What somebody else must answer has a few seconds; who is late counts as not seen
 """
 
 import json
-import re
 import socket
 import threading
 import time
@@ -18,13 +17,13 @@ from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.adapters.registry.auth import DeniedError
 from todo_release.adapters.registry.client import MissingError
 from todo_release.adapters.registry.credentials import Credentials
+from todo_release.adapters.registry.image_name import host_of, parse
 from todo_release.artifacts import versions
 from todo_release.config.model import FILE_NAME, Config, RegistrySettings
 from todo_release.environments import pull_access
 from todo_release.environments.environment import Access
 from todo_release.errors import RegistryError
 from todo_release.preflight.checks import migrations
-from todo_release.preflight.checks.references import host_of
 from todo_release.preflight.snapshot import ImageLook, Migration
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 5.0
 WORK_FILES = (".github/workflows/*.yml", ".github/workflows/*.yaml", "k8s/**", FILE_NAME)
 MOST_BYTES = 200_000
-TAG = re.compile(r":(?P<tag>[^:/@]+)$")
 Connect = Callable[[str, Credentials | None], "Registry"]
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -101,18 +99,6 @@ def _look(
             reference=reference, unknown=f"it is not public, and no pull secret is for {host}. {refusals[0]}"
         )
     return ImageLook(reference=reference, denied=f"The cluster cannot pull {reference}: {' '.join(refusals)}")
-
-
-def parse(reference: str) -> tuple[str, str, str]:
-    """Host, repository and tag or digest of an image's name, with Docker's defaults."""
-    host = host_of(reference)
-    name = reference.removeprefix(f"{host}/")
-    name, at, digest = name.partition("@")
-    tag = TAG.search(name)
-    repository = name[: tag.start()] if tag else name
-    if host == "docker.io" and "/" not in repository:
-        repository = f"library/{repository}"
-    return host, repository, digest if at else (tag["tag"] if tag else "latest")
 
 
 def addresses(hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -12,16 +12,19 @@ from dataclasses import dataclass, replace
 from todo_release.adapters.kubernetes.manifest import parse
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.artifacts import versions
+from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
-from todo_release.environments.environment import Access, running_in
+from todo_release.environments.environment import Access
 from todo_release.environments.rollout.causes import CAUSES
-from todo_release.errors import ClusterError, PreflightError, ReleaseError
+from todo_release.environments.status import running_in
+from todo_release.errors import ClusterError, ReleaseError
 from todo_release.pipeline.events import Event, StepEnded
+from todo_release.preflight.errors import PreflightError
 from todo_release.rehearsal import scenario
 from todo_release.rehearsal.faults import KILL, Fault, Scene
 from todo_release.rehearsal.sandbox import Theatre
 from todo_release.rehearsal.scenario import Stage
-from todo_release.report.text import DONE, REFUSED, duration
+from todo_release.report.text import DONE, REFUSED
 from todo_release.session import Session
 
 SETTLE_SECONDS = 30.0

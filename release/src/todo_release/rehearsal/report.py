@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.environments.diagnosis.evidence import INDEX
 from todo_release.errors import ReleaseError
+from todo_release.preflight import listing
 from todo_release.preflight.finding import Severity
 from todo_release.rehearsal.scenario import Act
-from todo_release.report import inspections
-from todo_release.report.github_actions import cell
-from todo_release.report.text import DONE, REFUSED, duration
+from todo_release.report.markdown import of_table
+from todo_release.report.text import DONE, REFUSED
 
 if TYPE_CHECKING:
     from todo_release.preflight.finding import Finding
@@ -94,9 +95,9 @@ class Outcome:
             for severity in Severity:
                 for one in found.of(severity):
                     if not one.skipped_because:
-                        yield f"{inspections.MARKS[severity]} {found.environment}: {inspections.line(one)}"
+                        yield f"{listing.MARKS[severity]} {found.environment}: {listing.line(one)}"
         for skipped in self.skipped().values():
-            yield f"{inspections.MARKS[Severity.NOTE]} {len(skipped)} times {inspections.line(skipped[0])}"
+            yield f"{listing.MARKS[Severity.NOTE]} {len(skipped)} times {listing.line(skipped[0])}"
 
     def as_json(self, folder: Path) -> dict[str, Any]:
         """For machines; paths are relative to the report's folder."""
@@ -117,7 +118,7 @@ class Outcome:
     def markdown(self, folder: Path) -> str:
         """A page that can be kept or posted; links lead from the report's folder."""
         parts = [f"# {self.verdict}", *(_explanation(act, folder) for act in self.acts if act.error)]
-        parts += [_markdown(table) for table in (self.acts_table(), self.steps_table(), *self.nodes_tables())]
+        parts += [of_table(table) for table in (self.acts_table(), self.steps_table(), *self.nodes_tables())]
         for title, lines in (("Preflight", tuple(self.findings())), ("Notes", self.notes)):
             if lines:
                 parts.append(f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines))
@@ -132,12 +133,6 @@ class Outcome:
         page = folder / "report.md"
         page.write_text(self.markdown(folder), encoding="utf-8")
         return page
-
-
-def _markdown(table: Table) -> str:
-    rows = [table.columns, tuple("---" for _ in table.columns), *table.rows]
-    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
-    return f"## {table.title}\n\n" + "\n".join(lines)
 
 
 def _act(act: Act, folder: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from todo_release.artifacts import versions
-from todo_release.pipeline import journal
+from todo_release.core import release_folder
 from todo_release.rehearsal import scenario
 from todo_release.rehearsal.fault_trials import Trial, Trials, table
 from todo_release.rehearsal.faults import named
@@ -42,8 +42,8 @@ def rehearse(
     with open_theatre(session, options, like) as theatre:
         outcome = play(theatre, version, last)
         outcome = replace(outcome, seconds=time.monotonic() - began)
-        folder = operator.repository.root / journal.FOLDER / FOLDER / version
-        _keep(outcome, theatre.stage.scratch.tree / journal.FOLDER, folder)
+        folder = operator.repository.root / release_folder.FOLDER / FOLDER / version
+        _keep(outcome, theatre.stage.scratch.tree / release_folder.FOLDER, folder)
         page = outcome.write(folder)
     _show(outcome, reporter)
     reporter.say(f"Report: {page}")

@@ -20,7 +20,7 @@ from todo_release.report.reporter import Reporter
 from todo_release.session import Options, Session, World, open_session
 
 if TYPE_CHECKING:
-    from todo_release.pipeline.runner import Say
+    from todo_release.core.progress import Say
     from todo_release.preflight.inspection import Inspection
     from todo_release.rehearsal.scratch_repository import Scratch
 

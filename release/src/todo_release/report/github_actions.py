@@ -1,15 +1,24 @@
 """What GitHub Actions shows of a run: a job summary with one table, and annotations at the lines at fault."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
+from todo_release.core.formatting import duration
 from todo_release.core.yaml_positions import Place
-from todo_release.errors import ConfigError, PreflightError, ReleaseError
+from todo_release.errors import ConfigError, ReleaseError
 from todo_release.pipeline.events import Event, PlanStarted, StepEnded, StepFailed
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Step
-from todo_release.report.text import duration
+from todo_release.preflight.errors import PreflightError
+from todo_release.preflight.finding import Finding, Severity
+from todo_release.report import markdown
+from todo_release.report.markdown import cell
+
+if TYPE_CHECKING:
+    from todo_release.preflight.inspection import Inspection
+
+COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
 class Summary:
@@ -67,8 +76,6 @@ def annotate(error: ReleaseError, stream: TextIO) -> None:
     file.
     """
     if isinstance(error, PreflightError):
-        from todo_release.report.inspections import annotations
-
         stream.writelines(f"{one}\n" for one in annotations(error.findings))
         return
     place = None
@@ -93,10 +100,20 @@ def run_url(environ: Mapping[str, str]) -> str | None:
         return None
 
 
-def cell(text: str) -> str:
-    """A text in a cell of a Markdown table."""
-    return text.replace("|", "\\|").replace("\n", "<br>")
-
-
 def _code(text: str) -> str:
     return f"`{text}`" if text else ""
+
+
+def annotations(findings: Iterable[Finding]) -> Iterator[str]:
+    """Workflow commands that GitHub shows at the lines at fault."""
+    for one in findings:
+        yield command(COMMANDS[one.severity], f"{one.subject}: {one.cause} {one.remedy}", one.place)
+
+
+def publish(found: "Inspection", environ: Mapping[str, str], stream: TextIO) -> None:
+    """In a workflow, add to the job's summary and annotate the change."""
+    if path := environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown.of_inspection(found))
+    if environ.get("GITHUB_ACTIONS"):
+        stream.writelines(f"{one}\n" for one in annotations(found.findings))

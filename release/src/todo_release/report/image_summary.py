@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.pipeline.events import Event, StepEnded
 from todo_release.pipeline.steps import BuildImage, Deploy, Verify
-from todo_release.report.text import duration
 
 SHORT = 12
 NOTHING = "-"

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, TextIO
 
+from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
@@ -14,7 +15,7 @@ from todo_release.pipeline.events import (
     StepStarted,
 )
 from todo_release.pipeline.plan import Plan
-from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
+from todo_release.report.text import DONE, REFUSED, TO_DO, error_lines, plan_lines, verdict
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
@@ -44,7 +45,7 @@ class Lines:
 
     def inspection(self, found: "Inspection") -> None:
         """The findings' lines."""
-        from todo_release.report.inspections import lines
+        from todo_release.preflight.listing import lines
 
         for line in lines(found):
             self._write(line)

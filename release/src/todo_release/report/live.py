@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table as Grid
 from rich.text import Text
 
+from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
@@ -27,7 +28,7 @@ from todo_release.pipeline.events import (
 )
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Step
-from todo_release.report.text import DONE, REFUSED, TO_DO, duration, error_lines, plan_lines, verdict
+from todo_release.report.text import DONE, REFUSED, TO_DO, error_lines, plan_lines, verdict
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
@@ -72,7 +73,7 @@ class Live:
 
     def inspection(self, found: "Inspection") -> None:
         """The findings' lines, coloured, and the nodes as a table."""
-        from todo_release.report.inspections import lines
+        from todo_release.preflight.listing import lines
 
         for line in lines(found):
             self._console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)

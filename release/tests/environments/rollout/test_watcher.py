@@ -5,17 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from todo_release.adapters.kubernetes.manifest import workloads_of
 from todo_release.adapters.kubernetes.objects import Snapshot, WorkloadRef
+from todo_release.core.clock import SystemClock
 from todo_release.environments.rollout import causes
-from todo_release.environments.rollout.watcher import (
-    Doomed,
-    Progress,
-    Ready,
-    SystemClock,
-    roll_out,
-    watch,
-    workloads_of,
-)
+from todo_release.environments.rollout.watcher import Doomed, Progress, Ready, roll_out, watch
 from todo_release.errors import ClusterError, HelmError
 
 from ...doubles.kubernetes_objects import (

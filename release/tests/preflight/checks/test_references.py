@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from todo_release.preflight.checks.references import CHECK, host_of
+from todo_release.adapters.registry.image_name import host_of
+from todo_release.preflight.checks.references import CHECK
 from todo_release.preflight.snapshot import (
     CLUSTER_ISSUERS,
     CONFIG_MAPS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from todo_release.adapters.kubernetes.objects import JsonObject
+from todo_release.adapters.kubernetes.objects import KINDS, JsonObject, WorkloadRef
 from todo_release.core.yaml_positions import Path
 
 SOURCE = re.compile(r"^# Source: [^/\n]+/(\S+)$", re.MULTILINE)
@@ -166,3 +166,19 @@ def part_of(value: Any, path: Path) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return value
+
+
+TEST_HOOK = "test"
+
+
+def workloads_of(manifest: str) -> list[WorkloadRef]:
+    """The workloads in a rendered chart, in its order; hooks are marked, Helm's test hooks left out."""
+    found = []
+    for document in yaml.safe_load_all(manifest):
+        if not document or document.get("kind") not in KINDS:
+            continue
+        meta = document["metadata"]
+        hook = (meta.get("annotations") or {}).get("helm.sh/hook", "")
+        if not hook.startswith(TEST_HOOK):
+            found.append(WorkloadRef(document["kind"], meta["name"], is_hook=bool(hook)))
+    return found

@@ -5,8 +5,13 @@ Everything is fetched at once and within a few seconds of its own; what does not
 named in the index, because evidence must never delay the way back.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from todo_release.adapters.kubernetes.client import Cluster
+
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -114,3 +119,6 @@ def _write_index(folder: Path, namespace: str, missing: Sequence[str]) -> None:
     lines += [f"- {path.relative_to(folder)}" for path in sorted(folder.rglob("*")) if path.is_file()]
     lines += ["", "Not to be had:", "", *(f"- {one}" for one in missing)] if missing else []
     (folder / INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+Collect = Callable[["Cluster", str, Path], Path]

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from todo_release.adapters.kubernetes.manifest import workloads_of
 from todo_release.adapters.kubernetes.objects import Snapshot, Workload
+from todo_release.core import release_folder
 from todo_release.core.masking import mask_log
 from todo_release.core.tables import Table
-from todo_release.environments.diagnosis.evidence import explain
+from todo_release.environments.diagnosis.evidence import Collect, explain
 from todo_release.environments.environment import Access, Operator
-from todo_release.environments.rollout.watcher import workloads_of
 from todo_release.errors import ClusterError, ReleaseError
-from todo_release.pipeline import journal
-from todo_release.pipeline.handlers.deploy import Collect
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def diagnose(operator: Operator, environment: str, collect: Collect) -> Diagnosi
     """
     access = operator.reach(environment)
     snapshot = _snapshot(access)
-    folder = journal.evidence_folder(operator.repository.root, environment)
+    folder = release_folder.evidence_folder(operator.repository.root, environment)
     evidence = collect(access.cluster, access.settings.namespace, folder)
     doom = explain(snapshot)
     rows = tuple(

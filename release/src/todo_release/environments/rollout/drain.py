@@ -7,7 +7,8 @@ new version before that may be judging the old one.
 
 from collections.abc import Callable
 
-from todo_release.environments.rollout.watcher import LOOK_SECONDS, Clock, Looks, SystemClock
+from todo_release.core.clock import Clock, SystemClock
+from todo_release.environments.rollout.watcher import LOOK_SECONDS, Looks
 
 DRAIN_SECONDS = 120  # twice the grace that pods are usually given; whoever takes longer is not waited for
 

@@ -5,15 +5,13 @@ waiting until its time is over. What is doom is decided in `rollout.failure_dete
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
-import yaml
-
-from todo_release.adapters.kubernetes.objects import KINDS, Snapshot, Workload, WorkloadRef
+from todo_release.adapters.kubernetes.objects import Snapshot, Workload, WorkloadRef
+from todo_release.core.clock import Clock, SystemClock
 from todo_release.core.masking import mask_log
 from todo_release.environments.rollout.causes import CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING, Doom
 from todo_release.environments.rollout.failure_detection import Judge, first_cause, overdue, suspects
@@ -21,7 +19,6 @@ from todo_release.errors import ClusterError
 
 LOOK_SECONDS = 1.0
 SILENCE_SECONDS = 30  # how long the API server may be away before the watch gives up
-TEST_HOOK = "test"
 TELLING_LOGS = (CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING)
 LOG_LINES = 20
 LINE_LENGTH = 300
@@ -37,28 +34,6 @@ class Looks(Protocol):
         self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 200
     ) -> str:
         """The last lines of a container."""
-
-
-class Clock(Protocol):
-    """Steady seconds, and a way to let them pass."""
-
-    def now(self) -> float:
-        """Seconds since any fixed moment."""
-
-    def sleep(self, seconds: float) -> None:
-        """Come back after that long."""
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> float:
-        """Seconds of `time.monotonic`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """`time.sleep`."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +79,6 @@ class Doomed:
 
 
 OnProgress = Callable[[Progress], None]
-
-
-def workloads_of(manifest: str) -> list[WorkloadRef]:
-    """The workloads in a rendered chart, in its order; hooks are marked, Helm's test hooks left out."""
-    found = []
-    for document in yaml.safe_load_all(manifest):
-        if not document or document.get("kind") not in KINDS:
-            continue
-        meta = document["metadata"]
-        hook = (meta.get("annotations") or {}).get("helm.sh/hook", "")
-        if not hook.startswith(TEST_HOOK):
-            found.append(WorkloadRef(document["kind"], meta["name"], is_hook=bool(hook)))
-    return found
 
 
 def watch(

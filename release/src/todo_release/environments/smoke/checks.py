@@ -19,7 +19,8 @@ from typing import Any
 import httpx2
 
 from todo_release.config.model import HttpCheck, Smoke, TlsCheck
-from todo_release.environments.rollout.watcher import Clock, SystemClock
+from todo_release.core.clock import Clock, SystemClock
+from todo_release.core.progress import Say
 from todo_release.environments.smoke.origin import ANSWER_SECONDS, Origin
 from todo_release.environments.smoke.user_journey import TransactionError, run_transaction
 
@@ -149,3 +150,6 @@ def _check_transaction(origin: Origin) -> str:
 def _shortened(text: str) -> str:
     flat = " ".join(text.split())
     return repr(flat[:SHOWN_CHARACTERS])
+
+
+Judge = Callable[[Smoke, str, Say], "list[CheckResult]"]

@@ -6,7 +6,8 @@ from todo_release.adapters.git import Repository
 from todo_release.adapters.github import GitHub
 from todo_release.artifacts import release_commit, versions
 from todo_release.config.model import Config
-from todo_release.pipeline.runner import Outcome, Say
+from todo_release.core.progress import Say
+from todo_release.pipeline.runner import Outcome
 from todo_release.pipeline.steps import Announce
 
 

@@ -3,7 +3,7 @@
 Called only while the environment's lock is held.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -13,26 +13,25 @@ from typing import TYPE_CHECKING
 
 from todo_release.artifacts import deployment as deployments
 from todo_release.artifacts import versions
-from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.deployment import Deployment
+from todo_release.artifacts.images import committed_images
+from todo_release.core import release_folder
+from todo_release.core.progress import Say
 from todo_release.environments import history as records_of
-from todo_release.environments.environment import Access, Operator, running_in
+from todo_release.environments import restore
+from todo_release.environments.diagnosis.evidence import Collect
+from todo_release.environments.drift import LookForDrift
+from todo_release.environments.environment import Access, Operator
 from todo_release.environments.history import Record
+from todo_release.environments.pull_access import CheckPull
+from todo_release.environments.status import running_in
 from todo_release.errors import DeclinedError, HelmError, PromotionError, ReleaseError
-from todo_release.pipeline import journal
-from todo_release.pipeline.handlers.publish import committed_images
-from todo_release.pipeline.runner import Outcome, Say
+from todo_release.pipeline.runner import Outcome
 from todo_release.pipeline.steps import Deploy
 
 if TYPE_CHECKING:
-    from todo_release.adapters.kubernetes.client import Cluster
     from todo_release.adapters.kubernetes.objects import WorkloadRef
-    from todo_release.environments.drift import Edit
     from todo_release.environments.rollout.watcher import Progress
-
-Collect = Callable[["Cluster", str, Path], Path]
-LookForDrift = Callable[[Access], "Sequence[Edit]"]
-CheckPull = Callable[[Access, str, Mapping[str, ImageReference]], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class DeployHandler:
             RolloutError: the pods cannot become ready; the earlier version was restored.
             HelmError: Helm refused; the earlier version was restored if anything was changed.
         """
-        from todo_release.environments.rollout.watcher import workloads_of
+        from todo_release.adapters.kubernetes.manifest import workloads_of
 
         access = self.operator.reach(step.environment)
         with self._prepared(step) as deployment:
@@ -233,12 +232,12 @@ class DeployHandler:
 
     def _evidence(self, access: Access, deployment: Deployment) -> Path:
         root = self.operator.repository.root
-        folder = journal.evidence_folder(root, access.name, deployment.version)
+        folder = release_folder.evidence_folder(root, access.name, deployment.version)
         return self.collect(access.cluster, deployment.namespace, folder)
 
     def _undone(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:
         say(f"failed: {error.problem}", is_note=True)
-        done = self.operator.fail(access, revision, error, say)
+        done = restore.fail(self.operator, access, revision, error, say)
         say(done, is_note=True)
         error.add_note(done)
         return error

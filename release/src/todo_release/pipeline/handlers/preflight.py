@@ -1,18 +1,13 @@
 """The step that inspects an environment before a release changes anything."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from todo_release.errors import PreflightError
-from todo_release.pipeline.runner import Outcome, Say
+from todo_release.core.progress import Say
+from todo_release.pipeline.runner import Outcome
 from todo_release.pipeline.steps import Preflight
-from todo_release.report import inspections
-
-if TYPE_CHECKING:
-    from todo_release.preflight.inspection import Inspection
-
-Inspect = Callable[[str, str | None], "Inspection"]
+from todo_release.preflight import listing
+from todo_release.preflight.errors import error_of
+from todo_release.preflight.inspection import Inspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +27,10 @@ class PreflightHandler:
             PreflightError: something would certainly fail.
         """
         found = self.inspect(step.environment, step.version)
-        *told, verdict = inspections.lines(found)
+        *told, verdict = listing.lines(found)
         for line in told:
             say(line)
         say(verdict, is_note=True)
         if found.errors:
             raise error_of(found)
         return found.as_json()
-
-
-def error_of(found: "Inspection") -> PreflightError:
-    """The error that ends a release, with all that would fail in it."""
-    listed = "".join(f"\n  {inspections.line(finding)}" for finding in found.errors)
-    count = len(found.errors)
-    return PreflightError(
-        f"{count} thing{'s' if count != 1 else ''} would fail in {found.environment}:{listed}",
-        remedy="Correct what is listed; `--skip CHECK=REASON` goes on all the same.",
-        findings=found.errors,
-    )

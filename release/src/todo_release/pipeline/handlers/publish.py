@@ -5,25 +5,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from todo_release.adapters.git import Repository
-from todo_release.artifacts import chart, images, release_commit
+from todo_release.artifacts import images, release_commit
 from todo_release.artifacts.chart import ImageReference
+from todo_release.artifacts.images import committed_images
 from todo_release.artifacts.release_commit import Edits
 from todo_release.artifacts.versions import TAG_PREFIX
 from todo_release.config.model import Config
+from todo_release.core.progress import Say
 from todo_release.errors import DeclinedError, RegistryError, RepositoryError
-from todo_release.pipeline.runner import Outcome, Say
+from todo_release.pipeline.runner import Outcome
 from todo_release.pipeline.steps import Confirm, NameImages, Push, TagCommit, WriteVersion
 
 if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
 
 SHORT = 12
-
-
-def committed_images(repository: Repository, config: Config, commit: str) -> dict[str, ImageReference]:
-    """The images that a commit's values file names."""
-    text = repository.text_at(commit, config.chart.values)
-    return chart.read_images(text, config.chart.values, config.image_paths)
 
 
 @dataclass(frozen=True, slots=True)

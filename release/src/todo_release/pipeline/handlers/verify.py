@@ -3,29 +3,28 @@ looks.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from todo_release.adapters.kubernetes.manifest import workloads_of
 from todo_release.artifacts.deployment import prepare
-from todo_release.config.model import Smoke
+from todo_release.core import release_folder
+from todo_release.core.progress import Say
 from todo_release.environments import history as records_of
-from todo_release.environments.diagnosis.evidence import explain
-from todo_release.environments.environment import Access, Operator, running_in
+from todo_release.environments import restore
+from todo_release.environments.diagnosis.evidence import Collect, explain
+from todo_release.environments.environment import Access, Operator
 from todo_release.environments.rollout.drain import drain
-from todo_release.environments.rollout.watcher import workloads_of
+from todo_release.environments.smoke.checks import Judge
+from todo_release.environments.status import running_in
 from todo_release.errors import ClusterError, ReleaseError, SmokeError
-from todo_release.pipeline import journal
-from todo_release.pipeline.handlers.deploy import Collect
-from todo_release.pipeline.runner import Outcome, Say
+from todo_release.pipeline.runner import Outcome
 from todo_release.pipeline.steps import Verify
 
 if TYPE_CHECKING:
     from todo_release.environments.rollout.causes import Doom
     from todo_release.environments.smoke.checks import CheckResult
-
-Judge = Callable[[Smoke, str, Say], "list[CheckResult]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +84,13 @@ class VerifyHandler:
         doom = _explain(access)
         if doom is not None:
             told.append(f"{doom.object}: {doom.message} [{doom.cause.id}]")
-        folder = journal.evidence_folder(self.operator.repository.root, access.name, step.version)
+        folder = release_folder.evidence_folder(self.operator.repository.root, access.name, step.version)
         error = SmokeError(
             f"{step.environment} does not answer as it should: {'; '.join(told)}.",
             remedy=doom.remedy if doom else "Read the logs in the evidence and correct the cause.",
             evidence=str(self.collect(access.cluster, access.settings.namespace, folder)),
         )
-        done = self.operator.fail(access, revision, error, say)
+        done = restore.fail(self.operator, access, revision, error, say)
         say(done, is_note=True)
         error.add_note(done)
         return error

@@ -6,10 +6,10 @@ The registries were asked beforehand (`looks`); what they said is in the picture
 from collections.abc import Iterator
 
 from todo_release.adapters.kubernetes.manifest import Manifest, Rendered
+from todo_release.adapters.registry.image_name import host_of
 from todo_release.core.yaml_positions import Path
 from todo_release.environments.preview import TO_BE_BUILT
 from todo_release.preflight.check import Check
-from todo_release.preflight.checks.references import host_of
 from todo_release.preflight.finding import Findings, error, note, warning
 from todo_release.preflight.snapshot import Picture, UnreadError
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from todo_release.adapters.kubernetes.manifest import DAPR, Manifest, PodTemplate, Rendered
 from todo_release.adapters.kubernetes.objects import JsonObject
+from todo_release.adapters.registry.image_name import host_of, host_of_auth_entry
 from todo_release.core.yaml_positions import Path
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Findings, error, warning
@@ -257,7 +258,7 @@ def _pull_secrets_cover(picture: Picture) -> Findings:
                     "...`.",
                     field,
                 )
-            elif len(names) == 1 and not hosts & {_host(one) for one in facts.registries}:
+            elif len(names) == 1 and not hosts & {host_of_auth_entry(one) for one in facts.registries}:
                 covered = ", ".join(sorted(facts.registries)) or "no registry"
                 yield warning(
                     template.owner.subject,
@@ -266,19 +267,6 @@ def _pull_secrets_cover(picture: Picture) -> Findings:
                     f"Create it again for {', '.join(sorted(hosts))}.",
                     field,
                 )
-
-
-def host_of(image: str) -> str:
-    """The registry host of an image's name, by Docker's rule: `docker.io` unless the first part is a host."""
-    first, slash, _ = image.partition("/")
-    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if is_host else "docker.io"
-
-
-def _host(entry: str) -> str:
-    """The host that a key of a pull secret's `auths` means."""
-    host = entry.removeprefix("https://").removeprefix("http://").split("/")[0]
-    return "docker.io" if host in {"index.docker.io", "registry-1.docker.io"} else host
 
 
 def _claims_have_classes(picture: Picture) -> Findings:

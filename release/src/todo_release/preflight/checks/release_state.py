@@ -10,13 +10,13 @@ from todo_release.adapters.kubernetes.managed_fields import foreign, is_same
 from todo_release.adapters.kubernetes.manifest import DELETE_POLICY, HOOK, Rendered, part_of
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.adapters.kubernetes.quantities import parse
-from todo_release.core.yaml_positions import Path
+from todo_release.core.formatting import ago
+from todo_release.core.yaml_positions import Path, dotted
 from todo_release.environments.lock import LEASE_SECONDS, NAME, holder_of
 from todo_release.preflight.check import Check
-from todo_release.preflight.finding import Finding, Findings, dotted, error, note, warning
+from todo_release.preflight.finding import Finding, Findings, error, note, warning
 from todo_release.preflight.secret_summary import HELM_RELEASE
 from todo_release.preflight.snapshot import DEPLOYMENTS, JOBS, LEASES, SECRETS, Picture
-from todo_release.report.text import ago
 
 LARGE_BYTES, MOST_BYTES = 500_000, 1_048_576
 SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")

@@ -1,0 +1,33 @@
+"""The error of a preflight that found what would certainly fail."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from todo_release.errors import ReleaseError
+from todo_release.preflight import listing
+from todo_release.preflight.finding import Finding
+
+if TYPE_CHECKING:
+    from todo_release.preflight.inspection import Inspection
+
+
+class PreflightError(ReleaseError):
+    """Something would certainly fail in an environment; `findings` are the errors, each with its place."""
+
+    exit_code = 15
+
+    def __init__(self, problem: str, *, remedy: str, findings: Sequence[Finding] = ()) -> None:
+        """`problem` lists the findings, one a line."""
+        super().__init__(problem, remedy=remedy)
+        self.findings = tuple(findings)
+
+
+def error_of(found: "Inspection") -> PreflightError:
+    """The error that ends a release, with all that would fail in it."""
+    listed = "".join(f"\n  {listing.line(finding)}" for finding in found.errors)
+    count = len(found.errors)
+    return PreflightError(
+        f"{count} thing{'s' if count != 1 else ''} would fail in {found.environment}:{listed}",
+        remedy="Correct what is listed; `--skip CHECK=REASON` goes on all the same.",
+        findings=found.errors,
+    )
