@@ -14,9 +14,10 @@ from markdown_it.token import Token
 from todo_release import errors
 from todo_release.adapters.kubernetes.objects import Snapshot, WorkloadRef
 from todo_release.environments.rollout import causes
-from todo_release.environments.rollout.causes import CAUSES, Cause, Doom
-from todo_release.environments.rollout.failure_detection import overdue, suspects
+from todo_release.environments.rollout.causes import CAUSES, Cause, RolloutFailure
+from todo_release.environments.rollout.failure_detection import overdue, possible_failures
 from todo_release.errors import ReleaseError, RolloutError
+from todo_release.preflight.errors import PreflightError
 from todo_release.report.text import error_lines
 
 from .doubles.kubernetes_objects import NOTHING, condition, container, deployment, event, job, pod, snapshot
@@ -149,11 +150,11 @@ SCENES: dict[Cause, Snapshot] = {
 }
 
 
-def symptom_of(cause: Cause) -> Doom:
+def symptom_of(cause: Cause) -> RolloutFailure:
     """What the engine makes of the scene of a cause."""
     if cause is causes.DEADLINE:
         return overdue(of_backend(updated=1, available=0))
-    (found,) = suspects(SCENES[cause], NOTHING, is_applied=True)
+    (found,) = possible_failures(SCENES[cause], NOTHING, is_applied=True)
     return found
 
 
@@ -189,12 +190,12 @@ def test_every_cause_has_its_page(cause: Cause) -> None:
 def test_page_quotes_what_the_engine_says(cause: Cause) -> None:
     """The whole error as it is printed: sentence, what was undone, evidence, remedy, exit code."""
     page = shown(DOCS.parent / cause.runbook)
-    doom = symptom_of(cause)
-    assert doom.cause is cause
+    failure = symptom_of(cause)
+    assert failure.cause is cause
     last_words = re.search(r"; its last line: '.+'(?= \[)", page[0])
-    error = Doom(cause, doom.object, doom.message + (last_words[0] if last_words else "")).error(
-        Path(".release/1.3.0/evidence/staging")
-    )
+    error = RolloutFailure(
+        cause, failure.object, failure.message + (last_words[0] if last_words else "")
+    ).error(Path(".release/1.3.0/evidence/staging"))
     error.add_note("rolled back to 1.2.0 (revision 7)")
     assert page == list(error_lines(error))
 
@@ -232,6 +233,7 @@ def test_exit_codes_are_those_of_errors_and_causes() -> None:
     """One row a code, named as in the code, with the page of the cause."""
     table = dict(re.findall(r"^\| (\d+) \| `([\w-]+)`", (DOCS / "exit-codes.md").read_text(), re.MULTILINE))
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, ReleaseError)]
+    kinds.append(PreflightError)
     wanted = {one.exit_code: one.__name__ for one in kinds if one not in {ReleaseError, RolloutError}} | {
         cause.code: cause.id for cause in CAUSES
     }

@@ -13,7 +13,7 @@ from todo_release.errors import INTERRUPTED, ReleaseError, SmokeError
 from todo_release.session import Options, Session
 
 if TYPE_CHECKING:
-    from todo_release.pipeline.events import Event
+    from todo_release.pipeline.events import RunEvent
     from todo_release.pipeline.plan import Plan
     from todo_release.preflight.checks.workflows import Parse
     from todo_release.report.github_actions import Summary
@@ -74,7 +74,7 @@ def release(
     known = contexts(options.environ)
 
     def rehearsed(session: Session) -> int | None:
-        wanted = {one.context for one in session.operator.config.environments.values()}
+        wanted = {one.context for one in session.context.config.environments.values()}
         if wanted & known or is_dry_run or options.environ.get("GITHUB_ACTIONS"):
             return None
         session.reporter.say(
@@ -196,7 +196,7 @@ def verify(root: Path, environment: str, options: Options) -> int:
     def act(session: "Session") -> int:
         from todo_release import queries
 
-        table, is_ok = queries.verify(session.operator, environment, session.judge)
+        table, is_ok = queries.verify(session.context, environment, session.run_smoke)
         session.reporter.show(table)
         return 0 if is_ok else SmokeError.exit_code
 
@@ -209,7 +209,7 @@ def status(root: Path, options: Options) -> int:
     def show(session: Session) -> int:
         from todo_release import queries
 
-        for table in queries.status(session.operator):
+        for table in queries.status(session.context):
             session.reporter.show(table)
         return 0
 
@@ -222,7 +222,7 @@ def history(root: Path, environment: str, options: Options) -> int:
     def show(session: Session) -> int:
         from todo_release import queries
 
-        session.reporter.show(queries.history(session.operator, environment))
+        session.reporter.show(queries.history(session.context, environment))
         return 0
 
     return _answer(root, options, show)
@@ -238,9 +238,9 @@ def drift(root: Path, environment: str, options: Options) -> int:
         from todo_release.environments import drift as drifts
         from todo_release.errors import DriftError
 
-        access = session.operator.reach(environment)
-        edits = session.look_for_drift(access)
-        session.reporter.show(drifts.table(environment, edits, session.operator.now()))
+        access = session.context.reach(environment)
+        edits = session.find_drift(access)
+        session.reporter.show(drifts.table(environment, edits, session.context.now()))
         return DriftError.exit_code if edits else 0
 
     return _answer(root, options, show)
@@ -255,7 +255,7 @@ def diagnose(root: Path, environment: str, options: Options) -> int:
     def show(session: Session) -> int:
         from todo_release.environments.diagnosis import summary as troubles
 
-        found = troubles.diagnose(session.operator, environment, session.collect)
+        found = troubles.diagnose(session.context, environment, session.collect_evidence)
         session.reporter.show(found.workloads)
         session.reporter.say(f"Evidence: {found.evidence}")
         if found.error is not None:
@@ -273,7 +273,7 @@ def logs(
     def show(session: Session) -> int:
         from todo_release.environments.diagnosis import summary as troubles
 
-        for line in troubles.logs(session.operator, environment, service, lines=lines):
+        for line in troubles.logs(session.context, environment, service, lines=lines):
             session.reporter.say(line)
         return 0
 
@@ -287,9 +287,9 @@ def version(root: Path, options: Options, *, kind: str | None = None, is_next: b
         from todo_release import queries
 
         if kind is None and not is_next:
-            session.reporter.show(queries.version(session.operator))
+            session.reporter.show(queries.version(session.context))
         else:
-            session.reporter.say(str(queries.following(session.operator, kind)))
+            session.reporter.say(str(queries.following(session.context, kind)))
         return 0
 
     return _answer(root, options, show)
@@ -301,7 +301,7 @@ def news(root: Path, options: Options) -> int:
     def show(session: Session) -> int:
         from todo_release import queries
 
-        session.reporter.say(queries.news(session.operator))
+        session.reporter.say(queries.news(session.context))
         return 0
 
     return _answer(root, options, show)
@@ -330,7 +330,7 @@ def _run(
 
         tally = Tally()
 
-        def listen(event: "Event") -> None:
+        def listen(event: "RunEvent") -> None:
             session.reporter(event)
             tally(event)
             if summary is not None:

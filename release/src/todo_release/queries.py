@@ -10,30 +10,30 @@ from semver import Version
 from todo_release.artifacts import changelog, chart, release_commit, versions
 from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
-from todo_release.environments.environment import Operator
+from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.history import Record
 from todo_release.environments.status import Running, running_in
 from todo_release.errors import ConfigError
 from todo_release.report.text import DONE, REFUSED
 
 if TYPE_CHECKING:
-    from todo_release.environments.smoke.checks import Judge
+    from todo_release.environments.smoke.checks import RunSmoke
 
 SHORT = 12
 UNKNOWN = "?"
 NOTHING = "-"
 
 
-def status(operator: Operator) -> tuple[Table, Table]:
+def status(context: ReleaseContext) -> tuple[Table, Table]:
     """What runs in every environment, and which image of each service.
 
     Raises:
         ClusterError: an environment cannot be reached.
         JournalError: its records cannot be read.
     """
-    names = operator.config.deploy_order()
+    names = context.config.deploy_order()
     with ThreadPoolExecutor(len(names)) as pool:
-        looked = dict(zip(names, pool.map(lambda name: _look(operator, name), names), strict=True))
+        looked = dict(zip(names, pool.map(lambda name: _look(context, name), names), strict=True))
     environments = Table(
         "Environments",
         ("environment", "version", "revision", "state", "verified", "since", "by"),
@@ -43,20 +43,20 @@ def status(operator: Operator) -> tuple[Table, Table]:
         "Images",
         ("image", *names),
         tuple(
-            (image, *(_digest(looked[name][1], image) for name in names)) for image in operator.config.images
+            (image, *(_digest(looked[name][1], image) for name in names)) for image in context.config.images
         ),
     )
     return environments, images
 
 
-def history(operator: Operator, environment: str) -> Table:
+def history(context: ReleaseContext, environment: str) -> Table:
     """Every deployment to an environment that is still recorded, newest first.
 
     Raises:
         ClusterError: the environment cannot be reached.
         JournalError: its records cannot be read.
     """
-    records = operator.reach(environment).records.read()
+    records = context.reach(environment).records.read()
     rows = [
         (
             str(record.revision),
@@ -74,10 +74,10 @@ def history(operator: Operator, environment: str) -> Table:
     return Table(f"History of {environment}", columns, tuple(reversed(rows)))
 
 
-def verify(operator: Operator, environment: str, judge: "Judge") -> tuple[Table, bool]:
+def verify(context: ReleaseContext, environment: str, run_smoke: "RunSmoke") -> tuple[Table, bool]:
     """What the smoke checks of an environment saw, and whether all of them passed. Nothing is recorded."""
-    spec, url = operator.config.smoke_of(environment), operator.config.environment(environment).url
-    results = judge(spec, url, lambda text, is_note=False: None)
+    spec, url = context.config.smoke_of(environment), context.config.environment(environment).url
+    results = run_smoke(spec, url, lambda text, is_note=False: None)
     rows = tuple(
         (DONE if one.is_ok else REFUSED, one.name, duration(one.seconds), one.detail) for one in results
     )
@@ -85,31 +85,31 @@ def verify(operator: Operator, environment: str, judge: "Judge") -> tuple[Table,
     return Table(title, ("", "check", "took", "saw"), rows), all(one.is_ok for one in results)
 
 
-def version(operator: Operator) -> Table:
+def version(context: ReleaseContext) -> Table:
     """The last version released, the one in the chart, and what may come next.
 
     Raises:
         ConfigError: a news fragment is none.
     """
-    config, repository = operator.config, operator.repository
+    config, repository = context.config, context.repository
     head, file = repository.head(), config.chart.file
     last = next(iter(reversed(versions.of_tags(repository.tags()))), None)
     rows = [
         ("released", str(last) if last else NOTHING),
         ("chart", chart.read_version(repository.text_at(head, file), file)),
-        ("next", str(following(operator))),
+        ("next", str(following(context))),
     ]
     rows += [(kind, str(versions.bump(last, kind))) for kind in versions.KINDS] if last else []
     return Table("Version", ("what", "version"), tuple(rows))
 
 
-def following(operator: Operator, kind: str | None = None) -> Version:
+def following(context: ReleaseContext, kind: str | None = None) -> Version:
     """The next version of a kind; None takes the kind that the news fragments ask for, 0.1.0 the first time.
 
     Raises:
         ConfigError: a news fragment is none.
     """
-    config, repository = operator.config, operator.repository
+    config, repository = context.config, context.repository
     released = versions.of_tags(repository.tags())
     if not released:
         return Version(0, 1, 0)
@@ -122,22 +122,22 @@ def following(operator: Operator, kind: str | None = None) -> Version:
     return versions.bump(released[-1], kind)
 
 
-def news(operator: Operator) -> str:
+def news(context: ReleaseContext) -> str:
     """What the changelog will say of the next version.
 
     Raises:
         ConfigError: no changelog is kept, or a news fragment is none.
     """
-    config, repository = operator.config, operator.repository
+    config, repository = context.config, context.repository
     if config.changelog is None:
         raise ConfigError("No changelog is kept.", remedy="Add `changelog: {}` to release.yaml.")
     head = repository.head()
     fragments = release_commit.fragments_at(repository, head, config.changelog.fragments)
-    return changelog.section(str(following(operator)), repository.day_of(head), fragments).rstrip()
+    return changelog.section(str(following(context)), repository.day_of(head), fragments).rstrip()
 
 
-def _look(operator: Operator, name: str) -> tuple[Running | None, Record | None]:
-    access = operator.reach(name)
+def _look(context: ReleaseContext, name: str) -> tuple[Running | None, Record | None]:
+    access = context.reach(name)
     running = running_in(access)
     if running is None:
         return None, None

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
     from todo_release.adapters.registry.credentials import Credentials
     from todo_release.artifacts.chart import ImageReference
-    from todo_release.config.model import Config, Smoke
+    from todo_release.config.model import Config, SmokeSettings
     from todo_release.config.overrides import Overrides
     from todo_release.core.progress import Say
-    from todo_release.environments.diagnosis.evidence import Collect
-    from todo_release.environments.drift import Edit, LookForDrift
-    from todo_release.environments.environment import Access, Operator
-    from todo_release.environments.pull_access import CheckPull
-    from todo_release.environments.smoke.checks import CheckResult, Judge
+    from todo_release.environments.diagnosis.evidence import CollectEvidence
+    from todo_release.environments.drift import Edit, FindDrift
+    from todo_release.environments.environment import Access, ReleaseContext
+    from todo_release.environments.pull_access import CheckPullAccess
+    from todo_release.environments.smoke.checks import CheckResult, RunSmoke
     from todo_release.pipeline.events import Listener
     from todo_release.pipeline.plan import Plan
     from todo_release.pipeline.runner import Handler, Lock
@@ -58,15 +58,15 @@ class Options:
 class Session:
     """One command's connections: all of the outside world that plans are made from and steps work on."""
 
-    operator: "Operator"
+    context: "ReleaseContext"
     registry: "Registry"
     container_engine: "Callable[[], ContainerEngine]"
     lock_for: "Callable[[str, str, Say], Lock]"
-    judge: "Judge"
-    collect: "Collect"
-    check_pull: "CheckPull"
+    run_smoke: "RunSmoke"
+    collect_evidence: "CollectEvidence"
+    check_pull_access: "CheckPullAccess"
     inspect: "Inspect"
-    look_for_drift: "LookForDrift"
+    find_drift: "FindDrift"
     ask: Callable[[str], bool]
     reporter: "Reporter"
     github: "GitHub | None" = None
@@ -76,9 +76,9 @@ class Session:
         from todo_release.pipeline.plan import plan_release
         from todo_release.pipeline.survey import survey
 
-        order = self.operator.config.deploy_order(last)
-        github = self.github if len(order) == len(self.operator.config.environments) else None
-        return plan_release(survey(self.operator, self.registry, version, order, github), version)
+        order = self.context.config.deploy_order(last)
+        github = self.github if len(order) == len(self.context.config.environments) else None
+        return plan_release(survey(self.context, self.registry, version, order, github), version)
 
     def promotion(self, version: str) -> "Plan":
         """The plan of a deployment to every environment that requires another one.
@@ -88,7 +88,7 @@ class Session:
         """
         from todo_release.errors import ConfigError
 
-        config = self.operator.config
+        config = self.context.config
         demanding = [name for name in config.deploy_order() if config.environment(name).requires]
         if not demanding:
             raise ConfigError(
@@ -102,17 +102,17 @@ class Session:
         from todo_release.pipeline.plan import plan_deployment
         from todo_release.pipeline.survey import survey
 
-        return plan_deployment(survey(self.operator, self.registry, version, environments), version)
+        return plan_deployment(survey(self.context, self.registry, version, environments), version)
 
     def rollback(self, environment: str, version: str | None, service: str | None = None) -> "Plan":
         """The plan of a rollback, of everything or of one service's image."""
         from todo_release.pipeline import rollback
 
-        return rollback.plan(rollback.survey(self.operator, self.registry, environment, version, service))
+        return rollback.plan(rollback.survey(self.context, self.registry, environment, version, service))
 
     def preflight(self, environment: str, version: str | None) -> "Inspection":
         """Look for what would fail in an environment, for a version or for the work tree as it is."""
-        self.operator.config.environment(environment)
+        self.context.config.environment(environment)
         return self.inspect(environment, version)
 
     def run(self, plan: "Plan", listener: "Listener") -> None:
@@ -122,10 +122,10 @@ class Session:
 
         Pipeline(
             handlers=self._handlers(),
-            journal=Journal(self.operator.repository.root, plan.version),
+            journal=Journal(self.context.repository.root, plan.version),
             listener=listener,
             lock_for=partial(self.lock_for, plan.version),
-            width=self.operator.config.parallel_builds,
+            width=self.context.config.parallel_builds,
         ).run(plan)
 
     def _handlers(self) -> "dict[type[Step], Handler[Any]]":
@@ -136,7 +136,7 @@ class Session:
         from todo_release.pipeline.handlers.preflight import PreflightHandler
         from todo_release.pipeline.handlers.verify import VerifyHandler
 
-        repository, config = self.operator.repository, self.operator.config
+        repository, config = self.context.repository, self.context.config
         handlers: dict[type[Step], Handler[Any]] = {
             steps.Preflight: PreflightHandler(self.inspect),
             steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
@@ -146,9 +146,9 @@ class Session:
             steps.Push: publish.PushHandler(repository),
             steps.Confirm: publish.ConfirmHandler(self.ask),
             steps.Deploy: DeployHandler(
-                self.operator, self.collect, self.check_pull, self.look_for_drift, self.ask
+                self.context, self.collect_evidence, self.check_pull_access, self.find_drift, self.ask
             ),
-            steps.Verify: VerifyHandler(self.operator, self.judge, self.collect),
+            steps.Verify: VerifyHandler(self.context, self.run_smoke, self.collect_evidence),
         }
         if self.github is not None:
             from todo_release.pipeline.handlers.announce import AnnounceHandler
@@ -163,22 +163,22 @@ def _container_engine() -> "ContainerEngine":
     return DockerEngine.connect()
 
 
-def _judge(spec: "Smoke", url: str, say: "Say") -> "list[CheckResult]":
+def _run_smoke(spec: "SmokeSettings", url: str, say: "Say") -> "list[CheckResult]":
     from todo_release.environments.smoke import checks
 
     return checks.run(spec, url, on_result=say)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Connections:
     """What a session reaches and a rehearsal has stand-ins of; `kubeconfig` None is the person's own."""
 
     kubeconfig: Path | None = None
     container_engine: "Callable[[], ContainerEngine]" = _container_engine
-    judge: "Judge" = _judge
+    run_smoke: "RunSmoke" = _run_smoke
 
 
-REAL = World()
+REAL_CONNECTIONS = Connections()
 
 
 def configuration(root: Path, options: Options) -> "Config":
@@ -194,7 +194,7 @@ def configuration(root: Path, options: Options) -> "Config":
 
 @contextmanager
 def open_session(
-    root: Path, options: Options, reporter: "Reporter", world: World = REAL
+    root: Path, options: Options, reporter: "Reporter", connections: Connections = REAL_CONNECTIONS
 ) -> Iterator[Session]:
     """Connect to the world as release.yaml and the options say; nothing is sent before it is needed.
 
@@ -203,43 +203,43 @@ def open_session(
     """
     from todo_release.adapters.git import Repository
     from todo_release.adapters.registry.client import Registry
-    from todo_release.environments.environment import Operator
+    from todo_release.environments.environment import ReleaseContext
     from todo_release.environments.lock import EnvironmentLock
     from todo_release.report.github_actions import run_url
 
     config = configuration(root, options)
     repository = Repository(root)
-    operator = Operator(
+    context = ReleaseContext(
         repository=repository,
         config=config,
-        reach=cache(partial(_reach, config, world.kubeconfig)),
+        reach=cache(partial(_reach, config, connections.kubeconfig)),
         who=lambda: f"{repository.author()} on {socket.gethostname()}",
         run_url=run_url(options.environ),
     )
 
     def lock_for(version: str, environment: str, say: "Say") -> EnvironmentLock:
-        access = operator.reach(environment)
+        access = context.reach(environment)
         return EnvironmentLock(
             access.cluster,
             access.settings.namespace,
-            holder=operator.by,
+            holder=context.by,
             version=version,
-            url=operator.run_url,
+            url=context.run_url,
             is_waiting=options.can_wait,
             on_wait=partial(say, is_note=True),
         )
 
     with Registry(config.registry.host, insecure=config.registry.insecure) as registry:
         yield Session(
-            operator=operator,
+            context=context,
             registry=registry,
-            container_engine=world.container_engine,
+            container_engine=connections.container_engine,
             lock_for=lock_for,
-            judge=world.judge,
-            collect=_collect,
-            check_pull=partial(_check_pull, config),
-            inspect=_inspect(operator, registry, options),
-            look_for_drift=_look_for_drift,
+            run_smoke=connections.run_smoke,
+            collect_evidence=_collect,
+            check_pull_access=partial(_check_pull, config),
+            inspect=_inspect(context, registry, options),
+            find_drift=_look_for_drift,
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
             github=_github(config, options.environ),
@@ -280,14 +280,14 @@ def _check_pull(
     )
 
 
-def _inspect(operator: "Operator", registry: "Registry", options: Options) -> "Inspect":
+def _inspect(context: "ReleaseContext", registry: "Registry", options: Options) -> "Inspect":
     """What inspects an environment; what is to be skipped is checked here, before anything is done."""
     skips: Mapping[str, str] = {}
     if options.skip:
         from todo_release.preflight import all_checks
 
         skips = all_checks.skips(options.skip)
-    settings = operator.config.registry
+    settings = context.config.registry
 
     def connect(host: str, credentials: "Credentials | None") -> "Registry":
         from todo_release.adapters.registry.client import Registry
@@ -296,12 +296,12 @@ def _inspect(operator: "Operator", registry: "Registry", options: Options) -> "I
         return Registry(host, insecure=insecure, credentials=credentials, is_anonymous=credentials is None)
 
     def inspect(environment: str, version: str | None) -> "Inspection":
-        from todo_release.preflight.inspection import Sources
+        from todo_release.preflight.inspection import LookupSources
         from todo_release.preflight.inspection import inspect as inspected
         from todo_release.preflight.rendering import Drafter
 
-        drafter = Drafter(operator, registry, version)
-        return inspected(operator, drafter, environment, skips, Sources(connect, options.parse))
+        drafter = Drafter(context, registry, version)
+        return inspected(context, drafter, environment, skips, LookupSources(connect, options.parse))
 
     return inspect
 

@@ -108,7 +108,7 @@ def test_release_killed_among_its_edits_goes_on(world: World, tree: Tree, done: 
     session = world.session
     from todo_release.artifacts import images, release_commit
 
-    repository, config = session.operator.repository, session.operator.config
+    repository, config = session.context.repository, session.context.config
     references = images.references(repository, config, session.registry)
     assert references is not None
     changes = release_commit.edits(repository, config, "0.1.0", references)

@@ -23,14 +23,14 @@ from todo_release.adapters.kubernetes.objects import Pod, Snapshot, Workload, Wo
 from todo_release.config.loader import load
 from todo_release.config.overrides import Overrides
 from todo_release.environments.drift import Edit
-from todo_release.environments.environment import Access, Operator
+from todo_release.environments.environment import Access, ReleaseContext
 from todo_release.environments.history import Records
 from todo_release.environments.smoke.checks import CheckResult
 from todo_release.errors import HelmError, RegistryError
-from todo_release.pipeline.events import Event
+from todo_release.pipeline.events import RunEvent
 from todo_release.preflight.finding import Finding
 from todo_release.preflight.inspection import Inspection
-from todo_release.report.lines import Lines
+from todo_release.report.lines import LineReporter
 from todo_release.session import Session
 
 OLD_POD = Pod(
@@ -319,12 +319,12 @@ class World:
         self.inspected: list[tuple[str, str | None]] = []
         self.shown = io.StringIO()
         self.github: GitHub | None = None
-        self.events: list[Event] = []
+        self.events: list[RunEvent] = []
 
     @property
     def session(self) -> Session:
         """As the engine wires it, with doubles."""
-        operator = Operator(
+        context = ReleaseContext(
             repository=Repository(self.root),
             config=self.config,
             reach=self._reach,
@@ -333,19 +333,21 @@ class World:
             now=lambda: NOW,
         )
         return Session(
-            operator=operator,
+            context=context,
             registry=self.registry,  # type: ignore[arg-type]  # a double
             container_engine=lambda: self.engine,  # type: ignore[arg-type,return-value]  # a double
             lock_for=lambda version, environment, say: LockDouble(self.locks, environment),
-            judge=lambda spec, url, say: [
+            run_smoke=lambda spec, url, say: [
                 CheckResult("home", url not in self.failing_checks, self.failing_checks.get(url, "200"), 0.1)
             ],
-            collect=lambda cluster, namespace, folder: folder,
-            look_for_drift=lambda access: self.edits,
-            check_pull=lambda access, manifest, images: self.pulls.append((access.name, sorted(images))),
+            collect_evidence=lambda cluster, namespace, folder: folder,
+            find_drift=lambda access: self.edits,
+            check_pull_access=lambda access, manifest, images: self.pulls.append(
+                (access.name, sorted(images))
+            ),
             inspect=self._inspect,
             ask=lambda question: self.answer,
-            reporter=Lines(self.shown, can_ask=False),
+            reporter=LineReporter(self.shown, can_ask=False),
             github=self.github,
         )
 
@@ -399,8 +401,8 @@ def killed_after(world: World, step: str) -> Iterator[None]:
     in_it, name = step.startswith("~"), step.removeprefix("~")
     kind = StepStarted if in_it else StepEnded
 
-    class Deadly(list[Event]):
-        def append(self, event: Event) -> None:
+    class Deadly(list[RunEvent]):
+        def append(self, event: RunEvent) -> None:
             super().append(event)
             if isinstance(event, kind) and event.step.id == name and not getattr(event, "was_done", False):
                 raise KilledError

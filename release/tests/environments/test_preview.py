@@ -29,7 +29,7 @@ def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
     tree.commit("template", {"chart/templates/web.yaml": TEMPLATE})
     made = World(tree.path)
     for name, double in made.helm.items():
-        real = Helm(None, name, cluster=made.session.operator.reach(name).cluster)
+        real = Helm(None, name, cluster=made.session.context.reach(name).cluster)
         monkeypatch.setattr(double, "template", real.template, raising=False)
     return made
 

@@ -133,7 +133,7 @@ def test_rollback_to_an_unknown_version_is_refused(world: World) -> None:
 def test_many_commits_are_counted_and_the_newest_named(world: World) -> None:
     """A preview stays readable."""
     session = world.session
-    facts = rollback.survey(session.operator, session.registry, "production", None)
+    facts = rollback.survey(session.context, session.registry, "production", None)
     long = rollback.RollbackFacts(
         **{name: getattr(facts, name) for name in facts.__dataclass_fields__} | {"commits": tuple("abcdefg")}
     )

@@ -10,9 +10,9 @@ import pytest
 from todo_release.core.progress import Say
 from todo_release.errors import BuildError, LockedError
 from todo_release.pipeline.events import (
-    Event,
     PlanEnded,
     PlanStarted,
+    RunEvent,
     StepEnded,
     StepFailed,
     StepSpoke,
@@ -20,7 +20,7 @@ from todo_release.pipeline.events import (
 )
 from todo_release.pipeline.journal import Journal
 from todo_release.pipeline.plan import Plan
-from todo_release.pipeline.runner import Outcome, Pipeline
+from todo_release.pipeline.runner import StepResult, Pipeline
 from todo_release.pipeline.steps import BuildImage, Confirm, Deploy, Step, Verify
 
 
@@ -36,12 +36,12 @@ class Recorder:
     most: int = 0
     counting: threading.Lock = field(default_factory=threading.Lock)
 
-    def check(self, step: Step) -> Outcome | None:
+    def check(self, step: Step) -> StepResult | None:
         """Done when told so."""
         self.asked.append(("check", step.id))
         return {"found": True} if step.id in self.done else None
 
-    def do(self, step: Step, say: Say) -> Outcome:
+    def do(self, step: Step, say: Say) -> StepResult:
         """Fail when told so."""
         self.asked.append(("do", step.id))
         with self.counting:
@@ -98,7 +98,7 @@ class Bench:
 
     journal: Journal
     handler: Recorder = field(default_factory=Recorder)
-    events: list[Event] = field(default_factory=list)
+    events: list[RunEvent] = field(default_factory=list)
     locks: list[str] = field(default_factory=list)
 
     def run(self, *steps: Step, width: int = 1) -> None:
@@ -112,7 +112,7 @@ class Bench:
             width=width,
         ).run(Plan(version="1.0.0", findings=(), steps=steps))
 
-    def told(self, kind: type[Event]) -> list[Any]:
+    def told(self, kind: type[RunEvent]) -> list[Any]:
         """Events of one kind."""
         return [event for event in self.events if isinstance(event, kind)]
 

@@ -12,7 +12,7 @@ from todo_release.config.model import Config
 from todo_release.preflight import all_checks
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Severity
-from todo_release.preflight.snapshot import Live, Picture, Resource, SecretFacts, Served
+from todo_release.preflight.snapshot import LiveCluster, PreflightSnapshot, Resource, SecretFacts, Served
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CONFIG = {
@@ -51,19 +51,19 @@ def manifest(*objects: Mapping[str, Any] | str) -> Manifest:
     return parse("\n---\n".join(texts))
 
 
-def picture(
+def snapshot(
     *objects: Mapping[str, Any] | str,
     lists: Mapping[Resource, Sequence[Mapping[str, Any]]] | None = None,
     secrets: Sequence[SecretFacts] = (),
     live: Mapping[str, Any] | None = None,
     **rest: Any,
-) -> Picture:
+) -> PreflightSnapshot:
     """A picture of staging with these objects rendered; every list that is not given was read and is
     empty.
     """
     rendered = manifest(*objects)
     known = dict.fromkeys(all_checks.needs(rendered), ()) | dict(lists or {})
-    seen = Live(
+    seen = LiveCluster(
         lists=known,
         secrets={one.name: one for one in secrets},
         namespace={"metadata": {"name": "staging", "labels": {}}},
@@ -73,7 +73,7 @@ def picture(
             *(_served(one.api_version, one.kind) for one in rendered.objects),
         ],
     )
-    return Picture(
+    return PreflightSnapshot(
         **{
             "environment": "staging",
             "version": "0.1.0",
@@ -90,17 +90,17 @@ def _served(api_version: str, kind: str) -> Served:
     return Served(api_version=api_version, kind=kind, plural=f"{kind.lower()}s", is_namespaced=True)
 
 
-def found(check: Check, seen: Picture) -> list[Finding]:
+def found(check: Check, seen: PreflightSnapshot) -> list[Finding]:
     """What one check finds."""
     return list(check.judge(seen))
 
 
-def told(check: Check, seen: Picture) -> list[tuple[str, str, str]]:
+def told(check: Check, seen: PreflightSnapshot) -> list[tuple[str, str, str]]:
     """(severity, object, cause) of what one check finds."""
     return [(one.severity.value, one.subject, one.cause) for one in found(check, seen)]
 
 
-def errors(check: Check, seen: Picture) -> list[str]:
+def errors(check: Check, seen: PreflightSnapshot) -> list[str]:
     """The causes of the errors that one check finds."""
     return [one.cause for one in found(check, seen) if one.severity is Severity.ERROR]
 

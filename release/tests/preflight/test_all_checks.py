@@ -8,7 +8,7 @@ from todo_release.errors import ConfigError
 from todo_release.preflight import all_checks
 from todo_release.preflight.all_checks import CHECKS
 
-from .snapshots import picture, workload
+from .snapshots import snapshot, workload
 
 RUNBOOKS = Path(__file__).parents[3] / "docs/runbooks"
 
@@ -37,7 +37,7 @@ def test_runbooks_of_preflight_are_those_of_its_checks() -> None:
 
 def test_empty_release_to_an_empty_namespace_has_nothing_to_say() -> None:
     """Nothing but that there are no nodes."""
-    assert [one.check for one in all_checks.judge(picture(), {})] == ["capacity"]
+    assert [one.check for one in all_checks.judge(snapshot(), {})] == ["capacity"]
 
 
 def test_worst_comes_first() -> None:
@@ -45,7 +45,7 @@ def test_worst_comes_first() -> None:
     probe = {"httpGet": {"path": "/x", "port": 1}}
     container = {"name": "web", "image": "registry.test/shop/web:1", "readinessProbe": probe}
     pods = {"containers": [container], "serviceAccountName": "gone"}
-    severities = [one.severity.value for one in all_checks.judge(picture(workload(**pods)), {})]
+    severities = [one.severity.value for one in all_checks.judge(snapshot(workload(**pods)), {})]
     assert severities == sorted(severities, key=["error", "warning", "note"].index)
     assert len(set(severities)) == 3
 
@@ -53,7 +53,7 @@ def test_worst_comes_first() -> None:
 def test_skipped_check_has_notes_for_errors_and_the_same_warnings() -> None:
     """With the reason; other checks go on counting."""
     pods = {"containers": [{"name": "web", "image": "redis:7"}], "serviceAccountName": "gone"}
-    found = all_checks.judge(picture(workload(**pods)), {"references": "made by hand"})
+    found = all_checks.judge(snapshot(workload(**pods)), {"references": "made by hand"})
     skipped = [one for one in found if one.check == "references"]
     assert [(one.severity.value, one.cause) for one in skipped] == [
         ("note", "It uses ServiceAccount gone, which does not exist. (Skipped: made by hand.)")

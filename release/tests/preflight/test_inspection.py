@@ -21,12 +21,12 @@ from todo_release.adapters.registry.auth import DeniedError
 from todo_release.adapters.registry.client import MissingError
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.config.loader import load
-from todo_release.environments.environment import Access, Operator
+from todo_release.environments.environment import Access, ReleaseContext
 from todo_release.environments.history import Records
 from todo_release.errors import ClusterError, HelmError, RegistryError
 from todo_release.preflight import inspection
 from todo_release.preflight.finding import Severity
-from todo_release.preflight.inspection import Inspection, Sources
+from todo_release.preflight.inspection import Inspection, LookupSources
 from todo_release.preflight.rendering import Drafter
 
 from ..doubles.kubernetes_api import ApiDouble, serve
@@ -253,7 +253,7 @@ class Scene:
         )
 
     @property
-    def operator(self) -> Operator:
+    def context(self) -> ReleaseContext:
         """As the engine wires it, to the API double."""
         config = load(self.tree.path)
         cluster = Cluster.connect("here", self.kubeconfig)
@@ -268,7 +268,7 @@ class Scene:
                 records=Records(cluster, settings.namespace, settings.release),
             )
 
-        return Operator(
+        return ReleaseContext(
             repository=Repository(self.tree.path),
             config=config,
             reach=reach,
@@ -279,12 +279,12 @@ class Scene:
 
     def drafter(self, version: str | None) -> Drafter:
         """Renders a version, or the work tree."""
-        return Drafter(self.operator, self.registry, version)  # type: ignore[arg-type]  # a double
+        return Drafter(self.context, self.registry, version)  # type: ignore[arg-type]  # a double
 
     def inspect(self, version: str | None = None, **skips: str) -> Inspection:
         """Inspect staging."""
-        sources = Sources(self.nodes_registry)  # type: ignore[arg-type]  # a double
-        return inspection.inspect(self.operator, self.drafter(version), "staging", skips, sources)
+        sources = LookupSources(self.nodes_registry)  # type: ignore[arg-type]  # a double
+        return inspection.inspect(self.context, self.drafter(version), "staging", skips, sources)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from todo_release.adapters.registry.credentials import Credentials
 from todo_release.config.model import Config, RegistrySettings
 from todo_release.errors import RegistryError
 from todo_release.preflight import lookups
-from todo_release.preflight.snapshot import ImageLook
+from todo_release.preflight.snapshot import ImageLookup
 
 from ..environments.test_pull_access import pull_secret
 from ..shop import Tree
@@ -93,7 +93,7 @@ class Opened:
         """Nothing to close."""
 
 
-def look(secrets: dict[str, str], registries: Registries, image: str = IMAGE) -> ImageLook:
+def look(secrets: dict[str, str], registries: Registries, image: str = IMAGE) -> ImageLookup:
     """Look for one image with these pull secrets in the namespace."""
     cluster = SimpleNamespace(pull_secret=lambda namespace, name: secrets.get(name))
     access: Any = SimpleNamespace(cluster=cluster, settings=SimpleNamespace(namespace="staging"))
@@ -103,7 +103,7 @@ def look(secrets: dict[str, str], registries: Registries, image: str = IMAGE) ->
 def test_image_is_there_when_any_pull_secret_opens_it() -> None:
     """As the kubelet tries them."""
     secrets = {"new": pull_secret("bad"), "old": pull_secret("good")}
-    assert look(secrets, Registries()) == ImageLook(reference=IMAGE)
+    assert look(secrets, Registries()) == ImageLookup(reference=IMAGE)
 
 
 def test_image_that_no_pull_secret_opens_is_denied() -> None:
@@ -123,7 +123,7 @@ def test_image_without_a_pull_secret_is_asked_for_as_anybody() -> None:
         "",
         "it is not public, and no pull secret is for registry.test. It refused: 401.",
     )
-    assert look({}, Registries(), "redis:7") == ImageLook(reference="redis:7")
+    assert look({}, Registries(), "redis:7") == ImageLookup(reference="redis:7")
 
 
 def test_registry_that_does_not_answer_leaves_the_image_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

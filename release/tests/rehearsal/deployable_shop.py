@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from todo_release.report.lines import Lines
+from todo_release.report.lines import LineReporter
 from todo_release.session import Options, Session, open_session
 
 from ..shop import FILES, RELEASE_YAML, Tree
@@ -133,5 +133,5 @@ def never_released(folder: Path) -> Tree:
 @contextmanager
 def opened(tree: Tree, options: Options = LINES) -> Iterator[Session]:
     """A session of the shop whose reporter nobody reads."""
-    with open_session(tree.path, options, Lines(io.StringIO(), can_ask=False)) as session:
+    with open_session(tree.path, options, LineReporter(io.StringIO(), can_ask=False)) as session:
         yield session

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from todo_release.core.tables import Table
-from todo_release.environments.rollout.causes import CRASH_LOOP, Doom
+from todo_release.environments.rollout.causes import CRASH_LOOP, RolloutFailure
 from todo_release.errors import HelmError, ReleaseError
 from todo_release.preflight.finding import Finding, Severity, error, warning
 from todo_release.preflight.inspection import Inspection
@@ -50,7 +50,7 @@ def failing(failure: ReleaseError) -> Act:
 
 def crash(evidence: Path | None = None) -> ReleaseError:
     """A rollout that failed, and was taken back."""
-    found = Doom(CRASH_LOOP, "Deployment/web", "web ended 2 times").error(evidence)
+    found = RolloutFailure(CRASH_LOOP, "Deployment/web", "web ended 2 times").error(evidence)
     found.add_note("rolled back to 0.9.0 (revision 3)")
     return found
 

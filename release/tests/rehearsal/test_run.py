@@ -80,7 +80,7 @@ def test_first_release_up_to_staging_leaves_production_alone(
     """What is checked out runs before, so that there is something to roll back to."""
     with opened(shop) as session:
         outcome = run.rehearse(session, LINES, "0.1.0", last="staging", like=None)
-        namespace = session.operator.config.environments["production"].namespace
+        namespace = session.context.config.environments["production"].namespace
     assert outcome.failed is None
     assert [act.name for act in outcome.acts] == [
         "what runs before", "release 0.1.0", "the same command again", "roll staging back",

@@ -29,12 +29,12 @@ def made(shop: Tree, on_shared_plane: SharedPlane, nobody: None) -> Iterator[The
 def test_options_lead_nowhere_but_into_the_world(made: Theatre) -> None:
     """Registry, contexts, remote and announcements are the rehearsal's; what a person skips stays skipped."""
     with made.stage.session() as inside:
-        config = inside.operator.config
+        config = inside.context.config
         assert config.registry.host.startswith("127.0.0.1:")
         assert {one.context for one in config.environments.values()} == {"rehearsal"}
         assert {config.smoke_of(name).connect_to for name in config.environments} == {"127.0.0.1:1"}
-        assert inside.operator.repository.remote_refs("origin").branches.keys() == {"main"}
-        assert (inside.github, inside.operator.run_url) == (None, None)
+        assert inside.context.repository.remote_refs("origin").branches.keys() == {"main"}
+        assert (inside.github, inside.context.run_url) == (None, None)
         assert inside.ask("Really?")
     assert made.stage.options.skip == (sandbox.PLACEHOLDERS, "capacity=a node comes")
 

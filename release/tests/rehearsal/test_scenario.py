@@ -42,14 +42,14 @@ def test_first_version_of_a_rehearsal_is_less_than_any_other() -> None:
 def test_session_of_some_environments_needs_neither_another_one_nor_a_person(theatre: Theatre) -> None:
     """So that production alone can be brought to what ran before."""
     with theatre.stage.session("production") as session:
-        assert session.operator.config.deploy_order() == ("production",)
+        assert session.context.config.deploy_order() == ("production",)
         for settings in (
-            session.operator.config.environment("production"),
-            session.operator.reach("production").settings,
+            session.context.config.environment("production"),
+            session.context.reach("production").settings,
         ):
             assert (settings.requires, settings.confirm) == (None, False)
     with theatre.stage.session() as session:
-        assert session.operator.config.environment("production").requires == "staging"
+        assert session.context.config.environment("production").requires == "staging"
 
 
 def test_environment_that_the_last_release_did_not_have_ends_the_act(theatre: Theatre) -> None:
@@ -90,7 +90,7 @@ def test_release_that_is_repeated_and_writes_something_is_an_error(
     """Or that has steps to do although it was finished."""
     looks = iter([{"remote": "1"}, after])
     session = SimpleNamespace(
-        operator=SimpleNamespace(config=None),
+        context=SimpleNamespace(config=None),
         release=lambda version, last: SimpleNamespace(is_finished=is_finished),
         run=lambda plan, listener: None,
     )

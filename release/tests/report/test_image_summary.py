@@ -1,6 +1,6 @@
 """The table at the end of a run."""
 
-from todo_release.pipeline.events import Event, StepEnded
+from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.pipeline.steps import BuildImage, Deploy, Verify
 from todo_release.report.image_summary import Tally
 
@@ -20,7 +20,7 @@ DEPLOY = Deploy(environment="staging", version="0.2.0", reason="0.1.0 runs there
 VERIFY = Verify(environment="staging", version="0.2.0", reason="smoke checks")
 
 
-def tallied(*events: Event) -> Tally:
+def tallied(*events: RunEvent) -> Tally:
     """A tally that heard these events."""
     tally = Tally()
     for event in events:

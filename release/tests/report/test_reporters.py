@@ -15,9 +15,9 @@ from todo_release.preflight.errors import PreflightError
 from todo_release.preflight.finding import Finding, error, note, warning
 from todo_release.preflight.inspection import Inspection
 from todo_release.report import github_actions, markdown
-from todo_release.report.json_lines import Machine
-from todo_release.report.lines import Lines
-from todo_release.report.live import Live
+from todo_release.report.json_lines import JsonReporter
+from todo_release.report.lines import LineReporter
+from todo_release.report.live import LiveReporter
 from todo_release.report.reporter import Reporter, choose
 from todo_release.report.text import error_lines
 
@@ -42,7 +42,7 @@ def run(world: World, reporter: Reporter, version: str = "0.1.0") -> None:
 def test_lines_tell_every_step_its_reason_and_its_end(world: World) -> None:
     """One line when a step begins, one when it ends, what programs say between them."""
     stream = io.StringIO()
-    run(world, Lines(stream, can_ask=False))
+    run(world, LineReporter(stream, can_ask=False))
     lines = stream.getvalue().splitlines()
     assert lines[:4] == [
         "✓ 0.1.0 is the first release",
@@ -58,9 +58,9 @@ def test_lines_tell_every_step_its_reason_and_its_end(world: World) -> None:
 
 def test_lines_say_when_there_was_nothing_to_do(world: World) -> None:
     """Once, and every step with what proves it."""
-    run(world, Lines(io.StringIO(), can_ask=False))
+    run(world, LineReporter(io.StringIO(), can_ask=False))
     stream = io.StringIO()
-    run(world, Lines(stream, can_ask=False))
+    run(world, LineReporter(stream, can_ask=False))
     lines = stream.getvalue().splitlines()
     assert "✓ 0.1.0: nothing to do, nothing was written." in lines
     assert "✓ Deploy 0.1.0 to staging: revision 1 runs these digests with these values and is ready" in lines
@@ -72,7 +72,7 @@ def test_lines_name_the_step_an_earlier_run_was_cut_off_in(world: World) -> None
     with killed_after(world, "~tag"):
         world.release("0.1.0")
     stream = io.StringIO()
-    run(world, Lines(stream, can_ask=False))
+    run(world, LineReporter(stream, can_ask=False))
     assert "• an earlier run was cut off in tag; going on from there\n" in stream.getvalue()
 
 
@@ -80,7 +80,7 @@ def test_plan_that_is_refused_lists_the_reasons(world: World, tree: Tree) -> Non
     """With what to do about each, and a count at the end."""
     tree.write({"new.txt": ""})
     stream = io.StringIO()
-    Lines(stream, can_ask=False).plan(world.session.release("0.1.0"))
+    LineReporter(stream, can_ask=False).plan(world.session.release("0.1.0"))
     *_, refusal, verdict = stream.getvalue().splitlines()
     assert refusal.startswith(
         "✗ The work tree has changes that are not committed: new.txt. Commit or remove them"
@@ -90,7 +90,7 @@ def test_plan_that_is_refused_lists_the_reasons(world: World, tree: Tree) -> Non
 
 def test_lines_do_not_ask_where_nobody_answers() -> None:
     """In CI the answer is no, and the error says `--yes`."""
-    assert Lines(io.StringIO(), can_ask=False).ask("Deploy?") is False
+    assert LineReporter(io.StringIO(), can_ask=False).ask("Deploy?") is False
 
 
 @pytest.mark.parametrize(("answer", "agreed"), [("y", True), ("Yes", True), ("", False), ("n", False)])
@@ -98,7 +98,7 @@ def test_lines_take_only_yes_for_yes(monkeypatch: pytest.MonkeyPatch, answer: st
     """Return alone changes nothing."""
     monkeypatch.setattr("builtins.input", lambda: answer)
     stream = io.StringIO()
-    assert Lines(stream, can_ask=True).ask("Deploy?") is agreed
+    assert LineReporter(stream, can_ask=True).ask("Deploy?") is agreed
     assert stream.getvalue() == "Deploy? [y/N] "
 
 
@@ -124,7 +124,7 @@ def test_error_lines_show_the_place_of_a_mistake() -> None:
 def test_machine_writes_only_json_with_an_event_each(world: World) -> None:
     """A program follows the run by step ids."""
     stream = io.StringIO()
-    machine = Machine(stream)
+    machine = JsonReporter(stream)
     run(world, machine)
     machine.failed(DOOM)
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
@@ -147,13 +147,13 @@ def test_machine_writes_only_json_with_an_event_each(world: World) -> None:
 def test_machine_never_agrees() -> None:
     """The question is told, so that a program knows what it should have said beforehand."""
     stream = io.StringIO()
-    assert Machine(stream).ask("Deploy?") is False
+    assert JsonReporter(stream).ask("Deploy?") is False
     assert json.loads(stream.getvalue())["question"] == "Deploy?"
 
 
 def test_live_shows_the_plan_as_steps_with_times(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """Output of programs is kept back when all goes well."""
-    live = Live(has_color=False)
+    live = LiveReporter(has_color=False)
     run(world, live)
     live.close()
     shown = capsys.readouterr().out
@@ -168,7 +168,7 @@ def test_live_shows_the_output_of_a_step_that_failed(
 ) -> None:
     """Then it is what a person needs."""
     world.failing_checks["https://staging.example.com"] = "500"
-    live = Live(has_color=False)
+    live = LiveReporter(has_color=False)
     with pytest.raises(ReleaseError) as failed:
         run(world, live)
     live.failed(failed.value)
@@ -233,7 +233,12 @@ def test_run_url_is_known_only_in_a_workflow() -> None:
 
 @pytest.mark.parametrize(
     ("output", "environ", "kind"),
-    [("json", {}, Machine), ("lines", {}, Lines), ("auto", {}, Lines), ("live", {}, Live)],
+    [
+        ("json", {}, JsonReporter),
+        ("lines", {}, LineReporter),
+        ("auto", {}, LineReporter),
+        ("live", {}, LiveReporter),
+    ],
 )
 def test_choose_gives_lines_where_nothing_can_be_redrawn(
     output: str, environ: dict[str, str], kind: type[Reporter]
@@ -274,7 +279,7 @@ FINDINGS = (
 def test_inspection_is_shown_by_lines_worst_first_then_nodes_and_verdict() -> None:
     """Two lines a finding: what, and what to do."""
     stream = io.StringIO()
-    Lines(stream, can_ask=False).inspection(inspection(*FINDINGS))
+    LineReporter(stream, can_ask=False).inspection(inspection(*FINDINGS))
     assert stream.getvalue().splitlines() == [
         "✗ capacity: Deployment/web spec.containers[0].image: It | needs 350m. (chart/values.yaml:12)",
         "  Add a node. See docs/runbooks/preflight-capacity.md.",
@@ -301,7 +306,7 @@ def test_what_is_alike_at_several_places_is_told_once(others: int, told: str) ->
         for number in range(others + 1)
     ]
     stream = io.StringIO()
-    Lines(stream, can_ask=False).inspection(inspection(*alike))
+    LineReporter(stream, can_ask=False).inspection(inspection(*alike))
     assert stream.getvalue().splitlines()[:3] == [
         "! hygiene: Deployment/0: Cause.",
         told,
@@ -311,14 +316,14 @@ def test_what_is_alike_at_several_places_is_told_once(others: int, told: str) ->
 
 def test_inspection_is_shown_live_in_colours(capsys: pytest.CaptureFixture[str]) -> None:
     """The same lines."""
-    Live(has_color=False).inspection(inspection(*FINDINGS))
+    LiveReporter(has_color=False).inspection(inspection(*FINDINGS))
     assert "✗ capacity: Deployment/web spec.containers[0].image" in capsys.readouterr().out
 
 
 def test_inspection_for_programs_is_one_object() -> None:
     """Findings, nodes, what was skipped."""
     stream = io.StringIO()
-    Machine(stream).inspection(inspection(*FINDINGS))
+    JsonReporter(stream).inspection(inspection(*FINDINGS))
     body = json.loads(stream.getvalue())
     assert (body["event"], body["environment"], body["skipped"]) == ("preflight", "staging", {"hpa": "why"})
     assert body["findings"][0] == {

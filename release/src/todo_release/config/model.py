@@ -109,7 +109,7 @@ class TlsCheck(Model):
     days: int = Field(default=7, ge=0, description="Days that the certificate must still be valid.")
 
 
-class Smoke(Model):
+class SmokeSettings(Model):
     """What must hold of a running environment, checked from outside through its URL."""
 
     http: tuple[HttpCheck, ...] = ()
@@ -142,10 +142,12 @@ class Environment(Model):
     )
     confirm: bool = Field(default=False, description="Ask a person before deploying here.")
     timeout_seconds: float = Field(default=600, gt=0, description="Longest a rollout may take.")
-    smoke: Smoke = Field(default_factory=Smoke, description="What differs here from the common smoke checks.")
+    smoke: SmokeSettings = Field(
+        default_factory=SmokeSettings, description="What differs here from the common smoke checks."
+    )
 
 
-class Preflight(Model):
+class PreflightSettings(Model):
     """What the checks before a release must know that neither the chart nor the cluster says."""
 
     max_nodes: int | None = Field(
@@ -160,7 +162,7 @@ class Preflight(Model):
     )
 
 
-class Rehearsal(Model):
+class RehearsalSettings(Model):
     """What a rehearsal's cluster has before a release comes, beside an empty namespace per environment."""
 
     manifests: tuple[str, ...] = Field(
@@ -198,9 +200,9 @@ class Config(Model):
     changelog: ChangelogSettings | None = Field(default=None, description="Without it, none is kept.")
     images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]
     environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
-    smoke: Smoke = Field(default_factory=Smoke)
-    preflight: Preflight = Field(default_factory=Preflight)
-    rehearsal: Rehearsal = Field(default_factory=Rehearsal)
+    smoke: SmokeSettings = Field(default_factory=SmokeSettings)
+    preflight: PreflightSettings = Field(default_factory=PreflightSettings)
+    rehearsal: RehearsalSettings = Field(default_factory=RehearsalSettings)
     migrations: tuple[str, ...] = Field(
         default=(), description="Pathspecs of database migrations, which a rollback does not take back."
     )
@@ -241,7 +243,7 @@ class Config(Model):
             ordered = ordered[: ordered.index(last) + 1]
         return tuple(ordered)
 
-    def smoke_of(self, name: str) -> Smoke:
+    def smoke_of(self, name: str) -> SmokeSettings:
         """The common smoke checks with what the environment says differently."""
         own = self.environment(name).smoke
         return self.smoke.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})

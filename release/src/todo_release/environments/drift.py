@@ -88,4 +88,4 @@ def _edits(access: Access, one: Rendered) -> list[Edit]:
     ]
 
 
-LookForDrift = Callable[[Access], "Sequence[Edit]"]
+FindDrift = Callable[[Access], "Sequence[Edit]"]

@@ -27,7 +27,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
+class ReleaseContext:
     """Who changes environments, and how each one is reached; `who` is asked only when something changes."""
 
     repository: Repository

@@ -16,7 +16,7 @@ from todo_release.artifacts import release_commit
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.deployment import prepare
 from todo_release.artifacts.images import Inputs
-from todo_release.environments.environment import Access, Operator
+from todo_release.environments.environment import Access, ReleaseContext
 
 TO_BE_BUILT = "sha256:" + "0" * 64
 MANAGER = "helm"  # whose fields they are, so that those it no longer sets go
@@ -28,7 +28,7 @@ SHORT = len("sha256:") + 12  # as `kubernetes.object_diff` shows digests
 
 
 def preview(
-    operator: Operator,
+    context: ReleaseContext,
     environment: str,
     *,
     version: str,
@@ -46,7 +46,7 @@ def preview(
         ConfigError: a file lacks what is to be edited.
         ClusterError: the server refuses an object, or does not answer.
     """
-    config, repository, access = operator.config, operator.repository, operator.reach(environment)
+    config, repository, access = context.config, context.repository, context.reach(environment)
     references = {
         name: ImageReference(config.registry.reference(name), one.tag, digests[name] or TO_BE_BUILT)
         for name, one in inputs.items()

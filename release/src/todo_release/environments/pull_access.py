@@ -99,4 +99,4 @@ def _named(value: Any) -> Iterator[str]:
             yield from _named(inner)
 
 
-CheckPull = Callable[[Access, str, Mapping[str, ImageReference]], object]
+CheckPullAccess = Callable[[Access, str, Mapping[str, ImageReference]], object]

@@ -2,12 +2,12 @@
 
 from todo_release.core.progress import Say
 from todo_release.environments import history as records_of
-from todo_release.environments.environment import Access, Operator
+from todo_release.environments.environment import Access, ReleaseContext
 from todo_release.environments.history import Record
 from todo_release.errors import ReleaseError
 
 
-def fail(operator: Operator, access: Access, revision: int, error: ReleaseError, say: Say) -> str:
+def fail(context: ReleaseContext, access: Access, revision: int, error: ReleaseError, say: Say) -> str:
     """Write down that a revision failed, and undo it if it is there; says what was done.
 
     What goes wrong in undoing it is part of the answer and no error of its own: it would hide the first.
@@ -17,14 +17,14 @@ def fail(operator: Operator, access: Access, revision: int, error: ReleaseError,
     if history and history[-1].number == revision:
         access.helm.mark_failed(access.settings.release, revision, error.problem)
         try:
-            done = undo(operator, access, revision, say)
+            done = undo(context, access, revision, say)
         except ReleaseError as trouble:
             done = f"the earlier version could not be restored: {trouble}"
     access.records.finish(revision, "failed", seconds={}, cause=error.problem)
     return done
 
 
-def undo(operator: Operator, access: Access, revision: int, say: Say) -> str:
+def undo(context: ReleaseContext, access: Access, revision: int, say: Say) -> str:
     """Take an environment back to the newest deployment before a revision that worked, and wait until it
     runs; says what was done.
 
@@ -53,7 +53,7 @@ def undo(operator: Operator, access: Access, revision: int, say: Say) -> str:
     )
     back_to = next((one for one in recorded if one.revision == number), None)
     if back_to is not None:
-        _record_return(operator, access, back_to)
+        _record_return(context, access, back_to)
     done = f"rolled back to {kept[number].app_version} (revision {number})"
     result = watcher.watch(
         access.cluster,
@@ -62,10 +62,10 @@ def undo(operator: Operator, access: Access, revision: int, say: Say) -> str:
         deadline_seconds=access.settings.timeout_seconds,
         on_progress=lambda progress: say(str(progress), is_note=True),
     )
-    return done if isinstance(result, watcher.Ready) else f"{done}, but {result.doom.error().problem}"
+    return done if isinstance(result, watcher.Ready) else f"{done}, but {result.failure.error().problem}"
 
 
-def _record_return(operator: Operator, access: Access, back_to: Record) -> None:
+def _record_return(context: ReleaseContext, access: Access, back_to: Record) -> None:
     last = access.helm.history(access.settings.release)[-1]
     access.records.write(
         Record(
@@ -73,9 +73,9 @@ def _record_return(operator: Operator, access: Access, back_to: Record) -> None:
             version=back_to.version,
             deployment_id=back_to.deployment_id,
             digests=back_to.digests,
-            by=operator.by,
-            run_url=operator.run_url,
-            started_at=operator.now(),
+            by=context.by,
+            run_url=context.run_url,
+            started_at=context.now(),
             result="deployed",
             cause=f"rollback to revision {back_to.revision}",
         )

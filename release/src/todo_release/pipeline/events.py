@@ -63,5 +63,5 @@ class PlanEnded:
     seconds: float
 
 
-Event = PlanStarted | StepStarted | StepSpoke | StepEnded | StepFailed | PlanEnded
-Listener = Callable[[Event], None]
+RunEvent = PlanStarted | StepStarted | StepSpoke | StepEnded | StepFailed | PlanEnded
+Listener = Callable[[RunEvent], None]

@@ -6,7 +6,7 @@ from todo_release.adapters.registry.client import Registry
 from todo_release.artifacts import versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.images import committed_images
-from todo_release.environments.environment import Operator
+from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.history import Record, is_verified
 from todo_release.environments.status import running_in
 from todo_release.errors import ConfigError, PromotionError, RegistryError, ReleaseError, VersionError
@@ -56,7 +56,7 @@ def choose(records: list[Record], running: str, revision: int, service: str | No
 
 
 def survey(
-    operator: Operator,
+    context: ReleaseContext,
     registry: Registry,
     environment: str,
     version: str | None = None,
@@ -70,7 +70,7 @@ def survey(
         ConfigError: there is no such service.
         VersionError: nothing was deployed there, or there is no version to go back to.
     """
-    config, repository, access = operator.config, operator.repository, operator.reach(environment)
+    config, repository, access = context.config, context.repository, context.reach(environment)
     if service is not None and service not in config.images:
         raise ConfigError(
             f"There is no image {service!r}.", remedy=f"Choose one of: {', '.join(config.images)}."

@@ -17,10 +17,10 @@ from typing import Any, Protocol, TypeVar
 from todo_release.core.progress import Say
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
-    Event,
     Listener,
     PlanEnded,
     PlanStarted,
+    RunEvent,
     StepEnded,
     StepFailed,
     StepSpoke,
@@ -31,16 +31,16 @@ from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Step
 
 StepT_contra = TypeVar("StepT_contra", bound=Step, contravariant=True)
-Outcome = dict[str, Any]
+StepResult = dict[str, Any]
 
 
 class Handler(Protocol[StepT_contra]):
     """Knows one kind of step."""
 
-    def check(self, step: StepT_contra) -> Outcome | None:
+    def check(self, step: StepT_contra) -> StepResult | None:
         """What came of the step if it is done already, else None. Changes nothing."""
 
-    def do(self, step: StepT_contra, say: Say) -> Outcome:
+    def do(self, step: StepT_contra, say: Say) -> StepResult:
         """Do the step; what comes of it must be JSON. Raises ReleaseError."""
 
 
@@ -151,12 +151,16 @@ class Pipeline:
         self._tell(StepEnded(step, was_done=found is not None, seconds=seconds, outcome=outcome))
 
     def _record(
-        self, step: Step, happening: Happening, seconds: float | None = None, outcome: Outcome | None = None
+        self,
+        step: Step,
+        happening: Happening,
+        seconds: float | None = None,
+        outcome: StepResult | None = None,
     ) -> None:
         with self._telling:
             self.journal.write(step.id, happening, seconds=seconds, outcome=outcome)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: RunEvent) -> None:
         with self._telling:
             self.listener(event)
 

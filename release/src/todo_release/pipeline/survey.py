@@ -17,7 +17,7 @@ from todo_release.artifacts.deployment import prepare
 from todo_release.artifacts.images import Inputs
 from todo_release.artifacts.release_commit import Edits
 from todo_release.environments import history as records_of
-from todo_release.environments.environment import Operator
+from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.preview import preview
 from todo_release.environments.status import running_in
 from todo_release.errors import ReleaseError, RepositoryError
@@ -38,7 +38,7 @@ PARALLEL_LOOKS = 8
 
 
 def survey(
-    operator: Operator,
+    context: ReleaseContext,
     registry: "Registry",
     version: str,
     environments: Sequence[str],
@@ -52,15 +52,15 @@ def survey(
         VersionError: `version` is no semantic version.
     """
     tag = versions.tag_of(versions.parse(version))
-    config, repository = operator.config, operator.repository
+    config, repository = context.config, context.repository
     with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
         remote_later = pool.submit(repository.remote_refs, config.remote) if config.remote else None
         tags = repository.tags()
         commit = tags.get(tag)
         address_later = pool.submit(github.release, tag) if github else None
-        sites_later = [pool.submit(_environment, operator, name, version, commit) for name in environments]
+        sites_later = [pool.submit(_environment, context, name, version, commit) for name in environments]
         inputs_later = {name: pool.submit(images.read, repository, config, name) for name in config.images}
-        past_later = pool.submit(_past, operator, commit or _last_commit(tags))
+        past_later = pool.submit(_past, context, commit or _last_commit(tags))
         dirty_later = pool.submit(repository.dirty)
         inputs = {name: read.result() for name, read in inputs_later.items()}
         lookups = {
@@ -82,7 +82,7 @@ def survey(
         release_commit.edits(repository, config, version, references) if has_all and commit is None else None
     )
     previewed = _previews(
-        operator,
+        context,
         [site for site, problem in sites if problem is None],
         version=version,
         commit=commit,
@@ -91,7 +91,7 @@ def survey(
     )
     problems = _distinct(
         [
-            _anonymity(operator) if commit is None else None,
+            _anonymity(context) if commit is None else None,
             *(problem for _, _, problem in found.values()),
             *(problem for _, problem in sites),
             *(problem for _, problem in previewed.values()),
@@ -99,15 +99,15 @@ def survey(
     )
     return Facts(
         git=replace(
-            _git(operator, tag, tags, remote),
+            _git(context, tag, tags, remote),
             # What an interrupted run of this very release wrote is no dirt.
             unexpected=tuple(
                 path for path in dirty if not release_commit.is_applied(repository.root, changes or {}, path)
             ),
             changed=past.all_changed if commit else (),
         ),
-        images=_images(operator, past, inputs, found),
-        chart=_chart(operator, version, changes),
+        images=_images(context, past, inputs, found),
+        chart=_chart(context, version, changes),
         environments=tuple(
             replace(site, changes=previewed.get(site.name, ((), None))[0]) for site, _ in sites
         ),
@@ -118,17 +118,17 @@ def survey(
     )
 
 
-def _anonymity(operator: Operator) -> RepositoryError | None:
+def _anonymity(context: ReleaseContext) -> RepositoryError | None:
     """That git does not know who would commit, if so."""
     try:
-        operator.repository.author()
+        context.repository.author()
     except RepositoryError as problem:
         return problem
     return None
 
 
-def _git(operator: Operator, tag: str, tags: dict[str, str], remote: RemoteRefs | None) -> GitFacts:
-    repository, config = operator.repository, operator.config
+def _git(context: ReleaseContext, tag: str, tags: dict[str, str], remote: RemoteRefs | None) -> GitFacts:
+    repository, config = context.repository, context.config
     head, branch = repository.head(), repository.branch()
     commit = tags.get(tag)
     remote_head = remote.branches.get(config.branch) if remote else None
@@ -162,12 +162,12 @@ class _Past:
         return tuple(sorted({*self.chart_changed, *(path for one in self.changed.values() for path in one)}))
 
 
-def _past(operator: Operator, commit: str | None) -> _Past:
+def _past(context: ReleaseContext, commit: str | None) -> _Past:
     if commit is None:
         return _Past({}, {}, ())
-    config, repository = operator.config, operator.repository
+    config, repository = context.config, context.repository
     return _Past(
-        _images_of(operator, commit),
+        _images_of(context, commit),
         {
             name: repository.changed_since(commit, image.inputs, image.exclude)
             for name, image in config.images.items()
@@ -177,12 +177,12 @@ def _past(operator: Operator, commit: str | None) -> _Past:
 
 
 def _images(
-    operator: Operator,
+    context: ReleaseContext,
     past: _Past,
     inputs: dict[str, Inputs],
     found: dict[str, tuple[str | None, str | None, ReleaseError | None]],
 ) -> tuple[ImageFacts, ...]:
-    config = operator.config
+    config = context.config
     return tuple(
         ImageFacts(
             name=name,
@@ -198,21 +198,21 @@ def _images(
     )
 
 
-def _images_of(operator: Operator, commit: str) -> dict[str, ImageReference]:
+def _images_of(context: ReleaseContext, commit: str) -> dict[str, ImageReference]:
     """The images of an earlier release; those it did not have yet are left out."""
-    config = operator.config
+    config = context.config
     try:
-        text = operator.repository.text_at(commit, config.chart.values)
+        text = context.repository.text_at(commit, config.chart.values)
     except ReleaseError:
         return {}
     return chart.known_images(text, config.chart.values, config.image_paths)
 
 
-def _chart(operator: Operator, version: str, changes: Edits | None) -> ChartFacts:
-    repository, file = operator.repository, operator.config.chart.file
+def _chart(context: ReleaseContext, version: str, changes: Edits | None) -> ChartFacts:
+    repository, file = context.repository, context.config.chart.file
     return ChartFacts(
         version=chart.read_version(repository.text_at(repository.head(), file), file),
-        files=release_commit.files(operator.config, version),
+        files=release_commit.files(context.config, version),
         is_committed=changes == {},
     )
 
@@ -227,21 +227,21 @@ def _lookup(
 
 
 def _environment(
-    operator: Operator, name: str, version: str, commit: str | None
+    context: ReleaseContext, name: str, version: str, commit: str | None
 ) -> tuple[EnvironmentFacts, ReleaseError | None]:
-    settings = operator.config.environment(name)
+    settings = context.config.environment(name)
     target_id, running, is_verified, is_requirement_met, problem = None, None, False, False, None
     try:
-        access = operator.reach(name)
+        access = context.reach(name)
         running = running_in(access)
         if commit is not None:
-            with prepare(operator.repository, operator.config, name, version, commit) as deployment:
+            with prepare(context.repository, context.config, name, version, commit) as deployment:
                 target_id = deployment.id
                 digests = deployment.digests
             records = access.records.read()
             is_verified = running is not None and records_of.is_revision_verified(records, running.revision)
             if settings.requires is not None:
-                before = operator.reach(settings.requires).records.read()
+                before = context.reach(settings.requires).records.read()
                 is_requirement_met = any(
                     records_of.is_verified(found, version, digests) for found in (records, before)
                 )
@@ -260,7 +260,7 @@ def _environment(
 
 
 def _previews(
-    operator: Operator,
+    context: ReleaseContext,
     sites: Sequence[EnvironmentFacts],
     *,
     version: str,
@@ -275,7 +275,7 @@ def _previews(
     def look(site: EnvironmentFacts) -> tuple[tuple[str, ...], ReleaseError | None]:
         try:
             lines = preview(
-                operator, site.name, version=version, commit=commit, inputs=inputs, digests=digests
+                context, site.name, version=version, commit=commit, inputs=inputs, digests=digests
             )
         except ReleaseError as problem:
             return (), problem

@@ -21,7 +21,7 @@ from todo_release.preflight.checks import (
     workflows,
 )
 from todo_release.preflight.finding import Finding, Severity
-from todo_release.preflight.snapshot import Picture, Resource, resource_of
+from todo_release.preflight.snapshot import PreflightSnapshot, Resource, resource_of
 
 CHECKS: tuple[Check, ...] = (
     references.CHECK, api_versions.CHECK, dapr.CHECK, images.CHECK, capacity.CHECK, autoscaling.CHECK,
@@ -30,9 +30,9 @@ CHECKS: tuple[Check, ...] = (
 ORDER = list(Severity)
 
 
-def judge(picture: Picture, skips: Mapping[str, str]) -> tuple[Finding, ...]:
+def judge(snapshot: PreflightSnapshot, skips: Mapping[str, str]) -> tuple[Finding, ...]:
     """Everything that the checks find, the worst first; errors of a check that is skipped become notes."""
-    found = [_skipped(finding, skips) for check in CHECKS for finding in check.judge(picture)]
+    found = [_skipped(finding, skips) for check in CHECKS for finding in check.judge(snapshot)]
     return tuple(sorted(dict.fromkeys(found), key=lambda finding: ORDER.index(finding.severity)))
 
 

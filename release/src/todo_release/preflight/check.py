@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from todo_release.preflight.finding import Finding, Findings, note
-from todo_release.preflight.snapshot import Picture, Resource, UnreadError
+from todo_release.preflight.snapshot import PreflightSnapshot, Resource, UnreadError
 
-Rule = Callable[[Picture], Findings]
+Rule = Callable[[PreflightSnapshot], Findings]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,19 +18,19 @@ class Check:
     needs: tuple[Resource, ...] = ()
     rules: tuple[Rule, ...]
 
-    def judge(self, picture: Picture) -> Iterator[Finding]:
+    def judge(self, snapshot: PreflightSnapshot) -> Iterator[Finding]:
         """All findings; a rule that misses a fact becomes a note that says which."""
         unseen = set()
         for rule in self.rules:
             try:
-                for finding in rule(picture):
+                for finding in rule(snapshot):
                     yield replace(finding, check=self.id)
             except UnreadError as missing:
                 unseen.add(str(missing))
         for missing_fact in sorted(unseen):
             yield replace(
                 note(
-                    f"Namespace/{picture.namespace}",
+                    f"Namespace/{snapshot.namespace}",
                     f"Not everything could be judged: {missing_fact}.",
                     "Give whoever releases the right to read it, or look by hand.",
                 ),

@@ -16,7 +16,7 @@ from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.environments.environment import Access
 from todo_release.errors import HelmError
 from todo_release.preflight.secret_summary import Reducer
-from todo_release.preflight.snapshot import INGRESSES, PODS, SECRETS, SERVICES, Live, Resource, Served
+from todo_release.preflight.snapshot import INGRESSES, PODS, SECRETS, SERVICES, LiveCluster, Resource, Served
 
 PARALLEL_READS = 10  # as many connections as the client keeps
 METRICS = "apis/metrics.k8s.io/v1beta1"
@@ -29,7 +29,7 @@ Items = Sequence[JsonObject]
 ALSO_NAMESPACED = (PODS, SERVICES, INGRESSES)
 
 
-def read(access: Access, resources: Iterable[Resource], words: Iterable[str]) -> Live:
+def read(access: Access, resources: Iterable[Resource], words: Iterable[str]) -> LiveCluster:
     """One look at everything that `resources` names, at what the server serves, and at the namespace itself.
 
     Raises:
@@ -48,7 +48,7 @@ def read(access: Access, resources: Iterable[Resource], words: Iterable[str]) ->
     secrets = lists.pop(SECRETS)
     reducer = Reducer()
     running, manifest = _deployed(secrets or (), access.settings.release)
-    return Live(
+    return LiveCluster(
         lists={resource: found for resource, found in lists.items() if found is not None}
         | ({SECRETS: ()} if secrets is not None else {}),
         unread=reader.unread,

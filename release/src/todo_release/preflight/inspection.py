@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from todo_release.core.tables import Table
-from todo_release.environments.environment import Operator
+from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.history import Record
 from todo_release.errors import ReleaseError
 from todo_release.preflight import all_checks, cluster_reader, lookups
@@ -20,7 +20,7 @@ from todo_release.preflight.checks.dapr_schema import WORDS
 from todo_release.preflight.checks.images import images_of
 from todo_release.preflight.finding import Finding, Severity
 from todo_release.preflight.rendering import Draft, Drafter
-from todo_release.preflight.snapshot import ImageLook, Picture, Sibling, UnreadError
+from todo_release.preflight.snapshot import ImageLookup, PreflightSnapshot, Sibling, UnreadError
 
 PARALLEL_LOOKS = 8
 Found = TypeVar("Found")
@@ -67,7 +67,7 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class LookupSources:
     """What an inspection looks at beside the operator's own: `connect` reaches a registry host with
     credentials, or as anybody; `parse` is None where the tasks are not known.
     """
@@ -77,7 +77,11 @@ class Sources:
 
 
 def inspect(
-    operator: Operator, drafter: Drafter, environment: str, skips: Mapping[str, str], sources: Sources
+    context: ReleaseContext,
+    drafter: Drafter,
+    environment: str,
+    skips: Mapping[str, str],
+    sources: LookupSources,
 ) -> Inspection:
     """Inspect one environment for what `drafter` renders.
 
@@ -88,23 +92,23 @@ def inspect(
     """
     began = time.monotonic()
     draft = drafter.draft(environment)
-    picture = _picture(operator, drafter, environment, draft, sources)
-    found = [draft.places.locate(finding, draft.manifest) for finding in all_checks.judge(picture, skips)]
+    snapshot = _picture(context, drafter, environment, draft, sources)
+    found = [draft.places.locate(finding, draft.manifest) for finding in all_checks.judge(snapshot, skips)]
     return Inspection(
         environment=environment,
         version=draft.version,
         findings=tuple(found),
-        nodes=_nodes(picture),
+        nodes=_nodes(snapshot),
         skips=skips,
         seconds=time.monotonic() - began,
     )
 
 
 def _picture(
-    operator: Operator, drafter: Drafter, environment: str, draft: Draft, sources: Sources
-) -> Picture:
-    config, repository = operator.config, operator.repository
-    access = operator.reach(environment)
+    context: ReleaseContext, drafter: Drafter, environment: str, draft: Draft, sources: LookupSources
+) -> PreflightSnapshot:
+    config, repository = context.config, context.repository
+    access = context.reach(environment)
     references = {reference for _, _, reference in images_of(draft.manifest)}
     hosts = {
         rule.get("host", "")
@@ -115,17 +119,17 @@ def _picture(
     with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
         live_later = pool.submit(cluster_reader.read, access, all_checks.needs(draft.manifest), WORDS)
         records_later: Future[Sequence[Record]] = pool.submit(access.records.read)
-        images_later: Future[Mapping[str, ImageLook]] = pool.submit(
+        images_later: Future[Mapping[str, ImageLookup]] = pool.submit(
             lookups.images, access, config.registry, draft.text, references, sources.connect
         )
         addresses_later = pool.submit(lookups.addresses, () if is_elsewhere else hosts)
         files_later = pool.submit(lookups.files, repository)
         siblings = pool.map(
-            lambda name: _sibling(operator, drafter, name),
+            lambda name: _sibling(context, drafter, name),
             [one for one in config.environments if one != environment],
         )
         live = live_later.result()
-        return Picture(
+        return PreflightSnapshot(
             environment=environment,
             version=draft.version,
             config=config,
@@ -141,11 +145,11 @@ def _picture(
             migrations=lookups.pending_migrations(repository, config, live.running, draft.commit),
             files=files_later.result(),
             parse=sources.parse,
-            now=operator.now(),
+            now=context.now(),
         )
 
 
-def _sibling(operator: Operator, drafter: Drafter, name: str) -> Sibling | None:
+def _sibling(context: ReleaseContext, drafter: Drafter, name: str) -> Sibling | None:
     """Another environment as it would be now; one that cannot be rendered has an inspection of its own for
     that.
     """
@@ -155,7 +159,7 @@ def _sibling(operator: Operator, drafter: Drafter, name: str) -> Sibling | None:
         return None
     return Sibling(
         name=name,
-        settings=operator.config.environment(name),
+        settings=context.config.environment(name),
         manifest=draft.manifest,
         topic_prefix=draft.topic_prefix,
     )
@@ -169,9 +173,9 @@ def _quietly(later: Future[Found]) -> Found | None:
         return None
 
 
-def _nodes(picture: Picture) -> Table | None:
+def _nodes(snapshot: PreflightSnapshot) -> Table | None:
     try:
-        return capacity.table(picture)
+        return capacity.table(snapshot)
     except UnreadError:
         return None
 

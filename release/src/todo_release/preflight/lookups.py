@@ -24,7 +24,7 @@ from todo_release.environments import pull_access
 from todo_release.environments.environment import Access
 from todo_release.errors import RegistryError
 from todo_release.preflight.checks import migrations
-from todo_release.preflight.snapshot import ImageLook, Migration
+from todo_release.preflight.snapshot import ImageLookup, Migration
 
 if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
@@ -55,7 +55,7 @@ def within(seconds: float, looks: Mapping[Key, Callable[[], Found]]) -> dict[Key
 
 def images(
     access: Access, settings: RegistrySettings, manifest: str, references: Iterable[str], connect: Connect
-) -> dict[str, ImageLook]:
+) -> dict[str, ImageLookup]:
     """Follow images down to their configuration, as the nodes will: with the pull secrets that the chart
     names.
 
@@ -68,17 +68,17 @@ def images(
     hosts = {host_of(reference) for reference in wanted}
     credentials = {host: pull_access.credentials_of(access, names, host) for host in hosts}
 
-    def look(reference: str) -> ImageLook:
+    def look(reference: str) -> ImageLookup:
         return _look(reference, settings.platform, credentials[host_of(reference)], connect)
 
     found = within(PATIENCE_SECONDS, {one: partial(look, one) for one in wanted})
     late = f"its registry did not answer within {PATIENCE_SECONDS:.0f} s."
-    return {one: found.get(one, ImageLook(reference=one, unknown=late)) for one in wanted}
+    return {one: found.get(one, ImageLookup(reference=one, unknown=late)) for one in wanted}
 
 
 def _look(
     reference: str, platform: str, credentials: Mapping[str, Credentials], connect: Connect
-) -> ImageLook:
+) -> ImageLookup:
     host, repository, version = parse(reference)
     refusals = []
     tried: list[tuple[str, Credentials | None]] = [*credentials.items()] or [("", None)]
@@ -87,18 +87,20 @@ def _look(
             with connect(host, each) as registry:
                 registry.resolve(repository, version, platform)
         except MissingError as missing:
-            return ImageLook(reference=reference, missing=missing.problem)
+            return ImageLookup(reference=reference, missing=missing.problem)
         except DeniedError as denied:
             refusals.append(f"with {secret}: {denied.problem}" if secret else denied.problem)
         except RegistryError as unknown:
-            return ImageLook(reference=reference, unknown=unknown.problem)
+            return ImageLookup(reference=reference, unknown=unknown.problem)
         else:
-            return ImageLook(reference=reference)
+            return ImageLookup(reference=reference)
     if not credentials:
-        return ImageLook(
+        return ImageLookup(
             reference=reference, unknown=f"it is not public, and no pull secret is for {host}. {refusals[0]}"
         )
-    return ImageLook(reference=reference, denied=f"The cluster cannot pull {reference}: {' '.join(refusals)}")
+    return ImageLookup(
+        reference=reference, denied=f"The cluster cannot pull {reference}: {' '.join(refusals)}"
+    )
 
 
 def addresses(hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:

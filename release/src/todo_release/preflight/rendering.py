@@ -16,7 +16,7 @@ from todo_release.artifacts import chart, images, release_commit, versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.deployment import Deployment, of_folder, prepare
 from todo_release.config.model import FILE_NAME, Config
-from todo_release.environments.environment import Operator
+from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.preview import TO_BE_BUILT
 from todo_release.errors import RegistryError
 from todo_release.preflight.value_positions import Places, Settings
@@ -42,9 +42,9 @@ class Draft:
 class Drafter:
     """Renders one version for several environments; images are looked up once."""
 
-    def __init__(self, operator: Operator, registry: "Registry", version: str | None) -> None:
+    def __init__(self, context: ReleaseContext, registry: "Registry", version: str | None) -> None:
         """`version` None is the work tree as it is, edits that are not committed included."""
-        self._operator = operator
+        self._operator = context
         self._registry = registry
         self._version = version
         self.problems: list[RegistryError] = []

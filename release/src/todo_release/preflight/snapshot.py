@@ -103,7 +103,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageLook:
+class ImageLookup:
     """What the registry says of an image: `missing` when no node can ever pull it, `denied` when it refuses
     the cluster's credentials, `unknown` when it could not be asked; each a sentence, all empty when the image
     is there.
@@ -140,7 +140,7 @@ class Sibling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class LiveCluster:
     """The cluster at one moment. `lists` holds what was read, `unread` why the rest was not; a list in
     `partial` is of the environment's namespace only, where all of the cluster's were wanted. `words` are
     fingerprints of harmless words, to be compared with those of Secrets.
@@ -160,7 +160,7 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class PreflightSnapshot:
     """Everything a check may look at.
 
     `images` are looks by reference (None: the pull secrets could not be read), `addresses` those of the hosts
@@ -173,8 +173,8 @@ class Picture:
     version: str
     config: Config
     manifest: Manifest
-    live: Live = field(default_factory=Live)
-    images: Mapping[str, ImageLook] | None = field(default_factory=dict)
+    live: LiveCluster = field(default_factory=LiveCluster)
+    images: Mapping[str, ImageLookup] | None = field(default_factory=dict)
     registry_problem: str = ""
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     records: Sequence[Record] = ()

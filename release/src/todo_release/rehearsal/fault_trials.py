@@ -18,7 +18,7 @@ from todo_release.environments.environment import Access
 from todo_release.environments.rollout.causes import CAUSES
 from todo_release.environments.status import running_in
 from todo_release.errors import ClusterError, ReleaseError
-from todo_release.pipeline.events import Event, StepEnded
+from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.preflight.errors import PreflightError
 from todo_release.rehearsal import scenario
 from todo_release.rehearsal.faults import KILL, Fault, Scene
@@ -103,7 +103,7 @@ class Trials:
                 error = self._release(regardless, fault, version)
         self.before = self.before if error else version
         with stage.session() as session:
-            is_whole, after = _settled(session, session.operator.config.deploy_order(self._last), self.before)
+            is_whole, after = _settled(session, session.context.config.deploy_order(self._last), self.before)
         return Trial(
             fault=fault,
             caught=caught,
@@ -117,7 +117,7 @@ class Trials:
         """Release; a run that is to be killed is begun anew, as its owner would."""
         step = fault.name.removeprefix(KILL) if fault.name.startswith(KILL) else None
 
-        def listen(event: Event) -> None:
+        def listen(event: RunEvent) -> None:
             stage.reporter(event)
             if isinstance(event, StepEnded) and event.step.id == step and not event.was_done:
                 raise KilledError
@@ -153,7 +153,7 @@ def _settled(session: Session, environments: Iterable[str], version: str) -> tup
     """Whether environments come to run a version with all its pods ready, and what each one runs."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        found = {name: _state(session.operator.reach(name)) for name in environments}
+        found = {name: _state(session.context.reach(name)) for name in environments}
         is_whole = all(state == version for state in found.values())
         if is_whole or time.monotonic() > deadline:
             return is_whole, ", ".join(f"{name} {state}" for name, state in found.items())

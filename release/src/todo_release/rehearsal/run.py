@@ -37,12 +37,12 @@ def rehearse(
         RehearsalError: the rehearsal's own world could not be made.
     """
     began = time.monotonic()
-    operator, reporter = session.operator, session.reporter
+    context, reporter = session.context, session.reporter
     _check(session, version, last=last, like=like)
     with open_theatre(session, options, like) as theatre:
         outcome = play(theatre, version, last)
         outcome = replace(outcome, seconds=time.monotonic() - began)
-        folder = operator.repository.root / release_folder.FOLDER / FOLDER / version
+        folder = context.repository.root / release_folder.FOLDER / FOLDER / version
         _keep(outcome, theatre.stage.scratch.tree / release_folder.FOLDER, folder)
         page = outcome.write(folder)
     _show(outcome, reporter)
@@ -67,7 +67,7 @@ def try_faults(
         RehearsalError: the rehearsal's own world could not be made, or a fault finds nothing to befall.
         ReleaseError: what runs before could not be set up.
     """
-    first = session.operator.config.deploy_order(last)[0]
+    first = session.context.config.deploy_order(last)[0]
     faults = named(names, ("commit", "tag", f"deploy:{first}", f"verify:{first}"))
     _check(session, version, last=last, like=like)
     with open_theatre(session, options, like) as theatre:
@@ -120,11 +120,11 @@ def play(theatre: Theatre, version: str, last: str | None) -> Outcome:
 
 def _check(session: Session, version: str, *, last: str | None, like: str | None) -> None:
     """Refuse what needs no world to be refused, before one is made."""
-    config = session.operator.config
+    config = session.context.config
     config.deploy_order(last)
     if like is not None:
         config.environment(like)
-    versions.check_follows(versions.parse(version), versions.of_tags(session.operator.repository.tags()))
+    versions.check_follows(versions.parse(version), versions.of_tags(session.context.repository.tags()))
 
 
 def _keep(outcome: Outcome, made: Path, folder: Path) -> None:

@@ -24,7 +24,7 @@ from todo_release.rehearsal.cluster_fixture import Site
 from todo_release.rehearsal.pod_faults import Pulls
 from todo_release.rehearsal.scenario import Stage
 from todo_release.rehearsal.stub_images import StandInEngine
-from todo_release.session import Options, Session, World, configuration
+from todo_release.session import Connections, Options, Session, configuration
 
 # Nobody looks up the public names, which lead elsewhere or nowhere, and nothing is announced.
 NOWHERE = "127.0.0.1:1"
@@ -51,16 +51,16 @@ def open_theatre(session: Session, options: Options, like: str | None) -> Iterat
         RehearsalError: a part could not be built or started.
         ReleaseError: the repository, release.yaml or the live cluster are not as they must be.
     """
-    config, say = session.operator.config, session.reporter.say
+    config, say = session.context.config, session.reporter.say
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
-            cloned = scratch_repository.clone(session.operator.repository, folder, config.branch)
+            cloned = scratch_repository.clone(session.context.repository, folder, config.branch)
             if cloned.extra:
                 say(f"Not committed yet, rehearsed as if it were: {', '.join(cloned.extra)}")
             host = stack.enter_context(image_registry(progress=say))
             furnished = (
-                cluster_copy.of_cluster(session.operator.reach(like), config, host)
+                cluster_copy.of_cluster(session.context.reach(like), config, host)
                 if like
                 else cluster_fixture.of_config(config, cloned.tree, host)
             )
@@ -75,11 +75,15 @@ def open_theatre(session: Session, options: Options, like: str | None) -> Iterat
             )
             rehearsed = configuration(cloned.tree, inside)
             engine = StandInEngine(rehearsed.registry)
-            world = World(
-                kubeconfig=plane.kubeconfig, container_engine=lambda: engine, judge=scenario.judge_nothing
+            connections = Connections(
+                kubeconfig=plane.kubeconfig, container_engine=lambda: engine, run_smoke=scenario.judge_nothing
             )
             stage = Stage(
-                scratch=cloned, options=inside, world=world, api=plane.api, reporter=session.reporter
+                scratch=cloned,
+                options=inside,
+                connections=connections,
+                api=plane.api,
+                reporter=session.reporter,
             )
             yield Theatre(
                 stage=stage, plane=plane, site=furnished, config=rehearsed, engine=engine, pulls=pulls

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from todo_embedded.controlplane.api_client import Api
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import versions
-from todo_release.config.model import Config, Smoke
+from todo_release.config.model import Config, SmokeSettings
 from todo_release.environments.environment import Access
 from todo_release.environments.smoke.checks import CheckResult
 from todo_release.errors import RehearsalError, ReleaseError
-from todo_release.pipeline.events import Event, StepEnded
+from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Preflight
 from todo_release.report.reporter import Reporter
-from todo_release.session import Options, Session, World, open_session
+from todo_release.session import Connections, Options, Session, open_session
 
 if TYPE_CHECKING:
     from todo_release.core.progress import Say
@@ -56,7 +56,7 @@ class Stage:
 
     scratch: "Scratch"
     options: Options
-    world: World
+    connections: Connections
     api: Api
     reporter: Reporter
     inspections: "list[Inspection]" = field(default_factory=list)
@@ -67,7 +67,7 @@ class Stage:
 
         Of some: none of them then requires another one, or a confirmation.
         """
-        with open_session(self.scratch.tree, self.options, self.reporter, self.world) as session:
+        with open_session(self.scratch.tree, self.options, self.reporter, self.connections) as session:
             inspect = session.inspect
 
             def remember(environment: str, version: str | None) -> "Inspection":
@@ -75,15 +75,15 @@ class Stage:
                 self.inspections.append(found)
                 return found
 
-            operator = session.operator
+            context = session.context
             if environments:
-                config, reach = _of(operator.config, environments), operator.reach
+                config, reach = _of(context.config, environments), context.reach
 
                 def reach_alone(name: str) -> Access:
                     return replace(reach(name), settings=config.environment(name))
 
-                operator = replace(operator, config=config, reach=reach_alone)
-            yield replace(session, operator=operator, inspect=remember)
+                context = replace(context, config=config, reach=reach_alone)
+            yield replace(session, context=context, inspect=remember)
 
     def written(self, config: Config) -> Mapping[str, str]:
         """Version of every object that a release writes, and what the remote's references name."""
@@ -96,7 +96,7 @@ class Stage:
         return found
 
 
-def judge_nothing(spec: Smoke, url: str, say: "Say") -> list[CheckResult]:
+def judge_nothing(spec: SmokeSettings, url: str, say: "Say") -> list[CheckResult]:
     """Smoke checks in a world where no container runs."""
     say("nothing answers in a rehearsal: smoke checks are not shown", is_note=True)
     return []
@@ -143,7 +143,7 @@ def release(stage: Stage, version: str, last: str | None) -> tuple[str, dict[str
     """
     seconds: dict[str, float] = {}
 
-    def listen(event: Event) -> None:
+    def listen(event: RunEvent) -> None:
         stage.reporter(event)
         if isinstance(event, StepEnded) and not event.was_done:
             seconds[event.step.title] = event.seconds
@@ -162,10 +162,10 @@ def repeat(stage: Stage, version: str, last: str | None) -> str:
         RehearsalError: something was.
     """
     with stage.session() as session:
-        before = stage.written(session.operator.config)
+        before = stage.written(session.context.config)
         plan = session.release(version, last)
         session.run(plan, stage.reporter)
-        after = stage.written(session.operator.config)
+        after = stage.written(session.context.config)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if changed or not plan.is_finished:
         raise RehearsalError(

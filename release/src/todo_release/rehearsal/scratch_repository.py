@@ -10,7 +10,7 @@ from todo_release.adapters.git import Repository
 REMOTE = "origin"
 # Nobody is asked for a passphrase, and no hook of the person's own has a say.
 SETTINGS = {
-    "user.name": "Rehearsal",
+    "user.name": "RehearsalSettings",
     "user.email": "rehearsal@example.invalid",
     "commit.gpgSign": "false",
     "tag.gpgSign": "false",

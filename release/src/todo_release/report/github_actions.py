@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from todo_release.core.formatting import duration
 from todo_release.core.yaml_positions import Place
 from todo_release.errors import ConfigError, ReleaseError
-from todo_release.pipeline.events import Event, PlanStarted, StepEnded, StepFailed
+from todo_release.pipeline.events import PlanStarted, RunEvent, StepEnded, StepFailed
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Step
 from todo_release.preflight.errors import PreflightError
@@ -30,7 +30,7 @@ class Summary:
         self._plan: Plan | None = None
         self._ended: dict[str, StepEnded | StepFailed] = {}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Keep what the table needs."""
         match event:
             case PlanStarted(plan, _, _):

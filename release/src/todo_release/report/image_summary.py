@@ -5,7 +5,7 @@ from typing import Any
 
 from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
-from todo_release.pipeline.events import Event, StepEnded
+from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.pipeline.steps import BuildImage, Deploy, Verify
 
 SHORT = 12
@@ -21,7 +21,7 @@ class Tally:
         self._ready: dict[str, Mapping[str, float]] = {}
         self._checks: dict[str, tuple[int, float]] = {}
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Keep what the table needs."""
         match event:
             case StepEnded(BuildImage() as step, _, _, outcome):

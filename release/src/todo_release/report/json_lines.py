@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
-    Event,
     PlanEnded,
     PlanStarted,
+    RunEvent,
     StepEnded,
     StepFailed,
     StepSpoke,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
 
 
-class Machine:
+class JsonReporter:
     """Writes events and errors as lines of JSON."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -44,7 +44,7 @@ class Machine:
         """All findings and the nodes."""
         self._write("preflight", found.as_json())
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """One object an event."""
         match event:
             case PlanStarted(plan, interrupted, expected):

@@ -6,9 +6,9 @@ from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
-    Event,
     PlanEnded,
     PlanStarted,
+    RunEvent,
     StepEnded,
     StepFailed,
     StepSpoke,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
 
 
-class Lines:
+class LineReporter:
     """Writes every event as a line; output of programs is indented under its step."""
 
     def __init__(self, stream: TextIO, *, can_ask: bool) -> None:
@@ -50,7 +50,7 @@ class Lines:
         for line in lines(found):
             self._write(line)
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """One line an event."""
         match event:
             case PlanStarted(plan, interrupted, _):

@@ -18,9 +18,9 @@ from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
-    Event,
     PlanEnded,
     PlanStarted,
+    RunEvent,
     StepEnded,
     StepFailed,
     StepSpoke,
@@ -37,7 +37,7 @@ STYLES = {DONE: "green", TO_DO: "dim", REFUSED: "bold red"}
 TAIL = 20
 
 
-class Live:
+class LiveReporter:
     """Redraws the plan's steps in place; output of a step is kept back and shown only when the step fails."""
 
     def __init__(self, *, has_color: bool) -> None:
@@ -78,7 +78,7 @@ class Live:
         for line in lines(found):
             self._console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Take an event into the picture."""
         match event:
             case PlanStarted(plan, interrupted, expected):

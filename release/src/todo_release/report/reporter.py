@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
-from todo_release.pipeline.events import Event
+from todo_release.pipeline.events import RunEvent
 from todo_release.pipeline.plan import Plan
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Reporter(Protocol):
     def inspection(self, found: "Inspection") -> None:
         """Show what was found in an environment before a release."""
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: RunEvent) -> None:
         """Show an event of a run; called from several threads, one at a time."""
 
     def failed(self, error: ReleaseError) -> None:
@@ -47,15 +47,15 @@ def choose(output: Output, environ: Mapping[str, str]) -> Reporter:
     """The reporter for an output; `auto` is live on a terminal and lines elsewhere (also in CI and with
     NO_COLOR).
     """
-    from todo_release.report.lines import Lines
+    from todo_release.report.lines import LineReporter
 
     if output == "json":
-        from todo_release.report.json_lines import Machine
+        from todo_release.report.json_lines import JsonReporter
 
-        return Machine(sys.stdout)
+        return JsonReporter(sys.stdout)
     is_live = sys.stdout.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb"
     if output == "live" or (output == "auto" and is_live):
-        from todo_release.report.live import Live
+        from todo_release.report.live import LiveReporter
 
-        return Live(has_color=not environ.get("NO_COLOR"))
-    return Lines(sys.stdout, can_ask=sys.stdin.isatty())
+        return LiveReporter(has_color=not environ.get("NO_COLOR"))
+    return LineReporter(sys.stdout, can_ask=sys.stdin.isatty())

@@ -51,7 +51,7 @@ LISTS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-class Sources:
+class EvidenceSources:
     """Gives what was prepared; `away` are paths that fail, `stuck` those that wait for `is_over`."""
 
     def __init__(self, *, away: tuple[str, ...] = (), stuck: tuple[str, ...] = ()) -> None:
@@ -81,7 +81,7 @@ def files(folder: Path) -> dict[str, str]:
 
 def test_evidence_is_a_table_a_kind_and_the_logs_of_what_is_troubled(tmp_path: Path) -> None:
     """With the run before the last one, which says why a container ended."""
-    found = files(evidence.collect(Sources(), "staging", tmp_path / "evidence"))
+    found = files(evidence.collect(EvidenceSources(), "staging", tmp_path / "evidence"))
     name = CRASHED["metadata"]["name"]
     assert set(found) == {
         "README.md", "deployments.txt", "events.txt", "jobs.txt", "limits.txt", "nodes.txt", "pods.txt",
@@ -103,21 +103,21 @@ def test_logs_of_all_pods_are_kept_when_all_are_well(tmp_path: Path, monkeypatch
     """Somebody who asks then has another reason, such as a failed check of the application."""
     well = [pod(container(running=True, ready=True), name=name, ready=True) for name in ("one", "two")]
     monkeypatch.setitem(LISTS, f"{ROOM}/pods", well)
-    found = files(evidence.collect(Sources(), "staging", tmp_path))
+    found = files(evidence.collect(EvidenceSources(), "staging", tmp_path))
     logs = {name for name in found if name.startswith("logs/") and "previous" not in name}
     assert logs == {"logs/one.web.log", "logs/two.web.log"}
 
 
 def test_secrets_in_logs_and_events_are_masked(tmp_path: Path) -> None:
     """Evidence is sent around."""
-    found = files(evidence.collect(Sources(), "staging", tmp_path))
+    found = files(evidence.collect(EvidenceSources(), "staging", tmp_path))
     assert "hunter2" not in found["events.txt"]
     assert [name for name, text in found.items() if "abcdefgh" in text] == []
 
 
 def test_what_is_not_to_be_had_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
     """Nobody should look for a table that was forbidden."""
-    found = files(evidence.collect(Sources(away=("api/v1/nodes",)), "staging", tmp_path))
+    found = files(evidence.collect(EvidenceSources(away=("api/v1/nodes",)), "staging", tmp_path))
     assert "nodes.txt" not in found
     assert "- nodes: api/v1/nodes is forbidden." in found["README.md"]
     assert "pods.txt" in found
@@ -125,7 +125,7 @@ def test_what_is_not_to_be_had_is_named_and_the_rest_is_kept(tmp_path: Path) -> 
 
 def test_evidence_never_holds_up_the_way_back(tmp_path: Path) -> None:
     """What does not come in time is left out, here an answer that only comes when all is over."""
-    sources = Sources(stuck=(f"{ROOM}/events",))
+    sources = EvidenceSources(stuck=(f"{ROOM}/events",))
     try:
         found = files(evidence.collect(sources, "staging", tmp_path, budget_seconds=1))
     finally:
@@ -139,6 +139,6 @@ def test_container_that_said_nothing_has_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
     """An empty file would look like evidence."""
-    monkeypatch.setattr(Sources, "log", lambda *_, **__: text)
-    found = files(evidence.collect(Sources(), "staging", tmp_path))
+    monkeypatch.setattr(EvidenceSources, "log", lambda *_, **__: text)
+    found = files(evidence.collect(EvidenceSources(), "staging", tmp_path))
     assert [name for name in found if name.startswith("logs/")] == []

@@ -85,7 +85,7 @@ def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_diagnosis_names_one_cause_and_keeps_the_evidence(world: World) -> None:
     """The workloads, where each stands, and the error that a release would have ended with."""
-    found = summary.diagnose(world.session.operator, "staging", world.session.collect)
+    found = summary.diagnose(world.session.context, "staging", world.session.collect_evidence)
     assert found.workloads.rows == (("Deployment/shop-staging-web", "0/1", "web-1: web CrashLoopBackOff"),)
     assert found.evidence == world.root / ".release/evidence/staging"
     assert found.error is not None
@@ -96,20 +96,20 @@ def test_diagnosis_of_a_healthy_environment_has_no_error(tree: Tree) -> None:
     """Nothing is wrong."""
     world = World(tree.path)
     world.release("0.1.0")
-    found = summary.diagnose(world.session.operator, "staging", world.session.collect)
+    found = summary.diagnose(world.session.context, "staging", world.session.collect_evidence)
     assert (found.error, found.workloads.rows[0][1:]) == (None, ("1/1", ""))
 
 
 def test_logs_name_pod_and_container_and_mask_secrets(world: World) -> None:
     """One line each, as a person would grep them."""
-    lines = list(summary.logs(world.session.operator, "staging", "web"))
+    lines = list(summary.logs(world.session.context, "staging", "web"))
     assert lines == ["web-1 web | started", "web-1 web | password=*****"]
 
 
 def test_logs_of_an_unknown_service_name_the_known_ones(world: World) -> None:
     """Workloads are called by the release and the service."""
     with pytest.raises(ClusterError, match="There are: shop-staging-web"):
-        list(summary.logs(world.session.operator, "staging", "api"))
+        list(summary.logs(world.session.context, "staging", "api"))
 
 
 def test_commands_end_with_the_causes_code(

@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 
 from todo_release.environments.rollout import causes
-from todo_release.environments.rollout.causes import CAUSES, Cause, Doom
-from todo_release.environments.rollout.failure_detection import Judge, first_cause, overdue, suspects
+from todo_release.environments.rollout.causes import CAUSES, Cause, RolloutFailure
+from todo_release.environments.rollout.failure_detection import (
+    FailureDetector,
+    first_failure,
+    overdue,
+    possible_failures,
+)
 
 from ...doubles.kubernetes_objects import (
     IMAGE,
@@ -38,12 +43,18 @@ ENDED = {"exitCode": 1, "reason": "Error"}
 OLD_KUBELET = f'Failed to pull image "{IMAGE}": rpc error: code = NotFound desc = {IMAGE}: not found'
 
 
-def of_pods(*pods: dict[str, Any], events: list[dict[str, Any]] | None = None, **of: Any) -> list[Doom]:
+def of_pods(
+    *pods: dict[str, Any], events: list[dict[str, Any]] | None = None, **of: Any
+) -> list[RolloutFailure]:
     """The suspects of a Deployment with these new pods, all of it applied."""
-    return suspects(snapshot(deployment(**of), pods=list(pods), events=events), NOTHING, is_applied=True)
+    return possible_failures(
+        snapshot(deployment(**of), pods=list(pods), events=events), NOTHING, is_applied=True
+    )
 
 
-def of_container(*containers: dict[str, Any], events: list[dict[str, Any]] | None = None) -> list[Doom]:
+def of_container(
+    *containers: dict[str, Any], events: list[dict[str, Any]] | None = None
+) -> list[RolloutFailure]:
     """The suspects of one pod with these containers."""
     return of_pods(pod(*containers), events=events)
 
@@ -403,7 +414,7 @@ def test_no_room_is_no_doom_while_a_pod_that_starts_will_make_some() -> None:
     both = snapshot(
         deployment(), deployment(name="api", containers=("api",)), pods=[waiting, starting], refs=(WEB, api)
     )
-    assert suspects(both, NOTHING, is_applied=True) == []
+    assert possible_failures(both, NOTHING, is_applied=True) == []
     assert of_pods(waiting, going) == []
     assert [one.cause for one in of_pods(waiting)] == [causes.UNSCHEDULABLE]
 
@@ -451,27 +462,29 @@ def test_a_refused_pod_of_another_kind_is_told_by_its_events() -> None:
     """StatefulSets and Jobs have no condition for it; once the pod is there, the event is history."""
     events = [event("uid-cache", "FailedCreate", QUOTA)]
     refused = snapshot(stateful_set(), events=events)
-    assert [one.cause for one in suspects(refused, NOTHING, is_applied=True)] == [causes.QUOTA_EXCEEDED]
+    assert [one.cause for one in possible_failures(refused, NOTHING, is_applied=True)] == [
+        causes.QUOTA_EXCEEDED
+    ]
     there = pod(
         container("redis"), name="cache-0", owner="uid-cache", labels={"controller-revision-hash": "b"}
     )
     accepted = snapshot(stateful_set(), pods=[there], events=events)
-    assert suspects(accepted, NOTHING, is_applied=True) == []
+    assert possible_failures(accepted, NOTHING, is_applied=True) == []
     silent = snapshot(stateful_set())
-    assert suspects(silent, NOTHING, is_applied=True) == []
+    assert possible_failures(silent, NOTHING, is_applied=True) == []
 
 
 def test_a_failed_job_is_doom_and_names_the_container_that_ended() -> None:
     """Helm says only that a hook failed; the pod's log says why."""
     failed = condition("Failed", reason="BackoffLimitExceeded", message="Job has reached its limit")
     ended = pod(container("migrate", ended=ENDED), name="migrate-x", owner="uid-migrate")
-    (found,) = suspects(snapshot(job(failed), pods=[ended]), NOTHING, is_applied=False)
+    (found,) = possible_failures(snapshot(job(failed), pods=[ended]), NOTHING, is_applied=False)
     assert (found.cause, found.message) == (
         causes.JOB_FAILED,
         "BackoffLimitExceeded: Job has reached its limit",
     )
     assert (found.pod, found.container) == ("migrate-x", "migrate")
-    (alone,) = suspects(snapshot(job(failed)), NOTHING, is_applied=False)
+    (alone,) = possible_failures(snapshot(job(failed)), NOTHING, is_applied=False)
     assert (alone.pod, alone.container) == ("", "")
 
 
@@ -479,10 +492,13 @@ def test_a_job_decides_itself_how_often_it_may_crash() -> None:
     """Its back-off limit is its own; but an image that is not there never will be."""
     crashed = pod(container("migrate", ended=ENDED, restarts=5), name="migrate-x", owner="uid-migrate")
     assert (
-        suspects(snapshot(job(condition("Failed", "False")), pods=[crashed]), NOTHING, is_applied=False) == []
+        possible_failures(
+            snapshot(job(condition("Failed", "False")), pods=[crashed]), NOTHING, is_applied=False
+        )
+        == []
     )
     imageless = pod(container("migrate", waiting="InvalidImageName"), name="migrate-x", owner="uid-migrate")
-    (found,) = suspects(snapshot(job(), pods=[imageless]), NOTHING, is_applied=False)
+    (found,) = possible_failures(snapshot(job(), pods=[imageless]), NOTHING, is_applied=False)
     assert found.cause is causes.IMAGE_MISSING
 
 
@@ -494,10 +510,10 @@ def test_a_progress_deadline_counts_only_when_this_rollout_passed_it() -> None:
     again = {**passed, "lastUpdateTime": "05:10"}
     before = snapshot(deployment(generation=1, observed=1, conditions=[passed]))
     stale = snapshot(deployment(conditions=[passed]))
-    assert suspects(stale, before, is_applied=True) == []
-    (found,) = suspects(snapshot(deployment(conditions=[again])), before, is_applied=True)
+    assert possible_failures(stale, before, is_applied=True) == []
+    (found,) = possible_failures(snapshot(deployment(conditions=[again])), before, is_applied=True)
     assert (found.cause, found.message) == (causes.STALLED, "timed out")
-    (new,) = suspects(stale, NOTHING, is_applied=True)
+    (new,) = possible_failures(stale, NOTHING, is_applied=True)
     assert new.cause is causes.STALLED
 
 
@@ -510,46 +526,48 @@ def test_conditions_of_an_unobserved_generation_say_nothing() -> None:
 def test_what_was_broken_before_is_left_alone_until_the_release_has_been_applied() -> None:
     """The release may be about to repair it; afterwards it counts like any other."""
     broken = snapshot(deployment(), pods=[pod(container(waiting="InvalidImageName"))])
-    assert suspects(broken, broken, is_applied=False) == []
-    assert [one.cause for one in suspects(broken, broken, is_applied=True)] == [causes.IMAGE_MISSING]
+    assert possible_failures(broken, broken, is_applied=False) == []
+    assert [one.cause for one in possible_failures(broken, broken, is_applied=True)] == [causes.IMAGE_MISSING]
     touched = snapshot(
         deployment(generation=3, observed=3), pods=[pod(container(waiting="InvalidImageName"))]
     )
-    assert [one.cause for one in suspects(touched, broken, is_applied=False)] == [causes.IMAGE_MISSING]
+    assert [one.cause for one in possible_failures(touched, broken, is_applied=False)] == [
+        causes.IMAGE_MISSING
+    ]
 
 
 def test_a_hook_that_an_earlier_release_left_is_never_blamed() -> None:
     """A failed hook Job stays until the next one replaces it."""
     left = snapshot(job(condition("Failed", reason="DeadlineExceeded")))
-    assert suspects(left, left, is_applied=True) == []
+    assert possible_failures(left, left, is_applied=True) == []
     assert left.workloads[MIGRATE].ref.is_hook
 
 
 def test_a_suspect_becomes_doom_only_when_it_lasts() -> None:
     """The grace starts again when the suspect was gone for a moment."""
-    suspect = Doom(causes.CONFIG_MISSING, "Deployment/web", "x", 3)
-    judge = Judge()
-    assert judge.verdict([suspect], 10.0) is None
-    assert judge.verdict([suspect], 12.9) is None
+    candidate = RolloutFailure(causes.CONFIG_MISSING, "Deployment/web", "x", 3)
+    judge = FailureDetector()
+    assert judge.verdict([candidate], 10.0) is None
+    assert judge.verdict([candidate], 12.9) is None
     assert judge.verdict([], 13.0) is None
-    assert judge.verdict([suspect], 13.5) is None
-    assert judge.verdict([suspect], 16.5) == suspect
+    assert judge.verdict([candidate], 13.5) is None
+    assert judge.verdict([candidate], 16.5) == candidate
 
 
 def test_two_pods_do_not_share_a_grace() -> None:
     """In a rolling update each pod has its own time to become ready."""
-    first = Doom(causes.PROBE_FAILING, "Deployment/web", "x", 30, pod="a", container="web")
-    judge = Judge()
+    first = RolloutFailure(causes.PROBE_FAILING, "Deployment/web", "x", 30, pod="a", container="web")
+    judge = FailureDetector()
     assert judge.verdict([first], 0.0) is None
     assert judge.verdict([replace(first, pod="b")], 31.0) is None
 
 
 def test_of_several_dooms_the_cause_of_the_others_is_told() -> None:
     """A missing key explains the readiness that never comes."""
-    probe = Doom(causes.PROBE_FAILING, "Deployment/a", "x")
-    config = Doom(causes.CONFIG_MISSING, "Deployment/b", "y")
-    assert Judge().verdict([probe, config], 0.0) == config
-    assert first_cause([]) is None
+    probe = RolloutFailure(causes.PROBE_FAILING, "Deployment/a", "x")
+    config = RolloutFailure(causes.CONFIG_MISSING, "Deployment/b", "y")
+    assert FailureDetector().verdict([probe, config], 0.0) == config
+    assert first_failure([]) is None
 
 
 def test_overdue_names_what_is_not_ready() -> None:
@@ -576,8 +594,8 @@ def test_every_cause_is_explained_where_the_exit_codes_are() -> None:
 
 def test_a_doom_is_an_error_with_its_code_and_one_remedy() -> None:
     """What the release ends with: the object, the sentence, the cause, the remedy and its runbook."""
-    doom = Doom(causes.CONFIG_MISSING, "Deployment/web", "there is no Secret 'a'")
-    error = doom.error()
+    failure = RolloutFailure(causes.CONFIG_MISSING, "Deployment/web", "there is no Secret 'a'")
+    error = failure.error()
     assert str(error) == (
         "Deployment/web: there is no Secret 'a' [config-missing]. "
         "Create it in the namespace, then release again. See docs/runbooks/config-missing.md."

@@ -9,7 +9,7 @@ from todo_release.adapters.kubernetes.manifest import workloads_of
 from todo_release.adapters.kubernetes.objects import Snapshot, WorkloadRef
 from todo_release.core.clock import SystemClock
 from todo_release.environments.rollout import causes
-from todo_release.environments.rollout.watcher import Doomed, Progress, Ready, roll_out, watch
+from todo_release.environments.rollout.watcher import Failed, Progress, Ready, roll_out, watch
 from todo_release.errors import ClusterError, HelmError
 
 from ...doubles.kubernetes_objects import (
@@ -59,7 +59,7 @@ metadata: {name: cache, annotations: null}
 
 def watched(
     cluster: FakeCluster, *refs: WorkloadRef, deadline_seconds: float = 60
-) -> tuple[Ready | Doomed, list[Progress]]:
+) -> tuple[Ready | Failed, list[Progress]]:
     """The result of a watch and the progress it showed."""
     shown: list[Progress] = []
     result = watch(
@@ -112,14 +112,14 @@ def test_progress_says_what_a_workload_waits_for(look: Snapshot, note: str) -> N
 def test_watch_ends_at_the_first_look_that_shows_doom() -> None:
     """Seconds, not the deadline."""
     result, _ = watched(FakeCluster(BEFORE, STARTING, IMAGELESS))
-    assert isinstance(result, Doomed)
-    assert (result.doom.cause, result.seconds) == (causes.IMAGE_MISSING, 1.0)
+    assert isinstance(result, Failed)
+    assert (result.failure.cause, result.seconds) == (causes.IMAGE_MISSING, 1.0)
 
 
 def test_a_workload_that_is_not_there_is_not_ready() -> None:
     """Everything of the chart must exist, except a Job, which may delete itself, and hooks."""
     result, _ = watched(FakeCluster(DONE), WEB, CACHE, deadline_seconds=3)
-    assert isinstance(result, Doomed)
+    assert isinstance(result, Failed)
     gone = WorkloadRef("Job", "seed")
     assert watched(FakeCluster(DONE), WEB, MIGRATE, gone)[0] == Ready(0.0)
 
@@ -128,11 +128,11 @@ def test_after_the_deadline_the_likeliest_suspect_is_blamed() -> None:
     """A suspect still in its grace says more than that time is over."""
     slow = snapshot(deployment(), pods=[pod(container(waiting="ErrImagePull", message="i/o timeout"))])
     result, _ = watched(FakeCluster(slow), deadline_seconds=5)
-    assert isinstance(result, Doomed)
-    assert (result.doom.cause, result.seconds) == (causes.IMAGE_UNREACHABLE, 6.0)
+    assert isinstance(result, Failed)
+    assert (result.failure.cause, result.seconds) == (causes.IMAGE_UNREACHABLE, 6.0)
     unexplained, _ = watched(FakeCluster(snapshot(deployment())), deadline_seconds=5)
-    assert isinstance(unexplained, Doomed)
-    assert unexplained.doom.cause is causes.DEADLINE
+    assert isinstance(unexplained, Failed)
+    assert unexplained.failure.cause is causes.DEADLINE
 
 
 def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_watch() -> None:
@@ -153,30 +153,32 @@ def test_the_last_line_of_a_crashed_container_is_told_with_secrets_masked() -> N
     """Most often it is the reason itself."""
     logs = {("web-2-a/web", False): "start\nno route to postgres://todo:hunter2@db/todo\n\n"}
     result, _ = watched(FakeCluster(CRASHED, logs=logs))
-    assert isinstance(result, Doomed)
-    assert result.doom.message.endswith("2 times; its last line: 'no route to postgres://todo:*****@db/todo'")
+    assert isinstance(result, Failed)
+    assert result.failure.message.endswith(
+        "2 times; its last line: 'no route to postgres://todo:*****@db/todo'"
+    )
 
 
 def test_the_log_of_the_run_before_is_asked_when_this_run_wrote_nothing() -> None:
     """A container that has just been restarted is silent."""
     logs = {("web-2-a/web", False): " \n", ("web-2-a/web", True): "boom"}
     result, _ = watched(FakeCluster(CRASHED, logs=logs))
-    assert isinstance(result, Doomed)
-    assert result.doom.message.endswith("its last line: 'boom'")
+    assert isinstance(result, Failed)
+    assert result.failure.message.endswith("its last line: 'boom'")
 
 
 def test_a_log_that_cannot_be_had_takes_nothing_from_the_doom() -> None:
     """Evidence must not replace the verdict."""
     result, _ = watched(FakeCluster(CRASHED))
-    assert isinstance(result, Doomed)
-    assert result.doom.message == "container web of pod web-2-a ended 2 times"
+    assert isinstance(result, Failed)
+    assert result.failure.message == "container web of pod web-2-a ended 2 times"
 
 
 def rolled_out(
     cluster: FakeCluster,
     apply: Callable[[threading.Event], None],
     on_progress: Callable[[Progress], None] = lambda _progress: None,
-) -> Ready | Doomed:
+) -> Ready | Failed:
     """The result of a rollout whose change is made by `apply`."""
     return roll_out(
         apply,
@@ -216,8 +218,8 @@ def test_doom_stops_a_helm_that_waits_for_its_hook() -> None:
         raise HelmError("cancelled", remedy="none")
 
     result = rolled_out(FakeCluster(BEFORE, hookless), helm)
-    assert isinstance(result, Doomed)
-    assert (result.doom.object, result.doom.cause) == ("Job/migrate", causes.IMAGE_MISSING)
+    assert isinstance(result, Failed)
+    assert (result.failure.object, result.failure.cause) == ("Job/migrate", causes.IMAGE_MISSING)
     assert ended == [True]
 
 
@@ -230,8 +232,8 @@ def test_a_failed_helm_is_explained_by_what_the_cluster_shows() -> None:
     """Helm says that a hook failed; the Job says why."""
     failed = snapshot(job(condition("Failed", reason="BackoffLimitExceeded", message="limit")))
     result = rolled_out(FakeCluster(BEFORE, failed), failing)
-    assert isinstance(result, Doomed)
-    assert result.doom.cause is causes.JOB_FAILED
+    assert isinstance(result, Failed)
+    assert result.failure.cause is causes.JOB_FAILED
 
 
 def test_a_failed_helm_that_nothing_explains_is_raised_as_it_is() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from todo_release.config.model import HttpCheck, Smoke, TlsCheck
+from todo_release.config.model import HttpCheck, SmokeSettings, TlsCheck
 from todo_release.environments.smoke import checks as smoke
 from todo_release.environments.smoke.origin import Origin
 from todo_release.environments.smoke.user_journey import TransactionError
@@ -70,7 +70,7 @@ def serve() -> Iterator[Callable[..., Site]]:
         server.server_close()
 
 
-def verdicts(spec: Smoke, site: Site, clock: FakeClock | None = None) -> list[tuple[str, bool, str]]:
+def verdicts(spec: SmokeSettings, site: Site, clock: FakeClock | None = None) -> list[tuple[str, bool, str]]:
     """Run the checks; name, verdict and what was seen."""
     results = smoke.run(spec, site.url, clock=clock or FakeClock())
     return [(one.name, one.is_ok, one.detail) for one in results]
@@ -89,7 +89,7 @@ def test_http_checks_see_status_text_and_json(serve: Callable[..., Site]) -> Non
         HttpCheck(path="/page", contains="Shop"),
         HttpCheck(path="/in", status=401),
     )
-    assert verdicts(Smoke(http=checks), site) == [
+    assert verdicts(SmokeSettings(http=checks), site) == [
         ("GET /api", True, "200"),
         ("GET /page", True, "200"),
         ("GET /in", True, "401"),
@@ -112,14 +112,14 @@ def test_what_is_wrong_is_told_with_what_was_seen(
     """One reason each."""
     site = serve()
     site.answers = {"/": [answer]}
-    assert verdicts(Smoke(http=(check,), timeout_seconds=1), site) == [("GET /", False, seen)]
+    assert verdicts(SmokeSettings(http=(check,), timeout_seconds=1), site) == [("GET /", False, seen)]
 
 
 def test_failing_check_is_tried_again_until_the_time_is_over(serve: Callable[..., Site]) -> None:
     """An ingress needs seconds to hear of new pods; a failure that stays uses the time up, once for all."""
     site, clock = serve(), FakeClock()
     site.answers = {"/late": [(503, ""), (503, ""), (200, "")], "/never": [(503, "")]}
-    spec = Smoke(http=(HttpCheck(path="/late"), HttpCheck(path="/never"), HttpCheck(path="/gone")))
+    spec = SmokeSettings(http=(HttpCheck(path="/late"), HttpCheck(path="/never"), HttpCheck(path="/gone")))
     assert [is_ok for _, is_ok, _ in verdicts(spec, site, clock)] == [True, False, False]
     assert clock.seconds == spec.timeout_seconds
 
@@ -127,7 +127,7 @@ def test_failing_check_is_tried_again_until_the_time_is_over(serve: Callable[...
 def test_nobody_answering_is_a_failed_check() -> None:
     """Port 1 answers nobody."""
     (result,) = smoke.run(
-        Smoke(http=(HttpCheck(path="/"),), timeout_seconds=1), "http://127.0.0.1:1", clock=FakeClock()
+        SmokeSettings(http=(HttpCheck(path="/"),), timeout_seconds=1), "http://127.0.0.1:1", clock=FakeClock()
     )
     assert (result.is_ok, "refused" in result.detail) == (False, True)
 
@@ -143,7 +143,7 @@ def test_transaction_is_not_repeated_sooner_than_accounts_may_be_made(
         raise TransactionError("sign up", "nobody is there")
 
     monkeypatch.setattr(smoke, "run_transaction", fail)
-    (result,) = verdicts(Smoke(transaction=True, timeout_seconds=40), serve())
+    (result,) = verdicts(SmokeSettings(transaction=True, timeout_seconds=40), serve())
     assert result == (
         "transaction", False, "The synthetic transaction failed at 'sign up': nobody is there."
     )  # fmt: skip
@@ -171,7 +171,7 @@ def test_certificate_is_trusted_by_the_authority_given(
     """And valid for as long as is asked."""
     made, path = authority
     site = serve(tls(made, "127.0.0.1"))
-    ((name, is_ok, detail),) = verdicts(Smoke(tls=TlsCheck(days=7), ca_file=str(path)), site)
+    ((name, is_ok, detail),) = verdicts(SmokeSettings(tls=TlsCheck(days=7), ca_file=str(path)), site)
     assert (name, is_ok) == ("TLS", True)
     assert detail.startswith("trusted, valid until ")
 
@@ -181,7 +181,7 @@ def test_certificate_that_ends_too_soon_fails(
 ) -> None:
     """A certificate that is not renewed is seen before users see it."""
     made, path = authority
-    spec = Smoke(tls=TlsCheck(days=10**6), ca_file=str(path), timeout_seconds=1)
+    spec = SmokeSettings(tls=TlsCheck(days=10**6), ca_file=str(path), timeout_seconds=1)
     ((_, is_ok, detail),) = verdicts(spec, serve(tls(made, "127.0.0.1")))
     assert (is_ok, detail.startswith("the certificate ends in ")) == (False, True)
 
@@ -192,11 +192,11 @@ def test_certificate_of_a_stranger_or_for_another_name_fails(
 ) -> None:
     """Nothing is ever accepted unverified."""
     made, path = authority
-    spec = Smoke(tls=TlsCheck(), ca_file=str(path) if is_known else None, timeout_seconds=1)
+    spec = SmokeSettings(tls=TlsCheck(), ca_file=str(path) if is_known else None, timeout_seconds=1)
     ((_, is_ok, detail),) = verdicts(spec, serve(tls(made, name)))
     assert (is_ok, "CERTIFICATE_VERIFY_FAILED" in detail) == (False, True)
 
 
 def test_plain_http_has_no_certificate_to_check(serve: Callable[..., Site]) -> None:
     """The check is left out rather than failed."""
-    assert verdicts(Smoke(tls=TlsCheck()), serve()) == []
+    assert verdicts(SmokeSettings(tls=TlsCheck()), serve()) == []

@@ -11,8 +11,8 @@ import pytest
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.environments.drift import Edit
 from todo_release.environments.rollout import watcher
-from todo_release.environments.rollout.causes import CRASH_LOOP, Doom
-from todo_release.environments.rollout.watcher import Doomed, Progress, Ready, WorkloadProgress
+from todo_release.environments.rollout.causes import CRASH_LOOP, RolloutFailure
+from todo_release.environments.rollout.watcher import Failed, Progress, Ready, WorkloadProgress
 from todo_release.errors import ClusterError, DeclinedError, RolloutError, SmokeError
 from todo_release.pipeline.events import StepEnded
 from todo_release.pipeline.handlers import verify
@@ -38,17 +38,17 @@ def keep(cluster: Cluster, namespace: str, folder: Path) -> Path:
     return folder
 
 
-def doomed(apply: Callable[[Event], None], *_: object, **__: object) -> Doomed:
+def rollout_fails(apply: Callable[[Event], None], *_: object, **__: object) -> Failed:
     """A rollout whose pods crash."""
     apply(Event())
-    return Doomed(Doom(CRASH_LOOP, "Deployment/web", "it ended twice"), 3.0)
+    return Failed(RolloutFailure(CRASH_LOOP, "Deployment/web", "it ended twice"), 3.0)
 
 
 def test_doom_keeps_evidence_restores_and_ends_with_the_causes_code(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The revision is marked failed before the rollback, so that nobody goes back to it."""
-    monkeypatch.setattr(watcher, "roll_out", doomed)
+    monkeypatch.setattr(watcher, "roll_out", rollout_fails)
     with pytest.raises(RolloutError, match="it ended twice") as failed:
         world.release("0.2.0")
     assert failed.value.code == CRASH_LOOP.code
@@ -66,10 +66,10 @@ def test_doom_keeps_evidence_restores_and_ends_with_the_causes_code(
 def test_rollback_that_does_not_become_ready_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Applied is not running: a person must know that the earlier version does not serve either."""
 
-    def unready(*_: object, **__: object) -> Doomed:
-        return Doomed(Doom(CRASH_LOOP, "Deployment/api", "it ended too"), 3.0)
+    def unready(*_: object, **__: object) -> Failed:
+        return Failed(RolloutFailure(CRASH_LOOP, "Deployment/api", "it ended too"), 3.0)
 
-    monkeypatch.setattr(watcher, "roll_out", doomed)
+    monkeypatch.setattr(watcher, "roll_out", rollout_fails)
     monkeypatch.setattr(watcher, "watch", unready)
     with pytest.raises(RolloutError, match="it ended twice") as failed:
         world.release("0.2.0")
@@ -82,7 +82,7 @@ def test_rollback_that_fails_does_not_hide_why_it_was_needed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cause keeps its exit code and is recorded; what went wrong afterwards is a note."""
-    monkeypatch.setattr(watcher, "roll_out", doomed)
+    monkeypatch.setattr(watcher, "roll_out", rollout_fails)
     world.helm["staging"].dies_in = "rollback"
     with pytest.raises(RolloutError, match="it ended twice") as failed:
         world.release("0.2.0")
@@ -100,7 +100,7 @@ def test_nobody_goes_back_to_a_revision_that_helm_calls_failed(
     world.release("0.2.0")
     world.helm["staging"].mark_failed("shop-staging", 2, "another revision 2")
     tree.commit("web: Change.", {"web/index.js": "changed again\n"})
-    monkeypatch.setattr(watcher, "roll_out", doomed)
+    monkeypatch.setattr(watcher, "roll_out", rollout_fails)
     with pytest.raises(RolloutError) as failed:
         world.release("0.3.0")
     assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]
@@ -134,7 +134,7 @@ def test_run_killed_while_it_watched_is_watched_on_and_not_deployed_again(
 def test_version_that_is_ready_no_more_is_applied_again(world: World) -> None:
     """Somebody set another image by hand: watching would only find what they did, and blame the version."""
     world.release("0.2.0")
-    handler = DeployHandler(world.session.operator, keep, lambda *_: None, lambda _: (), lambda _: False)
+    handler = DeployHandler(world.session.context, keep, lambda *_: None, lambda _: (), lambda _: False)
     handler.do(Deploy(environment="staging", version="0.2.0", reason=""), lambda text, is_note=False: None)
     assert [one.app_version for one in world.helm["staging"].revisions] == ["0.1.0", "0.2.0", "0.2.0"]
 
@@ -205,9 +205,9 @@ def test_first_deployment_that_is_killed_before_helm_began_leaves_no_trace(
 def test_verification_waits_until_only_this_version_answers(world: World) -> None:
     """An old pod that still serves would answer the checks in place of the new one."""
     world.cluster.leaving = 2  # `running_in` looks once
-    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [], keep)
+    run_smoke = VerifyHandler(world.session.context, lambda spec, url, say: [], keep)
     said: list[str] = []
-    judge.do(
+    run_smoke.do(
         Verify(environment="staging", version="0.1.0", reason=""),
         lambda text, is_note=False: said.append(text),
     )
@@ -217,10 +217,10 @@ def test_verification_waits_until_only_this_version_answers(world: World) -> Non
 def test_verification_refuses_to_judge_another_version(world: World) -> None:
     """Somebody deployed by hand between the two steps; their work is not undone."""
     step = Verify(environment="staging", version="0.2.0", reason="")
-    judge = VerifyHandler(world.session.operator, lambda spec, url, say: [], keep)
-    assert judge.check(Verify(environment="staging", version="0.1.0", reason="")) == {"checks": 0}
+    run_smoke = VerifyHandler(world.session.context, lambda spec, url, say: [], keep)
+    assert run_smoke.check(Verify(environment="staging", version="0.1.0", reason="")) == {"checks": 0}
     with pytest.raises(SmokeError, match=r"staging runs 0\.1\.0, not 0\.2\.0"):
-        judge.do(step, lambda text, is_note=False: None)
+        run_smoke.do(step, lambda text, is_note=False: None)
     assert len(world.helm["staging"].revisions) == 1
 
 
@@ -244,7 +244,7 @@ def test_failed_verification_says_what_is_wrong_with_the_pods(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program that ends after it was ready fails the checks; that is not all there is to say."""
-    crash = Doom(CRASH_LOOP, "Deployment/web", "it ended twice")
+    crash = RolloutFailure(CRASH_LOOP, "Deployment/web", "it ended twice")
     monkeypatch.setattr(verify, "explain", lambda snapshot: crash)
     world.failing_checks["https://staging.example.com"] = "503"
     with pytest.raises(SmokeError) as failed:

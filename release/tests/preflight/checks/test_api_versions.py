@@ -10,11 +10,11 @@ from todo_release.preflight.snapshot import (
     PODS,
     SERVICES,
     VALIDATING_WEBHOOKS,
-    Picture,
+    PreflightSnapshot,
     Served,
 )
 
-from ..snapshots import errors, found, picture, told, workload
+from ..snapshots import errors, found, snapshot, told, workload
 
 SERVED = [
     Served(api_version=version, kind=kind, plural=f"{kind.lower()}s", is_namespaced=True)
@@ -27,10 +27,10 @@ SERVED = [
 ]
 
 
-def seen(*objects: dict[str, Any], webhooks: list[Any] | None = None, **rest: Any) -> Picture:
+def seen(*objects: dict[str, Any], webhooks: list[Any] | None = None, **rest: Any) -> PreflightSnapshot:
     """A cluster that serves a little, with these mutating webhooks."""
     lists = {MUTATING_WEBHOOKS: webhooks or [], **rest.pop("lists", {})}
-    return picture(*objects, lists=lists, live={"served": SERVED, **rest.pop("live", {})}, **rest)
+    return snapshot(*objects, lists=lists, live={"served": SERVED, **rest.pop("live", {})}, **rest)
 
 
 def thing(api_version: str, kind: str) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from todo_release.preflight.snapshot import (
     PODS,
     PRIORITY_CLASSES,
     QUOTAS,
-    Picture,
+    PreflightSnapshot,
     resource_of,
 )
 
-from ..snapshots import config, errors, found, live, manifest, picture, told, workload
+from ..snapshots import config, errors, found, live, manifest, snapshot, told, workload
 
 
 def node(name: str, cpu: str = "1900m", memory: str = "3110Mi", **spec: Any) -> dict[str, Any]:
@@ -56,14 +56,16 @@ def sized(name: str = "web", cpu: str = "100m", *, replicas: int = 1, **rest: An
     return workload(name, spec=spec, containers=[container], **rest)
 
 
-def scene(*objects: dict[str, Any], nodes: list[Any], pods: list[Any] | None = None, **rest: Any) -> Picture:
+def scene(
+    *objects: dict[str, Any], nodes: list[Any], pods: list[Any] | None = None, **rest: Any
+) -> PreflightSnapshot:
     """A cluster of these nodes and pods; every rendered workload that has pods is there already."""
     lists = {NODES: nodes, PODS: pods or [], **rest.pop("lists", {})}
     names = {one["metadata"]["labels"]["app"] for one in pods or ()}
     for one in manifest(*objects).objects:
         if one.name in names:
             lists.setdefault(resource_of(one), []).append(live(one.body))
-    return picture(*objects, lists=lists, **rest)
+    return snapshot(*objects, lists=lists, **rest)
 
 
 def test_rollout_that_fits_says_nothing() -> None:

@@ -8,9 +8,9 @@ import pytest
 from todo_release.config.model import Environment
 from todo_release.preflight.checks.dapr import CHECK
 from todo_release.preflight.checks.dapr_schema import COMPONENTS, WORDS, Value
-from todo_release.preflight.snapshot import Picture, SecretFacts, Sibling
+from todo_release.preflight.snapshot import PreflightSnapshot, SecretFacts, Sibling
 
-from ..snapshots import config, errors, found, manifest, picture, told, workload
+from ..snapshots import config, errors, found, manifest, snapshot, told, workload
 
 GOOD = {
     "brokers": "broker.shop.test:9092",
@@ -58,7 +58,7 @@ def app(**annotations: str) -> dict[str, Any]:
 
 def causes(*objects: dict[str, Any], **rest: Any) -> list[tuple[str, str]]:
     """(severity, cause) of what is found beside a sound app."""
-    return [(severity, cause) for severity, _, cause in told(CHECK, picture(app(), *objects, **rest))]
+    return [(severity, cause) for severity, _, cause in told(CHECK, snapshot(app(), *objects, **rest))]
 
 
 def test_sound_components_say_nothing() -> None:
@@ -146,7 +146,7 @@ def test_names_are_compared_as_dapr_does() -> None:
 
 def test_close_name_is_offered() -> None:
     """A typing error is the usual cause."""
-    (finding,) = found(CHECK, picture(app(), component(saslMechanisms="SHA-256")))
+    (finding,) = found(CHECK, snapshot(app(), component(saslMechanisms="SHA-256")))
     assert finding.remedy == "Write saslMechanism, or remove it."
     assert finding.path == "spec.metadata[8]"
 
@@ -188,7 +188,7 @@ def test_scopes_under_spec_are_an_error() -> None:
     """Helm 4 is refused, Helm 3 hands the password to every app."""
     wrong = component(spec={"scopes": ["web"]})
     del wrong["scopes"]
-    (finding,) = found(CHECK, picture(app(), wrong))
+    (finding,) = found(CHECK, snapshot(app(), wrong))
     assert (finding.severity.value, finding.path) == ("error", "spec.scopes")
     assert finding.remedy == "Move scopes to the top level, beside spec."
     assert causes(component(spec={"colour": "red"})) == [
@@ -209,7 +209,7 @@ def test_component_without_scopes_and_one_for_nobody_are_warnings() -> None:
 
 def test_hidden_errors_are_a_warning() -> None:
     """It is how a wrong component stayed unseen."""
-    (finding,) = found(CHECK, picture(app(), component(spec={"ignoreErrors": True})))
+    (finding,) = found(CHECK, snapshot(app(), component(spec={"ignoreErrors": True})))
     assert finding.path == "spec.ignoreErrors"
 
 
@@ -232,20 +232,20 @@ def test_annotation_that_the_injector_does_not_understand_is_a_warning(
     annotations: dict[str, str], cause: str
 ) -> None:
     """It would be ignored."""
-    assert told(CHECK, picture(app(**annotations))) == [("warning", "Deployment/web", cause)]
+    assert told(CHECK, snapshot(app(**annotations))) == [("warning", "Deployment/web", cause)]
 
 
 def test_annotations_of_a_pod_without_a_sidecar_mean_nothing() -> None:
     """Others' annotations neither."""
-    assert told(CHECK, picture(workload(annotations={"dapr.io/app-prot": "http"}))) == []
-    assert told(CHECK, picture(workload(annotations={"dapr.io/enabled": "true", "example/x": "y"}))) == []
+    assert told(CHECK, snapshot(workload(annotations={"dapr.io/app-prot": "http"}))) == []
+    assert told(CHECK, snapshot(workload(annotations={"dapr.io/enabled": "true", "example/x": "y"}))) == []
 
 
 def test_app_id_of_two_workloads_is_a_warning() -> None:
     """Dapr would send requests to either."""
     twin = app()
     twin["metadata"]["name"] = "twin"
-    assert told(CHECK, picture(app(), twin)) == [
+    assert told(CHECK, snapshot(app(), twin)) == [
         (
             "warning",
             "Deployment/twin",
@@ -306,11 +306,13 @@ def test_resiliency_names_components_and_policies_that_exist() -> None:
     ]
 
 
-def beside(ours: dict[str, Any], theirs: dict[str, Any], prefix: str | None, other: str | None) -> Picture:
+def beside(
+    ours: dict[str, Any], theirs: dict[str, Any], prefix: str | None, other: str | None
+) -> PreflightSnapshot:
     """Staging with a component and a prefix, beside production with others."""
     settings: Environment = config().environment("production")
     sibling = Sibling(name="production", settings=settings, manifest=manifest(theirs), topic_prefix=other)
-    seen = picture(app(), ours, config=config(preflight={"topic_prefix": "pubsub.prefix"}))
+    seen = snapshot(app(), ours, config=config(preflight={"topic_prefix": "pubsub.prefix"}))
     return replace(seen, siblings=[sibling], topic_prefix=prefix)
 
 
@@ -332,7 +334,9 @@ LOCAL = component("pubsub.redis", redisHost="redis:6379")
     ],
     ids=["same", "prefixed", "unknown", "other broker", "secret", "local names", "other type", "no broker"],
 )
-def test_two_environments_on_one_broker_need_different_topics(seen: Picture, severities: list[str]) -> None:
+def test_two_environments_on_one_broker_need_different_topics(
+    seen: PreflightSnapshot, severities: list[str]
+) -> None:
     """Or staging consumes production's events; a name without a dot is another host in each namespace."""
     assert [one.severity.value for one in found(CHECK, seen)] == severities
 
@@ -379,4 +383,4 @@ def test_every_required_name_is_in_its_table() -> None:
 
 def test_errors_are_found_alone() -> None:
     """The helper of other tests counts only errors."""
-    assert errors(CHECK, picture(app(), component(initialOffset=None))) == []
+    assert errors(CHECK, snapshot(app(), component(initialOffset=None))) == []

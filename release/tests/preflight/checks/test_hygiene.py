@@ -6,7 +6,7 @@ import pytest
 
 from todo_release.preflight.checks.hygiene import CHECK
 
-from ..snapshots import config, errors, found, picture, told, workload
+from ..snapshots import config, errors, found, snapshot, told, workload
 
 
 def setting(name: str, value: Any) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def setting(name: str, value: Any) -> dict[str, Any]:
 )
 def test_placeholder_that_was_never_filled_in_is_an_error(value: str, left: str) -> None:
     """Wherever it stands."""
-    (finding,) = found(CHECK, picture(setting("X", value)))
+    (finding,) = found(CHECK, snapshot(setting("X", value)))
     assert (finding.severity.value, finding.cause) == ("error", f"{left} was never filled in.")
     assert finding.path == "spec.template.spec.containers[0].env[0].value"
 
@@ -35,7 +35,7 @@ def test_placeholder_that_was_never_filled_in_is_an_error(value: str, left: str)
 @pytest.mark.parametrize("value", ["irreplaceable", "<b>bold</b>", "changes", "REPLACED", 7, None])
 def test_ordinary_text_is_no_placeholder(value: Any) -> None:
     """No alarm for a word that only looks like one."""
-    assert told(CHECK, picture(setting("X", value))) == []
+    assert told(CHECK, snapshot(setting("X", value))) == []
 
 
 def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
@@ -52,8 +52,8 @@ def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
         "metadata": {"name": "x"},
         "data": {"a": "CHANGE_ME", "b": "example.com"},
     }
-    assert told(CHECK, picture(rule)) == []
-    assert [one.severity.value for one in found(CHECK, picture(settings))] == ["warning"]
+    assert told(CHECK, snapshot(rule)) == []
+    assert [one.severity.value for one in found(CHECK, snapshot(settings))] == ["warning"]
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
 )
 def test_name_from_documentation_is_an_error(value: str, count: int) -> None:
     """It belongs to nobody, so nobody reaches it."""
-    assert len(errors(CHECK, picture(setting("HOST", value)))) == count
+    assert len(errors(CHECK, snapshot(setting("HOST", value)))) == count
 
 
 def test_name_from_documentation_is_shown_without_what_stands_around_it() -> None:
     """There may be a password."""
-    (cause,) = errors(CHECK, picture(setting("URL", "shop:hunter2@cache.example.com:6379/0")))
+    (cause,) = errors(CHECK, snapshot(setting("URL", "shop:hunter2@cache.example.com:6379/0")))
     assert cause == "cache.example.com is a name from documentation: example.com belongs to nobody."
 
 
@@ -94,7 +94,7 @@ def test_name_from_documentation_is_shown_without_what_stands_around_it() -> Non
 )
 def test_secret_in_plain_text_is_found_and_not_repeated(name: str, value: str, severity: str | None) -> None:
     """By its name, or by credentials in an address; the finding never holds it."""
-    seen = found(CHECK, picture(setting(name, value)))
+    seen = found(CHECK, snapshot(setting(name, value)))
     assert [one.severity.value for one in seen] == ([severity] if severity else [])
     assert all(not value or value not in f"{one.cause}{one.remedy}" for one in seen)
 
@@ -103,7 +103,7 @@ def test_variable_from_a_secret_is_as_it_should_be() -> None:
     """Nothing is said about it."""
     reference = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "app", "key": "P"}}}
     assert (
-        told(CHECK, picture(workload(containers=[{"name": "web", "image": "a", "env": [reference]}]))) == []
+        told(CHECK, snapshot(workload(containers=[{"name": "web", "image": "a", "env": [reference]}]))) == []
     )
 
 
@@ -120,7 +120,7 @@ def test_secret_in_a_component_is_an_error() -> None:
         "metadata": {"name": "p"},
         "spec": {"metadata": items},
     }
-    assert errors(CHECK, picture(component)) == ["saslPassword is given in plain text."]
+    assert errors(CHECK, snapshot(component)) == ["saslPassword is given in plain text."]
 
 
 PUBLIC = config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
@@ -139,7 +139,7 @@ PUBLIC = config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
 )
 def test_address_for_browsers_is_the_public_one(value: str, said: str | None) -> None:
     """Anything else answers every sign-in with an invalid origin."""
-    causes = errors(CHECK, picture(setting("BETTER_AUTH_URL", value), config=PUBLIC))
+    causes = errors(CHECK, snapshot(setting("BETTER_AUTH_URL", value), config=PUBLIC))
     assert [said in cause for cause in causes if said] == ([True] if said else [])
     assert len(causes) == (1 if said else 0)
-    assert told(CHECK, picture(setting("JWKS_URL", "http://frontend:3000"), config=PUBLIC)) == []
+    assert told(CHECK, snapshot(setting("JWKS_URL", "http://frontend:3000"), config=PUBLIC)) == []

@@ -4,9 +4,9 @@ import pytest
 
 from todo_release.environments.preview import TO_BE_BUILT
 from todo_release.preflight.checks.images import CHECK, images_of
-from todo_release.preflight.snapshot import ImageLook
+from todo_release.preflight.snapshot import ImageLookup
 
-from ..snapshots import found, manifest, picture, told, workload
+from ..snapshots import found, manifest, snapshot, told, workload
 
 OWN = "registry.test/shop/web@sha256:1"
 
@@ -34,7 +34,7 @@ def test_image_counts_by_what_its_registry_said(
     image: str, look: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     """Somebody else's registry that does not answer now is worth a note."""
-    seen = picture(runs(image), runs(image, "twin"), images={image: ImageLook(reference=image, **look)})
+    seen = snapshot(runs(image), runs(image, "twin"), images={image: ImageLookup(reference=image, **look)})
     assert [(one.severity.value, one.cause) for one in found(CHECK, seen)] == expected
 
 
@@ -47,7 +47,7 @@ def test_image_counts_by_what_its_registry_said(
 )
 def test_image_without_a_digest_is_a_warning(image: str, said: str) -> None:
     """A tag can be moved."""
-    assert told(CHECK, picture(runs(image), runs(image, "twin"))) == [("warning", "Deployment/web", said)]
+    assert told(CHECK, snapshot(runs(image), runs(image, "twin"))) == [("warning", "Deployment/web", said)]
 
 
 def test_image_that_is_still_to_be_built_is_not_looked_for() -> None:
@@ -58,7 +58,7 @@ def test_image_that_is_still_to_be_built_is_not_looked_for() -> None:
 
 def test_pull_secrets_and_registries_that_cannot_be_asked_are_told() -> None:
     """As a note and as a warning."""
-    assert [one.severity.value for one in found(CHECK, picture(runs(OWN), images=None))] == ["note"]
-    assert told(CHECK, picture(registry_problem="It is down.")) == [
+    assert [one.severity.value for one in found(CHECK, snapshot(runs(OWN), images=None))] == ["note"]
+    assert told(CHECK, snapshot(registry_problem="It is down.")) == [
         ("warning", "registry.test", "Which images must still be built could not be seen: It is down.")
     ]

@@ -3,9 +3,9 @@
 import pytest
 
 from todo_release.preflight.checks.migrations import CHECK, names, operations
-from todo_release.preflight.snapshot import Migration, Picture
+from todo_release.preflight.snapshot import Migration, PreflightSnapshot
 
-from ..snapshots import found, picture
+from ..snapshots import found, snapshot
 
 HEAD = "import sqlalchemy as sa\nfrom alembic import op\n\n\ndef upgrade() -> None:\n"
 
@@ -15,13 +15,15 @@ def script(*lines: str) -> str:
     return HEAD + "".join(f"    {line}\n" for line in lines)
 
 
-def seen(*scripts: str, mentions: dict[tuple[str, ...], str] | None = None, path: str = "m/{}.py") -> Picture:
+def seen(
+    *scripts: str, mentions: dict[tuple[str, ...], str] | None = None, path: str = "m/{}.py"
+) -> PreflightSnapshot:
     """A release with these migrations."""
     pending = [
         Migration(path=path.format(number), text=text, mentions=mentions or {})
         for number, text in enumerate(scripts)
     ]
-    return picture(migrations=pending)
+    return snapshot(migrations=pending)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_script_that_cannot_be_read_is_named_only(text: str, path: str) -> None:
 
 def test_unknown_running_version_is_a_note() -> None:
     """It may have been deployed by somebody else."""
-    (finding,) = found(CHECK, picture(migrations=None, live={"running": "0.9.9"}))
+    (finding,) = found(CHECK, snapshot(migrations=None, live={"running": "0.9.9"}))
     assert (
         finding.cause == "Not everything could be judged: the commit of 0.9.9, which runs, is not known here."
     )

@@ -16,7 +16,7 @@ from todo_release.preflight.snapshot import (
     UnreadError,
 )
 
-from ..snapshots import CONFIG, NOW, config, errors, found, live, picture, told, workload
+from ..snapshots import CONFIG, NOW, config, errors, found, live, snapshot, told, workload
 
 
 def service(name: str = "web", *, ports: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def test_sound_network_says_nothing() -> None:
         {"http": {"paths": [{"path": "/x", "backend": {"resource": {"name": "bucket"}}}]}}
     ]
     assert (
-        told(CHECK, picture(*SHOP, headless, bare, ingress({"/api": "api", "/api/auth": "web", "/": "web"})))
+        told(CHECK, snapshot(*SHOP, headless, bare, ingress({"/api": "api", "/api/auth": "web", "/": "web"})))
         == []
     )
 
@@ -74,30 +74,30 @@ def test_sound_network_says_nothing() -> None:
 def test_service_must_select_pods_of_the_chart() -> None:
     """One that selects pods which are there already is only a warning."""
     lost = service("web", selector={"app": "wbe"})
-    assert errors(CHECK, picture(app(), lost)) == [
+    assert errors(CHECK, snapshot(app(), lost)) == [
         "No pod of the chart has the labels app=wbe that it selects."
     ]
     there = {PODS: [{"metadata": {"name": "p", "namespace": "staging", "labels": {"app": "wbe"}}}]}
-    assert [one.severity.value for one in found(CHECK, picture(app(), lost, lists=there))] == ["warning"]
+    assert [one.severity.value for one in found(CHECK, snapshot(app(), lost, lists=there))] == ["warning"]
 
 
 def test_named_target_port_must_exist() -> None:
     """Numbers need not be declared."""
     named = service(ports=[{"port": 80, "targetPort": "web"}, {"port": 81, "targetPort": 9000}, {"port": 82}])
-    (finding,) = found(CHECK, picture(app(), named))
+    (finding,) = found(CHECK, snapshot(app(), named))
     assert finding.cause == "Its port 80 leads to 'web', and Deployment/web has no port of that name."
     assert (finding.remedy, finding.path) == ("Use one of: http.", "spec.ports[0].targetPort")
 
 
 def test_backend_must_exist_with_its_port() -> None:
     """In the chart or in the namespace."""
-    assert errors(CHECK, picture(*SHOP, ingress({"/": "gone"}))) == [
+    assert errors(CHECK, snapshot(*SHOP, ingress({"/": "gone"}))) == [
         "It sends requests to Service gone, which does not exist."
     ]
     there = {SERVICES: [live({**service(), "metadata": {"name": "gone"}})]}
-    assert told(CHECK, picture(*SHOP, ingress({"/": "gone"}), lists=there)) == []
+    assert told(CHECK, snapshot(*SHOP, ingress({"/": "gone"}), lists=there)) == []
     other = service("web", ports=[{"name": "grpc", "port": 90, "targetPort": "http"}])
-    assert errors(CHECK, picture(app(), other, ingress())) == [
+    assert errors(CHECK, snapshot(app(), other, ingress())) == [
         "It sends requests to port http of Service web, which has no such port."
     ]
 
@@ -113,25 +113,25 @@ def test_path_that_a_shorter_one_swallows_is_an_error() -> None:
     routes = images(web={"routes": ["/api/auth/jwks"]}, api={"contract": "openapi.json"})
     contracts = {"api": {"paths": {"/api/todos": {}, "/api/health": {}}}}
     good = ingress({"/api": "api", "/api/auth": "web", "/": "web"})
-    assert told(CHECK, picture(*SHOP, good, contracts=contracts, **routes)) == []
+    assert told(CHECK, snapshot(*SHOP, good, contracts=contracts, **routes)) == []
     (finding,) = found(
-        CHECK, picture(*SHOP, ingress({"/api": "api", "/": "web"}), contracts=contracts, **routes)
+        CHECK, snapshot(*SHOP, ingress({"/api": "api", "/": "web"}), contracts=contracts, **routes)
     )
     assert finding.cause == (
         "shop.test/api/auth/jwks belongs to web, but its longest path, /api, leads to api."
     )
     assert finding.remedy == "Add a longer path that leads to web."
     missing = ingress({"/": "web"})
-    assert len(errors(CHECK, picture(*SHOP, missing, contracts=contracts, **routes))) == 2
+    assert len(errors(CHECK, snapshot(*SHOP, missing, contracts=contracts, **routes))) == 2
 
 
 def test_prefixes_are_compared_by_whole_parts() -> None:
     """`/api` takes no `/apiary`; what no path takes and what no Service serves is nobody's."""
-    assert told(CHECK, picture(*SHOP, ingress({"/api": "api"}), **images(web={"routes": ["/apiary"]}))) == []
+    assert told(CHECK, snapshot(*SHOP, ingress({"/api": "api"}), **images(web={"routes": ["/apiary"]}))) == []
     assert (
         told(
             CHECK,
-            picture(app("api"), service("api"), ingress({"/": "api"}), **images(web={"routes": ["/x"]})),
+            snapshot(app("api"), service("api"), ingress({"/": "api"}), **images(web={"routes": ["/x"]})),
         )
         == []
     )
@@ -141,12 +141,12 @@ def test_regular_expressions_are_not_second_guessed() -> None:
     """What they take is the controller's to say."""
     regex = ingress({"/api": "api"})
     regex["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/use-regex": "true"}
-    assert told(CHECK, picture(*SHOP, regex, **images(web={"routes": ["/api/auth"]}))) == []
+    assert told(CHECK, snapshot(*SHOP, regex, **images(web={"routes": ["/api/auth"]}))) == []
 
 
 def test_one_path_cannot_lead_to_two_services() -> None:
     """Whichever is older would win."""
-    assert errors(CHECK, picture(*SHOP, ingress({"/": "web"}), ingress({"/": "api"}, name="other"))) == [
+    assert errors(CHECK, snapshot(*SHOP, ingress({"/": "web"}), ingress({"/": "api"}, name="other"))) == [
         "shop.test/ leads to api, and in Ingress/web to web."
     ]
 
@@ -158,22 +158,24 @@ def balancer(address: str) -> dict[Any, Any]:
 
 def test_host_without_an_address_is_an_error() -> None:
     """The load balancer's is offered for the record."""
-    seen = picture(*SHOP, ingress(), addresses={"shop.test": ()}, lists=balancer("203.0.113.7"))
+    seen = snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, lists=balancer("203.0.113.7"))
     (finding,) = found(CHECK, seen)
     assert (finding.severity.value, finding.path) == ("error", "spec.rules[0].host")
     assert finding.remedy == "Make a DNS record for it with 203.0.113.7."
-    assert errors(CHECK, picture(*SHOP, ingress(), addresses={"shop.test": ()})) == [finding.cause]
+    assert errors(CHECK, snapshot(*SHOP, ingress(), addresses={"shop.test": ()})) == [finding.cause]
 
 
 def test_host_with_another_address_is_a_warning() -> None:
     """A proxy may stand before the load balancer."""
-    seen = picture(
+    seen = snapshot(
         *SHOP, ingress(), addresses={"shop.test": ("198.51.100.1",)}, lists=balancer("203.0.113.7")
     )
     assert told(CHECK, seen) == [
         ("warning", "Ingress/web", "shop.test is 198.51.100.1, the load balancer is 203.0.113.7.")
     ]
-    good = picture(*SHOP, ingress(), addresses={"shop.test": ("203.0.113.7",)}, lists=balancer("203.0.113.7"))
+    good = snapshot(
+        *SHOP, ingress(), addresses={"shop.test": ("203.0.113.7",)}, lists=balancer("203.0.113.7")
+    )
     assert told(CHECK, good) == []
 
 
@@ -185,7 +187,7 @@ def test_address_comes_from_the_controllers_service_on_a_first_release() -> None
         "spec": {"type": "LoadBalancer"},
         "status": status,
     }
-    seen = picture(*SHOP, ingress(), addresses={"shop.test": ("192.0.2.1",)}, lists={SERVICES: [controller]})
+    seen = snapshot(*SHOP, ingress(), addresses={"shop.test": ("192.0.2.1",)}, lists={SERVICES: [controller]})
     assert [one.severity.value for one in found(CHECK, seen)] == ["warning"]
 
 
@@ -196,8 +198,8 @@ def test_hosts_are_not_asked_where_checks_connect_elsewhere_nor_for_wildcards() 
         "staging": {**CONFIG["environments"]["staging"], "smoke": {"connect_to": "127.0.0.1:1"}},  # type: ignore[index]
     }
     elsewhere = config(environments=environments)
-    assert told(CHECK, picture(*SHOP, ingress(), addresses={"shop.test": ()}, config=elsewhere)) == []
-    wild = picture(*SHOP, ingress(host="*.shop.test"), addresses={"*.shop.test": ()})
+    assert told(CHECK, snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, config=elsewhere)) == []
+    wild = snapshot(*SHOP, ingress(host="*.shop.test"), addresses={"*.shop.test": ()})
     assert told(CHECK, wild) == []
 
 
@@ -244,28 +246,28 @@ def test_certificate_is_there_for_the_host_and_lasts(
 ) -> None:
     """What an issuer will put right is a warning, what nobody will an error."""
     one = with_issuer() if asked else ingress(tls="tls")
-    seen = [(each.severity.value, each.cause) for each in found(CHECK, picture(*SHOP, one, secrets=secrets))]
+    seen = [(each.severity.value, each.cause) for each in found(CHECK, snapshot(*SHOP, one, secrets=secrets))]
     assert [severity for severity, _ in seen] == ([severity] if severity else [])
     assert all(cause.startswith(said) for _, cause in seen)
 
 
 def test_secret_that_two_ingresses_share_is_judged_once() -> None:
     """And one of them asking is enough; one that the chart makes is not looked at."""
-    (finding,) = found(CHECK, picture(*SHOP, with_issuer(), ingress({"/sse": "api"}, name="sse", tls="tls")))
+    (finding,) = found(CHECK, snapshot(*SHOP, with_issuer(), ingress({"/sse": "api"}, name="sse", tls="tls")))
     assert finding.severity.value == "warning"
     made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}}
-    assert told(CHECK, picture(*SHOP, ingress(tls="tls"), made)) == []
+    assert told(CHECK, snapshot(*SHOP, ingress(tls="tls"), made)) == []
 
 
 def test_first_certificate_must_fit_into_the_patience_of_the_smoke_checks() -> None:
     """60 seconds are not enough for a challenge; a patient environment only notes it."""
-    (finding,) = found(CHECK, picture(*SHOP, with_issuer()))
+    (finding,) = found(CHECK, snapshot(*SHOP, with_issuer()))
     assert finding.cause == (
         "Its first certificate is issued by this release, which takes about 120 s; the smoke checks wait"
         " 60 s."
     )
     patient = config(smoke={"timeout_seconds": 300})
-    assert [one.severity.value for one in found(CHECK, picture(*SHOP, with_issuer(), config=patient))] == [
+    assert [one.severity.value for one in found(CHECK, snapshot(*SHOP, with_issuer(), config=patient))] == [
         "note"
     ]
 
@@ -278,7 +280,7 @@ def test_certificate_that_is_not_issued_says_why() -> None:
         "spec": {"secretName": "tls"},
         "status": {"conditions": [condition]},
     }
-    (finding,) = found(CHECK, picture(*SHOP, with_issuer(), lists={CERTIFICATES: [there]}))
+    (finding,) = found(CHECK, snapshot(*SHOP, with_issuer(), lists={CERTIFICATES: [there]}))
     assert finding.cause == "The certificate for Secret tls is not issued: Waiting for the challenge."
 
 
@@ -294,10 +296,10 @@ def node_port(namespace: str, name: str = "other") -> dict[Any, Any]:
 def test_node_port_of_another_service_is_an_error() -> None:
     """The API server refuses it; our own is ours."""
     mine = service(ports=[{"port": 80, "targetPort": "http", "nodePort": 30080}])
-    assert errors(CHECK, picture(app(), mine, lists=node_port("production"))) == [
+    assert errors(CHECK, snapshot(app(), mine, lists=node_port("production"))) == [
         "The node port 30080 is taken by Service production/other."
     ]
-    assert told(CHECK, picture(app(), mine, lists=node_port("staging", "web"))) == []
+    assert told(CHECK, snapshot(app(), mine, lists=node_port("staging", "web"))) == []
 
 
 @pytest.mark.parametrize(
@@ -314,14 +316,14 @@ def test_host_and_path_of_another_namespace_is_an_error(
 ) -> None:
     """The controller refuses one of the two, or mixes them."""
     theirs = live(ingress(**changes), namespace=namespace)
-    assert len(errors(CHECK, picture(*SHOP, ingress(), lists={INGRESSES: [theirs]}))) == count
+    assert len(errors(CHECK, snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]}))) == count
     theirs["spec"]["ingressClassName"] = "internal"
-    assert errors(CHECK, picture(*SHOP, ingress(), lists={INGRESSES: [theirs]})) == []
+    assert errors(CHECK, snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]})) == []
 
 
 def test_other_namespaces_that_may_not_be_seen_are_a_note() -> None:
     """Collisions cannot be excluded then."""
-    seen = picture(*SHOP, ingress(), live={"partial": frozenset({INGRESSES})})
+    seen = snapshot(*SHOP, ingress(), live={"partial": frozenset({INGRESSES})})
     assert [one.severity.value for one in found(CHECK, seen)] == ["note"]
     with pytest.raises(UnreadError, match="of other namespaces"):
         seen.all(INGRESSES)

@@ -8,7 +8,7 @@ import pytest
 from todo_release.environments.history import Record
 from todo_release.preflight.checks.probes import CHECK
 
-from ..snapshots import CONFIG, NOW, config, errors, found, picture, told, workload
+from ..snapshots import CONFIG, NOW, config, errors, found, snapshot, told, workload
 
 CONTRACT = {
     "api": {
@@ -44,19 +44,21 @@ def known(**health: list[str]) -> dict[str, Any]:
 def test_probe_of_a_declared_path_is_fine() -> None:
     """By name and by number of the port; other probes have no path; other images are not ours."""
     healthy = known(web=["/healthz"])
-    assert told(CHECK, picture(probed(), **healthy)) == []
-    assert told(CHECK, picture(probed(port=8000), **healthy)) == []
+    assert told(CHECK, snapshot(probed(), **healthy)) == []
+    assert told(CHECK, snapshot(probed(port=8000), **healthy)) == []
     assert (
-        told(CHECK, picture(probed(container={"readinessProbe": {"tcpSocket": {"port": "http"}}}), **healthy))
+        told(
+            CHECK, snapshot(probed(container={"readinessProbe": {"tcpSocket": {"port": "http"}}}), **healthy)
+        )
         == []
     )
-    assert told(CHECK, picture(probed(container={"readinessProbe": {"exec": {}}}), **healthy)) == []
-    assert told(CHECK, picture(probed(container={"image": "redis:7"}), **healthy)) == []
+    assert told(CHECK, snapshot(probed(container={"readinessProbe": {"exec": {}}}), **healthy)) == []
+    assert told(CHECK, snapshot(probed(container={"image": "redis:7"}), **healthy)) == []
 
 
 def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> None:
     """Nothing answers there, or a guard does."""
-    (finding,) = found(CHECK, picture(probed("/health"), **known(web=["/healthz", "/readyz"])))
+    (finding,) = found(CHECK, snapshot(probed("/health"), **known(web=["/healthz", "/readyz"])))
     assert finding.cause == (
         "The readinessProbe asks for /health, which is no health path of web (/healthz, /readyz)."
     )
@@ -69,23 +71,23 @@ def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> N
 def test_probe_is_only_noted_where_nothing_is_declared() -> None:
     """It cannot be known; once an image, however many probes ask."""
     twice = probed(container={"livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}}})
-    assert len(found(CHECK, picture(twice))) == 1
-    assert [one.severity.value for one in found(CHECK, picture(probed()))] == ["note"]
+    assert len(found(CHECK, snapshot(twice))) == 1
+    assert [one.severity.value for one in found(CHECK, snapshot(probed()))] == ["note"]
 
 
 def test_probe_behind_a_guard_is_an_error() -> None:
     """The contract says which paths want a login, for one or for all."""
-    assert told(CHECK, picture(probed("/api/health", name="api"), contracts=CONTRACT)) == []
-    assert errors(CHECK, picture(probed("/api/todos", name="api"), contracts=CONTRACT)) == [
+    assert told(CHECK, snapshot(probed("/api/health", name="api"), contracts=CONTRACT)) == []
+    assert errors(CHECK, snapshot(probed("/api/todos", name="api"), contracts=CONTRACT)) == [
         "The readinessProbe asks for /api/todos, which wants a login: the pod never becomes ready."
     ]
     guarded = {"api": {**CONTRACT["api"], "security": [{"bearer": []}]}}
-    assert len(errors(CHECK, picture(probed("/api/health", name="api"), contracts=guarded))) == 1
+    assert len(errors(CHECK, snapshot(probed("/api/health", name="api"), contracts=guarded))) == 1
 
 
 def test_port_of_a_probe_must_exist() -> None:
     """By name; numbers need not be declared."""
-    (finding,) = found(CHECK, picture(probed(port="web"), **known(web=["/healthz"])))
+    (finding,) = found(CHECK, snapshot(probed(port="web"), **known(web=["/healthz"])))
     assert finding.cause == "The readinessProbe of web asks port 'web', which the container does not have."
     assert finding.remedy == "Use one of: http."
 
@@ -123,13 +125,13 @@ def test_times_that_do_not_fit_into_each_other_are_told(
     workload_: dict[str, Any], severity: str, said: str
 ) -> None:
     """Each of the three; a release that gives up before the Deployment does only says less about why."""
-    seen = told(CHECK, picture(workload_, **known(web=["/healthz"])))
+    seen = told(CHECK, snapshot(workload_, **known(web=["/healthz"])))
     assert [(one, cause) for one, _, cause in seen] == [(severity, said)]
 
 
 def test_times_of_other_workloads_are_their_own() -> None:
     """A Job without a deadline, and what does not roll like a Deployment."""
-    seen = picture(workload("seed", kind="Job", hook="pre-upgrade"), workload("db", kind="StatefulSet"))
+    seen = snapshot(workload("seed", kind="Job", hook="pre-upgrade"), workload("db", kind="StatefulSet"))
     assert told(CHECK, seen) == []
 
 
@@ -148,7 +150,7 @@ RECORD = Record(
 
 def test_rollouts_that_were_nearly_too_slow_are_a_warning() -> None:
     """Of the last few that succeeded."""
-    assert told(CHECK, picture(records=[RECORD])) == [
+    assert told(CHECK, snapshot(records=[RECORD])) == [
         (
             "warning",
             "Namespace/staging",
@@ -157,4 +159,4 @@ def test_rollouts_that_were_nearly_too_slow_are_a_warning() -> None:
     ]
     failed = replace(RECORD, result="failed")
     quick = replace(RECORD, seconds={"deploy": 50.0})
-    assert told(CHECK, picture(records=[failed, RECORD, *[quick] * 5])) == []
+    assert told(CHECK, snapshot(records=[failed, RECORD, *[quick] * 5])) == []

@@ -19,7 +19,7 @@ from todo_release.preflight.snapshot import (
     SecretFacts,
 )
 
-from ..snapshots import NOW, errors, found, picture, told, workload
+from ..snapshots import NOW, errors, found, snapshot, told, workload
 
 APP = SecretFacts(name="app", keys={"URL": "1"})
 
@@ -58,25 +58,25 @@ USES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("use", USES)
 def test_secret_that_is_not_there_is_found_wherever_it_is_read(use: str) -> None:
     """The pod would wait in CreateContainerConfigError, or for its volume."""
-    (cause,) = errors(CHECK, picture(workload(**USES[use])))
+    (cause,) = errors(CHECK, snapshot(workload(**USES[use])))
     assert cause.startswith("There is no Secret app; Deployment/web reads it")
 
 
 @pytest.mark.parametrize("use", ["env", "envFrom", "volume", "projected", "init"])
 def test_secret_with_its_keys_is_fine(use: str) -> None:
     """Nothing is said about what is there."""
-    assert told(CHECK, picture(workload(**USES[use]), secrets=[APP])) == []
+    assert told(CHECK, snapshot(workload(**USES[use]), secrets=[APP])) == []
 
 
 def test_missing_key_names_the_key_the_field_and_all_who_read_it() -> None:
     """One finding for a key, however many pods read it."""
     pods = {"containers": variable("secretKeyRef", "app", "TOKEN")}
-    (finding,) = found(CHECK, picture(*(workload(name, **pods) for name in "abcd"), secrets=[APP]))
+    (finding,) = found(CHECK, snapshot(*(workload(name, **pods) for name in "abcd"), secrets=[APP]))
     assert finding.cause == (
         "There is no key TOKEN in Secret app; Deployment/a, Deployment/b and 2 more read it."
     )
     assert finding.remedy.startswith("Add TOKEN to Secret app in namespace staging, or correct the name")
-    (missing,) = found(CHECK, picture(workload(**pods)))
+    (missing,) = found(CHECK, snapshot(workload(**pods)))
     assert missing.remedy.startswith("Create Secret app with the keys TOKEN in namespace staging, or")
     assert (finding.subject, finding.path) == (
         "Deployment/a",
@@ -87,34 +87,34 @@ def test_missing_key_names_the_key_the_field_and_all_who_read_it() -> None:
 def test_what_may_be_absent_is_not_asked_for() -> None:
     """`optional` means it."""
     pods = {"containers": variable("secretKeyRef", "app", "TOKEN", optional=True)}
-    assert told(CHECK, picture(workload(**pods))) == []
+    assert told(CHECK, snapshot(workload(**pods))) == []
 
 
 def test_what_the_chart_makes_is_there_but_not_for_hooks_that_run_before_it() -> None:
     """On a first install a migration finds only what was there before."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app"}, "stringData": {"URL": "x"}}
     pods = {"containers": variable("secretKeyRef", "app", "URL")}
-    assert told(CHECK, picture(secret, workload(**pods))) == []
+    assert told(CHECK, snapshot(secret, workload(**pods))) == []
     hook = workload("migrate", kind="Job", hook="pre-install", **pods)
-    (cause,) = errors(CHECK, picture(secret, hook))
+    (cause,) = errors(CHECK, snapshot(secret, hook))
     assert cause == "There is no Secret app; Job/migrate reads it before the chart is applied."
-    assert told(CHECK, picture(secret, hook, secrets=[APP])) == []
+    assert told(CHECK, snapshot(secret, hook, secrets=[APP])) == []
     early = {**secret, "metadata": {"name": "app", "annotations": {"helm.sh/hook": "pre-install"}}}
-    assert told(CHECK, picture(early, hook)) == []
+    assert told(CHECK, snapshot(early, hook)) == []
 
 
 def test_secret_of_an_operator_or_of_cert_manager_will_be_made() -> None:
     """Their keys are known only for certificates."""
     external = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "app"}}
     pods = {"containers": variable("secretKeyRef", "app", "URL")}
-    assert told(CHECK, picture(external, workload(**pods))) == []
+    assert told(CHECK, snapshot(external, workload(**pods))) == []
     certificate = {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
         "metadata": {"name": "tls"},
         "spec": {"secretName": "app"},
     }
-    assert errors(CHECK, picture(certificate, workload(**pods))) == [
+    assert errors(CHECK, snapshot(certificate, workload(**pods))) == [
         "There is no key URL in Secret app; Deployment/web reads it."
     ]
 
@@ -123,9 +123,9 @@ def test_config_map_is_read_by_its_keys_too() -> None:
     """Text and binary ones."""
     pods = {"containers": variable("configMapKeyRef", "settings", "LEVEL")}
     there = {"metadata": {"name": "settings"}, "binaryData": {"LEVEL": ""}}
-    assert told(CHECK, picture(workload(**pods), lists={CONFIG_MAPS: [there]})) == []
+    assert told(CHECK, snapshot(workload(**pods), lists={CONFIG_MAPS: [there]})) == []
     other = {"metadata": {"name": "settings"}, "data": {"OTHER": ""}}
-    assert errors(CHECK, picture(workload(**pods), lists={CONFIG_MAPS: [other]})) == [
+    assert errors(CHECK, snapshot(workload(**pods), lists={CONFIG_MAPS: [other]})) == [
         "There is no key LEVEL in ConfigMap settings; Deployment/web reads it."
     ]
 
@@ -145,14 +145,14 @@ def component(**rest: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("store", [{}, {"auth": {"secretStore": "kubernetes"}}])
 def test_component_finds_its_keys_in_the_kubernetes_store(store: dict[str, Any]) -> None:
     """Which is Dapr's default in a cluster."""
-    assert errors(CHECK, picture(component(**store), secrets=[APP])) == [
+    assert errors(CHECK, snapshot(component(**store), secrets=[APP])) == [
         "There is no key PASSWORD in Secret app; Component/pubsub reads it."
     ]
 
 
 def test_component_with_another_secret_store_is_left_to_it() -> None:
     """A vault is not looked into."""
-    assert told(CHECK, picture(component(auth={"secretStore": "vault"}))) == []
+    assert told(CHECK, snapshot(component(auth={"secretStore": "vault"}))) == []
 
 
 def test_component_may_read_what_the_chart_or_a_certificate_brings() -> None:
@@ -165,7 +165,7 @@ def test_component_may_read_what_the_chart_or_a_certificate_brings() -> None:
     }
     reading = component()
     reading["spec"]["metadata"][0]["secretKeyRef"]["key"] = "ca.crt"
-    assert told(CHECK, picture(made, reading)) == []
+    assert told(CHECK, snapshot(made, reading)) == []
 
 
 def test_account_claim_and_configuration_must_exist() -> None:
@@ -175,7 +175,7 @@ def test_account_claim_and_configuration_must_exist() -> None:
         "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
         "annotations": {"dapr.io/enabled": "true", "dapr.io/config": "tracing"},
     }
-    assert errors(CHECK, picture(workload(**pods))) == [
+    assert errors(CHECK, snapshot(workload(**pods))) == [
         "It uses ServiceAccount robot, which does not exist.",
         "It uses PersistentVolumeClaim data, which does not exist.",
         "Its sidecar is to read Configuration tracing, which does not exist: daprd ends at its start.",
@@ -185,27 +185,27 @@ def test_account_claim_and_configuration_must_exist() -> None:
         SERVICE_ACCOUNTS: [{"metadata": {"name": "robot"}}],
         VOLUME_CLAIMS: [{"metadata": {"name": "data"}}],
     }
-    assert told(CHECK, picture(workload(**pods), made, lists=there)) == []
+    assert told(CHECK, snapshot(workload(**pods), made, lists=there)) == []
 
 
 def test_hook_cannot_use_an_account_that_the_chart_makes_later() -> None:
     """Helm runs it before anything else."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
     hook = workload("migrate", kind="Job", hook="pre-upgrade", serviceAccountName="robot")
-    assert errors(CHECK, picture(account, hook)) == [
+    assert errors(CHECK, snapshot(account, hook)) == [
         "It uses ServiceAccount robot, which does not exist yet when this hook runs."
     ]
-    assert told(CHECK, picture(account, workload(serviceAccountName="robot"))) == []
+    assert told(CHECK, snapshot(account, workload(serviceAccountName="robot"))) == []
 
 
 def test_priority_class_must_exist() -> None:
     """Admission refuses the pods otherwise; Kubernetes has two of its own."""
-    assert errors(CHECK, picture(workload(priorityClassName="high"))) == [
+    assert errors(CHECK, snapshot(workload(priorityClassName="high"))) == [
         "There is no PriorityClass high, so every one of its pods is refused."
     ]
     there = {PRIORITY_CLASSES: [{"metadata": {"name": "high"}}]}
-    assert told(CHECK, picture(workload(priorityClassName="high"), lists=there)) == []
-    assert told(CHECK, picture(workload(priorityClassName="system-node-critical"))) == []
+    assert told(CHECK, snapshot(workload(priorityClassName="high"), lists=there)) == []
+    assert told(CHECK, snapshot(workload(priorityClassName="system-node-critical"))) == []
 
 
 @pytest.mark.parametrize(
@@ -221,13 +221,13 @@ def test_priority_class_must_exist() -> None:
 def test_pull_secret_that_helps_nobody_is_a_warning(secrets: list[SecretFacts], said: str) -> None:
     """The image may be public; whether it is, the images check asks."""
     pods = [workload(name, imagePullSecrets=[{"name": "pull"}]) for name in ("web", "api")]
-    assert told(CHECK, picture(*pods, secrets=secrets)) == [("warning", "Deployment/web", said)]
+    assert told(CHECK, snapshot(*pods, secrets=secrets)) == [("warning", "Deployment/web", said)]
 
 
 def test_pull_secret_for_the_registry_is_fine() -> None:
     """However its entry is written."""
     facts = SecretFacts(name="pull", registries=frozenset({"https://registry.test/v2/"}))
-    assert told(CHECK, picture(workload(imagePullSecrets=[{"name": "pull"}]), secrets=[facts])) == []
+    assert told(CHECK, snapshot(workload(imagePullSecrets=[{"name": "pull"}]), secrets=[facts])) == []
 
 
 @pytest.mark.parametrize(
@@ -255,17 +255,17 @@ def test_claim_needs_a_storage_class_that_exists() -> None:
     """By name, or the default one; the empty name is for volumes made by hand."""
     annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
     fast = {"metadata": {"name": "fast", "annotations": annotations}}
-    assert errors(CHECK, picture(claim("slow"), lists={STORAGE_CLASSES: [fast]})) == [
+    assert errors(CHECK, snapshot(claim("slow"), lists={STORAGE_CLASSES: [fast]})) == [
         "There is no StorageClass slow, so its volume is never made."
     ]
-    assert errors(CHECK, picture(claim(None))) == [
+    assert errors(CHECK, snapshot(claim(None))) == [
         "No StorageClass is the default, so its volume is never made."
     ]
     for name in ("fast", None, ""):
-        assert told(CHECK, picture(claim(name), lists={STORAGE_CLASSES: [fast]})) == []
+        assert told(CHECK, snapshot(claim(name), lists={STORAGE_CLASSES: [fast]})) == []
     claims = [{"spec": {"storageClassName": "slow"}}]
     state = workload(kind="StatefulSet", spec={"volumeClaimTemplates": claims})
-    assert len(errors(CHECK, picture(state))) == 1
+    assert len(errors(CHECK, snapshot(state))) == 1
 
 
 def ingress(**annotations: str) -> dict[str, Any]:
@@ -288,23 +288,23 @@ NGINX = {INGRESS_CLASSES: [{"metadata": {"name": "nginx"}}]}
 
 def test_ingress_class_must_exist() -> None:
     """No controller would serve it."""
-    assert errors(CHECK, picture(ingress())) == [
+    assert errors(CHECK, snapshot(ingress())) == [
         "There is no IngressClass nginx: no controller serves this Ingress."
     ]
-    assert told(CHECK, picture(ingress(), lists=NGINX)) == []
+    assert told(CHECK, snapshot(ingress(), lists=NGINX)) == []
     own = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "nginx"}}
-    assert told(CHECK, picture(ingress(), own)) == []
+    assert told(CHECK, snapshot(ingress(), own)) == []
 
 
 def test_issuer_must_exist_unless_there_is_a_certificate() -> None:
     """Then its absence is only a warning: the certificate lasts for a while."""
     asking = ingress(cluster_issuer="letsencrypt")
-    assert errors(CHECK, picture(asking, lists=NGINX)) == [
+    assert errors(CHECK, snapshot(asking, lists=NGINX)) == [
         "There is no ClusterIssuer letsencrypt: no certificate will be issued."
     ]
     good = Certificate(names=("shop.test",), expires_at=NOW + timedelta(days=60))
     there = SecretFacts(name="tls", certificate=good)
-    assert told(CHECK, picture(asking, lists=NGINX, secrets=[there])) == [
+    assert told(CHECK, snapshot(asking, lists=NGINX, secrets=[there])) == [
         (
             "warning",
             "Ingress/web",
@@ -312,24 +312,24 @@ def test_issuer_must_exist_unless_there_is_a_certificate() -> None:
         )
     ]
     issuer = {CLUSTER_ISSUERS: [{"metadata": {"name": "letsencrypt"}}]}
-    assert told(CHECK, picture(asking, lists=NGINX | issuer)) == []
-    assert errors(CHECK, picture(ingress(issuer="mine"), lists=NGINX)) == [
+    assert told(CHECK, snapshot(asking, lists=NGINX | issuer)) == []
+    assert errors(CHECK, snapshot(ingress(issuer="mine"), lists=NGINX)) == [
         "There is no Issuer mine: no certificate will be issued."
     ]
 
 
 def test_namespace_must_exist() -> None:
     """The release does not make it, because quotas and security labels belong to it."""
-    assert errors(CHECK, picture(live={"namespace": None})) == [
+    assert errors(CHECK, snapshot(live={"namespace": None})) == [
         "The namespace does not exist, and the release does not make it."
     ]
 
 
 def test_lists_that_may_not_be_read_silence_only_what_needs_them() -> None:
     """A note says which; everything else is still judged."""
-    seen = picture(ingress(), workload(priorityClassName="high"))
+    seen = snapshot(ingress(), workload(priorityClassName="high"))
     lists = {key: value for key, value in seen.live.lists.items() if key != INGRESS_CLASSES}
-    seen = picture(
+    seen = snapshot(
         ingress(),
         workload(priorityClassName="high"),
         live={"lists": lists, "unread": {str(INGRESS_CLASSES): "ingressclasses may not be read (403)"}},

@@ -9,9 +9,16 @@ import pytest
 from todo_release.adapters.kubernetes.managed_fields import foreign, is_same, owned, value_at
 from todo_release.preflight.checks.release_state import CHECK
 from todo_release.preflight.secret_summary import HELM_RELEASE
-from todo_release.preflight.snapshot import DEPLOYMENTS, JOBS, LEASES, Picture, SecretFacts, resource_of
+from todo_release.preflight.snapshot import (
+    DEPLOYMENTS,
+    JOBS,
+    LEASES,
+    PreflightSnapshot,
+    SecretFacts,
+    resource_of,
+)
 
-from ..snapshots import NOW, errors, found, live, manifest, picture, told, workload
+from ..snapshots import NOW, errors, found, live, manifest, snapshot, told, workload
 
 
 def record(version: int, status: str, size_bytes: int = 1000, name: str = "shop-staging") -> SecretFacts:
@@ -24,12 +31,12 @@ def record(version: int, status: str, size_bytes: int = 1000, name: str = "shop-
     )
 
 
-def beside(*pairs: tuple[dict[str, Any], dict[str, Any]], **rest: Any) -> Picture:
+def beside(*pairs: tuple[dict[str, Any], dict[str, Any]], **rest: Any) -> PreflightSnapshot:
     """Rendered objects, each with what stands live in its place."""
     lists: dict[Any, Any] = rest.pop("lists", {})
     for wanted, there in pairs:
         lists.setdefault(resource_of(manifest(wanted).objects[0]), []).append(there)
-    return picture(*(wanted for wanted, _ in pairs), lists=lists, **rest)
+    return snapshot(*(wanted for wanted, _ in pairs), lists=lists, **rest)
 
 
 def test_pending_release_is_told_with_what_becomes_of_it() -> None:
@@ -39,20 +46,20 @@ def test_pending_release_is_told_with_what_becomes_of_it() -> None:
         record(10, "pending-upgrade"),
         record(11, "pending-install", name="other"),
     ]
-    (finding,) = found(CHECK, picture(secrets=secrets))
+    (finding,) = found(CHECK, snapshot(secrets=secrets))
     assert (finding.severity.value, finding.subject) == ("note", "Secret/sh.helm.release.v1.shop-staging.v10")
     assert finding.cause.startswith("Helm's revision 10 was left pending-upgrade")
-    assert told(CHECK, picture(secrets=[record(10, "deployed")])) == []
+    assert told(CHECK, snapshot(secrets=[record(10, "deployed")])) == []
 
 
 def test_release_record_near_its_limit_is_a_warning() -> None:
     """At 1 MiB the release fails; half of it is time to act."""
-    (finding,) = found(CHECK, picture(secrets=[record(1, "deployed", 500_000)]))
+    (finding,) = found(CHECK, snapshot(secrets=[record(1, "deployed", 500_000)]))
     assert (finding.severity.value, finding.cause) == (
         "warning",
         "Helm's record takes 500 KB of the 1048 KB that a Secret may have.",
     )
-    assert told(CHECK, picture(secrets=[record(1, "deployed", 499_999)])) == []
+    assert told(CHECK, snapshot(secrets=[record(1, "deployed", 499_999)])) == []
 
 
 @pytest.mark.parametrize(
@@ -70,11 +77,11 @@ def test_lock_of_somebody_is_told(seconds: int, said: str) -> None:
         "metadata": {"name": "release-lock", "annotations": {"todo-release/version": "0.2.0"}},
         "spec": spec,
     }
-    (finding,) = found(CHECK, picture(lists={LEASES: [lease]}))
+    (finding,) = found(CHECK, snapshot(lists={LEASES: [lease]}))
     assert finding.severity.value == "note"
     assert finding.cause.startswith(said)
     free = {**lease, "spec": {**spec, "holderIdentity": ""}}
-    assert told(CHECK, picture(lists={LEASES: [free]})) == []
+    assert told(CHECK, snapshot(lists={LEASES: [free]})) == []
 
 
 def edited(manager: str, fields: dict[str, Any], **rest: Any) -> dict[str, Any]:
@@ -93,7 +100,7 @@ IMAGE = {
 }
 
 
-def hand_set(**entry: Any) -> Picture:
+def hand_set(**entry: Any) -> PreflightSnapshot:
     """A Deployment whose live image is another one, with one entry about it."""
     wanted = workload()
     there = live(workload(containers=[{"name": "web", "image": "registry.test/shop/web:hotfix"}]))
@@ -306,14 +313,14 @@ def test_failed_hook_is_a_note_and_one_that_cannot_be_replaced_an_error() -> Non
     hook["metadata"]["annotations"][POLICY] = "hook-succeeded"
     assert [one.severity.value for one in found(CHECK, beside((hook, live(hook) | FAILED)))] == ["error"]
     gone = live(workload("old", kind="Job", hook="pre-upgrade")) | FAILED
-    assert [one.subject for one in found(CHECK, picture(lists={JOBS: [gone]}))] == ["Job/old"]
+    assert [one.subject for one in found(CHECK, snapshot(lists={JOBS: [gone]}))] == ["Job/old"]
     plain = live(workload("seed", kind="Job")) | FAILED
-    assert told(CHECK, picture(lists={JOBS: [plain]})) == []
+    assert told(CHECK, snapshot(lists={JOBS: [plain]})) == []
 
 
 def test_secrets_that_may_not_be_listed_are_a_note() -> None:
     """The rest is judged."""
-    seen = picture(workload())
+    seen = snapshot(workload())
     lists = {key: value for key, value in seen.live.lists.items() if str(key) != "secrets"}
     seen = replace(
         seen, live=replace(seen.live, lists=lists, unread={"secrets": "secrets may not be read (403)"})

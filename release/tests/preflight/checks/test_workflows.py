@@ -6,7 +6,7 @@ import pytest
 
 from todo_release.preflight.checks.workflows import CHECK, command_lines
 
-from ..snapshots import found, picture, told
+from ..snapshots import found, snapshot, told
 
 SHA = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 WORKFLOW = f"""\
@@ -49,7 +49,7 @@ def test_every_call_of_a_task_is_found_with_its_line() -> None:
 
 def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
     """A renamed flag breaks the release only when it is needed."""
-    (finding,) = found(CHECK, picture(files={PATH: WORKFLOW}, parse=parse))
+    (finding,) = found(CHECK, snapshot(files={PATH: WORKFLOW}, parse=parse))
     assert finding.cause == (
         "inv plan --version value --json is no command line of the tasks: no idea what '--json' is"
     )
@@ -59,13 +59,13 @@ def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
 
 def test_calls_are_not_judged_where_the_tasks_are_not_known() -> None:
     """The engine does not know invoke."""
-    assert told(CHECK, picture(files={PATH: WORKFLOW})) == []
+    assert told(CHECK, snapshot(files={PATH: WORKFLOW})) == []
 
 
 def test_action_that_is_not_pinned_is_a_warning() -> None:
     """Actions, and workflows that are called; local ones and images by digest are not meant."""
     loose = WORKFLOW.replace(f"checkout@{SHA}", "checkout@v7").replace(f"x.yml@{SHA}", "x.yml@main")
-    seen = found(CHECK, picture(files={PATH: loose.replace("./.github/actions/here", "docker://alpine")}))
+    seen = found(CHECK, snapshot(files={PATH: loose.replace("./.github/actions/here", "docker://alpine")}))
     assert [(one.severity.value, one.cause) for one in seen] == [
         ("warning", "The action actions/checkout@v7 is not pinned to a full commit."),
         (
@@ -79,7 +79,7 @@ def test_action_that_is_not_pinned_is_a_warning() -> None:
 @pytest.mark.parametrize("text", ["", "[1, 2", "jobs: {}", "- list", "a: 1\na: 2\n"])
 def test_workflow_that_cannot_be_read_is_left_to_its_own_checks(text: str) -> None:
     """A schema checks those."""
-    assert told(CHECK, picture(files={PATH: text}, parse=parse)) == []
+    assert told(CHECK, snapshot(files={PATH: text}, parse=parse)) == []
 
 
 RELEASE = "environments: {staging: {context: do-nyc1-shop}}\n"
@@ -88,9 +88,9 @@ RELEASE = "environments: {staging: {context: do-nyc1-shop}}\n"
 def test_cluster_has_one_name_in_every_file() -> None:
     """DigitalOcean's context begins with do and the region."""
     good = "run: doctl kubernetes cluster kubeconfig save --expiry-seconds=600 shop\n"
-    assert told(CHECK, picture(files={"release.yaml": RELEASE, "k8s/bootstrap": good})) == []
+    assert told(CHECK, snapshot(files={"release.yaml": RELEASE, "k8s/bootstrap": good})) == []
     (finding,) = found(
-        CHECK, picture(files={"release.yaml": RELEASE, "k8s/bootstrap": "\n" + good.replace("shop", "todo")})
+        CHECK, snapshot(files={"release.yaml": RELEASE, "k8s/bootstrap": "\n" + good.replace("shop", "todo")})
     )
     assert finding.cause == "The cluster is called todo here, in release.yaml do-nyc1-shop."
     assert finding.place is not None
@@ -101,4 +101,4 @@ def test_cluster_has_one_name_in_every_file() -> None:
 def test_release_yaml_that_cannot_be_read_is_told_elsewhere(text: str) -> None:
     """The engine does not even start with it."""
     files = {"release.yaml": text, "k8s/bootstrap": "nothing\n"}
-    assert told(CHECK, picture(files=files)) == []
+    assert told(CHECK, snapshot(files=files)) == []

@@ -57,7 +57,7 @@ def _all(expressions: Iterable[Any] | None, labels: Labels) -> bool:
 def _tolerates(toleration: JsonObject, taint: JsonObject) -> bool:
     if toleration.get("effect") not in {None, "", taint["effect"]}:
         return False
-    key, operator = toleration.get("key") or "", toleration.get("operator") or "Equal"
-    if operator == "Exists":
+    key, context = toleration.get("key") or "", toleration.get("operator") or "Equal"
+    if context == "Exists":
         return key in {"", taint["key"]}
     return bool(key == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or ""))

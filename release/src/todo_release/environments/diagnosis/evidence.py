@@ -19,8 +19,8 @@ from typing import Any, Protocol
 from todo_release.adapters.kubernetes.objects import Snapshot, parse_pod
 from todo_release.core.masking import mask_log
 from todo_release.environments.diagnosis.tables import TABLES
-from todo_release.environments.rollout.causes import Doom
-from todo_release.environments.rollout.failure_detection import first_cause, suspects
+from todo_release.environments.rollout.causes import RolloutFailure
+from todo_release.environments.rollout.failure_detection import first_failure, possible_failures
 from todo_release.errors import ClusterError
 
 BUDGET_SECONDS = 5.0
@@ -29,7 +29,7 @@ LOG_LINES = 500
 INDEX = "README.md"
 
 
-class Sources(Protocol):
+class EvidenceSources(Protocol):
     """What evidence is read from (`todo_release.adapters.kubernetes.client.Cluster`)."""
 
     def items(self, path: str) -> list[Any]:
@@ -42,7 +42,7 @@ class Sources(Protocol):
 
 
 def collect(
-    cluster: Sources, namespace: str, folder: Path, *, budget_seconds: float = BUDGET_SECONDS
+    cluster: EvidenceSources, namespace: str, folder: Path, *, budget_seconds: float = BUDGET_SECONDS
 ) -> Path:
     """Write the evidence of a namespace into a folder (made if need be) and return it; never raises for a
     cluster.
@@ -77,13 +77,13 @@ def collect(
     return folder
 
 
-def explain(snapshot: Snapshot) -> Doom | None:
+def explain(snapshot: Snapshot) -> RolloutFailure | None:
     """The one thing that most keeps a namespace from being ready; None when everything that was asked for is.
 
     Unlike a watch it grants no time: it is asked by somebody who has waited already.
     """
     nothing_before = Snapshot({}, (), ())
-    return first_cause(suspects(snapshot, nothing_before, is_applied=True))
+    return first_failure(possible_failures(snapshot, nothing_before, is_applied=True))
 
 
 def _within(reads: Mapping[str, Future[Any]], seconds: float, missing: list[str]) -> dict[str, Any]:
@@ -121,4 +121,4 @@ def _write_index(folder: Path, namespace: str, missing: Sequence[str]) -> None:
     (folder / INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-Collect = Callable[["Cluster", str, Path], Path]
+CollectEvidence = Callable[["Cluster", str, Path], Path]

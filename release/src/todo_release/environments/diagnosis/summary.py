@@ -9,8 +9,8 @@ from todo_release.adapters.kubernetes.objects import Snapshot, Workload
 from todo_release.core import release_folder
 from todo_release.core.masking import mask_log
 from todo_release.core.tables import Table
-from todo_release.environments.diagnosis.evidence import Collect, explain
-from todo_release.environments.environment import Access, Operator
+from todo_release.environments.diagnosis.evidence import CollectEvidence, explain
+from todo_release.environments.environment import Access, ReleaseContext
 from todo_release.errors import ClusterError, ReleaseError
 
 
@@ -25,18 +25,18 @@ class Diagnosis:
     error: ReleaseError | None
 
 
-def diagnose(operator: Operator, environment: str, collect: Collect) -> Diagnosis:
+def diagnose(context: ReleaseContext, environment: str, collect_evidence: CollectEvidence) -> Diagnosis:
     """Look at everything that Helm last deployed to an environment, and keep the evidence.
 
     Raises:
         HelmError: nothing was ever deployed there.
         ClusterError: the environment cannot be reached.
     """
-    access = operator.reach(environment)
+    access = context.reach(environment)
     snapshot = _snapshot(access)
-    folder = release_folder.evidence_folder(operator.repository.root, environment)
-    evidence = collect(access.cluster, access.settings.namespace, folder)
-    doom = explain(snapshot)
+    folder = release_folder.evidence_folder(context.repository.root, environment)
+    evidence = collect_evidence(access.cluster, access.settings.namespace, folder)
+    failure = explain(snapshot)
     rows = tuple(
         (
             str(workload.ref),
@@ -48,11 +48,13 @@ def diagnose(operator: Operator, environment: str, collect: Collect) -> Diagnosi
     return Diagnosis(
         workloads=Table(f"Workloads of {environment}", ("workload", "ready", "pods"), rows),
         evidence=evidence,
-        error=doom.error(evidence) if doom else None,
+        error=failure.error(evidence) if failure else None,
     )
 
 
-def logs(operator: Operator, environment: str, service: str | None, *, lines: int = 100) -> Iterator[str]:
+def logs(
+    context: ReleaseContext, environment: str, service: str | None, *, lines: int = 100
+) -> Iterator[str]:
     """The last lines of every container of a service's pods (of all services when None), each with its pod's
     name.
 
@@ -61,7 +63,7 @@ def logs(operator: Operator, environment: str, service: str | None, *, lines: in
     Raises:
         ClusterError: no workload has that name, or the environment cannot be reached.
     """
-    access = operator.reach(environment)
+    access = context.reach(environment)
     snapshot = _snapshot(access)
     wanted = [one for ref, one in snapshot.workloads.items() if service is None or service in ref.name]
     if not wanted:

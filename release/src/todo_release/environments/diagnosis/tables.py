@@ -12,7 +12,7 @@ from todo_release.adapters.kubernetes.objects import Pod, parse_event, parse_pod
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class EvidenceTable:
     """Where a list is read (`{}` is the namespace) and how it is written."""
 
     template: str
@@ -106,12 +106,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-TABLES: Mapping[str, Table] = {
-    "events": Table("api/v1/namespaces/{}/events", _events),
-    "pods": Table("api/v1/namespaces/{}/pods", _pods),
-    "deployments": Table("apis/apps/v1/namespaces/{}/deployments", _conditions),
-    "jobs": Table("apis/batch/v1/namespaces/{}/jobs", _conditions),
-    "quotas": Table("api/v1/namespaces/{}/resourcequotas", _quotas),
-    "limits": Table("api/v1/namespaces/{}/limitranges", _limits),
-    "nodes": Table("api/v1/nodes", _nodes),
+TABLES: Mapping[str, EvidenceTable] = {
+    "events": EvidenceTable("api/v1/namespaces/{}/events", _events),
+    "pods": EvidenceTable("api/v1/namespaces/{}/pods", _pods),
+    "deployments": EvidenceTable("apis/apps/v1/namespaces/{}/deployments", _conditions),
+    "jobs": EvidenceTable("apis/batch/v1/namespaces/{}/jobs", _conditions),
+    "quotas": EvidenceTable("api/v1/namespaces/{}/resourcequotas", _quotas),
+    "limits": EvidenceTable("api/v1/namespaces/{}/limitranges", _limits),
+    "nodes": EvidenceTable("api/v1/nodes", _nodes),
 }

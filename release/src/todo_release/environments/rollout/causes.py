@@ -72,7 +72,7 @@ NEEDS_ROOM = (QUOTA_EXCEEDED, UNSCHEDULABLE)
 
 
 @dataclass(frozen=True, slots=True)
-class Doom:
+class RolloutFailure:
     """Why the rollout cannot finish, if it lasts for `grace_seconds`.
 
     `object` is the workload, `message` a sentence without its full stop; `pod` and `container` say whose log

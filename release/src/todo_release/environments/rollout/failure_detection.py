@@ -20,7 +20,7 @@ from todo_release.environments.rollout.causes import (
     QUOTA_EXCEEDED,
     STALLED,
     UNSCHEDULABLE,
-    Doom,
+    RolloutFailure,
 )
 from todo_release.environments.rollout.pod_failures import pod_suspects
 
@@ -32,40 +32,40 @@ QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limit
 REFUSED = re.compile(r"is forbidden|denied the request|is invalid|violates PodSecurity")
 
 
-class Judge:
+class FailureDetector:
     """Remembers since when each suspect has been seen; the only state between two looks."""
 
     def __init__(self) -> None:
         """No suspect was seen yet."""
         self._since: dict[tuple[str, ...], float] = {}
 
-    def verdict(self, suspects: Iterable[Doom], now: float) -> Doom | None:
+    def verdict(self, possible_failures: Iterable[RolloutFailure], now: float) -> RolloutFailure | None:
         """The doom among the suspects seen at `now` (seconds of a steady clock); None while all are in grace.
 
         Of several it is the one that explains the others.
         """
-        seen = list(suspects)
+        seen = list(possible_failures)
         self._since = {_identity(one): self._since.get(_identity(one), now) for one in seen}
         ripe = [one for one in seen if now - self._since[_identity(one)] >= one.grace_seconds]
-        return first_cause(ripe)
+        return first_failure(ripe)
 
 
-def first_cause(dooms: Iterable[Doom]) -> Doom | None:
+def first_failure(failures: Iterable[RolloutFailure]) -> RolloutFailure | None:
     """The one that explains the others; None when there is none."""
-    return min(dooms, key=lambda one: CAUSES.index(one.cause), default=None)
+    return min(failures, key=lambda one: CAUSES.index(one.cause), default=None)
 
 
-def _identity(suspect: Doom) -> tuple[str, ...]:
-    return suspect.cause.id, suspect.object, suspect.pod, suspect.container
+def _identity(candidate: RolloutFailure) -> tuple[str, ...]:
+    return candidate.cause.id, candidate.object, candidate.pod, candidate.container
 
 
-def suspects(snapshot: Snapshot, before: Snapshot, *, is_applied: bool) -> list[Doom]:
+def possible_failures(snapshot: Snapshot, before: Snapshot, *, is_applied: bool) -> list[RolloutFailure]:
     """What keeps the workloads of a snapshot from becoming ready.
 
     `before` was taken before anything was changed. While the change is still being applied, workloads it has
     not reached yet are left alone: what is wrong with them is what the release may be about to repair.
     """
-    found: dict[WorkloadRef, list[Doom]] = {}
+    found: dict[WorkloadRef, list[RolloutFailure]] = {}
     for ref, workload in snapshot.workloads.items():
         old = before.workloads.get(ref)
         is_untouched = old is not None and (old.uid, old.generation) == (workload.uid, workload.generation)
@@ -79,7 +79,7 @@ def suspects(snapshot: Snapshot, before: Snapshot, *, is_applied: bool) -> list[
     return every
 
 
-def _is_moving(snapshot: Snapshot, workload: Workload, of_one: list[Doom]) -> bool:
+def _is_moving(snapshot: Snapshot, workload: Workload, of_one: list[RolloutFailure]) -> bool:
     """True while something happens that ends with room: a pod that starts will replace one that then goes."""
     blamed = {one.pod for one in of_one if one.cause is not PROBE_FAILING}
     pods = snapshot.pods_of(workload)
@@ -90,33 +90,35 @@ def _is_moving(snapshot: Snapshot, workload: Workload, of_one: list[Doom]) -> bo
     )
 
 
-def overdue(snapshot: Snapshot) -> Doom:
+def overdue(snapshot: Snapshot) -> RolloutFailure:
     """What to say when time is over and nothing was ever suspected."""
     waiting = [one for one in snapshot.workloads.values() if not one.is_ready]
     states = ", ".join(f"{one.ref} has {one.available} of {one.desired} ready" for one in waiting)
-    return Doom(DEADLINE, str(waiting[0].ref) if waiting else "rollout", f"time is over ({states})")
+    return RolloutFailure(DEADLINE, str(waiting[0].ref) if waiting else "rollout", f"time is over ({states})")
 
 
-def _of_workload(snapshot: Snapshot, workload: Workload, old: Workload | None) -> Iterator[Doom]:
+def _of_workload(snapshot: Snapshot, workload: Workload, old: Workload | None) -> Iterator[RolloutFailure]:
     name = str(workload.ref)
     for one in workload.conditions:
         if one.type == "Failed" and one.is_true:
             pod, container = _failed_container(snapshot, workload)
-            yield Doom(JOB_FAILED, name, f"{one.reason}: {one.message}", pod=pod, container=container)
+            yield RolloutFailure(
+                JOB_FAILED, name, f"{one.reason}: {one.message}", pod=pod, container=container
+            )
     refusal = _refusal(snapshot, workload)
     quota = QUOTA.search(refusal)
     if quota:
         rule, requested, used, limited = quota.groups()
         message = f"quota {rule} has no room: requested {requested}, used {used}, limited {limited}"
-        yield Doom(QUOTA_EXCEEDED, name, message, QUOTA_SECONDS)
+        yield RolloutFailure(QUOTA_EXCEEDED, name, message, QUOTA_SECONDS)
     elif refusal:
         grace = QUOTA_SECONDS if REFUSED.search(refusal) else WEBHOOK_SECONDS
-        yield Doom(POD_REFUSED, name, f"its pods are refused: {refusal}", grace)
+        yield RolloutFailure(POD_REFUSED, name, f"its pods are refused: {refusal}", grace)
     stalled = workload.condition("Progressing")
     if stalled and stalled.reason == "ProgressDeadlineExceeded":
         stale = old.condition("Progressing") if old else None
         if stale is None or stale.updated_at != stalled.updated_at:
-            yield Doom(STALLED, name, stalled.message.rstrip("."))
+            yield RolloutFailure(STALLED, name, stalled.message.rstrip("."))
 
 
 def _refusal(snapshot: Snapshot, workload: Workload) -> str:

@@ -22,7 +22,7 @@ from todo_release.environments.rollout.causes import (
     SIDECAR_FAILING,
     UNSCHEDULABLE,
     Cause,
-    Doom,
+    RolloutFailure,
 )
 
 SETTLE_SECONDS = 3  # caches of kubelet and controllers catch up with objects made in the same release
@@ -47,7 +47,7 @@ KILLED_BY_PROBE = re.compile(r"Container (\S+) failed (liveness|startup) probe")
 ENOUGH_SAID = re.compile(r"\.? +(?:preemption: |no new claims ).*", re.DOTALL)
 
 
-def pod_suspects(snapshot: Snapshot, workload: Workload) -> Iterator[Doom]:
+def pod_suspects(snapshot: Snapshot, workload: Workload) -> Iterator[RolloutFailure]:
     """Suspects among the pods of the workload's newest template."""
     for pod in snapshot.pods_of(workload):
         yield from _scheduling(snapshot, workload, pod)
@@ -56,30 +56,32 @@ def pod_suspects(snapshot: Snapshot, workload: Workload) -> Iterator[Doom]:
             one.name != "daprd" for one in pod.containers
         ):
             message = f"pod {pod.name} was not given its daprd sidecar"
-            yield Doom(SIDECAR_FAILING, str(workload.ref), message, pod=pod.name)
+            yield RolloutFailure(SIDECAR_FAILING, str(workload.ref), message, pod=pod.name)
         for container in pod.containers:
-            found = _Subject(snapshot, workload, pod, container).suspect()
+            found = _Subject(snapshot, workload, pod, container).candidate()
             if found:
                 yield found
 
 
-def _scheduling(snapshot: Snapshot, workload: Workload, pod: Pod) -> Iterator[Doom]:
+def _scheduling(snapshot: Snapshot, workload: Workload, pod: Pod) -> Iterator[RolloutFailure]:
     scheduled = pod.condition("PodScheduled")
     if scheduled is None or scheduled.is_true or scheduled.reason != "Unschedulable":
         return
     grace = AUTOSCALER_SECONDS if snapshot.events_of(pod.uid, "TriggeredScaleUp") else NODE_SECONDS
     why = ENOUGH_SAID.sub("", scheduled.message)
-    yield Doom(UNSCHEDULABLE, str(workload.ref), f"no node takes pod {pod.name}: {why}", grace, pod=pod.name)
+    yield RolloutFailure(
+        UNSCHEDULABLE, str(workload.ref), f"no node takes pod {pod.name}: {why}", grace, pod=pod.name
+    )
 
 
-def _mounts(snapshot: Snapshot, workload: Workload, pod: Pod) -> Iterator[Doom]:
+def _mounts(snapshot: Snapshot, workload: Workload, pod: Pod) -> Iterator[RolloutFailure]:
     if any(one.state.phase != "waiting" for one in pod.containers):
         return
     for event in snapshot.events_of(pod.uid, "FailedMount")[-1:]:
         missing = _missing_object(event.message) or _missing_key(event.message)
         if missing:
             message = f"{missing}, which pod {pod.name} mounts"
-            yield Doom(CONFIG_MISSING, str(workload.ref), message, SETTLE_SECONDS, pod=pod.name)
+            yield RolloutFailure(CONFIG_MISSING, str(workload.ref), message, SETTLE_SECONDS, pod=pod.name)
 
 
 def _missing_object(said: str) -> str | None:
@@ -108,7 +110,7 @@ class _Subject:
     pod: Pod
     container: Container
 
-    def suspect(self) -> Doom | None:
+    def candidate(self) -> RolloutFailure | None:
         """The first row that applies; a container can show only one."""
         state = self.container.state
         if state.reason in IMAGE_REASONS:
@@ -131,14 +133,16 @@ class _Subject:
         """True for a sidecar: declared as one, or put into the pod by someone else than its template."""
         return self.container.is_native_sidecar or self.container.name not in self.workload.containers
 
-    def _doom(self, cause: Cause, message: str, grace_seconds: float = 0) -> Doom:
+    def _doom(self, cause: Cause, message: str, grace_seconds: float = 0) -> RolloutFailure:
         name = str(self.workload.ref)
-        return Doom(cause, name, message, grace_seconds, pod=self.pod.name, container=self.container.name)
+        return RolloutFailure(
+            cause, name, message, grace_seconds, pod=self.pod.name, container=self.container.name
+        )
 
     def _events(self, *reasons: str) -> list[str]:
         return [" ".join(one.message.split()) for one in self.snapshot.events_of(self.pod.uid, *reasons)]
 
-    def _image(self) -> Doom:
+    def _image(self) -> RolloutFailure:
         """The back-off message repeats the reason only since Kubernetes 1.30; an event always says it."""
         image, reason, said = self.container.image, self.container.state.reason, self.container.state.message
         if reason == "InvalidImageName":
@@ -153,7 +157,7 @@ class _Subject:
             return self._doom(IMAGE_MISSING, f"there is no image {image}")
         return self._doom(IMAGE_UNREACHABLE, f"{image} cannot be pulled: {why}", NETWORK_SECONDS)
 
-    def _config(self) -> Doom:
+    def _config(self) -> RolloutFailure:
         said = self.container.state.message
         missing = _missing_object(said) or _missing_key(said)
         if missing:
@@ -173,7 +177,7 @@ class _Subject:
         neighbours = [one for one in self.pod.containers if one.name != self.container.name]
         return CRASHES + any(one.state.phase == "running" and not one.is_ready for one in neighbours)
 
-    def _crash(self) -> Doom:
+    def _crash(self) -> RolloutFailure:
         state = self.container.state
         last = state if state.phase == "terminated" else self.container.previous
         ended = f"{self} ended {self._crashes()} times"
@@ -189,7 +193,7 @@ class _Subject:
         code = f", last with exit code {last.exit_code}" if last else ""
         return self._doom(CRASH_LOOP, f"{ended}{code}")
 
-    def _readiness(self) -> Doom | None:
+    def _readiness(self) -> RolloutFailure | None:
         if self.container.is_init and not self._is_beside:
             return None
         allowed = max(self.container.probe_budget_seconds, READY_SECONDS)

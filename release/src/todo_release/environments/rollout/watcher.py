@@ -13,8 +13,13 @@ from typing import ClassVar, Protocol
 from todo_release.adapters.kubernetes.objects import Snapshot, Workload, WorkloadRef
 from todo_release.core.clock import Clock, SystemClock
 from todo_release.core.masking import mask_log
-from todo_release.environments.rollout.causes import CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING, Doom
-from todo_release.environments.rollout.failure_detection import Judge, first_cause, overdue, suspects
+from todo_release.environments.rollout.causes import CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING, RolloutFailure
+from todo_release.environments.rollout.failure_detection import (
+    FailureDetector,
+    first_failure,
+    overdue,
+    possible_failures,
+)
 from todo_release.errors import ClusterError
 
 LOOK_SECONDS = 1.0
@@ -70,11 +75,11 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class Failed:
     """The rollout cannot finish, or did not within its time."""
 
     is_ready: ClassVar[bool] = False
-    doom: Doom
+    failure: RolloutFailure
     seconds: float
 
 
@@ -89,7 +94,7 @@ def watch(
     deadline_seconds: float,
     on_progress: OnProgress,
     clock: Clock | None = None,
-) -> Ready | Doomed:
+) -> Ready | Failed:
     """Wait until workloads that are there already are ready, or doomed.
 
     Raises:
@@ -115,7 +120,7 @@ def roll_out(
     deadline_seconds: float,
     on_progress: OnProgress,
     clock: Clock | None = None,
-) -> Ready | Doomed:
+) -> Ready | Failed:
     """Run `apply` (a Helm upgrade) and watch beside it; doom sets the event it was given and waits for it to
     end.
 
@@ -136,17 +141,17 @@ def roll_out(
         work = pool.submit(apply, cancel)
         try:
             while not work.done():
-                doomed = watcher.look(is_applied=False)
-                if doomed:
-                    return doomed
+                failed = watcher.look(is_applied=False)
+                if failed:
+                    return failed
                 wait([work], timeout=LOOK_SECONDS)
         finally:
             cancel.set()
     if work.exception():
         # What Helm cannot say: it reports that a hook failed, the cluster why.
-        doomed = watcher.look(is_applied=False)
-        if doomed:
-            return doomed
+        failed = watcher.look(is_applied=False)
+        if failed:
+            return failed
     work.result()
     return watcher.run()
 
@@ -171,12 +176,12 @@ class _Watcher:
         self._deadline_seconds = deadline_seconds
         self._on_progress = on_progress
         self._clock = clock
-        self._judge = Judge()
+        self._detector = FailureDetector()
         self._shown: tuple[WorkloadProgress, ...] = ()
         self._began = clock.now()
         self._before = self._snapshot()
 
-    def run(self) -> Ready | Doomed:
+    def run(self) -> Ready | Failed:
         """Look until everything is ready or doomed; everything has been applied."""
         while True:
             result = self.look(is_applied=True)
@@ -184,18 +189,18 @@ class _Watcher:
                 return result
             self._clock.sleep(LOOK_SECONDS)
 
-    def look(self, *, is_applied: bool) -> Ready | Doomed | None:
+    def look(self, *, is_applied: bool) -> Ready | Failed | None:
         """Look once: what came out, or None while there is hope. Nothing is ready before it is applied."""
         snapshot = self._snapshot()
         seconds = self._seconds()
-        found = suspects(snapshot, self._before, is_applied=is_applied)
-        doom = self._judge.verdict(found, seconds)
-        if doom is None and is_applied and self._is_ready(snapshot):
+        found = possible_failures(snapshot, self._before, is_applied=is_applied)
+        failure = self._detector.verdict(found, seconds)
+        if failure is None and is_applied and self._is_ready(snapshot):
             return Ready(seconds)
-        if doom is None and seconds > self._deadline_seconds:
-            doom = first_cause(found) or overdue(snapshot)
-        if doom:
-            return Doomed(self._with_last_words(doom), seconds)
+        if failure is None and seconds > self._deadline_seconds:
+            failure = first_failure(found) or overdue(snapshot)
+        if failure:
+            return Failed(self._with_last_words(failure), seconds)
         self._show(snapshot, seconds)
         return None
 
@@ -230,17 +235,17 @@ class _Watcher:
             self._shown = shown
             self._on_progress(Progress(seconds, shown))
 
-    def _with_last_words(self, doom: Doom) -> Doom:
+    def _with_last_words(self, failure: RolloutFailure) -> RolloutFailure:
         """What a container wrote last is most often the reason itself."""
-        if doom.cause not in TELLING_LOGS or not doom.container:
-            return doom
-        line = self._last_line(doom, previous=False) or self._last_line(doom, previous=True)
-        return replace(doom, message=f"{doom.message}; its last line: {line!r}") if line else doom
+        if failure.cause not in TELLING_LOGS or not failure.container:
+            return failure
+        line = self._last_line(failure, previous=False) or self._last_line(failure, previous=True)
+        return replace(failure, message=f"{failure.message}; its last line: {line!r}") if line else failure
 
-    def _last_line(self, doom: Doom, *, previous: bool) -> str:
+    def _last_line(self, failure: RolloutFailure, *, previous: bool) -> str:
         try:
             log = self._cluster.log(
-                self._namespace, doom.pod, doom.container, previous=previous, lines=LOG_LINES
+                self._namespace, failure.pod, failure.container, previous=previous, lines=LOG_LINES
             )
         except ClusterError:
             return ""

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from todo_release.config.model import HttpCheck, Smoke, TlsCheck
+from todo_release.config.model import HttpCheck, SmokeSettings, TlsCheck
 from todo_release.core.clock import Clock, SystemClock
 from todo_release.core.progress import Say
 from todo_release.environments.smoke.origin import ANSWER_SECONDS, Origin
@@ -45,7 +45,7 @@ class CheckFailedError(Exception):
     """A check saw something else than it should have; the text says what."""
 
 
-def origin_of(spec: Smoke, url: str) -> Origin:
+def origin_of(spec: SmokeSettings, url: str) -> Origin:
     """The origin that a URL and the settings of release.yaml describe."""
     host, _, port = (spec.connect_to or "").rpartition(":")
     return Origin(
@@ -56,7 +56,7 @@ def origin_of(spec: Smoke, url: str) -> Origin:
 
 
 def run(
-    spec: Smoke,
+    spec: SmokeSettings,
     url: str,
     *,
     on_result: Callable[[str], None] | None = None,
@@ -78,7 +78,7 @@ def run(
     return results
 
 
-def _checks(spec: Smoke, origin: Origin) -> Iterator[tuple[str, Callable[[], str], float]]:
+def _checks(spec: SmokeSettings, origin: Origin) -> Iterator[tuple[str, Callable[[], str], float]]:
     """Name, check, and the pause before it is tried again."""
     if spec.tls and origin.url.startswith("https:"):
         yield "TLS", partial(_check_tls, origin, spec.tls), PAUSE_SECONDS
@@ -152,4 +152,4 @@ def _shortened(text: str) -> str:
     return repr(flat[:SHOWN_CHARACTERS])
 
 
-Judge = Callable[[Smoke, str, Say], "list[CheckResult]"]
+RunSmoke = Callable[[SmokeSettings, str, Say], "list[CheckResult]"]

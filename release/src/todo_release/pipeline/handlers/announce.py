@@ -7,7 +7,7 @@ from todo_release.adapters.github import GitHub
 from todo_release.artifacts import release_commit, versions
 from todo_release.config.model import Config
 from todo_release.core.progress import Say
-from todo_release.pipeline.runner import Outcome
+from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Announce
 
 
@@ -19,12 +19,12 @@ class AnnounceHandler:
     config: Config
     github: GitHub
 
-    def check(self, step: Announce) -> Outcome | None:
+    def check(self, step: Announce) -> StepResult | None:
         """Done when the tag has a release."""
         address = self.github.release(step.tag)
         return None if address is None else {"url": address}
 
-    def do(self, step: Announce, say: Say) -> Outcome:
+    def do(self, step: Announce, say: Say) -> StepResult:
         """Make it."""
         version = versions.parse(step.tag.removeprefix(versions.TAG_PREFIX))
         address = self.github.create(

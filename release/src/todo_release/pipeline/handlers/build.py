@@ -17,7 +17,7 @@ from collections.abc import Callable
 from todo_release.adapters.docker_engine import ContainerEngine
 from todo_release.artifacts.images import BUILD_ID
 from todo_release.config.model import Config
-from todo_release.pipeline.runner import Outcome
+from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import BuildImage
 
 
@@ -30,12 +30,12 @@ class BuildHandler:
     registry: "Registry"
     engine: Callable[[], ContainerEngine]
 
-    def check(self, step: BuildImage) -> Outcome | None:
+    def check(self, step: BuildImage) -> StepResult | None:
         """Done when the registry has the content tag."""
         digest = self.registry.digest(self.config.registry.path(step.image), step.tag)
         return None if digest is None else {"digest": digest}
 
-    def do(self, step: BuildImage, say: Say) -> Outcome:
+    def do(self, step: BuildImage, say: Say) -> StepResult:
         """Build from exactly the inputs, push, and follow what was pushed down to the platform's
         configuration.
         """

@@ -19,14 +19,14 @@ from todo_release.core import release_folder
 from todo_release.core.progress import Say
 from todo_release.environments import history as records_of
 from todo_release.environments import restore
-from todo_release.environments.diagnosis.evidence import Collect
-from todo_release.environments.drift import LookForDrift
-from todo_release.environments.environment import Access, Operator
+from todo_release.environments.diagnosis.evidence import CollectEvidence
+from todo_release.environments.drift import FindDrift
+from todo_release.environments.environment import Access, ReleaseContext
 from todo_release.environments.history import Record
-from todo_release.environments.pull_access import CheckPull
+from todo_release.environments.pull_access import CheckPullAccess
 from todo_release.environments.status import running_in
 from todo_release.errors import DeclinedError, HelmError, PromotionError, ReleaseError
-from todo_release.pipeline.runner import Outcome
+from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Deploy
 
 if TYPE_CHECKING:
@@ -38,26 +38,26 @@ if TYPE_CHECKING:
 class DeployHandler:
     """Deploys a tagged version and watches it until it is ready or cannot become so.
 
-    `collect` keeps evidence, `check_pull` raises RegistryError when the nodes will not be able to pull,
-    `drift` finds what others changed by hand, and `ask` asks whether that may be overwritten.
+    `collect_evidence` saves evidence, `check_pull_access` raises RegistryError when the nodes cannot pull an
+    image, `drift` finds edits made by hand, and `ask` asks whether they may be overwritten.
     """
 
-    operator: Operator
-    collect: Collect
-    check_pull: CheckPull
-    drift: LookForDrift
+    context: ReleaseContext
+    collect_evidence: CollectEvidence
+    check_pull_access: CheckPullAccess
+    drift: FindDrift
     ask: Callable[[str], bool]
 
-    def check(self, step: Deploy) -> Outcome | None:
+    def check(self, step: Deploy) -> StepResult | None:
         """Done when the last revision is this deployment and everything of it is ready."""
-        access = self.operator.reach(step.environment)
+        access = self.context.reach(step.environment)
         with self._prepared(step) as deployment:
             running = running_in(access)
             if running is None or not running.is_deployed(deployment.id) or not running.is_ready:
                 return None
             return {"revision": running.revision, "deployment_id": deployment.id}
 
-    def do(self, step: Deploy, say: Say) -> Outcome:
+    def do(self, step: Deploy, say: Say) -> StepResult:
         """Upgrade with the recorded digests.
 
         Raises:
@@ -69,7 +69,7 @@ class DeployHandler:
         """
         from todo_release.adapters.kubernetes.manifest import workloads_of
 
-        access = self.operator.reach(step.environment)
+        access = self.context.reach(step.environment)
         with self._prepared(step) as deployment:
             # What is pinned was verified here before: `pipeline.rollback` refuses all else.
             if not step.pins:
@@ -77,7 +77,7 @@ class DeployHandler:
             rendered = access.helm.template(
                 deployment.release, deployment.chart, values=deployment.values, overlay=deployment.overlay
             )
-            self.check_pull(access, rendered, deployment.images)
+            self.check_pull_access(access, rendered, deployment.images)
             self._unlock(access, say)
             running = running_in(access)
             before = running.revision if running else 0
@@ -127,25 +127,25 @@ class DeployHandler:
     def _agree_to_overwrite(self, access: Access, say: Say) -> None:
         edits = self.drift(access)
         for edit in edits:
-            say(edit.told(self.operator.now()), is_note=True)
+            say(edit.told(self.context.now()), is_note=True)
         count = len(edits)
         what = f"{count} edit{'' if count == 1 else 's'} made by hand in {access.name}"
         if edits and not self.ask(f"Overwrite {what}?"):
             raise DeclinedError(
                 f"{what[:1].upper()}{what[1:]} would be overwritten, and nobody agreed: "
-                f"{edits[0].told(self.operator.now())}.",
+                f"{edits[0].told(self.context.now())}.",
                 remedy=f"`inv drift --env {access.name}` lists them: put into the chart what is to stay, "
                 "or agree with `--yes`.",
             )
 
     def _prepared(self, step: Deploy) -> AbstractContextManager[Deployment]:
-        operator = self.operator
-        repository, config = operator.repository, operator.config
+        context = self.context
+        repository, config = context.repository, context.config
         pins = {
-            image: committed_images(repository, config, operator.commit_of(version))[image]
+            image: committed_images(repository, config, context.commit_of(version))[image]
             for image, version in step.pins.items()
         }
-        commit = operator.commit_of(step.version)
+        commit = context.commit_of(step.version)
         return deployments.prepare(repository, config, step.environment, step.version, commit, pins=pins)
 
     def _check_promotion(self, access: Access, deployment: Deployment) -> None:
@@ -154,7 +154,7 @@ class DeployHandler:
             access.records.read(), deployment.version, deployment.digests
         ):
             return  # what was verified here once may come back without a detour
-        before = self.operator.reach(required).records.read()
+        before = self.context.reach(required).records.read()
         if not records_of.is_verified(before, deployment.version, deployment.digests):
             raise PromotionError(
                 f"{required} has not verified this {deployment.version}; {access.name} refuses it.",
@@ -167,9 +167,9 @@ class DeployHandler:
             version=deployment.version,
             deployment_id=deployment.id,
             digests=deployment.digests,
-            by=self.operator.by,
-            run_url=self.operator.run_url,
-            started_at=self.operator.now(),
+            by=self.context.by,
+            run_url=self.context.run_url,
+            started_at=self.context.now(),
             result="deploying",
         )
 
@@ -228,16 +228,16 @@ class DeployHandler:
         if isinstance(result, watcher.Ready):
             last = {ref.name: round(result.seconds, 1) for ref in workloads if not ref.is_hook}
             return result.seconds, last | ready_after
-        raise self._undone(access, revision, result.doom.error(self._evidence(access, deployment)), say)
+        raise self._undone(access, revision, result.failure.error(self._evidence(access, deployment)), say)
 
     def _evidence(self, access: Access, deployment: Deployment) -> Path:
-        root = self.operator.repository.root
+        root = self.context.repository.root
         folder = release_folder.evidence_folder(root, access.name, deployment.version)
-        return self.collect(access.cluster, deployment.namespace, folder)
+        return self.collect_evidence(access.cluster, deployment.namespace, folder)
 
     def _undone(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:
         say(f"failed: {error.problem}", is_note=True)
-        done = restore.fail(self.operator, access, revision, error, say)
+        done = restore.fail(self.context, access, revision, error, say)
         say(done, is_note=True)
         error.add_note(done)
         return error

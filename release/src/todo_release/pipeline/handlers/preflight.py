@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from todo_release.core.progress import Say
-from todo_release.pipeline.runner import Outcome
+from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Preflight
 from todo_release.preflight import listing
 from todo_release.preflight.errors import error_of
@@ -16,11 +16,11 @@ class PreflightHandler:
 
     inspect: Inspect
 
-    def check(self, step: Preflight) -> Outcome | None:
+    def check(self, step: Preflight) -> StepResult | None:
         """Never done before: a cluster that was fine yesterday says nothing about today."""
         return None
 
-    def do(self, step: Preflight, say: Say) -> Outcome:
+    def do(self, step: Preflight, say: Say) -> StepResult:
         """Inspect, and tell what was found.
 
         Raises:

@@ -13,7 +13,7 @@ from todo_release.artifacts.versions import TAG_PREFIX
 from todo_release.config.model import Config
 from todo_release.core.progress import Say
 from todo_release.errors import DeclinedError, RegistryError, RepositoryError
-from todo_release.pipeline.runner import Outcome
+from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Confirm, NameImages, Push, TagCommit, WriteVersion
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class WriteVersionHandler:
     config: Config
     registry: "Registry"
 
-    def check(self, step: WriteVersion) -> Outcome | None:
+    def check(self, step: WriteVersion) -> StepResult | None:
         """Done when the commit that is checked out needs no edit any more."""
         return None if self._edits(step) else {"commit": self.repository.head()}
 
-    def do(self, step: WriteVersion, say: Say) -> Outcome:
+    def do(self, step: WriteVersion, say: Say) -> StepResult:
         """Make the edits and commit exactly these."""
         changes = self._edits(step)
         release_commit.apply(self.repository.root, changes)
@@ -60,7 +60,7 @@ class TagHandler:
     repository: Repository
     config: Config
 
-    def check(self, step: TagCommit) -> Outcome | None:
+    def check(self, step: TagCommit) -> StepResult | None:
         """Done when the tag is there; it must then be on this commit.
 
         Raises:
@@ -74,7 +74,7 @@ class TagHandler:
             )
         return None if tagged is None else {"commit": tagged}
 
-    def do(self, step: TagCommit, say: Say) -> Outcome:
+    def do(self, step: TagCommit, say: Say) -> StepResult:
         """Make it."""
         head = self.repository.head()
         self.repository.tag(step.tag, head, self._message(head, step.tag))
@@ -95,7 +95,7 @@ class NameImagesHandler:
     config: Config
     registry: "Registry"
 
-    def check(self, step: NameImages) -> Outcome | None:
+    def check(self, step: NameImages) -> StepResult | None:
         """Done when every image has both.
 
         Raises:
@@ -114,7 +114,7 @@ class NameImagesHandler:
                 missing += digest is None
         return None if missing else {}
 
-    def do(self, step: NameImages, say: Say) -> Outcome:
+    def do(self, step: NameImages, say: Say) -> StepResult:
         """Write each tag as a second name of the manifest that is there; nothing is pulled or pushed."""
         for name, image, tags in self._wanted(step):
             for tag in tags:
@@ -137,14 +137,14 @@ class PushHandler:
 
     repository: Repository
 
-    def check(self, step: Push) -> Outcome | None:
+    def check(self, step: Push) -> StepResult | None:
         """Done when the remote has the tag: it never has the tag without the branch, as both go in one
         push.
         """
         remote, here = self.repository.remote_refs(step.remote), self.repository.tags()
         return {} if remote.tags.get(step.tag) == here[step.tag] else None
 
-    def do(self, step: Push, say: Say) -> Outcome:
+    def do(self, step: Push, say: Say) -> StepResult:
         """Push both or neither."""
         self.repository.push(step.remote, step.branch, step.tag)
         say(f"{step.remote} has {step.tag}", is_note=True)
@@ -157,11 +157,11 @@ class ConfirmHandler:
 
     ask: Callable[[str], bool]
 
-    def check(self, step: Confirm) -> Outcome | None:
+    def check(self, step: Confirm) -> StepResult | None:
         """Never done before it is asked; having agreed to an earlier run is no agreement to this one."""
         return None
 
-    def do(self, step: Confirm, say: Say) -> Outcome:
+    def do(self, step: Confirm, say: Say) -> StepResult:
         """Ask.
 
         Raises:

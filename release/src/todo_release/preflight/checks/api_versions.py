@@ -15,7 +15,7 @@ from todo_release.preflight.snapshot import (
     PODS,
     SERVICES,
     VALIDATING_WEBHOOKS,
-    Picture,
+    PreflightSnapshot,
     Served,
     UnreadError,
     resource_of,
@@ -39,16 +39,16 @@ REMOVED: Mapping[tuple[str, str], tuple[int, str]] = {
 }
 
 
-def _kinds_are_served(picture: Picture) -> Findings:
+def _kinds_are_served(snapshot: PreflightSnapshot) -> Findings:
     """One finding a kind and version."""
-    served = _served(picture)
+    served = _served(snapshot)
     known = {(one.api_version, one.kind) for one in served}
     own = {
         str(one.spec.get("names", {}).get("kind"))
-        for one in picture.manifest.of_kind("CustomResourceDefinition")
+        for one in snapshot.manifest.of_kind("CustomResourceDefinition")
     }
     told = set()
-    for one in picture.manifest.objects:
+    for one in snapshot.manifest.objects:
         wanted = (one.api_version, one.kind)
         if wanted in told:
             continue
@@ -56,22 +56,24 @@ def _kinds_are_served(picture: Picture) -> Findings:
         if wanted not in known:
             if one.kind not in own:
                 yield _unserved(one, served)
-        elif wanted in REMOVED and picture.live.version:
+        elif wanted in REMOVED and snapshot.live.version:
             minor, instead = REMOVED[wanted]
             yield warning(
                 one.subject,
                 f"{one.api_version} {one.kind} is gone from Kubernetes 1.{minor} on; this cluster"
-                f" (1.{picture.live.version[1]}) still"
+                f" (1.{snapshot.live.version[1]}) still"
                 " serves it.",
                 f"Write {instead} before the cluster is upgraded.",
                 ("apiVersion",),
             )
 
 
-def _served(picture: Picture) -> list[Served]:
-    if not picture.live.served:
-        raise UnreadError(picture.live.unread.get("api resources", "what the API server serves was not read"))
-    return list(picture.live.served)
+def _served(snapshot: PreflightSnapshot) -> list[Served]:
+    if not snapshot.live.served:
+        raise UnreadError(
+            snapshot.live.unread.get("api resources", "what the API server serves was not read")
+        )
+    return list(snapshot.live.served)
 
 
 def _unserved(one: Rendered, served: list[Served]) -> Finding:
@@ -92,12 +94,12 @@ def _unserved(one: Rendered, served: list[Served]) -> Finding:
     return error(one.subject, f"The cluster serves no {one.api_version} {one.kind}.", remedy, ("apiVersion",))
 
 
-def _sidecars_are_injected(picture: Picture) -> Findings:
+def _sidecars_are_injected(snapshot: PreflightSnapshot) -> Findings:
     """Without the injector's webhook pods start bare, and nothing says so."""
-    wanting = [template for template in picture.manifest.pods() if template.has_sidecar]
+    wanting = [template for template in snapshot.manifest.pods() if template.has_sidecar]
     if not wanting:
         return
-    hooks = [hook for one in picture.all(MUTATING_WEBHOOKS) for hook in one.get("webhooks") or ()]
+    hooks = [hook for one in snapshot.all(MUTATING_WEBHOOKS) for hook in one.get("webhooks") or ()]
     if not any(_service(hook).get("name") == INJECTOR for hook in hooks):
         yield error(
             wanting[0].owner.subject,
@@ -108,15 +110,15 @@ def _sidecars_are_injected(picture: Picture) -> Findings:
         )
 
 
-def _webhooks_answer(picture: Picture) -> Findings:
+def _webhooks_answer(snapshot: PreflightSnapshot) -> Findings:
     """A webhook that must agree, or Dapr's which changes pods, needs at least one ready pod behind it."""
-    wants_sidecars = any(template.has_sidecar for template in picture.manifest.pods())
-    resources = {resource_of(one).plural for one in picture.manifest.objects} | {"pods"}
+    wants_sidecars = any(template.has_sidecar for template in snapshot.manifest.pods())
+    resources = {resource_of(one).plural for one in snapshot.manifest.objects} | {"pods"}
     for resource in (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS):
-        for one in picture.all(resource):
+        for one in snapshot.all(resource):
             for hook in one.get("webhooks") or ():
                 service = _service(hook)
-                if not service or not _concerns(picture, hook, resources) or _has_pods(picture, service):
+                if not service or not _concerns(snapshot, hook, resources) or _has_pods(snapshot, service):
                     continue
                 is_injector = service["name"] == INJECTOR
                 yield from _silent(
@@ -144,8 +146,8 @@ def _service(hook: JsonObject) -> Mapping[str, Any]:
     return (hook.get("clientConfig") or {}).get("service") or {}
 
 
-def _concerns(picture: Picture, hook: JsonObject, resources: set[str]) -> bool:
-    labels = ((picture.live.namespace or {}).get("metadata") or {}).get("labels") or {}
+def _concerns(snapshot: PreflightSnapshot, hook: JsonObject, resources: set[str]) -> bool:
+    labels = ((snapshot.live.namespace or {}).get("metadata") or {}).get("labels") or {}
     if not selects(hook.get("namespaceSelector") or {}, labels):
         return False
     named = {
@@ -157,10 +159,10 @@ def _concerns(picture: Picture, hook: JsonObject, resources: set[str]) -> bool:
     return bool(named & (resources | {"*"}))
 
 
-def _has_pods(picture: Picture, service: Mapping[str, Any]) -> bool:
+def _has_pods(snapshot: PreflightSnapshot, service: Mapping[str, Any]) -> bool:
     """True when a ready pod stands behind a Service; one without a selector is taken on trust."""
     place = (service["namespace"], service["name"])
-    found = next((one for one in picture.all(SERVICES) if _place(one) == place), None)
+    found = next((one for one in snapshot.all(SERVICES) if _place(one) == place), None)
     selector = ((found or {}).get("spec") or {}).get("selector")
     if found is not None and not selector:
         return True
@@ -168,7 +170,7 @@ def _has_pods(picture: Picture, service: Mapping[str, Any]) -> bool:
         _place(pod)[0] == place[0]
         and selects({"matchLabels": selector}, pod["metadata"].get("labels") or {})
         and _is_ready(pod)
-        for pod in picture.all(PODS)
+        for pod in snapshot.all(PODS)
     )
 
 

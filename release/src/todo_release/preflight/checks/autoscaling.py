@@ -9,27 +9,33 @@ from todo_release.adapters.kubernetes.manifest import PodTemplate, Rendered
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Findings, error, warning
 from todo_release.preflight.scheduling.pod_requirements import admitted
-from todo_release.preflight.snapshot import AUTOSCALERS, DEPLOYMENTS, LIMIT_RANGES, Picture, UnreadError
+from todo_release.preflight.snapshot import (
+    AUTOSCALERS,
+    DEPLOYMENTS,
+    LIMIT_RANGES,
+    PreflightSnapshot,
+    UnreadError,
+)
 
 KIND = "HorizontalPodAutoscaler"
 MEASURED = ("Resource", "ContainerResource")
 
 
-def _metrics_are_served(picture: Picture) -> Findings:
-    scalers = picture.manifest.of_kind(KIND)
+def _metrics_are_served(snapshot: PreflightSnapshot) -> Findings:
+    scalers = snapshot.manifest.of_kind(KIND)
     wanting = [one for one in scalers if any(metric["type"] in MEASURED for metric in _metrics(one))]
-    if wanting and "metrics" in picture.live.unread:
-        raise UnreadError(picture.live.unread["metrics"])
-    if wanting and picture.live.metrics:
+    if wanting and "metrics" in snapshot.live.unread:
+        raise UnreadError(snapshot.live.unread["metrics"])
+    if wanting and snapshot.live.metrics:
         yield warning(
             wanting[0].subject,
-            f"The metrics API {picture.live.metrics}, so {len(wanting)} autoscalers cannot act.",
+            f"The metrics API {snapshot.live.metrics}, so {len(wanting)} autoscalers cannot act.",
             "Install metrics-server, or look at it: `kubectl -n kube-system get pods`.",
         )
 
 
-def _targets_are_sound(picture: Picture) -> Findings:
-    for scaler in picture.manifest.of_kind(KIND):
+def _targets_are_sound(snapshot: PreflightSnapshot) -> Findings:
+    for scaler in snapshot.manifest.of_kind(KIND):
         least, most = int(scaler.spec.get("minReplicas", 1)), int(scaler.spec["maxReplicas"])
         if least > most:
             yield error(
@@ -42,13 +48,13 @@ def _targets_are_sound(picture: Picture) -> Findings:
         template = next(
             (
                 one
-                for one in picture.manifest.pods()
+                for one in snapshot.manifest.pods()
                 if (one.owner.kind, one.owner.name) == (target["kind"], target["name"])
             ),
             None,
         )
         if template is None:
-            if not _is_live(picture, target["kind"], target["name"]):
+            if not _is_live(snapshot, target["kind"], target["name"]):
                 yield error(
                     scaler.subject,
                     f"It scales {target['kind']}/{target['name']}, which does not exist.",
@@ -56,7 +62,7 @@ def _targets_are_sound(picture: Picture) -> Findings:
                     ("spec", "scaleTargetRef", "name"),
                 )
             continue
-        yield from _requests(picture, scaler, template)
+        yield from _requests(snapshot, scaler, template)
         if "replicas" in template.owner.spec:
             yield error(
                 template.owner.subject,
@@ -68,13 +74,13 @@ def _targets_are_sound(picture: Picture) -> Findings:
             )
 
 
-def _is_live(picture: Picture, kind: str, name: str) -> bool:
-    return kind != "Deployment" or picture.find(DEPLOYMENTS, name) is not None
+def _is_live(snapshot: PreflightSnapshot, kind: str, name: str) -> bool:
+    return kind != "Deployment" or snapshot.find(DEPLOYMENTS, name) is not None
 
 
-def _requests(picture: Picture, scaler: Rendered, template: PodTemplate) -> Iterator[Finding]:
+def _requests(snapshot: PreflightSnapshot, scaler: Rendered, template: PodTemplate) -> Iterator[Finding]:
     """A utilization is a share of a request, so every container it looks at needs one."""
-    spec = admitted(template, picture.own(LIMIT_RANGES))
+    spec = admitted(template, snapshot.own(LIMIT_RANGES))
     containers = {one["name"]: one["resources"]["requests"] for one in spec["containers"]}
     for index, metric in enumerate(_metrics(scaler)):
         source = metric.get("containerResource") or metric.get("resource") or {}
@@ -104,13 +110,13 @@ def _metrics(scaler: Rendered) -> list[dict[str, Any]]:
     return list(scaler.spec.get("metrics") or ())
 
 
-def _nobody_else_scales(picture: Picture) -> Findings:
+def _nobody_else_scales(snapshot: PreflightSnapshot) -> Findings:
     """Two autoscalers on one target pull in two directions."""
-    own = {one.name for one in picture.manifest.of_kind(KIND)}
-    before = picture.live.last_manifest
-    for scaler in picture.manifest.of_kind(KIND):
+    own = {one.name for one in snapshot.manifest.of_kind(KIND)}
+    before = snapshot.live.last_manifest
+    for scaler in snapshot.manifest.of_kind(KIND):
         target = scaler.spec["scaleTargetRef"]["name"]
-        for live in picture.own(AUTOSCALERS):
+        for live in snapshot.own(AUTOSCALERS):
             name = live["metadata"]["name"]
             goes = before is not None and before.find(KIND, name) is not None
             if name not in own and not goes and live["spec"]["scaleTargetRef"]["name"] == target:

@@ -26,7 +26,7 @@ from todo_release.preflight.snapshot import (
     PODS,
     PRIORITY_CLASSES,
     QUOTAS,
-    Picture,
+    PreflightSnapshot,
 )
 
 POOL = "doks.digitalocean.com/node-pool"  # on every node of a pool, and only pools grow by themselves
@@ -36,13 +36,13 @@ MORE_NODES = 3
 NAMED = 3
 
 
-def table(picture: Picture) -> Table:
+def table(snapshot: PreflightSnapshot) -> Table:
     """What each node can give, what its pods ask for now, and what they ask for at the release's peak.
 
     Raises:
         UnreadError: as `stage`.
     """
-    setting = stage(picture)
+    setting = stage(snapshot)
     peak = _played(setting.room, setting.changes).peak
     rows = []
     for name, node in setting.room.nodes.items():
@@ -60,25 +60,25 @@ def table(picture: Picture) -> Table:
         )
     columns = ("node", "cpu", "cpu used", "cpu at the peak", "memory", "memory used", "memory at the peak")
     return Table(
-        f"Requests on the nodes, rolling {picture.version} in {picture.environment}", columns, tuple(rows)
+        f"Requests on the nodes, rolling {snapshot.version} in {snapshot.environment}", columns, tuple(rows)
     )
 
 
-def _has_room(picture: Picture) -> Findings:
-    setting = stage(picture)
+def _has_room(snapshot: PreflightSnapshot) -> Findings:
+    setting = stage(snapshot)
     if not setting.room.nodes:
         yield error("Cluster", "The cluster has no nodes.", "Add a node pool.")
         return
-    yield from _hooks(picture, setting)
-    yield from _rollout(picture, setting)
-    yield from _autoscalers(picture, setting)
+    yield from _hooks(snapshot, setting)
+    yield from _rollout(snapshot, setting)
+    yield from _autoscalers(snapshot, setting)
 
 
-def _rollout(picture: Picture, setting: Stage) -> Findings:
+def _rollout(snapshot: PreflightSnapshot, setting: Stage) -> Findings:
     """The rolling update comes to an end: at once, in turns, with an autoscaler's nodes, or not at all."""
     loose = play(setting.room, setting.changes, "spread")
     if loose.stuck and (tight := play(setting.room, setting.changes, "pack")).stuck:
-        yield from _stuck(picture, setting, tight)
+        yield from _stuck(snapshot, setting, tight)
         return
     names = _short({change.name for change in (loose.stuck or loose.waiting)})
     if loose.stuck:
@@ -96,7 +96,7 @@ def _rollout(picture: Picture, setting: Stage) -> Findings:
     victims = _short({f"{pod.namespace}/{pod.owner}" for pod in loose.victims})
     if victims:
         yield warning(
-            f"Namespace/{picture.namespace}",
+            f"Namespace/{snapshot.namespace}",
             f"The scheduler will push out pods of lower priority to make room: {victims}.",
             "Add a node if those must go on running.",
         )
@@ -108,8 +108,8 @@ def _played(room: Room, changes: Sequence[Change]) -> Play:
     return loose if not loose.stuck else play(room, changes, "pack")
 
 
-def _stuck(picture: Picture, setting: Stage, played: Play) -> Iterator[Finding]:
-    for more in range(1, _growth(picture, setting.room) + 1):
+def _stuck(snapshot: PreflightSnapshot, setting: Stage, played: Play) -> Iterator[Finding]:
+    for more in range(1, _growth(snapshot, setting.room) + 1):
         if not _played(_grown(setting.room, more), setting.changes).stuck:
             yield warning(
                 played.stuck[0].name,
@@ -123,7 +123,7 @@ def _stuck(picture: Picture, setting: Stage, played: Play) -> Iterator[Finding]:
             change.name,
             f"{_lack(played.end, change)}.",
             _advice(setting, played, change),
-            _field(picture, played.end, change),
+            _field(snapshot, played.end, change),
         )
 
 
@@ -169,10 +169,10 @@ def _remedies(setting: Stage, played: Play) -> list[str]:
     return found
 
 
-def _growth(picture: Picture, room: Room) -> int:
+def _growth(snapshot: PreflightSnapshot, room: Room) -> int:
     """How many nodes the autoscaler may add to the pool."""
     in_pool = sum(POOL in node.labels for node in room.nodes.values())
-    return max(0, (picture.config.preflight.max_nodes or 0) - in_pool) if in_pool else 0
+    return max(0, (snapshot.config.preflight.max_nodes or 0) - in_pool) if in_pool else 0
 
 
 def _grown(room: Room, more: int) -> Room:
@@ -258,7 +258,7 @@ def _quota_left(quota: Quota, key: str) -> str:
     return f"{shown} of {key}"
 
 
-def _hooks(picture: Picture, setting: Stage) -> Findings:
+def _hooks(snapshot: PreflightSnapshot, setting: Stage) -> Findings:
     """Helm runs its hooks one after the other, before it changes anything."""
     for hook in setting.hooks:
         played = _played(setting.room, [hook])
@@ -267,21 +267,21 @@ def _hooks(picture: Picture, setting: Stage) -> Findings:
                 hook.name,
                 f"{_lack(played.end, hook)}: the hook never starts and the release ends there.",
                 _advice(Stage(setting.room, (hook,), ()), played, hook),
-                _field(picture, played.end, hook),
+                _field(snapshot, played.end, hook),
             )
 
 
-def _autoscalers(picture: Picture, setting: Stage) -> Findings:
+def _autoscalers(snapshot: PreflightSnapshot, setting: Stage) -> Findings:
     """Not at the release, but at the first busy hour after it."""
     played = _played(setting.room, setting.changes)
     if played.stuck:
         return
-    room = _grown(played.end, _growth(picture, setting.room))
+    room = _grown(played.end, _growth(snapshot, setting.room))
     homeless: dict[str, int] = {}
     wanted = 0
     for change in setting.changes:
-        owner = picture.manifest.find(*change.name.split("/"))
-        scaler = scaler_of(picture, owner) if owner else None
+        owner = snapshot.manifest.find(*change.name.split("/"))
+        scaler = scaler_of(snapshot, owner) if owner else None
         for _ in range(int(scaler.spec["maxReplicas"]) - change.desired if scaler else 0):
             wanted += 1
             if room.place(change.shape) is None:
@@ -289,7 +289,7 @@ def _autoscalers(picture: Picture, setting: Stage) -> Findings:
     if homeless:
         which = ", ".join(f"{name.partition('/')[2]} {count}" for name, count in homeless.items())
         yield warning(
-            f"Namespace/{picture.namespace}",
+            f"Namespace/{snapshot.namespace}",
             f"At their most the autoscalers want {wanted} pods more, and {sum(homeless.values())} find no "
             f"place ({which}).",
             "Add nodes before a busy time, lower maxReplicas, or name preflight.max_nodes if the pool "
@@ -297,17 +297,17 @@ def _autoscalers(picture: Picture, setting: Stage) -> Findings:
         )
 
 
-def _limits_allow(picture: Picture) -> Findings:
+def _limits_allow(snapshot: PreflightSnapshot) -> Findings:
     """What admission refuses whatever the room: limits out of a LimitRange, or missing where a quota counts
     them.
     """
-    ranges = picture.own(LIMIT_RANGES)
+    ranges = snapshot.own(LIMIT_RANGES)
     counted = {
         pod_requirements.ALIASES.get(key, key)
-        for one in picture.own(QUOTAS)
+        for one in snapshot.own(QUOTAS)
         for key in one["spec"].get("hard", {})
     }
-    for template in picture.manifest.pods():
+    for template in snapshot.manifest.pods():
         spec = pod_requirements.admitted(template, ranges)
         for container in (*spec["initContainers"], *spec["containers"]):
             field = (*template.field, "spec", "containers")
@@ -352,11 +352,11 @@ def _out_of_range(
                 )
 
 
-def _field(picture: Picture, room: Room, change: Change) -> Path:
+def _field(snapshot: PreflightSnapshot, room: Room, change: Change) -> Path:
     """The request that is too large, in the first container of the workload's pods."""
     best = _best(room, change.shape)
     lacks_cpu = best is None or change.shape.request.cpu > room.free(best.name).cpu
-    for template in picture.manifest.pods():
+    for template in snapshot.manifest.pods():
         if template.owner.subject == change.name:
             requests = (*template.field, "spec", "containers", 0, "resources", "requests")
             return (*requests, "cpu" if lacks_cpu else "memory")

@@ -11,7 +11,7 @@ from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.core.yaml_positions import Path
 from todo_release.preflight.checks.references import CLUSTER_ISSUER, ISSUER
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
-from todo_release.preflight.snapshot import CERTIFICATES, Picture
+from todo_release.preflight.snapshot import CERTIFICATES, PreflightSnapshot
 
 EXPIRES_SOON = timedelta(days=14)
 ISSUING_SECONDS = (
@@ -19,29 +19,29 @@ ISSUING_SECONDS = (
 )
 
 
-def certificates_are_good(picture: Picture) -> Findings:
+def certificates_are_good(snapshot: PreflightSnapshot) -> Findings:
     """One finding a Secret that an Ingress names."""
     asking = {
         tls.get("secretName")
-        for ingress in picture.manifest.of_kind("Ingress")
+        for ingress in snapshot.manifest.of_kind("Ingress")
         if {CLUSTER_ISSUER, ISSUER} & ingress.annotations.keys()
         for tls in ingress.spec.get("tls") or ()
     }
     told = set()
-    for ingress in picture.manifest.of_kind("Ingress"):
+    for ingress in snapshot.manifest.of_kind("Ingress"):
         for index, tls in enumerate(ingress.spec.get("tls") or ()):
             name = tls.get("secretName")
-            if name and name not in told and not picture.manifest.find("Secret", name):
+            if name and name not in told and not snapshot.manifest.find("Secret", name):
                 told.add(name)
                 field = ("spec", "tls", index, "secretName")
-                yield from _certificate(picture, ingress, tls, field, is_asked_for=name in asking)
+                yield from _certificate(snapshot, ingress, tls, field, is_asked_for=name in asking)
 
 
 def _certificate(
-    picture: Picture, ingress: Rendered, tls: JsonObject, field: Path, *, is_asked_for: bool
+    snapshot: PreflightSnapshot, ingress: Rendered, tls: JsonObject, field: Path, *, is_asked_for: bool
 ) -> Iterator[Finding]:
     name, hosts = tls["secretName"], [str(host) for host in tls.get("hosts") or ()]
-    facts = picture.secret(name)
+    facts = snapshot.secret(name)
     certificate = facts.certificate if facts else None
     if certificate is None:
         if not is_asked_for:
@@ -54,22 +54,22 @@ def _certificate(
                 field,
             )
         else:
-            yield from _first_issue(picture, ingress, name, field)
+            yield from _first_issue(snapshot, ingress, name, field)
         return
-    left = certificate.expires_at - picture.now
+    left = certificate.expires_at - snapshot.now
     if left < timedelta(0):
         say = warning if is_asked_for else error
         yield say(
             ingress.subject,
             f"The certificate in Secret {name} has expired on {certificate.expires_at:%Y-%m-%d}.",
-            f"See why it was not renewed: `kubectl -n {picture.namespace} describe certificate`.",
+            f"See why it was not renewed: `kubectl -n {snapshot.namespace} describe certificate`.",
             field,
         )
     elif left < EXPIRES_SOON:
         yield warning(
             ingress.subject,
             f"The certificate in Secret {name} expires in {left.days} days.",
-            f"It should have been renewed: `kubectl -n {picture.namespace} describe certificate`."
+            f"It should have been renewed: `kubectl -n {snapshot.namespace} describe certificate`."
             if is_asked_for
             else f"Put a new one into Secret {name}.",
             field,
@@ -92,9 +92,9 @@ def _covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
 
 
-def _first_issue(picture: Picture, ingress: Rendered, name: str, field: Path) -> Iterator[Finding]:
+def _first_issue(snapshot: PreflightSnapshot, ingress: Rendered, name: str, field: Path) -> Iterator[Finding]:
     """The certificate comes with this release; the smoke checks must wait for it."""
-    for one in picture.own(CERTIFICATES):
+    for one in snapshot.own(CERTIFICATES):
         for condition in (one.get("status") or {}).get("conditions") or ():
             if (
                 one["spec"].get("secretName") == name
@@ -104,13 +104,13 @@ def _first_issue(picture: Picture, ingress: Rendered, name: str, field: Path) ->
                 yield warning(
                     ingress.subject,
                     f"The certificate for Secret {name} is not issued: {condition.get('message', '')}",
-                    f"Follow it with `kubectl -n {picture.namespace} get"
+                    f"Follow it with `kubectl -n {snapshot.namespace} get"
                     " certificaterequests,orders,challenges`.",
                     field,
                 )
                 return
-    patience = picture.config.smoke_of(picture.environment).timeout_seconds
-    if urlsplit(picture.settings.url).scheme == "https" and patience < ISSUING_SECONDS:
+    patience = snapshot.config.smoke_of(snapshot.environment).timeout_seconds
+    if urlsplit(snapshot.settings.url).scheme == "https" and patience < ISSUING_SECONDS:
         yield warning(
             ingress.subject,
             f"Its first certificate is issued by this release, which takes about {ISSUING_SECONDS} s; the"
@@ -123,6 +123,6 @@ def _first_issue(picture: Picture, ingress: Rendered, name: str, field: Path) ->
         yield note(
             ingress.subject,
             "Its first certificate is issued by this release.",
-            f"Follow it with `kubectl -n {picture.namespace} get certificate`.",
+            f"Follow it with `kubectl -n {snapshot.namespace} get certificate`.",
             field,
         )

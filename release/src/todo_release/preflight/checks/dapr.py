@@ -20,15 +20,15 @@ from todo_release.preflight.checks.dapr_schema import (
     Value,
 )
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
-from todo_release.preflight.snapshot import SECRETS, Picture, Sibling
+from todo_release.preflight.snapshot import SECRETS, PreflightSnapshot, Sibling
 
 NAMESPACE_TEMPLATE = "{namespace}"
 BROKER = {"pubsub.kafka": "brokers", "pubsub.redis": "redisHost"}
 
 
-def _components_are_understood(picture: Picture) -> Findings:
+def _components_are_understood(snapshot: PreflightSnapshot) -> Findings:
     """Every name is known, every value is one that means something, everything needed is there."""
-    for component in picture.manifest.of_kind("Component"):
+    for component in snapshot.manifest.of_kind("Component"):
         kind = str(component.spec.get("type", ""))
         table = COMPONENTS.get(kind)
         if table is None:
@@ -46,7 +46,7 @@ def _components_are_understood(picture: Picture) -> Findings:
             if value is None:
                 yield _unknown(component, table, name, field)
             else:
-                yield from _item(picture, component, value, item, field)
+                yield from _item(snapshot, component, value, item, field)
         yield from _completeness(component, table, given)
 
 
@@ -65,7 +65,7 @@ def _unknown(component: Rendered, table: ComponentType, name: str, field: Path) 
 
 
 def _item(
-    picture: Picture,
+    snapshot: PreflightSnapshot,
     component: Rendered,
     value: Value,
     item: Mapping[str, object],
@@ -79,9 +79,9 @@ def _item(
             yield _wrong(component, f"{item['name']} is {text!r}", value, field)
     elif value.kind == "words":
         name, key = str(reference["name"]), str(reference.get("key") or reference["name"])
-        facts = picture.secret(name)
+        facts = snapshot.secret(name)
         kept = facts.keys.get(key) if facts else None
-        if kept is not None and kept not in {picture.live.words.get(word) for word in value.spellings}:
+        if kept is not None and kept not in {snapshot.live.words.get(word) for word in value.spellings}:
             what = f"Key {key} of Secret {name} holds no {item['name']} that is known"
             yield _wrong(component, what, value, field)
 
@@ -133,14 +133,14 @@ def _is_given(item: Mapping[str, object] | None) -> bool:
     return item is not None and ("secretKeyRef" in item or "envRef" in item or _text(item.get("value")) != "")
 
 
-def _components_have_a_good_shape(picture: Picture) -> Findings:
+def _components_have_a_good_shape(snapshot: PreflightSnapshot) -> Findings:
     """What surrounds the metadata: scopes, hidden errors, templates with side effects."""
     app_ids = {
         one.annotations.get(f"{DAPR}app-id", one.owner.name)
-        for one in picture.manifest.pods()
+        for one in snapshot.manifest.pods()
         if one.has_sidecar
     }
-    for component in picture.manifest.of_kind("Component"):
+    for component in snapshot.manifest.of_kind("Component"):
         for key in component.spec.keys() - COMPONENT_SPEC:
             is_scopes = key == "scopes"
             say = error if is_scopes else warning
@@ -186,10 +186,10 @@ def _components_have_a_good_shape(picture: Picture) -> Findings:
                 )
 
 
-def _annotations_are_understood(picture: Picture) -> Findings:
+def _annotations_are_understood(snapshot: PreflightSnapshot) -> Findings:
     """The injector ignores annotations that it does not know."""
     owners: dict[str, str] = {}
-    for template in picture.manifest.pods():
+    for template in snapshot.manifest.pods():
         if not template.has_sidecar:
             continue
         field = (*template.field, "metadata", "annotations")
@@ -213,7 +213,7 @@ def _annotations_are_understood(picture: Picture) -> Findings:
                     f"Allowed: {value.allowed}.",
                     (*field, key),
                 )
-        yield from _app(picture, owners, template.owner, template.annotations, field)
+        yield from _app(snapshot, owners, template.owner, template.annotations, field)
         ports = {
             str(port["containerPort"]) for _, one in template.containers() for port in one.get("ports") or ()
         }
@@ -229,7 +229,11 @@ def _annotations_are_understood(picture: Picture) -> Findings:
 
 
 def _app(
-    picture: Picture, owners: dict[str, str], owner: Rendered, annotations: Mapping[str, str], field: Path
+    snapshot: PreflightSnapshot,
+    owners: dict[str, str],
+    owner: Rendered,
+    annotations: Mapping[str, str],
+    field: Path,
 ) -> Iterator[Finding]:
     app_id = annotations.get(f"{DAPR}app-id", owner.name)
     other = owners.setdefault(app_id, owner.subject)
@@ -242,8 +246,8 @@ def _app(
         )
 
 
-def _configurations_are_understood(picture: Picture) -> Findings:
-    for one in picture.manifest.of_kind("Configuration"):
+def _configurations_are_understood(snapshot: PreflightSnapshot) -> Findings:
+    for one in snapshot.manifest.of_kind("Configuration"):
         for key in sorted(one.spec.keys() - CONFIGURATION_SPEC):
             yield warning(one.subject, f"A Configuration has no spec.{key}.", "Remove it.", ("spec", key))
         rate = _text((one.spec.get("tracing") or {}).get("samplingRate"))
@@ -264,10 +268,10 @@ def _configurations_are_understood(picture: Picture) -> Findings:
             )
 
 
-def _resiliency_applies(picture: Picture) -> Findings:
+def _resiliency_applies(snapshot: PreflightSnapshot) -> Findings:
     """A target or policy that is named and does not exist is passed over."""
-    components = {one.name for one in picture.manifest.of_kind("Component")}
-    for one in picture.manifest.of_kind("Resiliency"):
+    components = {one.name for one in snapshot.manifest.of_kind("Component")}
+    for one in snapshot.manifest.of_kind("Resiliency"):
         policies = one.spec.get("policies") or {}
         for name, directions in ((one.spec.get("targets") or {}).get("components") or {}).items():
             field: Path = ("spec", "targets", "components", name)
@@ -295,28 +299,28 @@ def _resiliency_applies(picture: Picture) -> Findings:
                         )
 
 
-def _environments_are_apart(picture: Picture) -> Findings:
+def _environments_are_apart(snapshot: PreflightSnapshot) -> Findings:
     """Two environments on one broker have other topics, or one consumes the other's events."""
-    for sibling in picture.siblings:
-        if picture.topic_prefix is None or picture.topic_prefix != sibling.topic_prefix:
+    for sibling in snapshot.siblings:
+        if snapshot.topic_prefix is None or snapshot.topic_prefix != sibling.topic_prefix:
             continue
-        for component in picture.manifest.of_kind("Component"):
-            shares = _shares_broker(picture, component, sibling)
+        for component in snapshot.manifest.of_kind("Component"):
+            shares = _shares_broker(snapshot, component, sibling)
             if shares is None:
                 continue
-            prefix = f"begin with {picture.topic_prefix!r}" if picture.topic_prefix else "have no prefix"
+            prefix = f"begin with {snapshot.topic_prefix!r}" if snapshot.topic_prefix else "have no prefix"
             say, condition = (error, "") if shares else (warning, " If both use one broker,")
             yield say(
                 component.subject,
-                f"Topics {prefix} in {picture.environment} and in {sibling.name}.{condition}"
+                f"Topics {prefix} in {snapshot.environment} and in {sibling.name}.{condition}"
                 f" {'They share a broker, so each' if shares else 'each'} environment consumes the other's"
                 " events.",
-                f"Give one of them another {picture.config.preflight.topic_prefix} in its values.",
+                f"Give one of them another {snapshot.config.preflight.topic_prefix} in its values.",
                 ("spec", "metadata"),
             )
 
 
-def _shares_broker(picture: Picture, component: Rendered, sibling: Sibling) -> bool | None:
+def _shares_broker(snapshot: PreflightSnapshot, component: Rendered, sibling: Sibling) -> bool | None:
     """Whether a component of another environment has the same broker; None when it surely has not."""
     kind = str(component.spec.get("type"))
     name = BROKER.get(kind)
@@ -328,7 +332,7 @@ def _shares_broker(picture: Picture, component: Rendered, sibling: Sibling) -> b
         return False
     address = _text(ours["value"])
     is_local = (
-        "." not in address.split(":", maxsplit=1)[0] and sibling.settings.namespace != picture.namespace
+        "." not in address.split(":", maxsplit=1)[0] and sibling.settings.namespace != snapshot.namespace
     )
     return True if address == _text(theirs["value"]) and not is_local else None
 

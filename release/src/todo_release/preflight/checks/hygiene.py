@@ -11,7 +11,7 @@ from todo_release.adapters.kubernetes.manifest import PodTemplate, Rendered, lea
 from todo_release.core.yaml_positions import Path
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Findings, error, warning
-from todo_release.preflight.snapshot import Picture
+from todo_release.preflight.snapshot import PreflightSnapshot
 
 PLACEHOLDER = re.compile(
     r"<[A-Z][A-Z0-9_ ]+>|\bCHANGE[-_ ]?(?:ME|THIS)\b|\bREPLACE(?:[-_ ]?(?:ME|THIS|WITH)\w*)?\b|\bFIXME\b"
@@ -30,8 +30,8 @@ LONG_SECRET = 16
 LOCAL_NAMES = (".svc", ".local", ".internal", ".cluster.local", ".localhost")
 
 
-def _nothing_is_to_be_filled_in(picture: Picture) -> Findings:
-    for one in picture.manifest.objects:
+def _nothing_is_to_be_filled_in(snapshot: PreflightSnapshot) -> Findings:
+    for one in snapshot.manifest.objects:
         if one.kind in PROSE:
             continue
         for path, value in leaves(one.body):
@@ -54,9 +54,9 @@ def _nothing_is_to_be_filled_in(picture: Picture) -> Findings:
                 )
 
 
-def _no_secret_is_written_out(picture: Picture) -> Findings:
+def _no_secret_is_written_out(snapshot: PreflightSnapshot) -> Findings:
     """Values that look like secrets; their text is never repeated."""
-    for owner, field, variable in _variables(picture):
+    for owner, field, variable in _variables(snapshot):
         name, text = str(variable["name"]), str(variable.get("value") or "")
         if CREDENTIALS.match(text):
             yield error(
@@ -74,7 +74,7 @@ def _no_secret_is_written_out(picture: Picture) -> Findings:
                 "Take it from a Secret with valueFrom.secretKeyRef, and change it.",
                 field,
             )
-    for component in picture.manifest.of_kind("Component"):
+    for component in snapshot.manifest.of_kind("Component"):
         for index, item in enumerate(component.spec.get("metadata") or ()):
             if SECRET_METADATA.search(str(item["name"])) and item.get("value"):
                 yield error(
@@ -85,12 +85,12 @@ def _no_secret_is_written_out(picture: Picture) -> Findings:
                 )
 
 
-def _public_addresses_are_public(picture: Picture) -> Findings:
+def _public_addresses_are_public(snapshot: PreflightSnapshot) -> Findings:
     """Browsers use them, and what signs people in compares them with where the browser says it comes from."""
-    public = urlsplit(picture.settings.url)
-    for owner, field, variable in _variables(picture):
+    public = urlsplit(snapshot.settings.url)
+    for owner, field, variable in _variables(snapshot):
         name, text = str(variable["name"]), str(variable.get("value") or "")
-        if name not in picture.config.preflight.public_urls or not text:
+        if name not in snapshot.config.preflight.public_urls or not text:
             continue
         found = urlsplit(text)
         host = found.hostname or ""
@@ -99,24 +99,24 @@ def _public_addresses_are_public(picture: Picture) -> Findings:
                 owner.subject,
                 f"{name} is {text}, which only the cluster can reach: browsers are refused as an invalid"
                 " origin.",
-                f"Set it to {picture.settings.url}.",
+                f"Set it to {snapshot.settings.url}.",
                 field,
             )
         elif (found.scheme, found.netloc) != (public.scheme, public.netloc):
             yield error(
                 owner.subject,
-                f"{name} is {text}, but people open {picture.settings.url}: they are refused as an invalid"
+                f"{name} is {text}, but people open {snapshot.settings.url}: they are refused as an invalid"
                 " origin.",
-                f"Set it to {picture.settings.url}, or correct the url of {picture.environment} in"
+                f"Set it to {snapshot.settings.url}, or correct the url of {snapshot.environment} in"
                 " release.yaml.",
                 field,
             )
 
 
-def _variables(picture: Picture) -> Iterator[tuple[Rendered, Path, Mapping[str, Any]]]:
+def _variables(snapshot: PreflightSnapshot) -> Iterator[tuple[Rendered, Path, Mapping[str, Any]]]:
     """Every environment variable with a literal value."""
     template: PodTemplate
-    for template in picture.manifest.pods():
+    for template in snapshot.manifest.pods():
         for field, container in template.containers():
             for index, variable in enumerate(container.get("env") or ()):
                 if "value" in variable:

@@ -11,26 +11,26 @@ from todo_release.core.yaml_positions import Path
 from todo_release.environments.preview import TO_BE_BUILT
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Findings, error, note, warning
-from todo_release.preflight.snapshot import Picture, UnreadError
+from todo_release.preflight.snapshot import PreflightSnapshot, UnreadError
 
 
-def _can_be_pulled(picture: Picture) -> Findings:
+def _can_be_pulled(snapshot: PreflightSnapshot) -> Findings:
     """One finding an image; a registry of somebody else that does not answer now is only worth a note."""
-    if picture.images is None:
+    if snapshot.images is None:
         raise UnreadError("the pull secrets of the namespace could not be read")
-    if picture.registry_problem:
+    if snapshot.registry_problem:
         yield warning(
-            picture.config.registry.host,
-            f"Which images must still be built could not be seen: {picture.registry_problem}",
+            snapshot.config.registry.host,
+            f"Which images must still be built could not be seen: {snapshot.registry_problem}",
             "Without the registry there is no release; look at it first.",
         )
     told = set()
-    for owner, field, reference in images_of(picture.manifest):
-        look = picture.images.get(reference)
+    for owner, field, reference in images_of(snapshot.manifest):
+        look = snapshot.images.get(reference)
         if look is None or reference in told:
             continue
         told.add(reference)
-        is_own = host_of(reference) == picture.config.registry.host
+        is_own = host_of(reference) == snapshot.config.registry.host
         if look.missing:
             yield error(
                 owner.subject,
@@ -42,7 +42,7 @@ def _can_be_pulled(picture: Picture) -> Findings:
             yield error(
                 owner.subject,
                 look.denied,
-                f"Renew the pull secret of namespace {picture.namespace}, or make the image public.",
+                f"Renew the pull secret of namespace {snapshot.namespace}, or make the image public.",
                 field,
             )
         elif look.unknown:
@@ -52,12 +52,12 @@ def _can_be_pulled(picture: Picture) -> Findings:
             )
 
 
-def _are_pinned(picture: Picture) -> Findings:
+def _are_pinned(snapshot: PreflightSnapshot) -> Findings:
     """A tag can be moved: what was tested is then not what runs, and the same name on two nodes is two
     images.
     """
     told = set()
-    for owner, field, reference in images_of(picture.manifest):
+    for owner, field, reference in images_of(snapshot.manifest):
         if "@sha256:" in reference or reference in told:
             continue
         told.add(reference)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from todo_release.core.yaml_positions import Place
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
-from todo_release.preflight.snapshot import Migration, Picture, UnreadError
+from todo_release.preflight.snapshot import Migration, PreflightSnapshot, UnreadError
 
 # What a call does to a version that uses what it names; nothing when it only adds.
 HARMS = {
@@ -38,15 +38,15 @@ class Operation:
     is_certain: bool = False
 
 
-def _running_version_survives(picture: Picture) -> Findings:
-    if picture.migrations is None:
-        raise UnreadError(f"the commit of {picture.live.running}, which runs, is not known here")
+def _running_version_survives(snapshot: PreflightSnapshot) -> Findings:
+    if snapshot.migrations is None:
+        raise UnreadError(f"the commit of {snapshot.live.running}, which runs, is not known here")
     found = {
-        one.path: operations(one.text) if one.path.endswith(".py") else None for one in picture.migrations
+        one.path: operations(one.text) if one.path.endswith(".py") else None for one in snapshot.migrations
     }
     # What another pending migration makes, no running version uses.
     made = {one.names[0] for each in found.values() for one in each or () if one.call == "create_table"}
-    for migration in picture.migrations:
+    for migration in snapshot.migrations:
         known = found[migration.path]
         harmful = [one for one in known or () if one.harm and not made & set(one.names[:1])]
         for one in harmful:

@@ -12,19 +12,28 @@ from todo_release.core.yaml_positions import Path
 from todo_release.preflight.check import Check
 from todo_release.preflight.checks.certificates import certificates_are_good
 from todo_release.preflight.finding import Findings, error, warning
-from todo_release.preflight.snapshot import CERTIFICATES, INGRESSES, PODS, SECRETS, SERVICES, Picture
+from todo_release.preflight.snapshot import (
+    CERTIFICATES,
+    INGRESSES,
+    PODS,
+    SECRETS,
+    SERVICES,
+    PreflightSnapshot,
+)
 
 REGEX = "nginx.ingress.kubernetes.io/use-regex"
 
 
-def _services_find_pods(picture: Picture) -> Findings:
-    for service in picture.manifest.of_kind("Service"):
+def _services_find_pods(snapshot: PreflightSnapshot) -> Findings:
+    for service in snapshot.manifest.of_kind("Service"):
         selector = service.spec.get("selector")
         if not selector:
             continue
-        behind = [one for one in picture.manifest.pods() if selector.items() <= one.labels.items()]
+        behind = [one for one in snapshot.manifest.pods() if selector.items() <= one.labels.items()]
         if not behind:
-            is_foreign = any(selects({"matchLabels": selector}, _labels_of(pod)) for pod in picture.own(PODS))
+            is_foreign = any(
+                selects({"matchLabels": selector}, _labels_of(pod)) for pod in snapshot.own(PODS)
+            )
             say = warning if is_foreign else error
             yield say(
                 service.subject,
@@ -60,14 +69,14 @@ def _port_names(template: PodTemplate) -> list[str]:
     ]
 
 
-def _backends_exist(picture: Picture) -> Findings:
-    for ingress in picture.manifest.of_kind("Ingress"):
+def _backends_exist(snapshot: PreflightSnapshot) -> Findings:
+    for ingress in snapshot.manifest.of_kind("Ingress"):
         for field, _, _, backend in _paths(ingress):
             name = backend.get("name")
             if name is None:
                 continue
-            made = picture.manifest.find("Service", name)
-            spec = made.spec if made else (picture.find(SERVICES, name) or {}).get("spec")
+            made = snapshot.manifest.find("Service", name)
+            spec = made.spec if made else (snapshot.find(SERVICES, name) or {}).get("spec")
             if spec is None:
                 yield error(
                     ingress.subject,
@@ -96,10 +105,10 @@ def _paths(ingress: Rendered) -> Iterator[tuple[Path, str, JsonObject, JsonObjec
             yield field, rule.get("host", ""), path, (path.get("backend") or {}).get("service") or {}
 
 
-def _paths_lead_home(picture: Picture) -> Findings:
+def _paths_lead_home(snapshot: PreflightSnapshot) -> Findings:
     """Each public path goes to the image that serves it: `/api` must not swallow `/api/auth`."""
     routes: dict[tuple[str, str], tuple[Rendered, Path, str]] = {}
-    for ingress in picture.manifest.of_kind("Ingress"):
+    for ingress in snapshot.manifest.of_kind("Ingress"):
         for field, host, path, backend in _paths(ingress):
             place = (host, path.get("path") or "/")
             before = routes.setdefault(place, (ingress, field, str(backend.get("name"))))
@@ -111,10 +120,10 @@ def _paths_lead_home(picture: Picture) -> Findings:
                     "Keep one of the two.",
                     field,
                 )
-    if any(one.annotations.get(REGEX) == "true" for one in picture.manifest.of_kind("Ingress")):
+    if any(one.annotations.get(REGEX) == "true" for one in snapshot.manifest.of_kind("Ingress")):
         return  # what a regular expression takes is the controller's to say
-    for image, route in _public_paths(picture):
-        home = _services_of(picture, image)
+    for image, route in _public_paths(snapshot):
+        home = _services_of(snapshot, image)
         for host in sorted({host for host, _ in routes}):
             taken = _longest(route, [known for one, known in routes if one == host])
             if taken is None or not home:
@@ -129,24 +138,24 @@ def _paths_lead_home(picture: Picture) -> Findings:
                 )
 
 
-def _public_paths(picture: Picture) -> Iterator[tuple[str, str]]:
-    for name, image in picture.config.images.items():
-        contract = picture.contracts.get(name, {})
+def _public_paths(snapshot: PreflightSnapshot) -> Iterator[tuple[str, str]]:
+    for name, image in snapshot.config.images.items():
+        contract = snapshot.contracts.get(name, {})
         yield from ((name, path) for path in (*image.routes, *(contract.get("paths") or ())))
 
 
-def _services_of(picture: Picture, image: str) -> set[str]:
+def _services_of(snapshot: PreflightSnapshot, image: str) -> set[str]:
     """The Services in front of the pods that run an image."""
-    repository = picture.config.registry.reference(image)
+    repository = snapshot.config.registry.reference(image)
     pods = [
         template
-        for template in picture.manifest.pods()
+        for template in snapshot.manifest.pods()
         if template.owner.kind != "Job"
         and any(_repository(str(one.get("image", ""))) == repository for _, one in template.containers())
     ]
     return {
         service.name
-        for service in picture.manifest.of_kind("Service")
+        for service in snapshot.manifest.of_kind("Service")
         for template in pods
         if service.spec.get("selector")
         and selects({"matchLabels": service.spec["selector"]}, template.labels)
@@ -165,17 +174,17 @@ def _longest(path: str, prefixes: list[str]) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def _hosts_resolve(picture: Picture) -> Findings:
+def _hosts_resolve(snapshot: PreflightSnapshot) -> Findings:
     """Whoever asks for the host must reach the load balancer; not asked where release.yaml connects
     elsewhere.
     """
-    if picture.config.smoke_of(picture.environment).connect_to:
+    if snapshot.config.smoke_of(snapshot.environment).connect_to:
         return
-    balancer = _balancer(picture)
-    for ingress in picture.manifest.of_kind("Ingress"):
+    balancer = _balancer(snapshot)
+    for ingress in snapshot.manifest.of_kind("Ingress"):
         for number, rule in enumerate(ingress.spec.get("rules") or ()):
             host, field = rule.get("host", ""), ("spec", "rules", number, "host")
-            found = picture.addresses.get(host)
+            found = snapshot.addresses.get(host)
             if not host or host.startswith("*") or found is None:
                 continue
             if not found:
@@ -194,13 +203,13 @@ def _hosts_resolve(picture: Picture) -> Findings:
                 )
 
 
-def _balancer(picture: Picture) -> list[str]:
+def _balancer(snapshot: PreflightSnapshot) -> list[str]:
     """Addresses of the load balancer: what the live ingresses say, else the Service of the controller."""
-    names = {one.name for one in picture.manifest.of_kind("Ingress")}
-    ingresses = [one for one in picture.own(INGRESSES) if one["metadata"]["name"] in names]
+    names = {one.name for one in snapshot.manifest.of_kind("Ingress")}
+    ingresses = [one for one in snapshot.own(INGRESSES) if one["metadata"]["name"] in names]
     addresses = _addresses(ingresses)
     if not addresses:
-        services = [one for one in picture.all(SERVICES) if one["spec"].get("type") == "LoadBalancer"]
+        services = [one for one in snapshot.all(SERVICES) if one["spec"].get("type") == "LoadBalancer"]
         addresses = _addresses([one for one in services if "ingress" in one["metadata"]["name"]])
     return addresses
 
@@ -214,20 +223,20 @@ def _addresses(objects: list[JsonObject]) -> list[str]:
     return sorted({entry["ip"] for entry in entries if "ip" in entry})
 
 
-def _ports_are_free(picture: Picture) -> Findings:
+def _ports_are_free(snapshot: PreflightSnapshot) -> Findings:
     """A NodePort is the whole cluster's."""
     wanted: dict[int, tuple[Rendered, Path]] = {}
-    for service in picture.manifest.of_kind("Service"):
+    for service in snapshot.manifest.of_kind("Service"):
         for index, port in enumerate(service.spec.get("ports") or ()):
             if "nodePort" in port:
                 wanted[port["nodePort"]] = (service, ("spec", "ports", index, "nodePort"))
     if not wanted:
         return
-    for live in picture.all(SERVICES):
+    for live in snapshot.all(SERVICES):
         namespace, name = live["metadata"].get("namespace"), live["metadata"]["name"]
         for port in live["spec"].get("ports") or ():
             mine = wanted.get(port.get("nodePort", 0))
-            if mine and (namespace, name) != (picture.namespace, mine[0].name):
+            if mine and (namespace, name) != (snapshot.namespace, mine[0].name):
                 yield error(
                     mine[0].subject,
                     f"The node port {port['nodePort']} is taken by Service {namespace}/{name}.",
@@ -236,17 +245,17 @@ def _ports_are_free(picture: Picture) -> Findings:
                 )
 
 
-def _hosts_are_free(picture: Picture) -> Findings:
+def _hosts_are_free(snapshot: PreflightSnapshot) -> Findings:
     """The same host and path in another namespace: the controller refuses one, or mixes the two."""
     wanted: dict[tuple[str, str], tuple[Rendered, Path]] = {}
-    for ingress in picture.manifest.of_kind("Ingress"):
+    for ingress in snapshot.manifest.of_kind("Ingress"):
         for field, host, path, _ in _paths(ingress):
             wanted[host, path.get("path") or "/"] = (ingress, field)
     if not wanted:
         return
-    for live in picture.all(INGRESSES):
+    for live in snapshot.all(INGRESSES):
         namespace = live["metadata"].get("namespace")
-        if namespace == picture.namespace:
+        if namespace == snapshot.namespace:
             continue
         for rule in live["spec"].get("rules") or ():
             for path in (rule.get("http") or {}).get("paths") or ():

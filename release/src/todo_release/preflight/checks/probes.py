@@ -9,16 +9,16 @@ from typing import Any
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Findings, Severity, error, note, warning
-from todo_release.preflight.snapshot import Picture
+from todo_release.preflight.snapshot import PreflightSnapshot
 
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 RECENT = 5
 TIGHT = 0.75
 
 
-def _probes_ask_for_what_is_there(picture: Picture) -> Findings:
+def _probes_ask_for_what_is_there(snapshot: PreflightSnapshot) -> Findings:
     undeclared = set()
-    for template in picture.manifest.pods():
+    for template in snapshot.manifest.pods():
         for field, container in template.containers():
             ports = {port.get("name") for port in container.get("ports") or ()}
             for kind in PROBES:
@@ -34,8 +34,8 @@ def _probes_ask_for_what_is_there(picture: Picture) -> Findings:
                         (*field, kind),
                     )
                 if "path" in handler:
-                    name = _image(picture, container)
-                    for finding in _path(picture, name, kind, str(handler["path"])):
+                    name = _image(snapshot, container)
+                    for finding in _path(snapshot, name, kind, str(handler["path"])):
                         if finding.severity is Severity.NOTE:  # one an image is enough
                             if name in undeclared:
                                 continue
@@ -48,12 +48,12 @@ def _handler(container: JsonObject, kind: str) -> Mapping[str, Any]:
     return probe.get("httpGet") or probe.get("tcpSocket") or {}
 
 
-def _path(picture: Picture, name: str | None, kind: str, path: str) -> Iterator[Finding]:
+def _path(snapshot: PreflightSnapshot, name: str | None, kind: str, path: str) -> Iterator[Finding]:
     """By the paths that release.yaml declares as health, and by the contract for what that covers."""
-    if name is None or path in picture.config.images[name].health:
+    if name is None or path in snapshot.config.images[name].health:
         return
-    health = picture.config.images[name].health
-    contract = picture.contracts.get(name) or {}
+    health = snapshot.config.images[name].health
+    contract = snapshot.contracts.get(name) or {}
     operation = (contract.get("paths") or {}).get(path, {}).get("get")
     if operation is not None:
         if operation.get("security", contract.get("security")):
@@ -76,20 +76,20 @@ def _path(picture: Picture, name: str | None, kind: str, path: str) -> Iterator[
         )
 
 
-def _image(picture: Picture, container: JsonObject) -> str | None:
+def _image(snapshot: PreflightSnapshot, container: JsonObject) -> str | None:
     """The image of release.yaml that a container runs."""
     reference = str(container.get("image", ""))
-    for name in picture.config.images:
-        repository = picture.config.registry.reference(name)
+    for name in snapshot.config.images:
+        repository = snapshot.config.registry.reference(name)
         if reference.startswith((f"{repository}@", f"{repository}:")):
             return name
     return None
 
 
-def _times_fit(picture: Picture) -> Findings:
+def _times_fit(snapshot: PreflightSnapshot) -> Findings:
     """A rollout that is declared stalled while its probes still wait fails although nothing is wrong."""
-    timeout = picture.settings.timeout_seconds
-    for template in picture.manifest.pods():
+    timeout = snapshot.settings.timeout_seconds
+    for template in snapshot.manifest.pods():
         owner = template.owner
         if owner.kind == "Job":
             limit = owner.spec.get("activeDeadlineSeconds")
@@ -119,7 +119,7 @@ def _times_fit(picture: Picture) -> Findings:
             yield note(
                 owner.subject,
                 f"The rollout counts as stalled after {deadline} s, the release waits only {timeout:.0f} s.",
-                f"Raise timeout_seconds of {picture.environment} in release.yaml, or lower"
+                f"Raise timeout_seconds of {snapshot.environment} in release.yaml, or lower"
                 " progressDeadlineSeconds.",
                 ("spec", "progressDeadlineSeconds"),
             )
@@ -136,18 +136,18 @@ def _seconds(container: JsonObject) -> int:
     return int(wait + (readiness.get("periodSeconds", 10) if readiness else 0))
 
 
-def _last_rollouts_were_quick(picture: Picture) -> Findings:
+def _last_rollouts_were_quick(snapshot: PreflightSnapshot) -> Findings:
     done = [
-        one for one in picture.records if one.result in {"deployed", "verified"} and "deploy" in one.seconds
+        one for one in snapshot.records if one.result in {"deployed", "verified"} and "deploy" in one.seconds
     ]
     slowest = max((one.seconds["deploy"] for one in done[-RECENT:]), default=0)
-    timeout = picture.settings.timeout_seconds
+    timeout = snapshot.settings.timeout_seconds
     if slowest > timeout * TIGHT:
         yield warning(
-            f"Namespace/{picture.namespace}",
+            f"Namespace/{snapshot.namespace}",
             f"One of the last {len(done[-RECENT:])} rollouts took {slowest:.0f} s of the {timeout:.0f} s"
             " that are allowed.",
-            f"Raise timeout_seconds of {picture.environment} in release.yaml.",
+            f"Raise timeout_seconds of {snapshot.environment} in release.yaml.",
         )
 
 

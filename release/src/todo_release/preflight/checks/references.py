@@ -26,7 +26,7 @@ from todo_release.preflight.snapshot import (
     SERVICE_ACCOUNTS,
     STORAGE_CLASSES,
     VOLUME_CLAIMS,
-    Picture,
+    PreflightSnapshot,
     Resource,
 )
 
@@ -98,22 +98,25 @@ def _of_volume(template: PodTemplate, field: Path, volume: Mapping[str, Any]) ->
                     yield Use(kind, wanted.get(name) or wanted["name"], key, template.owner, field)
 
 
-def _namespace_exists(picture: Picture) -> Findings:
-    if picture.live.namespace is None and f"api/v1/namespaces/{picture.namespace}" not in picture.live.unread:
+def _namespace_exists(snapshot: PreflightSnapshot) -> Findings:
+    if (
+        snapshot.live.namespace is None
+        and f"api/v1/namespaces/{snapshot.namespace}" not in snapshot.live.unread
+    ):
         yield error(
-            f"Namespace/{picture.namespace}",
+            f"Namespace/{snapshot.namespace}",
             "The namespace does not exist, and the release does not make it.",
             "Bootstrap the cluster, or create it with its quota and pod security labels.",
         )
 
 
-def _keys_exist(picture: Picture) -> Findings:
+def _keys_exist(snapshot: PreflightSnapshot) -> Findings:
     """Secrets and ConfigMaps, one finding for each that lacks something."""
     lacking: dict[tuple[str, str, str], list[Use]] = {}
-    for use in uses(picture.manifest):
-        if use.kind == "Secret" and any(picture.manifest.find(kind, use.name) for kind in OPERATORS):
+    for use in uses(snapshot.manifest):
+        if use.kind == "Secret" and any(snapshot.manifest.find(kind, use.name) for kind in OPERATORS):
             continue
-        keys = _keys(picture, use)
+        keys = _keys(snapshot, use)
         if keys is None:
             lacking.setdefault((use.kind, use.name, ""), []).append(use)
         elif use.key and use.key not in keys:
@@ -123,22 +126,22 @@ def _keys_exist(picture: Picture) -> Findings:
         yield error(
             first.user.subject,
             f"There is no {f'key {key} in ' if key else ''}{kind} {name}; {_needed_by(users)}.",
-            _remedy(picture, users, key),
+            _remedy(snapshot, users, key),
             first.field,
         )
 
 
-def _keys(picture: Picture, use: Use) -> frozenset[str] | None:
+def _keys(snapshot: PreflightSnapshot, use: Use) -> frozenset[str] | None:
     """The keys that a Secret or ConfigMap has when `use` reads it; None when it is not there."""
-    made = picture.manifest.find(use.kind, use.name)
+    made = snapshot.manifest.find(use.kind, use.name)
     if made and (made.is_early or not use.is_early):
         data = [made.body.get(part) or {} for part in ("data", "stringData", "binaryData")]
         return frozenset(key for part in data for key in part)
     if use.kind == "Secret":
-        issued = {"tls.crt", "tls.key", "ca.crt"} if use.name in _issued(picture.manifest) else None
-        facts = picture.secret(use.name)
+        issued = {"tls.crt", "tls.key", "ca.crt"} if use.name in _issued(snapshot.manifest) else None
+        facts = snapshot.secret(use.name)
         return frozenset(facts.keys) if facts else (frozenset(issued) if issued else None)
-    live = picture.find(CONFIG_MAPS, use.name)
+    live = snapshot.find(CONFIG_MAPS, use.name)
     return None if live is None else frozenset({**(live.get("data") or {}), **(live.get("binaryData") or {})})
 
 
@@ -159,8 +162,8 @@ def _needed_by(users: list[Use]) -> str:
     return f"{', '.join(names[:NAMED])}{more} {verb} it{early}"
 
 
-def _remedy(picture: Picture, users: list[Use], key: str) -> str:
-    what, where = f"{users[0].kind} {users[0].name}", f"namespace {picture.namespace}"
+def _remedy(snapshot: PreflightSnapshot, users: list[Use], key: str) -> str:
+    what, where = f"{users[0].kind} {users[0].name}", f"namespace {snapshot.namespace}"
     if key:
         return f"Add {key} to {what} in {where}, or correct the name in the values."
     keys = ", ".join(sorted({use.key for use in users if use.key}))
@@ -168,15 +171,15 @@ def _remedy(picture: Picture, users: list[Use], key: str) -> str:
     return f"Create {what}{wanted} in {where}, or correct the name in the values."
 
 
-def _named_exist(picture: Picture) -> Findings:
+def _named_exist(snapshot: PreflightSnapshot) -> Findings:
     """What pods name besides Secrets and ConfigMaps."""
-    for template in picture.manifest.pods():
+    for template in snapshot.manifest.pods():
         spec = template.spec
         account = spec.get("serviceAccountName")
         if account and account != "default":
             early = template.owner.is_early
             yield from _exists(
-                picture,
+                snapshot,
                 SERVICE_ACCOUNTS,
                 "ServiceAccount",
                 account,
@@ -188,12 +191,12 @@ def _named_exist(picture: Picture) -> Findings:
             claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
             if claim:
                 yield from _exists(
-                    picture, VOLUME_CLAIMS, "PersistentVolumeClaim", claim, template, "volumes", index
+                    snapshot, VOLUME_CLAIMS, "PersistentVolumeClaim", claim, template, "volumes", index
                 )
         configuration = template.annotations.get(f"{DAPR}config")
         if template.has_sidecar and configuration:
-            made = picture.manifest.find("Configuration", configuration)
-            if made is None and picture.find(CONFIGURATIONS, configuration) is None:
+            made = snapshot.manifest.find("Configuration", configuration)
+            if made is None and snapshot.find(CONFIGURATIONS, configuration) is None:
                 yield error(
                     template.owner.subject,
                     f"Its sidecar is to read Configuration {configuration}, which does not exist: daprd "
@@ -204,7 +207,7 @@ def _named_exist(picture: Picture) -> Findings:
 
 
 def _exists(
-    picture: Picture,
+    snapshot: PreflightSnapshot,
     resource: Resource,
     kind: str,
     name: str,
@@ -212,23 +215,23 @@ def _exists(
     *field: str | int,
     is_early: bool = False,
 ) -> Findings:
-    made = picture.manifest.find(kind, name)
-    if (made and (made.is_early or not is_early)) or picture.find(resource, name):
+    made = snapshot.manifest.find(kind, name)
+    if (made and (made.is_early or not is_early)) or snapshot.find(resource, name):
         return
     yield error(
         template.owner.subject,
         f"It uses {kind} {name}, which does not exist{' yet when this hook runs' if is_early else ''}.",
-        f"Create {kind} {name} in namespace {picture.namespace}, or correct the name in the values.",
+        f"Create {kind} {name} in namespace {snapshot.namespace}, or correct the name in the values.",
         (*template.field, "spec", *field),
     )
 
 
-def _priorities_exist(picture: Picture) -> Findings:
-    for template in picture.manifest.pods():
+def _priorities_exist(snapshot: PreflightSnapshot) -> Findings:
+    for template in snapshot.manifest.pods():
         name = template.spec.get("priorityClassName")
-        if not name or name in SYSTEM_CLASSES or picture.manifest.find("PriorityClass", name):
+        if not name or name in SYSTEM_CLASSES or snapshot.manifest.find("PriorityClass", name):
             continue
-        if picture.find(PRIORITY_CLASSES, name) is None:
+        if snapshot.find(PRIORITY_CLASSES, name) is None:
             yield error(
                 template.owner.subject,
                 f"There is no PriorityClass {name}, so every one of its pods is refused.",
@@ -237,16 +240,16 @@ def _priorities_exist(picture: Picture) -> Findings:
             )
 
 
-def _pull_secrets_cover(picture: Picture) -> Findings:
+def _pull_secrets_cover(snapshot: PreflightSnapshot) -> Findings:
     """A pull secret that is missing or for other hosts is passed over by the kubelet: only a warning here."""
     told = set()
-    for template in picture.manifest.pods():
+    for template in snapshot.manifest.pods():
         names = [one["name"] for one in template.spec.get("imagePullSecrets") or ()]
         hosts = {host_of(str(container.get("image", ""))) for _, container in template.containers()}
         for index, name in enumerate(names):
-            facts = picture.secret(name)
+            facts = snapshot.secret(name)
             field = (*template.field, "spec", "imagePullSecrets", index)
-            if name in told or picture.manifest.find("Secret", name):
+            if name in told or snapshot.manifest.find("Secret", name):
                 continue
             told.add(name)
             if facts is None:
@@ -254,7 +257,7 @@ def _pull_secrets_cover(picture: Picture) -> Findings:
                     template.owner.subject,
                     f"There is no pull secret {name}: nodes pull {', '.join(sorted(hosts))} without "
                     "credentials.",
-                    f"Create it with `kubectl -n {picture.namespace} create secret docker-registry {name} "
+                    f"Create it with `kubectl -n {snapshot.namespace} create secret docker-registry {name} "
                     "...`.",
                     field,
                 )
@@ -269,17 +272,17 @@ def _pull_secrets_cover(picture: Picture) -> Findings:
                 )
 
 
-def _claims_have_classes(picture: Picture) -> Findings:
+def _claims_have_classes(snapshot: PreflightSnapshot) -> Findings:
     claims: list[tuple[Rendered, JsonObject, Path]]
-    claims = [(one, one.spec, ("spec",)) for one in picture.manifest.of_kind("PersistentVolumeClaim")]
-    for one in picture.manifest.of_kind("StatefulSet"):
+    claims = [(one, one.spec, ("spec",)) for one in snapshot.manifest.of_kind("PersistentVolumeClaim")]
+    for one in snapshot.manifest.of_kind("StatefulSet"):
         for index, claim in enumerate(one.spec.get("volumeClaimTemplates") or ()):
             claims.append((one, claim["spec"], ("spec", "volumeClaimTemplates", index, "spec")))
     for owner, spec, field in claims:
         name = spec.get("storageClassName")
-        if name == "" or (name and picture.manifest.find("StorageClass", name)):
+        if name == "" or (name and snapshot.manifest.find("StorageClass", name)):
             continue
-        classes = {one["metadata"]["name"]: one for one in picture.own(STORAGE_CLASSES)}
+        classes = {one["metadata"]["name"]: one for one in snapshot.own(STORAGE_CLASSES)}
         defaults = [
             key
             for key, one in classes.items()
@@ -296,12 +299,12 @@ def _claims_have_classes(picture: Picture) -> Findings:
         )
 
 
-def _ingress_classes_exist(picture: Picture) -> Findings:
-    for ingress in picture.manifest.of_kind("Ingress"):
+def _ingress_classes_exist(snapshot: PreflightSnapshot) -> Findings:
+    for ingress in snapshot.manifest.of_kind("Ingress"):
         name = ingress.spec.get("ingressClassName")
-        if not name or picture.manifest.find("IngressClass", name):
+        if not name or snapshot.manifest.find("IngressClass", name):
             continue
-        known = sorted(one["metadata"]["name"] for one in picture.own(INGRESS_CLASSES))
+        known = sorted(one["metadata"]["name"] for one in snapshot.own(INGRESS_CLASSES))
         if name not in known:
             yield error(
                 ingress.subject,
@@ -311,20 +314,20 @@ def _ingress_classes_exist(picture: Picture) -> Findings:
             )
 
 
-def _issuers_exist(picture: Picture) -> Findings:
+def _issuers_exist(snapshot: PreflightSnapshot) -> Findings:
     """An issuer is needed for the first certificate; with one that is good for a while its absence is no
     hurry.
     """
-    for ingress in picture.manifest.of_kind("Ingress"):
+    for ingress in snapshot.manifest.of_kind("Ingress"):
         for annotation, resource, kind in (
             (CLUSTER_ISSUER, CLUSTER_ISSUERS, "ClusterIssuer"),
             (ISSUER, ISSUERS, "Issuer"),
         ):
             name = ingress.annotations.get(annotation)
-            if not name or picture.manifest.find(kind, name) or picture.find(resource, name):
+            if not name or snapshot.manifest.find(kind, name) or snapshot.find(resource, name):
                 continue
             names = [tls.get("secretName", "") for tls in ingress.spec.get("tls") or ()]
-            facts = [picture.secret(secret) for secret in names]
+            facts = [snapshot.secret(secret) for secret in names]
             has_all = bool(facts) and all(one is not None and one.certificate is not None for one in facts)
             say = warning if has_all else error
             yield say(

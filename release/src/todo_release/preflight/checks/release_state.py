@@ -16,7 +16,7 @@ from todo_release.environments.lock import LEASE_SECONDS, NAME, holder_of
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
 from todo_release.preflight.secret_summary import HELM_RELEASE
-from todo_release.preflight.snapshot import DEPLOYMENTS, JOBS, LEASES, SECRETS, Picture
+from todo_release.preflight.snapshot import DEPLOYMENTS, JOBS, LEASES, SECRETS, PreflightSnapshot
 
 LARGE_BYTES, MOST_BYTES = 500_000, 1_048_576
 SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
@@ -39,13 +39,13 @@ IMMUTABLE: Mapping[str, tuple[Path, ...]] = {
 }
 
 
-def _release_is_free(picture: Picture) -> Findings:
+def _release_is_free(snapshot: PreflightSnapshot) -> Findings:
     """A pending revision blocks Helm; the engine unlocks one whose release has died."""
-    picture.own(SECRETS)
+    snapshot.own(SECRETS)
     records = [
         facts
-        for facts in picture.live.secrets.values()
-        if facts.type == HELM_RELEASE and facts.labels.get("name") == picture.settings.release
+        for facts in snapshot.live.secrets.values()
+        if facts.type == HELM_RELEASE and facts.labels.get("name") == snapshot.settings.release
     ]
     last = max(records, key=lambda facts: int(facts.labels["version"]), default=None)
     if last is None:
@@ -68,12 +68,12 @@ def _release_is_free(picture: Picture) -> Findings:
         )
 
 
-def _lock_is_free(picture: Picture) -> Findings:
-    lease = picture.find(LEASES, NAME)
+def _lock_is_free(snapshot: PreflightSnapshot) -> Findings:
+    lease = snapshot.find(LEASES, NAME)
     holder = holder_of(lease) if lease else None
     if holder is None:
         return
-    silent = (picture.now - datetime.fromisoformat(holder.beat)).total_seconds() if holder.beat else 0
+    silent = (snapshot.now - datetime.fromisoformat(holder.beat)).total_seconds() if holder.beat else 0
     is_dead = silent > 2 * LEASE_SECONDS
     yield note(
         f"Lease/{NAME}",
@@ -84,10 +84,10 @@ def _lock_is_free(picture: Picture) -> Findings:
     )
 
 
-def _hands_off(picture: Picture) -> Findings:
+def _hands_off(snapshot: PreflightSnapshot) -> Findings:
     """Fields that somebody set by hand or with another tool, and that this release sets to something else."""
-    for one in picture.manifest.objects:
-        live = picture.live_of(one)
+    for one in snapshot.manifest.objects:
+        live = snapshot.live_of(one)
         if live is None:
             continue
         edits: dict[tuple[str, str], list[Path]] = {}
@@ -98,16 +98,16 @@ def _hands_off(picture: Picture) -> Findings:
             more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
             yield warning(
                 one.subject,
-                f"{manager} set {shown}{more} {_age(picture, at)}; the release sets it back.",
+                f"{manager} set {shown}{more} {_age(snapshot, at)}; the release sets it back.",
                 "Put into the chart what is to stay. Helm without --force-conflicts would fail on it, and "
                 "so would its rollback.",
                 paths[0],
             )
 
 
-def _nothing_immutable_changes(picture: Picture) -> Findings:
-    for one in picture.manifest.objects:
-        live = None if one.hooks else picture.live_of(one)
+def _nothing_immutable_changes(snapshot: PreflightSnapshot) -> Findings:
+    for one in snapshot.manifest.objects:
+        live = None if one.hooks else snapshot.live_of(one)
         if live is None:
             continue
         for path in IMMUTABLE.get(one.kind, ()):
@@ -144,16 +144,16 @@ def _shrinks(one: Rendered, live: JsonObject) -> Iterator[Finding]:
         )
 
 
-def _nothing_is_anothers(picture: Picture) -> Findings:
+def _nothing_is_anothers(snapshot: PreflightSnapshot) -> Findings:
     """Helm does not take over an object that it did not make."""
-    before = picture.live.last_manifest
-    for one in picture.manifest.objects:
-        live = None if one.hooks else picture.live_of(one)
+    before = snapshot.live.last_manifest
+    for one in snapshot.manifest.objects:
+        live = None if one.hooks else snapshot.live_of(one)
         if live is None or (before and before.find(one.kind, one.name)):
             continue
         notes = live["metadata"].get("annotations") or {}
         owner = (notes.get(RELEASE_NAMESPACE), notes.get(RELEASE_NAME))
-        if owner != (picture.namespace, picture.settings.release):
+        if owner != (snapshot.namespace, snapshot.settings.release):
             said = f"belongs to the release {owner[1]}" if owner[1] else "was not made by Helm"
             yield error(
                 one.subject,
@@ -162,9 +162,9 @@ def _nothing_is_anothers(picture: Picture) -> Findings:
             )
 
 
-def _nothing_is_stuck(picture: Picture) -> Findings:
-    names = {one.name for one in picture.manifest.of_kind("Deployment")}
-    for live in picture.own(DEPLOYMENTS):
+def _nothing_is_stuck(snapshot: PreflightSnapshot) -> Findings:
+    names = {one.name for one in snapshot.manifest.of_kind("Deployment")}
+    for live in snapshot.own(DEPLOYMENTS):
         if live["metadata"]["name"] not in names:
             continue
         for condition in live.get("status", {}).get("conditions") or ():
@@ -176,11 +176,11 @@ def _nothing_is_stuck(picture: Picture) -> Findings:
                 )
 
 
-def _hooks_can_run(picture: Picture) -> Findings:
+def _hooks_can_run(snapshot: PreflightSnapshot) -> Findings:
     """Jobs that earlier hooks left: the next run replaces them, unless their policy says otherwise."""
-    for live in picture.own(JOBS):
+    for live in snapshot.own(JOBS):
         name = live["metadata"]["name"]
-        one = picture.manifest.find("Job", name)
+        one = snapshot.manifest.find("Job", name)
         policy = one.annotations.get(DELETE_POLICY, "before-hook-creation") if one and one.hooks else None
         if policy is not None and "before-hook-creation" not in policy:
             yield error(
@@ -197,15 +197,15 @@ def _hooks_can_run(picture: Picture) -> Findings:
             yield note(
                 f"Job/{name}",
                 "It failed in an earlier release and was left for its log.",
-                f"Read it with `kubectl -n {picture.namespace} logs job/{name}`; the next release replaces "
+                f"Read it with `kubectl -n {snapshot.namespace} logs job/{name}`; the next release replaces "
                 "it.",
             )
 
 
-def _age(picture: Picture, at: str) -> str:
+def _age(snapshot: PreflightSnapshot, at: str) -> str:
     if not at:
         return "at an unknown time"
-    return ago((picture.now - datetime.fromisoformat(at)).total_seconds())
+    return ago((snapshot.now - datetime.fromisoformat(at)).total_seconds())
 
 
 CHECK = Check(

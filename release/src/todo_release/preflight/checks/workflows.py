@@ -15,7 +15,7 @@ from todo_release.core.yaml_positions import Located, Place
 from todo_release.errors import ConfigError
 from todo_release.preflight.check import Check
 from todo_release.preflight.finding import Findings, error, warning
-from todo_release.preflight.snapshot import Picture
+from todo_release.preflight.snapshot import PreflightSnapshot
 
 WORKFLOWS = ".github/workflows/"
 PROGRAMS = ("inv", "./inv")
@@ -27,12 +27,12 @@ SEPARATORS = ("&&", "||", ";", "|")
 Parse = Callable[[Sequence[str]], str | None]
 
 
-def _commands_are_known(picture: Picture) -> Findings:
+def _commands_are_known(snapshot: PreflightSnapshot) -> Findings:
     """Every call of a task in a workflow is one that the tasks take."""
-    if picture.parse is None:
+    if snapshot.parse is None:
         return
-    for place, arguments in command_lines(picture.files):
-        problem = picture.parse(arguments)
+    for place, arguments in command_lines(snapshot.files):
+        problem = snapshot.parse(arguments)
         if problem:
             yield error(
                 place.file,
@@ -90,9 +90,9 @@ def _calls(line: str) -> Iterator[list[str]]:
             yield part[begin + 1 :]
 
 
-def _actions_are_pinned(picture: Picture) -> Findings:
+def _actions_are_pinned(snapshot: PreflightSnapshot) -> Findings:
     """A tag of an action can be moved, and has been, to steal what the job knows."""
-    for path, text in picture.files.items():
+    for path, text in snapshot.files.items():
         document = _workflow(path, text)
         jobs = document.value.get("jobs") if isinstance(document.value, dict) else {}
         for name, job in (jobs or {}).items():
@@ -116,15 +116,15 @@ def _uses(name: str, job: Mapping[str, Any]) -> Iterator[tuple[yaml_positions.Pa
         yield ("jobs", name, "steps", index, "uses"), step.get("uses")
 
 
-def _cluster_has_one_name(picture: Picture) -> Findings:
+def _cluster_has_one_name(snapshot: PreflightSnapshot) -> Findings:
     """Workflows and bootstrap fetch credentials for the cluster that release.yaml names as context."""
     try:
-        document = yaml_positions.read(picture.files.get(FILE_NAME, ""), FILE_NAME)
+        document = yaml_positions.read(snapshot.files.get(FILE_NAME, ""), FILE_NAME)
     except ConfigError:
         return
     environments = document.value.get("environments") if isinstance(document.value, dict) else {}
     contexts = {str(one.get("context")) for one in (environments or {}).values()}
-    for path, text in picture.files.items():
+    for path, text in snapshot.files.items():
         for number, line in enumerate(text.split("\n"), start=1):
             for name in KUBECONFIG.findall(line):
                 # doctl names the context do-<region>-<cluster>.

@@ -13,7 +13,14 @@ from todo_release.adapters.kubernetes.selectors import selects
 from todo_release.preflight.scheduling import pod_requirements
 from todo_release.preflight.scheduling.rolling_update import Change
 from todo_release.preflight.scheduling.simulator import Node, Room, Shape
-from todo_release.preflight.snapshot import LIMIT_RANGES, NODES, PODS, PRIORITY_CLASSES, QUOTAS, Picture
+from todo_release.preflight.snapshot import (
+    LIMIT_RANGES,
+    NODES,
+    PODS,
+    PRIORITY_CLASSES,
+    QUOTAS,
+    PreflightSnapshot,
+)
 
 Placed = tuple[str, Shape]
 
@@ -27,29 +34,29 @@ class Stage:
     hooks: tuple[Change, ...]
 
 
-def stage(picture: Picture) -> Stage:
+def stage(snapshot: PreflightSnapshot) -> Stage:
     """Read the picture.
 
     Raises:
         UnreadError: nodes, pods, quotas, limits or priorities could not be read.
     """
-    ranges = picture.own(LIMIT_RANGES)
-    priorities = {one["metadata"]["name"]: one for one in picture.own(PRIORITY_CLASSES)}
+    ranges = snapshot.own(LIMIT_RANGES)
+    priorities = {one["metadata"]["name"]: one for one in snapshot.own(PRIORITY_CLASSES)}
     placed = [
         (one["spec"]["nodeName"], pod_requirements.live(one))
-        for one in picture.all(PODS)
+        for one in snapshot.all(PODS)
         if pod_requirements.runs(one)
     ]
-    nodes = [pod_requirements.node(one) for one in picture.all(NODES)]
-    quota = pod_requirements.quota(picture.own(QUOTAS), picture.namespace)
+    nodes = [pod_requirements.node(one) for one in snapshot.all(NODES)]
+    quota = pod_requirements.quota(snapshot.own(QUOTAS), snapshot.namespace)
     changes: list[Change] = []
     hooks: list[Change] = []
-    for template in picture.manifest.pods():
-        shape = pod_requirements.planned(template, picture.namespace, ranges, priorities)
+    for template in snapshot.manifest.pods():
+        shape = pod_requirements.planned(template, snapshot.namespace, ranges, priorities)
         if template.owner.kind == "Job" and template.owner.hooks:
             hooks.append(_alone(template.owner, shape))
         else:
-            changes += _changes(picture, template, shape, placed, nodes)
+            changes += _changes(snapshot, template, shape, placed, nodes)
     room = Room(nodes, placed, quota)
     return Stage(room, tuple(changes), tuple(hooks))
 
@@ -59,19 +66,23 @@ def _alone(owner: Rendered, shape: Shape) -> Change:
 
 
 def _changes(
-    picture: Picture, template: PodTemplate, shape: Shape, placed: Sequence[Placed], nodes: Sequence[Node]
+    snapshot: PreflightSnapshot,
+    template: PodTemplate,
+    shape: Shape,
+    placed: Sequence[Placed],
+    nodes: Sequence[Node],
 ) -> Iterator[Change]:
     """How one workload rolls; nothing for what makes no pods in a release."""
     owner = template.owner
-    if owner.kind in {"CronJob", "ReplicaSet"} or (owner.kind == "Job" and picture.live_of(owner)):
+    if owner.kind in {"CronJob", "ReplicaSet"} or (owner.kind == "Job" and snapshot.live_of(owner)):
         return
     selector = owner.spec.get("selector") if owner.kind != "Job" else None
     current = [
         (name, pod)
         for name, pod in placed
-        if pod.namespace == picture.namespace and selects(selector, pod.labels)
+        if pod.namespace == snapshot.namespace and selects(selector, pod.labels)
     ]
-    is_same = _is_unchanged(picture, template)
+    is_same = _is_unchanged(snapshot, template)
     kept, old = (len(current), ()) if is_same else (0, tuple(current))
     if owner.kind == "DaemonSet":
         if not is_same:
@@ -81,7 +92,7 @@ def _changes(
                     here = tuple(one for one in old if one[0] == node.name)
                     yield Change(name=owner.subject, shape=only, desired=1, unavailable=1, old=here)
         return
-    desired = _desired(picture, owner)
+    desired = _desired(snapshot, owner)
     surge, unavailable = _rolling(owner, desired)
     yield Change(
         name=owner.subject,
@@ -94,29 +105,29 @@ def _changes(
     )
 
 
-def _is_unchanged(picture: Picture, template: PodTemplate) -> bool:
-    last = picture.live.last_manifest
+def _is_unchanged(snapshot: PreflightSnapshot, template: PodTemplate) -> bool:
+    last = snapshot.live.last_manifest
     before = last.find(template.owner.kind, template.owner.name) if last else None
-    if before is None or picture.live_of(template.owner) is None:
+    if before is None or snapshot.live_of(template.owner) is None:
         return False
     return bool(part_of(before.body, template.field) == template.body)
 
 
-def _desired(picture: Picture, owner: Rendered) -> int:
+def _desired(snapshot: PreflightSnapshot, owner: Rendered) -> int:
     if owner.kind in {"Job", "Pod"}:
         return int(owner.spec.get("parallelism", 1))
     if "replicas" in owner.spec:
         return int(owner.spec["replicas"])
-    live = picture.live_of(owner)
+    live = snapshot.live_of(owner)
     if live:
         return int(live["spec"].get("replicas", 1))
-    scaler = scaler_of(picture, owner)
+    scaler = scaler_of(snapshot, owner)
     return int(scaler.spec.get("minReplicas", 1)) if scaler else 1
 
 
-def scaler_of(picture: Picture, owner: Rendered) -> Rendered | None:
+def scaler_of(snapshot: PreflightSnapshot, owner: Rendered) -> Rendered | None:
     """The autoscaler that the chart has for a workload."""
-    for one in picture.manifest.of_kind("HorizontalPodAutoscaler"):
+    for one in snapshot.manifest.of_kind("HorizontalPodAutoscaler"):
         target = one.spec["scaleTargetRef"]
         if (target["kind"], target["name"]) == (owner.kind, owner.name):
             return one
