@@ -1,15 +1,21 @@
-"""What Dapr accepts, as tables: metadata of component types, annotations, and the parts of a Configuration.
+"""What Dapr accepts: metadata of component types, annotations, and the keys of Component and Configuration.
 
-A component ignores a name that it does not know and, for some names, a value too; nothing is logged. Sources:
-components-contrib (`common/component/kafka/metadata.go`, `common/component/redis/settings.go`, each type's
-`metadata.yaml`) and dapr (`pkg/injector/annotations`, `pkg/apis/configuration`), versions 1.16 to 1.18. To
-add a type, add an entry to COMPONENTS.
+Dapr ignores a name that it does not know and, for some names, an unknown value; it logs neither.
+
+Sources: the items of each component type come from dapr_metadata.json, generated from the `metadata.yaml`
+files of the pinned components-contrib module. `_CODE` adds what only Go code says: components-contrib
+`common/component/kafka` and `common/component/redis`, dapr `pkg/injector/annotations` and
+`pkg/apis/configuration`, versions 1.16 to 1.18. Tests compare both with the pinned modules.
+
+To add a type, add it to TYPES in release/tests/preflight/checks/generate_dapr_metadata.py and run that file.
 """
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from typing import Any, Literal
 
 Kind = Literal["text", "switch", "number", "duration", "words"]
 SWITCHES = ("true", "false", "yes", "no", "y", "n", "t", "f", "on", "off", "1", "0")
@@ -23,10 +29,14 @@ PATTERNS: Mapping[Kind, re.Pattern[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What may stand in one metadata item or annotation.
+    """The values that one metadata item or annotation accepts.
 
-    `ignored` says what Dapr makes of another value when it does not refuse it; `is_exact` that the case of
-    the name matters, as it does where the code looks it up instead of decoding it.
+    Attributes:
+        kind: How Dapr parses the value.
+        words: The allowed words, for the kind "words".
+        ignored: What Dapr uses instead of an unknown value; empty when it refuses the component.
+        is_exact: The case of the item's name matters, because Dapr's code looks the name up itself.
+        is_folded: The case of the words does not matter.
     """
 
     kind: Kind = "text"
@@ -35,22 +45,22 @@ class Value:
     is_exact: bool = False
     is_folded: bool = False
 
-    def accepts(self, value: str) -> bool:
-        """Whether a value is one that Dapr understands."""
+    def accepts(self, text: str) -> bool:
+        """Returns whether Dapr understands a value."""
         if self.kind == "words":
-            return (value.lower() if self.is_folded else value) in self.words
-        return PATTERNS[self.kind].fullmatch(value) is not None
+            return (text.lower() if self.is_folded else text) in self.words
+        return PATTERNS[self.kind].fullmatch(text) is not None
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """The words as people write them; only where Dapr folds case there is more than one way."""
+        """The usual spellings of the words: several for each word when Dapr ignores case."""
         if not self.is_folded:
             return self.words
-        return tuple(way(word) for word in self.words for way in (str, str.upper, str.capitalize))
+        return tuple(change(word) for word in self.words for change in (str, str.upper, str.capitalize))
 
     @property
     def allowed(self) -> str:
-        """What may be written, for people."""
+        """The allowed values, for messages."""
         return {
             "text": "any text",
             "switch": "true or false",
@@ -62,8 +72,13 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class ComponentType:
-    """The metadata of a component type. `needs` names what else must be there for a value of another item;
-    names that begin with one of `prefixes` are passed on.
+    """The metadata of a component type.
+
+    Attributes:
+        values: The accepted values by item name.
+        required: Items that every component of the type must have.
+        needs: Items that a component must also have when an item has a value, by (item, value).
+        prefixes: Beginnings of item names that Dapr passes on to a library.
     """
 
     values: Mapping[str, Value]
@@ -72,97 +87,134 @@ class ComponentType:
     prefixes: tuple[str, ...] = ()
 
     def find(self, name: str) -> Value | None:
-        """The value that a name takes; None when Dapr ignores the name."""
+        """Returns the value that an item accepts; None when Dapr ignores the name."""
         for known, value in self.values.items():
             if name == known or (name.lower() == known.lower() and not value.is_exact):
                 return value
-        return Value() if any(name.lower().startswith(one.lower()) for one in self.prefixes) else None
+        is_passed_on = any(name.lower().startswith(prefix.lower()) for prefix in self.prefixes)
+        return Value() if is_passed_on else None
 
 
 TEXT, SWITCH, NUMBER, DURATION = Value(), Value("switch", ignored="false"), Value("number"), Value("duration")
-
-_REDIS: Mapping[str, Value] = {
-    **dict.fromkeys(
-        ("redisHost", "redisUsername", "redisPassword", "sentinelMasterName", "sentinelUsername"), TEXT
-    ),
-    **dict.fromkeys(("sentinelPassword", "clientCert", "clientKey"), TEXT),
-    **dict.fromkeys(("enableTLS", "failover", "useEntraID", "useAzureAD"), SWITCH),
-    **dict.fromkeys(("redisDB", "redisMaxRetries", "poolSize", "minIdleConns"), NUMBER),
-    **dict.fromkeys(
-        ("redisMinRetryInterval", "redisMaxRetryInterval", "dialTimeout", "readTimeout", "writeTimeout"),
-        DURATION,
-    ),
-    **dict.fromkeys(("maxConnAge", "poolTimeout", "idleTimeout", "idleCheckFrequency"), DURATION),
-    "redisType": Value("words", ("node", "cluster"), ignored="node"),
+_DECLARED_TYPES: Mapping[str, Value] = {
+    "string": TEXT,
+    "bool": SWITCH,
+    "number": NUMBER,
+    "duration": DURATION,
 }
 
-COMPONENTS: Mapping[str, ComponentType] = {
-    "pubsub.kafka": ComponentType(
+
+@dataclass(frozen=True, slots=True)
+class CodeFacts:
+    """What Dapr's code does with the metadata of a type beyond, or against, its metadata.yaml.
+
+    Attributes:
+        values: Undeclared items, and more words, exact names or folded case for declared ones.
+        unused: Declared items that the code of this type does not read.
+        optional: Items that a declared profile requires and the code does not, by (item, value).
+        needs: Items that the code requires beside an item's value, by (item, value).
+        prefixes: Beginnings of item names that the code passes on to a library.
+    """
+
+    values: Mapping[str, Value] = field(default_factory=dict)
+    unused: frozenset[str] = frozenset()
+    optional: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    needs: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    prefixes: tuple[str, ...] = ()
+
+
+_REDIS = {
+    "redisType": Value("words", ("node", "cluster"), ignored="node"),
+    "useAzureAD": SWITCH,  # the former name of useEntraID
+}
+CODE_FACTS: Mapping[str, CodeFacts] = {
+    "pubsub.kafka": CodeFacts(
         values={
-            **dict.fromkeys(("brokers", "consumerGroup", "consumerID", "clientID", "version"), TEXT),
-            **dict.fromkeys(("saslUsername", "saslPassword", "clientCert", "clientKey"), TEXT),
-            **dict.fromkeys(("oidcTokenEndpoint", "oidcClientID", "oidcClientSecret", "oidcScopes"), TEXT),
-            **dict.fromkeys(("oidcExtensions", "excludeHeaderMetaRegex", "schemaRegistryURL"), TEXT),
-            **dict.fromkeys(("schemaRegistryAPIKey", "schemaRegistryAPISecret"), TEXT),
-            **dict.fromkeys(("disableTls", "skipVerify", "authRequired", "consumeRetryEnabled"), SWITCH),
-            **dict.fromkeys(("escapeHeaders", "useAvroJSON", "schemaCachingEnabled"), SWITCH),
-            **dict.fromkeys(("maxMessageBytes", "producerRetryMax"), NUMBER),
-            **dict.fromkeys(("heartbeatInterval", "sessionTimeout", "schemaLatestVersionCacheTTL"), DURATION),
-            **dict.fromkeys(("dialTimeout", "readTimeout", "writeTimeout"), DURATION),
-            "clientConnectionTopicMetadataRefreshInterval": DURATION,
-            "clientConnectionKeepAliveInterval": DURATION,
+            "consumerID": TEXT,
+            "authRequired": SWITCH,  # the former form of authType
             "caCert": Value(is_exact=True),
-            "consumeRetryInterval": Value("duration", is_exact=True),
-            "channelBufferSize": Value("number", is_exact=True),
-            "consumerFetchMin": Value("number", is_exact=True),
-            "consumerFetchDefault": Value("number", is_exact=True),
-            "initialOffset": Value("words", ("newest", "oldest"), is_exact=True, is_folded=True),
-            "authType": Value(
-                "words",
-                ("none", "password", "mtls", "oidc", "oidc_private_key_jwt", "awsiam", "certificate"),
-                is_folded=True,
-            ),
-            "saslMechanism": Value("words", ("SHA-256", "SHA-512", "PLAINTEXT", "PLAIN"), ignored="PLAIN"),
+            "consumeRetryInterval": Value(is_exact=True),
+            "channelBufferSize": Value(is_exact=True),
+            "consumerFetchMin": Value(is_exact=True),
+            "consumerFetchDefault": Value(is_exact=True),
+            "initialOffset": Value(is_exact=True, is_folded=True),
+            "authType": Value("words", ("oidc_private_key_jwt", "certificate"), is_folded=True),
+            "saslMechanism": Value("words", ("PLAIN",), ignored="PLAIN"),
             "compression": Value("words", ("none", "gzip", "snappy", "lz4", "zstd"), is_folded=True),
-            "consumerGroupRebalanceStrategy": Value(
-                "words", ("range", "sticky", "roundrobin"), is_folded=True
-            ),
+            "consumerGroupRebalanceStrategy": Value(is_folded=True),
+            # Since 1.17.
             "producerRequiredAcks": Value("words", ("all", "local", "none"), is_folded=True),
+            "producerRetryMax": NUMBER,
+            **dict.fromkeys(("dialTimeout", "readTimeout", "writeTimeout"), DURATION),
         },
-        required=("brokers", "authType"),
-        needs={
-            ("authType", "password"): ("saslUsername", "saslPassword"),
-            ("authType", "oidc"): ("oidcTokenEndpoint", "oidcClientID", "oidcClientSecret"),
-            ("authType", "certificate"): ("caCert",),
+        optional={
+            ("authType", "password"): frozenset({"saslMechanism"}),
+            ("authType", "mtls"): frozenset({"caCert", "clientCert", "clientKey"}),
         },
+        needs={("authType", "certificate"): ("caCert",)},
         prefixes=("backOff", "awsIam", "awsSts", "awsAccess", "awsSecret", "awsSession", "awsRegion"),
     ),
-    "pubsub.redis": ComponentType(
+    "pubsub.redis": CodeFacts(values=_REDIS),
+    "pubsub.in-memory": CodeFacts(values={"consumerID": TEXT}),
+    "state.redis": CodeFacts(
         values={
             **_REDIS,
-            "consumerID": TEXT,
-            **dict.fromkeys(("redeliverInterval", "processingTimeout", "streamTTL"), DURATION),
-            **dict.fromkeys(("queueDepth", "concurrency", "maxLenApprox"), NUMBER),
-        },
-        required=("redisHost",),
-    ),
-    "state.redis": ComponentType(
-        values={
-            **_REDIS,
-            **dict.fromkeys(("keyPrefix", "queryIndexes"), TEXT),
-            **dict.fromkeys(("ttlInSeconds", "maxRetries"), NUMBER),
+            "keyPrefix": TEXT,  # read by the runtime, for every state store
+            "maxRetries": NUMBER,
             "maxRetryBackoff": DURATION,
-            "actorStateStore": SWITCH,
         },
-        required=("redisHost",),
+        unused=frozenset({"redeliverInterval", "processingTimeout"}),  # of pubsub.redis only
     ),
-    "pubsub.in-memory": ComponentType(values={"consumerID": TEXT}),
-    "state.in-memory": ComponentType(values={"actorStateStore": SWITCH}),
-    "secretstores.kubernetes": ComponentType(values={"defaultNamespace": TEXT, "kubeconfigPath": TEXT}),
+    "state.in-memory": CodeFacts(values={"actorStateStore": SWITCH}),
+    "secretstores.kubernetes": CodeFacts(values={"defaultNamespace": TEXT, "kubeconfigPath": TEXT}),
 }
 
-# Every word a value may be: none is a secret, so what stands under a key of a Secret may be compared with
-# them.
+
+def declared_components() -> Mapping[str, Any]:
+    """Returns what dapr_metadata.json holds for each component type."""
+    generated = resources.files(__package__) / "dapr_metadata.json"
+    components: Mapping[str, Any] = json.loads(generated.read_bytes())["components"]
+    return components
+
+
+def declared_values(declared: Mapping[str, Any]) -> dict[str, Value]:
+    """Returns the values that one type's metadata.yaml declares, by item name."""
+    values = {}
+    for name, item in declared["items"].items():
+        words = tuple(item.get("allowed", ()))
+        values[name] = Value("words", words) if words else _DECLARED_TYPES[item["type"]]
+    return values
+
+
+def amended(declared: Value, code: Value) -> Value:
+    """Returns a declared value with what the code says about it."""
+    words = tuple(dict.fromkeys((*declared.words, *code.words)))
+    return replace(
+        code,
+        kind="words" if words else declared.kind if code.kind == "text" else code.kind,
+        words=words,
+        ignored=code.ignored or declared.ignored,
+    )
+
+
+def _component_type(declared: Mapping[str, Any], code: CodeFacts) -> ComponentType:
+    values = {name: value for name, value in declared_values(declared).items() if name not in code.unused}
+    for name, value in code.values.items():
+        values[name] = amended(values.get(name, TEXT), value)
+    needs = dict(code.needs)
+    for profile in declared["profiles"]:
+        selected = (profile["item"], profile["value"])
+        optional = code.optional.get(selected, frozenset())
+        if others := tuple(name for name in profile["required"] if name not in optional):
+            needs[selected] = others
+    return ComponentType(values, tuple(declared["required"]), needs, code.prefixes)
+
+
+COMPONENTS: Mapping[str, ComponentType] = {
+    kind: _component_type(declared, CODE_FACTS[kind]) for kind, declared in declared_components().items()
+}
+
+# Every allowed word. None is a secret, so the values in Secrets may be compared with their fingerprints.
 WORDS = frozenset(
     word
     for component in COMPONENTS.values()
