@@ -1,1 +1,1 @@
-"""The release engine beside what teams use instead: whole commands, in turns, in one run."""
+"""Compares the release engine with the tools that teams use instead: whole commands, measured in turns."""

@@ -1,14 +1,14 @@
-"""How long a command takes that only shows what there is."""
+"""Measures commands that only print: the list of tasks, beside another tool's help."""
 
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from bench.release import turns
+from bench.release import timing
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTHING = '''from invoke import task
+EMPTY_TASK = '''from invoke import task
 
 
 @task
@@ -18,20 +18,20 @@ def nothing(context):
 
 
 def rows(rounds: int) -> list[tuple[str, ...]]:
-    """The tasks of this repository, the one task that does nothing, and the closest peer's help."""
+    """Measures the tasks of this repository, a file with one empty task, and chartpress."""
     programs = Path(sys.executable).parent
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "tasks.py").write_text(NOTHING, encoding="utf-8")
+        Path(folder, "tasks.py").write_text(EMPTY_TASK, encoding="utf-8")
 
-        def shows(program: str, argument: str, cwd: str | Path) -> None:
+        def run(program: str, argument: str, cwd: str | Path) -> None:
             subprocess.run([programs / program, argument], cwd=cwd, check=True, capture_output=True)
 
-        return turns.rows(
+        return timing.rows(
             "list of commands",
             {
-                "inv --list": lambda: shows("inv", "--list", ROOT),
-                "inv --list, of a task that does nothing": lambda: shows("inv", "--list", folder),
-                "chartpress --help": lambda: shows("chartpress", "--help", folder),
+                "inv --list": lambda: run("inv", "--list", ROOT),
+                "inv --list, of a task that does nothing": lambda: run("inv", "--list", folder),
+                "chartpress --help": lambda: run("chartpress", "--help", folder),
             },
             rounds=rounds,
         )

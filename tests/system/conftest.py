@@ -1,9 +1,10 @@
-"""Fixtures of the system tests: a cluster as k8s/cluster-bootstrap leaves it, and a scratch clone.
+"""Fixtures of the system tests: a bootstrapped cluster, a clone of this repository, and the shop.
 
-The clone is what a person of the team has: this repository with a remote, and a file that says which registry
-and domain are theirs. Nothing here is imported by the product.
+The cluster has what k8s/cluster-bootstrap leaves. The clone has a remote and an overlay of release.yaml with
+registry and domain, as a developer's has.
 """
 
+import itertools
 import os
 import secrets
 import shutil
@@ -22,8 +23,8 @@ from psycopg import sql
 
 from todo_release.core.tables import Table
 
-from . import standin
-from .shopkeeper import Shop
+from . import running_cluster
+from .shop_clone import ShopClone
 
 ROOT = Path(__file__).resolve().parents[2]
 DOMAIN = "todo.test"
@@ -32,32 +33,32 @@ HOSTS = {"staging": f"staging.{DOMAIN}", "production": DOMAIN}
 
 
 @pytest.fixture(scope="session")
-def cluster() -> standin.Standin:
-    """The running stand-in cluster."""
-    return standin.start(ROOT)
+def cluster() -> running_cluster.RunningCluster:
+    """The running cluster."""
+    return running_cluster.start(ROOT)
 
 
 @pytest.fixture(scope="session")
-def core(cluster: standin.Standin) -> client.CoreV1Api:
-    """The Kubernetes API, as its administrator."""
+def core(cluster: running_cluster.RunningCluster) -> client.CoreV1Api:
+    """The Kubernetes API with the rights of an administrator."""
     config.load_kube_config(str(cluster.kubeconfig))
     return client.CoreV1Api()
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """The certificate authority behind the ingress's certificates; a new one each time."""
+    """The certificate authority that signs the ingress's certificates."""
     return trustme.CA()
 
 
-def _fresh_database(admin_url: str, name: str) -> str:
-    """Make an empty database and return its URL as pods see it."""
+def _empty_database(admin_url: str, name: str) -> str:
+    """Creates an empty database and returns its URL for pods."""
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     parts = urlsplit(admin_url)
     credentials = parts.netloc.rpartition("@")[0]
-    address = f"{standin.DATABASE_HOST_IN_PODS}:{parts.port}"
+    address = f"{running_cluster.DATABASE_HOST_IN_PODS}:{parts.port}"
     return urlunsplit(parts._replace(netloc=f"{credentials}@{address}", path=f"/{name}"))
 
 
@@ -66,21 +67,21 @@ def _secret(name: str, values: dict[str, str], kind: str = "Opaque") -> client.V
 
 
 def _kubectl(*arguments: str) -> None:
-    done = subprocess.run(["kubectl", *arguments], check=False, capture_output=True, text=True)
-    if done.returncode:
-        pytest.fail(f"kubectl {' '.join(arguments)}: {done.stderr}")
+    result = subprocess.run(["kubectl", *arguments], check=False, capture_output=True, text=True)
+    if result.returncode:
+        pytest.fail(f"kubectl {' '.join(arguments)}: {result.stderr}")
 
 
 def _bootstrap() -> None:
-    """Do what the bootstrap runbook does for the cluster itself; Dapr, broker and ingress run already."""
+    """Creates what ./bootstrap creates; Dapr, broker and ingress run already."""
     _kubectl("delete", "namespace", *HOSTS, "--ignore-not-found", "--wait", "--timeout=180s")
     for manifest in ("namespaces.yaml", "priority-classes.yaml"):
         _kubectl("apply", "--filename", str(ROOT / "k8s/cluster-bootstrap" / manifest))
 
 
 @pytest.fixture(scope="session")
-def sidecars(cluster: standin.Standin, monkeypatch_session: pytest.MonkeyPatch) -> None:
-    """Dapr's injector as the bootstrap's values have it; else `restricted` namespaces refuse sidecars."""
+def sidecars(cluster: running_cluster.RunningCluster, monkeypatch_session: pytest.MonkeyPatch) -> None:
+    """Dapr's injector, set as in the bootstrap; otherwise `restricted` namespaces refuse sidecars."""
     for name, value in cluster.env.items():
         monkeypatch_session.setenv(name, value)
     injector = "deployment/dapr-sidecar-injector"
@@ -90,15 +91,15 @@ def sidecars(cluster: standin.Standin, monkeypatch_session: pytest.MonkeyPatch) 
 
 @pytest.fixture(scope="session")
 def environments(
-    cluster: standin.Standin,
+    cluster: running_cluster.RunningCluster,
     core: client.CoreV1Api,
     authority: trustme.CA,
     sidecars: None,
 ) -> Iterator[None]:
-    """Namespaces staging and production with only what bootstrap leaves there: secrets and certificates."""
+    """The namespaces staging and production with their secrets and certificates, before any release."""
     _bootstrap()
     for environment, host in HOSTS.items():
-        database = _fresh_database(cluster.env["DATABASE_URL"], environment)
+        database = _empty_database(cluster.env["DATABASE_URL"], environment)
         values = {
             "DATABASE_URL": database,
             "FRONTEND_DATABASE_URL": database,
@@ -130,52 +131,54 @@ def monkeypatch_session() -> Iterator[pytest.MonkeyPatch]:
 
 
 @dataclass(frozen=True)
-class Clone:
-    """A checkout whose owner works against the stand-in cluster."""
+class RepositoryClone:
+    """A clone of this repository, configured for the cluster by an overlay of release.yaml."""
 
     path: Path
     overlay: Path
 
     def inv(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `./inv` there as its owner would; on an unexpected exit code the output is the error."""
+        """Runs `./inv` in the clone; fails the test with the output when the exit code is not 0."""
         command = ["./inv", *arguments, f"--config={self.overlay}"]
-        done = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
-        if check and done.returncode:
-            pytest.fail(f"`{' '.join(command)}` exited with {done.returncode}:\n{done.stdout}{done.stderr}")
-        return done
+        result = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
+        if check and result.returncode:
+            output = f"{result.stdout}{result.stderr}"
+            pytest.fail(f"`{' '.join(command)}` exited with {result.returncode}:\n{output}")
+        return result
 
     def git(self, *arguments: str) -> str:
-        """Run git there and return what it printed."""
-        done = subprocess.run(["git", *arguments], cwd=self.path, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        """Runs git in the clone and returns its output."""
+        command = ["git", *arguments]
+        result = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=True)
+        return result.stdout.strip()
 
 
 @pytest.fixture(scope="session")
 def clone(
-    cluster: standin.Standin,
+    cluster: running_cluster.RunningCluster,
     environments: None,
     authority: trustme.CA,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Clone:
-    """A clone with a bare remote of its own, and an overlay file with this cluster's registry and domain."""
+) -> RepositoryClone:
+    """A clone with its own bare remote, and an overlay with the cluster's registry and domain."""
     folder = tmp_path_factory.mktemp("release")
     remote, path = folder / "remote.git", folder / "todo"
     subprocess.run(["git", "clone", "--quiet", "--bare", "--no-tags", ROOT, remote], check=True)
     subprocess.run(["git", "clone", "--quiet", remote, path], check=True)
-    # CI checks out a commit and developers a branch; releases are made from main.
+    # Releases start from main, but CI checks out a commit and a developer may have another branch.
     for command in (
         ["switch", "--quiet", "--force-create", "main"],
         ["push", "--quiet", "--force", "origin", "main"],
     ):
         subprocess.run(["git", *command], cwd=path, check=True)
-    trusted = folder / "ca.pem"
-    authority.cert_pem.write_to_path(str(trusted))
+    ca_file = folder / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
     shutil.copy(Path(__file__).with_name("values-small.yaml"), folder)
     registry = f"{cluster.registry}/todo-{secrets.token_hex(4)}"
     _, current = config.list_kube_config_contexts(str(cluster.kubeconfig))
     overlay = folder / "release.overlay.yaml"
     base = yaml.safe_load((ROOT / "release.yaml").read_text(encoding="utf-8"))
-    smoke = {"connect_to": standin.HTTPS_ADDRESS, "ca_file": str(trusted)}
+    smoke = {"connect_to": running_cluster.HTTPS_ADDRESS, "ca_file": str(ca_file)}
     overlay.write_text(
         yaml.safe_dump(
             {
@@ -195,22 +198,24 @@ def clone(
         ),
         encoding="utf-8",
     )
-    return Clone(path, overlay)
+    return RepositoryClone(path, overlay)
 
 
 @pytest.fixture(scope="module")
 def shop(
-    request: pytest.FixtureRequest, cluster: standin.Standin, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Shop]:
-    """The second application, never released, with environments that only the tests of one file use."""
+    request: pytest.FixtureRequest,
+    cluster: running_cluster.RunningCluster,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ShopClone]:
+    """The shop, never released, with environments for the tests of one file."""
     name = request.module.__name__.rpartition("test_")[2].replace("_", "-")
-    with Shop.opened(tmp_path_factory.mktemp(name), name, cluster) as opened:
-        yield opened
+    with ShopClone.created(tmp_path_factory.mktemp(name), name, cluster) as created:
+        yield created
 
 
 @pytest.fixture(scope="session")
 def helm_4() -> Path:
-    """Helm 4: $HELM4 names it, else Go builds it from its module, once."""
+    """The program Helm 4: the one that HELM4 names, or one that Go builds once from its module."""
     folder = Path.home() / f".cache/todo/helm-{HELM_4}"
     program = Path(os.environ.get("HELM4", folder / "helm"))
     if not program.exists():
@@ -223,9 +228,9 @@ def helm_4() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show how long each test took, and what it measured and gave to `record_property`."""
+    """Prints how long each test took and what it measured with `record_property`."""
     rows = []
-    for report in (one for found in terminalreporter.stats.values() for one in found):
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
         if isinstance(report, pytest.TestReport) and report.when == "call":
             file, _, name = report.nodeid.rpartition("/")[2].partition("::")
             part = f" [{report.context.msg}]" if isinstance(report, pytest.SubtestReport) else ""

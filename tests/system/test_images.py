@@ -1,4 +1,4 @@
-"""The images as a real engine makes them: closed, alive in a pod's confines, sharing what did not change."""
+"""The images that a real engine builds: minimal, running with a pod's limits, and sharing layers."""
 
 import secrets
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from todo_release.adapters.docker_engine import DockerEngine
 from todo_release.core.tables import Table
 
 from .conftest import ROOT
-from .standin import Standin
-from .workshop import Built, Workshop
+from .image_builder import BuiltImage, ImageBuilder
+from .running_cluster import RunningCluster
 
-# Their layers: the base's, the dependencies, the code, and last what a build has of its own.
+# The layers of each: the base image's, the dependencies, the code, and last one that is unique to the build.
 SERVICES = ("frontend", "backend", "mcp", "notification", "sse-gateway")
 PYTHON_SERVICES = SERVICES[1:]
 LIMIT_BYTES = 200e6
-# All that the services read, of addresses at which nobody answers.
-NOWHERE = {
+# All settings that the services require, with addresses where nothing listens.
+UNREACHABLE = {
     "BACKEND_URL": "http://127.0.0.1:1",
     "BETTER_AUTH_SECRET": "0" * 32,
     "BETTER_AUTH_URL": "http://localhost",
@@ -36,32 +36,33 @@ WHICH = ["sh", "-c", f"for tool in {' '.join(TOOLS)}; do command -v $tool; done;
 
 
 @pytest.fixture(scope="module")
-def workshop(
-    cluster: Standin, monkeypatch_session: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Workshop]:
-    """A clone, and a place in the cluster's registry that nothing was pushed to before."""
+def builder(
+    cluster: RunningCluster, monkeypatch_session: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ImageBuilder]:
+    """A builder that pushes to an unused repository in the cluster's registry."""
     monkeypatch_session.setenv("DOCKER_HOST", cluster.env["DOCKER_HOST"])
     folder = tmp_path_factory.mktemp("images") / "todo"
-    with Workshop.opened(ROOT, folder, f"{cluster.registry}/images-{secrets.token_hex(4)}") as opened:
-        yield opened
+    repository = f"{cluster.registry}/images-{secrets.token_hex(4)}"
+    with ImageBuilder.of_clone(ROOT, folder, repository) as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
-def built(workshop: Workshop) -> dict[str, Built]:
-    """Every image."""
-    return {name: workshop.build(name) for name in workshop.config.images}
+def built(builder: ImageBuilder) -> dict[str, BuiltImage]:
+    """All images, by name."""
+    return {name: builder.build(name) for name in builder.config.images}
 
 
 @dataclass(frozen=True)
-class Service:
-    """A running container of an image, and where it should answer."""
+class RunningService:
+    """A running container of an image, and its URL."""
 
     name: str
     container: Container
     url: str
 
     def health(self) -> dict[str, str]:
-        """What /healthz answers; empty while it does not."""
+        """Returns the answer of /healthz; empty while there is none."""
         try:
             return dict(httpx2.get(f"{self.url}/healthz").raise_for_status().json())
         except httpx2.TransportError:
@@ -69,16 +70,20 @@ class Service:
 
 
 @pytest.fixture(scope="module", params=SERVICES)
-def service(request: pytest.FixtureRequest, workshop: Workshop, built: dict[str, Built]) -> Iterator[Service]:
-    """Each image in turn, running without any of its neighbours."""
+def service(
+    request: pytest.FixtureRequest, builder: ImageBuilder, built: dict[str, BuiltImage]
+) -> Iterator[RunningService]:
+    """Each image in turn, running without the other services."""
     port = free_port()
-    environment = {**NOWHERE, "PORT": str(port)}
-    with workshop.container(built[request.param].reference, environment=environment) as container:
-        yield Service(request.param, container, f"http://127.0.0.1:{port}")
+    environment = {**UNREACHABLE, "PORT": str(port)}
+    with builder.container(built[request.param].reference, environment=environment) as container:
+        yield RunningService(request.param, container, f"http://127.0.0.1:{port}")
 
 
-async def test_service_lives_without_its_neighbours(service: Service, built: dict[str, Built]) -> None:
-    """/healthz names service and build with a read-only root, no rights, no database and no bus."""
+async def test_service_is_healthy_without_the_other_services(
+    service: RunningService, built: dict[str, BuiltImage]
+) -> None:
+    """/healthz names service and build with a read-only root, no capabilities, no database and no bus."""
     await wait_until(service.health, timeout_seconds=60)
     assert service.health() == {
         "status": "ok",
@@ -87,29 +92,29 @@ async def test_service_lives_without_its_neighbours(service: Service, built: dic
     }
 
 
-def test_service_is_nobody(service: Service) -> None:
-    """The image itself says who runs it, wherever it runs."""
+def test_service_runs_as_an_unprivileged_user(service: RunningService) -> None:
+    """The image itself sets user and group, so that they hold wherever it runs."""
     assert service.container.exec_run(["id", "-u"]).output == b"10001\n"
     assert service.container.exec_run(["id", "-g"]).output == b"10001\n"
 
 
-def test_image_has_no_tools_to_make_more_of_it(service: Service) -> None:
-    """Nothing in it installs packages or compiles."""
+def test_image_has_no_build_tools(service: RunningService) -> None:
+    """The image has no package manager, no compiler and no package lists."""
     assert service.container.exec_run(WHICH).output == b""
     assert service.container.exec_run(["sh", "-c", "ls /var/lib/apt/lists/*Packages*"]).exit_code != 0
 
 
 @pytest.mark.parametrize(("base", "tool"), [("python:3.13-slim", b"/pip\n"), ("node:22-slim", b"/npm\n")])
-def test_tools_are_found_where_they_are(
-    workshop: Workshop, built: dict[str, Built], base: str, tool: bytes
+def test_base_image_has_build_tools(
+    builder: ImageBuilder, built: dict[str, BuiltImage], base: str, tool: bytes
 ) -> None:
-    """The base images have what the images must not have."""
-    with workshop.container(base, command=["sleep", "60"]) as container:
+    """The search finds tools in the base images, which have them."""
+    with builder.container(base, command=["sleep", "60"]) as container:
         assert tool in container.exec_run(WHICH).output
 
 
-async def test_service_ends_when_it_is_told_to(service: Service) -> None:
-    """SIGTERM reaches the program itself; nobody has to kill it."""
+async def test_service_ends_on_sigterm(service: RunningService) -> None:
+    """SIGTERM reaches the program itself, so it needs no SIGKILL."""
     await wait_until(service.health, timeout_seconds=60)
     service.container.stop(timeout=30)
     service.container.reload()
@@ -125,17 +130,17 @@ async def test_service_ends_when_it_is_told_to(service: Service) -> None:
     ],
 )
 def test_migration_is_in_the_image(
-    workshop: Workshop, built: dict[str, Built], name: str, command: list[str]
+    builder: ImageBuilder, built: dict[str, BuiltImage], name: str, command: list[str]
 ) -> None:
-    """It runs as far as the database, which is not there."""
-    with workshop.container(built[name].reference, command=command, environment=NOWHERE) as container:
+    """The migration starts and fails at the database, which is unreachable."""
+    with builder.container(built[name].reference, command=command, environment=UNREACHABLE) as container:
         assert container.wait(timeout=60)["StatusCode"] == 1
         assert b"refused" in container.logs().lower()  # psycopg, or ECONNREFUSED of node
 
 
-def test_python_services_share_one_layer_of_dependencies(built: dict[str, Built]) -> None:
-    """A node pulls and stores it once, in whatever order the services come."""
-    assert len({built[name].looks.layers[:-2] for name in PYTHON_SERVICES}) == 1
+def test_python_services_share_one_layer_of_dependencies(built: dict[str, BuiltImage]) -> None:
+    """A node pulls and stores the layer once for all Python services."""
+    assert len({built[name].facts.layers[:-2] for name in PYTHON_SERVICES}) == 1
 
 
 @pytest.mark.parametrize(
@@ -146,19 +151,19 @@ def test_python_services_share_one_layer_of_dependencies(built: dict[str, Built]
     ],
 )
 def test_change_of_code_leaves_the_layers_of_dependencies(
-    workshop: Workshop, built: dict[str, Built], name: str, path: str, line: str
+    builder: ImageBuilder, built: dict[str, BuiltImage], name: str, path: str, line: str
 ) -> None:
-    """A release of new code pulls kilobytes: dependencies and base are on the node already."""
-    with workshop.changed(path, line):
-        changed = workshop.build(name)
-    assert changed.looks.layers[:-2] == built[name].looks.layers[:-2]
-    assert changed.looks.layers[-2] != built[name].looks.layers[-2]
+    """A release of new code pulls kilobytes, because dependencies and base are on the node already."""
+    with builder.with_line(path, line):
+        changed = builder.build(name)
+    assert changed.facts.layers[:-2] == built[name].facts.layers[:-2]
+    assert changed.facts.layers[-2] != built[name].facts.layers[-2]
 
 
 def test_build_has_its_own_id_and_shares_all_layers_but_the_last(
-    workshop: Workshop, built: dict[str, Built]
+    builder: ImageBuilder, built: dict[str, BuiltImage]
 ) -> None:
-    """The second build of one content does not get the first one's id from the cache."""
+    """A second build of the same content does not take the first one's id from the cache."""
 
     def build(context: Any, dockerfile: str, reference: str) -> None:
         DockerEngine.connect().build(
@@ -169,39 +174,42 @@ def test_build_has_its_own_id_and_shares_all_layers_but_the_last(
             on_line=lambda line: None,
         )
 
-    again = workshop.build_from("backend", build)
-    assert again.layers[:-1] == built["backend"].looks.layers[:-1]
+    again = builder.build_with("backend", build)
+    assert again.layers[:-1] == built["backend"].facts.layers[:-1]
     assert "BUILD_ID=another" in again.environment
-    assert f"BUILD_ID={built['backend'].content_id}" in built["backend"].looks.environment
+    assert f"BUILD_ID={built['backend'].content_id}" in built["backend"].facts.environment
 
 
 def test_dependencies_are_the_same_layer_from_any_builder(
-    workshop: Workshop, built: dict[str, Built]
+    builder: ImageBuilder, built: dict[str, BuiltImage]
 ) -> None:
-    """Another machine, which has nothing cached, makes the same bytes of the same lock."""
+    """A builder without a cache makes the same bytes from the same lock file."""
 
     def build(context: Any, dockerfile: str, reference: str) -> None:
-        workshop.engine.images.build(
+        builder.engine.images.build(
             fileobj=context, custom_context=True, dockerfile=dockerfile, tag=reference, nocache=True, rm=True
         )
 
-    assert workshop.build_from("mcp", build).layers[:-2] == built["mcp"].looks.layers[:-2]
+    assert builder.build_with("mcp", build).layers[:-2] == built["mcp"].facts.layers[:-2]
 
 
 def test_images_add_little_to_their_base(
-    workshop: Workshop,
-    built: dict[str, Built],
+    builder: ImageBuilder,
+    built: dict[str, BuiltImage],
     pytestconfig: pytest.Config,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What is ours is bounded, the base is what it is; all sizes are shown as a table."""
+    """Each image adds less than the limit to its base; a table shows all sizes."""
     bases = {name: "node:22-slim" if name == "frontend" else "python:3.13-slim" for name in built}
-    added = {name: image.looks.size - workshop.look_at(bases[name]).size for name, image in built.items()}
+    added = {
+        name: image.facts.size_bytes - builder.inspect(bases[name]).size_bytes
+        for name, image in built.items()
+    }
     rows = []
     for name, image in built.items():
-        sizes = (f"{size / 1e6:.0f} MB" for size in (image.looks.size, added[name], image.packed))
-        rows.append((name, *sizes, f"{image.seconds:.0f} s"))
-    columns = ("image", "unpacked", "of it ours", "in the registry", "built and pushed in")
+        sizes = (image.facts.size_bytes, added[name], image.compressed_bytes)
+        rows.append((name, *(f"{size / 1e6:.0f} MB" for size in sizes), f"{image.seconds:.0f} s"))
+    columns = ("image", "unpacked", "beyond the base", "in the registry", "built and pushed in")
     table = "\n".join(Table("Images", columns, tuple(rows)).lines())
     with capsys.disabled():
         pytestconfig.get_terminal_writer().line(f"\n{table}")

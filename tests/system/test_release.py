@@ -1,4 +1,4 @@
-"""The main job on a real cluster: a version goes from a checkout to staging and production."""
+"""Releases of this application to a real cluster: from a clone to staging and production."""
 
 import json
 import re
@@ -7,39 +7,38 @@ import subprocess
 import pytest
 from kubernetes import client
 
-from .conftest import HOSTS, Clone
-from .standin import Standin
+from .conftest import HOSTS, RepositoryClone
+from .running_cluster import RunningCluster
 
 RELEASES = {"staging": "todo-app-staging", "production": "todo-app"}
 SERVICES = ("frontend", "backend", "mcp", "notification", "sse-gateway")
 
 
 def images(environment: str) -> dict[str, str]:
-    """Service id -> image reference of its Deployment."""
-    found = client.AppsV1Api().list_namespaced_deployment(environment).items
+    """Returns the image of each service's Deployment."""
+    deployments = client.AppsV1Api().list_namespaced_deployment(environment).items
     prefix = f"{RELEASES[environment]}-"
     return {
-        item.metadata.name.removeprefix(prefix): item.spec.template.spec.containers[0].image for item in found
+        deployment.metadata.name.removeprefix(prefix): deployment.spec.template.spec.containers[0].image
+        for deployment in deployments
     }
 
 
 def pods(environment: str) -> dict[str, list[client.V1Pod]]:
-    """Service id -> its running pods, newest last."""
+    """Returns the running pods of each service, newest last."""
     running: dict[str, list[client.V1Pod]] = {service: [] for service in SERVICES}
-    for pod in (
-        client.CoreV1Api().list_namespaced_pod(environment, field_selector="status.phase=Running").items
-    ):
+    selector = "status.phase=Running"
+    for pod in client.CoreV1Api().list_namespaced_pod(environment, field_selector=selector).items:
         service = re.sub(r"-[^-]+-[^-]+$", "", pod.metadata.name).removeprefix(f"{RELEASES[environment]}-")
         if service in running and pod.metadata.deletion_timestamp is None:
             running[service].append(pod)
-    return {
-        service: sorted(each, key=lambda pod: pod.metadata.creation_timestamp)
-        for service, each in running.items()
-    }
+    for service_pods in running.values():
+        service_pods.sort(key=lambda pod: pod.metadata.creation_timestamp)
+    return running
 
 
 def revisions(environment: str) -> list[dict[str, str]]:
-    """Helm's history of an environment's release, oldest first."""
+    """Returns Helm's history of an environment's release, oldest first."""
     printed = subprocess.run(
         ["helm", "history", RELEASES[environment], "--namespace", environment, "--output", "json"],
         capture_output=True,
@@ -50,21 +49,21 @@ def revisions(environment: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def first(clone: Clone) -> str:
-    """Release 0.1.0 to both environments; what it printed."""
+def first(clone: RepositoryClone) -> str:
+    """The output of the release of 0.1.0 to both environments."""
     return clone.inv("release", "--version=0.1.0", "--yes").stdout
 
 
 def test_release_runs_the_same_digests_in_both_environments(first: str) -> None:
-    """Every service runs in staging and production from one image, named by digest."""
+    """Every service runs the same image in staging and production, named by digest."""
     staging, production = images("staging"), images("production")
     assert sorted(staging) == sorted(SERVICES)
     assert staging == production
     assert all(re.fullmatch(r".+@sha256:[0-9a-f]{64}", reference) for reference in staging.values())
 
 
-def test_release_is_recorded_in_git(first: str, clone: Clone) -> None:
-    """The remote has the release commit, in which the chart has the version, under an annotated tag."""
+def test_release_is_recorded_in_git(first: str, clone: RepositoryClone) -> None:
+    """The remote has an annotated tag of the release commit, and the chart has the version there."""
     assert clone.git("ls-remote", "--tags", "origin", "v0.1.0").endswith("refs/tags/v0.1.0")
     assert clone.git("cat-file", "-t", "v0.1.0") == "tag"
     assert "version: 0.1.0" in clone.git("show", "v0.1.0:chart/Chart.yaml").splitlines()
@@ -73,18 +72,14 @@ def test_release_is_recorded_in_git(first: str, clone: Clone) -> None:
 
 @pytest.mark.parametrize("environment", HOSTS)
 @pytest.mark.parametrize("service", ["backend", "mcp", "notification", "sse-gateway"])
-def test_every_pod_that_speaks_to_the_bus_has_a_ready_sidecar(
-    first: str, environment: str, service: str
-) -> None:
-    """Dapr's injector ignores failures, so an annotated pod without daprd would go unnoticed."""
-    containers = {
-        each.name: each.ready for pod in pods(environment)[service] for each in pod.status.container_statuses
-    }
-    assert containers.get("daprd") is True
+def test_pod_of_a_service_on_the_bus_has_a_ready_sidecar(first: str, environment: str, service: str) -> None:
+    """Dapr's injector ignores failures, so nothing else reports an annotated pod without daprd."""
+    statuses = [status for pod in pods(environment)[service] for status in pod.status.container_statuses]
+    assert {status.name: status.ready for status in statuses}.get("daprd") is True
 
 
-def test_environments_have_topics_of_their_own(first: str, cluster: Standin) -> None:
-    """Staging writes to prefixed topics on the broker that both share, over SASL and TLS."""
+def test_environments_use_different_topics(first: str, cluster: RunningCluster) -> None:
+    """Staging writes to prefixed topics on the shared broker, over SASL and TLS."""
     listed = subprocess.run(
         [cluster.program, "kafka", "TopicCommand", "--list"], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -92,23 +87,28 @@ def test_environments_have_topics_of_their_own(first: str, cluster: Standin) -> 
 
 
 @pytest.mark.parametrize("environment", HOSTS)
-def test_preflight_raises_no_false_alarm(first: str, clone: Clone, environment: str) -> None:
-    """What runs and is well gives no error and no warning."""
+def test_preflight_of_a_healthy_environment_finds_only_notes(
+    first: str, clone: RepositoryClone, environment: str
+) -> None:
+    """Preflight reports no error and no warning on a version that runs well."""
     printed = clone.inv("preflight", f"--env={environment}", "--json").stdout
-    (found,) = [told for told in map(json.loads, printed.splitlines()) if told["event"] == "preflight"]
-    assert [finding for finding in found["findings"] if finding["severity"] != "note"] == []
+    events = map(json.loads, printed.splitlines())
+    (inspection,) = [event for event in events if event["event"] == "preflight"]
+    assert [finding for finding in inspection["findings"] if finding["severity"] != "note"] == []
 
 
-def test_finished_release_again_changes_nothing(first: str, clone: Clone) -> None:
-    """The same command again writes no revision, no commit and no tag, and says so."""
+def test_repeated_release_changes_nothing(first: str, clone: RepositoryClone) -> None:
+    """The same command again writes no revision, commit or tag, and says that nothing is to do."""
     before = revisions("staging"), revisions("production"), clone.git("rev-parse", "HEAD")
     printed = clone.inv("release", "--version=0.1.0", "--yes").stdout
     assert "nothing to do" in printed.lower()
     assert (revisions("staging"), revisions("production"), clone.git("rev-parse", "HEAD")) == before
 
 
-def test_release_with_one_changed_service_rebuilds_and_rolls_only_that(first: str, clone: Clone) -> None:
-    """0.1.1 changes notification: its image is new, the four others keep image and pods."""
+def test_release_of_one_changed_service_rebuilds_and_restarts_only_that(
+    first: str, clone: RepositoryClone
+) -> None:
+    """0.1.1 changes notification, so the four other services keep image and pods."""
     images_before, pods_before = images("production"), pods("production")
     module = clone.path / "services/notification/src/todo_notification/__init__.py"
     module.write_text(module.read_text(encoding="utf-8") + "\nCHANGED_FOR_0_1_1 = True\n", encoding="utf-8")

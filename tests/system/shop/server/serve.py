@@ -1,6 +1,6 @@
-"""Serves `/SERVICE`, which build answers and what stands in its page, and `/healthz`, which says $STATUS.
+"""Serves `/SERVICE` with the build id and the page, and `/healthz` with the STATUS variable.
 
-Told to end, it calls itself unready and answers for $DRAIN_SECONDS more, until the ingress has heard of it.
+On SIGTERM it reports itself unready and answers for DRAIN_SECONDS more, until the ingress sends no requests.
 """
 
 import json
@@ -29,23 +29,23 @@ class Handler(BaseHTTPRequestHandler):
     """Answers with JSON."""
 
     def do_GET(self) -> None:
-        """Look the path up."""
-        found = ANSWERS.get(self.path)
-        body = json.dumps(found).encode()
+        """Sends the answer of the path."""
+        answer = ANSWERS.get(self.path)
+        body = json.dumps(answer).encode()
         status = 503 if self.path == "/healthz" and draining.is_set() else 200
-        self.send_response(status if found else 404)
+        self.send_response(status if answer else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave the kubelet's questions out."""
+        """Logs no requests of the kubelet's probes."""
         if self.path != "/healthz":
             super().log_request(code, size)
 
 
 def drain(*_: object) -> None:
-    """`shutdown` waits for `serve_forever`, so it is called from another thread."""
+    """Ends the server after the drain time, from another thread because `shutdown` waits."""
     draining.set()
     threading.Timer(float(os.environ.get("DRAIN_SECONDS", "0")), server.shutdown).start()
 

@@ -1,4 +1,4 @@
-"""Mistakes that doom a version of the shop: what makes each, and what a release of it must end with."""
+"""Versions of the shop that cannot run: the values that make each, and how its release must end."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -8,26 +8,26 @@ from typing import Any
 from todo_release.environments.rollout.pod_failures import NETWORK_SECONDS, NODE_SECONDS, READY_SECONDS
 from todo_release.preflight.all_checks import CHECKS
 
-from .shopkeeper import Shop
+from .shop_clone import ShopClone
 
 Values = Mapping[str, Any]
-# Preflight would stop most of these before they start; with this it is the watch that has to notice.
-UNCHECKED = tuple(f"--skip={check.id}=the mistake is meant" for check in CHECKS)
+# Preflight would stop most of these versions; without it, watching the rollout has to detect the failure.
+WITHOUT_PREFLIGHT = tuple(f"--skip={check.id}=the fault is intended" for check in CHECKS)
 
 
-def web(**container: Any) -> Values:
-    """Values that change the container of web."""
+def web_container(**container: Any) -> Values:
+    """Returns values that change the container of web."""
     return {"web": {"container": container}}
 
 
-def python(code: str) -> list[str]:
-    """A command that a container can run."""
+def python_command(code: str) -> list[str]:
+    """Returns a container command that runs Python code."""
     return ["python", "-c", code]
 
 
 @contextmanager
-def quota(shop: Shop) -> Iterator[None]:
-    """Meanwhile no pod fits beside those that run."""
+def pod_quota(shop: ShopClone) -> Iterator[None]:
+    """Keeps a quota in staging that allows no pod beside the running ones."""
     namespace = f"--namespace={shop.namespace('staging')}"
     shop.kubectl("create", "quota", "tight", "--hard=pods=2", namespace)
     yield
@@ -35,59 +35,66 @@ def quota(shop: Shop) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """The values that make a mistake, what a release of it ends with, and what is said and logged.
+class FaultyVersion:
+    """A version that cannot run.
 
-    `grace_seconds` is what the cause is given to pass by itself; `given` what must hold meanwhile; `log` what
-    a container wrote; `settings` what release.yaml says differently.
+    Attributes:
+        cause: The failure's id, which is also the name of its runbook.
+        exit_code: The exit code of the release.
+        values: The chart values that make the fault.
+        problem: A part of the error's text.
+        grace_seconds: How long the engine waits for the cause to pass by itself.
+        condition: A context that must hold during the release.
+        log: A part of a container's log, which the evidence must contain.
+        settings: Settings of the environment in release.yaml that differ.
     """
 
     cause: str
-    code: int
-    values: Callable[[Shop], Values]
-    says: str
+    exit_code: int
+    values: Callable[[ShopClone], Values]
+    problem: str
     grace_seconds: float = 0
-    given: Callable[[Shop], AbstractContextManager[None]] = lambda _: nullcontext()
+    condition: Callable[[ShopClone], AbstractContextManager[None]] = lambda _: nullcontext()
     log: str = ""
     settings: Values = field(default_factory=dict)
 
 
 CRASH = "import sys; sys.exit('DATABASE_URL is not set')"
-MISTAKES = {
-    "image of a digest that nobody pushed": Mistake(
+FAULTY_VERSIONS = {
+    "image digest that was never pushed": FaultyVersion(
         "image-missing",
         21,
-        lambda shop: web(image=f"{shop.registry}/web@sha256:{'0' * 64}"),
+        lambda shop: web_container(image=f"{shop.registry}/web@sha256:{'0' * 64}"),
         "there is no image localhost",
     ),
-    "image from a registry that knows nobody": Mistake(
+    "image from a registry that refuses access": FaultyVersion(
         "image-denied",
         22,
-        lambda shop: web(image=f"{shop.environ['DENYING_REGISTRY']}/shop/web:1"),
+        lambda shop: web_container(image=f"{shop.environ['DENYING_REGISTRY']}/shop/web:1"),
         "does not let the node pull",
     ),
-    "image from a registry that does not answer": Mistake(
+    "image from a registry that does not answer": FaultyVersion(
         "image-unreachable",
         23,
-        lambda shop: web(image="localhost:1/shop/web:1"),
+        lambda shop: web_container(image="localhost:1/shop/web:1"),
         "connection refused",
         grace_seconds=NETWORK_SECONDS,
     ),
-    "secret that is not there": Mistake(
+    "missing Secret": FaultyVersion(
         "config-missing",
         24,
-        lambda shop: web(envFrom=[{"secretRef": {"name": "payments"}}]),
+        lambda shop: web_container(envFrom=[{"secretRef": {"name": "payments"}}]),
         "there is no Secret 'payments'",
     ),
-    "key that the secret does not have": Mistake(
+    "missing key of a Secret": FaultyVersion(
         "config-missing",
         24,
-        lambda shop: web(
+        lambda shop: web_container(
             env=[{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "TOKEN"}}}]
         ),
         "Secret 'shop' has no key 'TOKEN'",
     ),
-    "mounted configuration that is not there": Mistake(
+    "missing ConfigMap that is mounted": FaultyVersion(
         "config-missing",
         24,
         lambda shop: {
@@ -98,34 +105,34 @@ MISTAKES = {
         },
         "there is no ConfigMap 'prices'",
     ),
-    "program that is not in the image": Mistake(
-        "cannot-start", 25, lambda shop: web(command=["/usr/bin/gone"]), "/usr/bin/gone"
+    "command that is not in the image": FaultyVersion(
+        "cannot-start", 25, lambda shop: web_container(command=["/usr/bin/gone"]), "/usr/bin/gone"
     ),
-    "program that ends": Mistake(
+    "program that exits": FaultyVersion(
         "crash-loop",
         26,
-        lambda shop: web(command=python(CRASH)),
+        lambda shop: web_container(command=python_command(CRASH)),
         "its last line: 'DATABASE_URL is not set'",
         log="DATABASE_URL is not set",
     ),
-    "program that needs more memory than it may have": Mistake(
+    "program that exceeds its memory limit": FaultyVersion(
         "out-of-memory",
         27,
-        lambda shop: web(command=python("held = bytearray(10**9)")),
+        lambda shop: web_container(command=python_command("held = bytearray(10**9)")),
         "was killed at its memory limit",
     ),
-    "program that is never ready": Mistake(
+    "program that is never ready": FaultyVersion(
         "probe-failing",
         28,
-        lambda shop: web(readinessProbe={"httpGet": {"path": "/nothing"}}),
+        lambda shop: web_container(readinessProbe={"httpGet": {"path": "/nothing"}}),
         "HTTP probe failed with statuscode: 404",
         grace_seconds=READY_SECONDS,
         log="web serves",
     ),
-    "program that its liveness probe kills": Mistake(
+    "program that its liveness probe kills": FaultyVersion(
         "probe-failing",
         28,
-        lambda shop: web(
+        lambda shop: web_container(
             livenessProbe={
                 "httpGet": {"path": "/nothing", "port": "http"},
                 "periodSeconds": 1,
@@ -135,7 +142,7 @@ MISTAKES = {
         ),
         "was restarted because its liveness probe failed",
     ),
-    "sidecar of the chart that ends": Mistake(
+    "sidecar of the chart that exits": FaultyVersion(
         "sidecar-failing",
         29,
         lambda shop: {
@@ -145,7 +152,7 @@ MISTAKES = {
                         {
                             "name": "proxy",
                             "image": f"{shop.registry}/api@{shop.digest('api', 'v0.1.0')}",
-                            "command": python("import sys; sys.exit('no route')"),
+                            "command": python_command("import sys; sys.exit('no route')"),
                             "restartPolicy": "Always",
                             "securityContext": {
                                 "allowPrivilegeEscalation": False,
@@ -159,7 +166,7 @@ MISTAKES = {
         "container proxy of pod",
         log="no route",
     ),
-    "sidecar of Dapr without its configuration": Mistake(
+    "Dapr sidecar without its Configuration": FaultyVersion(
         "sidecar-failing",
         29,
         lambda shop: {
@@ -180,36 +187,39 @@ MISTAKES = {
         "container daprd of pod",
         log="failed to get configuration",
     ),
-    "quota without room for one more pod": Mistake(
+    "quota that allows no more pods": FaultyVersion(
         "quota-exceeded",
         30,
         lambda shop: {"greeting": "one more"},
-        "quota tight has no room",
-        given=quota,
+        "quota tight is exceeded",
+        condition=pod_quota,
     ),
-    "pod that may do too much": Mistake(
+    "privileged pod in a restricted namespace": FaultyVersion(
         "pod-refused",
         31,
-        lambda shop: web(securityContext={"privileged": True, "allowPrivilegeEscalation": True}),
+        lambda shop: web_container(securityContext={"privileged": True, "allowPrivilegeEscalation": True}),
         "violates PodSecurity",
     ),
-    "pod that no node can take": Mistake(
+    "pod that fits on no node": FaultyVersion(
         "unschedulable",
         32,
-        lambda shop: web(resources={"requests": {"cpu": "64"}}),
+        lambda shop: web_container(resources={"requests": {"cpu": "64"}}),
         "Insufficient cpu",
         grace_seconds=NODE_SECONDS,
     ),
-    "migration that fails": Mistake(
+    "migration that fails": FaultyVersion(
         "job-failed",
         33,
         lambda shop: {
-            "hook": {"events": "pre-upgrade", "command": python("import sys; sys.exit('no such table')")}
+            "hook": {
+                "events": "pre-upgrade",
+                "command": python_command("import sys; sys.exit('no such table')"),
+            }
         },
         "its last line: 'no such table'",
         log="no such table",
     ),
-    "migration whose image nobody pushed": Mistake(
+    "migration whose image was never pushed": FaultyVersion(
         "image-missing",
         21,
         lambda shop: {
@@ -221,7 +231,7 @@ MISTAKES = {
         },
         "there is no image localhost",
     ),
-    "rollout that makes no progress": Mistake(
+    "rollout that makes no progress": FaultyVersion(
         "stalled",
         34,
         lambda shop: {
@@ -233,11 +243,11 @@ MISTAKES = {
         "has timed out progressing",
         grace_seconds=8,
     ),
-    "rollout that takes longer than it may": Mistake(
+    "rollout that exceeds the time limit": FaultyVersion(
         "deadline",
         20,
         lambda shop: {"greeting": "wait", "web": {"deployment": {"minReadySeconds": 50}}},
-        "time is over",
+        "the deadline has passed",
         grace_seconds=10,
         settings={"timeout_seconds": 10},
     ),

@@ -1,4 +1,4 @@
-"""Builds the images of a clone the way a release does, and runs them the way the chart does."""
+"""Builds the images of a clone as a release does, and runs them with the limits of the chart's pods."""
 
 import subprocess
 import tempfile
@@ -22,39 +22,39 @@ from todo_release.config.overrides import Overrides
 from todo_release.pipeline.handlers import build
 from todo_release.pipeline.steps import BuildImage
 
-# What a container may do in a pod of the chart: nothing, and write to /tmp only.
-RESTRICTED = {
+# The security context of the chart's pods: no capabilities, and a writable /tmp only.
+RESTRICTED: dict[str, Any] = {
     "read_only": True,
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
-    "tmpfs": {"/tmp": "size=64m"},  # noqa: S108 - a path in the container
+    "tmpfs": {"/tmp": "size=64m"},  # noqa: S108  # a path in the container
     "network_mode": "host",
 }
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What an engine says of an image: digests of its layers, the base's first; its variables; its bytes."""
+class ImageFacts:
+    """What the engine reports of an image; `layers` are digests that begin with the base image's."""
 
     layers: tuple[str, ...]
     environment: tuple[str, ...]
-    size: int
+    size_bytes: int
 
 
 @dataclass(frozen=True)
-class Built:
-    """An image in the engine and, `packed` bytes of it, in the registry."""
+class BuiltImage:
+    """An image in the engine and, compressed, in the registry."""
 
     reference: str
     content_id: str
-    looks: Looks
-    packed: int
+    facts: ImageFacts
+    compressed_bytes: int
     seconds: float
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """A clone whose images are built the way a release builds them."""
+class ImageBuilder:
+    """A clone whose images are built as a release builds them."""
 
     path: Path
     config: Config
@@ -63,17 +63,17 @@ class Workshop:
 
     @classmethod
     @contextmanager
-    def opened(cls, repository: Path, folder: Path, place: str) -> Iterator[Self]:
-        """Clone a repository into a folder; `place` is where in a registry its images go."""
+    def of_clone(cls, repository: Path, folder: Path, image_repository: str) -> Iterator[Self]:
+        """Clones a repository into a folder; its images go below `image_repository`."""
         subprocess.run(["git", "clone", "--quiet", repository, folder], check=True)
-        config = load(folder, Overrides(registry=place, is_insecure=True))
+        config = load(folder, Overrides(registry=image_repository, is_insecure=True))
         with Registry(config.registry.host, insecure=True) as registry:
             yield cls(folder, config, registry, docker.from_env())
 
-    def build(self, name: str) -> Built:
-        """Build and push an image of what the clone holds now."""
+    def build(self, name: str) -> BuiltImage:
+        """Builds and pushes an image of the clone's present files."""
         repository = Repository(self.path)
-        inputs = images.read(repository, self.config, name)
+        inputs = images.read_image_inputs(repository, self.config, name)
         step = BuildImage(
             reason="a test",
             image=name,
@@ -85,29 +85,29 @@ class Workshop:
         outcome = handler.do(step, lambda text, is_note=False: None)
         seconds = time.monotonic() - started
         reference = f"{step.repository}:{step.tag}"
-        looks = self.look_at(reference)
-        return Built(reference, inputs.content_id, looks, outcome["size_bytes"], seconds)
+        facts = self.inspect(reference)
+        return BuiltImage(reference, inputs.content_id, facts, outcome["size_bytes"], seconds)
 
-    def build_from(self, name: str, build: Callable[[Any, str, str], object]) -> Looks:
-        """Let `build` (context, Dockerfile, reference) build an image in another way."""
-        inputs = images.read(Repository(self.path), self.config, name)
+    def build_with(self, name: str, build: Callable[[Any, str, str], object]) -> ImageFacts:
+        """Lets `build` (context, Dockerfile, reference) build an image, and returns its facts."""
+        inputs = images.read_image_inputs(Repository(self.path), self.config, name)
         reference = f"{self.config.registry.reference(name)}:again"
         with tempfile.TemporaryFile() as context:
             content.write_context(self.path, inputs.files, context)
             context.seek(0)
             build(context, inputs.dockerfile, reference)
-        return self.look_at(reference)
+        return self.inspect(reference)
 
-    def look_at(self, reference: str) -> Looks:
-        """What an image in the engine is like."""
+    def inspect(self, reference: str) -> ImageFacts:
+        """Returns the facts of an image in the engine."""
         attributes = self.engine.images.get(reference).attrs
-        return Looks(
+        return ImageFacts(
             tuple(attributes["RootFS"]["Layers"]), tuple(attributes["Config"]["Env"]), attributes["Size"]
         )
 
     @contextmanager
-    def changed(self, path: str, line: str) -> Iterator[None]:
-        """Meanwhile a file of the clone has one more line."""
+    def with_line(self, path: str, line: str) -> Iterator[None]:
+        """Appends a line to a file of the clone, and removes it afterwards."""
         file = self.path / path
         text = file.read_text(encoding="utf-8")
         file.write_text(f"{text}{line}\n", encoding="utf-8")
@@ -118,7 +118,7 @@ class Workshop:
 
     @contextmanager
     def container(self, reference: str, **settings: Any) -> Iterator[Container]:
-        """A container of an image with no more rights than a pod of the chart has."""
+        """Runs a container of an image with the rights of the chart's pods."""
         created = self.engine.containers.create(reference, **RESTRICTED, **settings)
         try:
             created.start()

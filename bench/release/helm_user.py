@@ -1,0 +1,48 @@
+"""A user who releases the shop with Helm alone, in a separate namespace."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.system.shop_clone import ShopClone
+
+
+@dataclass(frozen=True)
+class HelmUser:
+    """A namespace in which the shop runs with the images and values of its staging environment."""
+
+    shop: ShopClone
+    namespace: str
+    values: Path
+
+    @classmethod
+    @contextmanager
+    def installed(cls, shop: ShopClone, name: str, folder: Path) -> Iterator[Self]:
+        """Installs what staging runs and waits until it is ready; deletes the namespace afterwards."""
+        user = cls(shop, f"shop-{shop.name}-{name}", folder / f"{name}.yaml")
+        current = shop.helm("staging", "get", "values", shop.namespace("staging"), "--output=yaml")
+        user.values.write_text(current, encoding="utf-8")
+        shop.create_namespace(user.namespace)
+        try:
+            result = user.helm("install", "--wait", "--timeout=120s")
+            assert result.returncode == 0, result.stderr
+            yield user
+        finally:
+            shop.kubectl("delete", "namespace", user.namespace, "--wait=false")
+
+    def helm(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command of Helm that takes release and chart, and returns the ended process."""
+        return subprocess.run(
+            [
+                "helm", command, self.namespace, "chart", f"--namespace={self.namespace}",
+                f"--values={self.values}", f"--set=host={self.namespace}.test", *options,
+            ],
+            cwd=self.shop.path,
+            env=dict(self.shop.environ),
+            check=False,
+            capture_output=True,
+            text=True,
+        )  # fmt: skip
