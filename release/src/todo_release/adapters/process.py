@@ -1,6 +1,7 @@
-"""Starts programs: the only module that does. It resolves, logs, runs, judges and raises.
+"""Starts programs; no other module does.
 
-Secrets are masked by value here, in one place, before a line of output can reach a screen, a log or an error.
+It resolves, logs and runs a program, and turns its failure into an error. Secrets are masked by value here,
+before a line of output can reach a screen, a log or an error.
 """
 
 import contextlib
@@ -8,17 +9,20 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from todo_release.core.masking import mask
 from todo_release.errors import CommandError
 
+LineCallback = Callable[[str], None]
 LOG = logging.getLogger(__name__)
 LINES_IN_ERROR = 15
 POLL_SECONDS = 0.05
@@ -27,7 +31,7 @@ STOP_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """What a finished program left; texts are decoded, secrets masked."""
+    """The result of a finished program; texts are decoded, secrets masked."""
 
     argv: tuple[str, ...]
     returncode: int
@@ -45,13 +49,13 @@ def run(
     check: bool = True,
     secrets: Sequence[str] = (),
 ) -> Completed:
-    """Run a program to its end and return what it printed, line ends as they were.
+    """Runs a program to its end and returns what it printed, with its line ends.
 
-    `env` is added to the environment; `secrets` are replaced in both outputs. With `check`, a code other
-    than 0 raises.
+    `env` is added to the environment; `secrets` are masked in both outputs. With `check`, a code other than 0
+    raises.
 
     Raises:
-        CommandError: the program is missing, failed (with `check`), or took longer than `timeout_seconds`.
+        CommandError: The program is missing, failed (with `check`), or took longer than `timeout_seconds`.
     """
     arguments = _resolve(argv)
     LOG.debug("run %s", _shown(arguments, secrets))
@@ -81,18 +85,22 @@ def run(
 
 def stream(
     argv: Sequence[str | Path],
-    on_line: Callable[[str], None],
+    on_line: LineCallback,
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     cancel: threading.Event | None = None,
     timeout_seconds: float = 1800,
+    check: bool = True,
+    with_children: bool = False,
     secrets: Sequence[str] = (),
-) -> None:
-    """Run a program and give each line of its output (both streams, as they come) to `on_line`.
+) -> int:
+    """Runs a program, gives each line of its output to `on_line` as it comes, and returns the exit code.
 
-    Setting `cancel` ends the program: it is asked first and, after STOP_SECONDS, killed.
+    Both streams are read. Setting `cancel` ends the program: it is asked first and, after STOP_SECONDS,
+    killed. With `with_children` the programs that it started itself are ended too, which a shell script may
+    need; the terminal's Ctrl-C then reaches none of them directly.
 
     Raises:
         CommandError: as `run` does, and when cancelled; the message ends with the last lines.
@@ -106,16 +114,18 @@ def stream(
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        process_group=0 if with_children else None,
     )
+    send_signal = partial(os.killpg, process.pid) if with_children else process.send_signal
     cancel = cancel or threading.Event()
     finished = threading.Event()
-    helpers = [
+    threads = [
         threading.Thread(target=_feed, args=(process, stdin)),
-        threading.Thread(target=_guard, args=(process, cancel, finished, timeout_seconds)),
+        threading.Thread(target=_guard, args=(send_signal, cancel, finished, timeout_seconds)),
     ]
     started_at = time.monotonic()
-    for helper in helpers:
-        helper.start()
+    for thread in threads:
+        thread.start()
     tail: list[str] = []
     try:
         for raw in process.stdout or ():
@@ -124,36 +134,41 @@ def stream(
             on_line(line)
         process.wait()
     except BaseException:
-        process.kill()
+        if with_children:
+            cancel.set()  # asked first, then killed, by the guard
+        else:
+            process.kill()
         process.wait()
         raise
     finally:
         finished.set()
-        for helper in helpers:
-            helper.join()
+        for thread in threads:
+            thread.join()
         if process.stdout:
             process.stdout.close()
     if process.returncode == 0:
-        return
+        return 0
     if cancel.is_set():
         raise CommandError(
-            f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again when it may end."
+            f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again without cancelling it."
         )
     if time.monotonic() - started_at >= timeout_seconds:
         raise _timed_out(arguments, timeout_seconds, secrets)
-    raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
+    if check:
+        raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
+    return process.returncode
 
 
 def _feed(process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
     if process.stdin is None:
         return
-    # A program may end without reading all of its input; its exit code tells whether that was a failure.
+    # A program may end without reading all of its input; its exit code says whether that was a failure.
     with contextlib.suppress(BrokenPipeError), process.stdin:
         process.stdin.write(stdin or b"")
 
 
 def _guard(
-    process: subprocess.Popen[bytes],
+    send_signal: Callable[[int], None],
     cancel: threading.Event,
     finished: threading.Event,
     timeout_seconds: float,
@@ -161,19 +176,25 @@ def _guard(
     deadline = time.monotonic() + timeout_seconds
     while not finished.wait(POLL_SECONDS):
         if cancel.is_set() or time.monotonic() >= deadline:
-            process.terminate()
-            if not finished.wait(STOP_SECONDS):
-                process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                send_signal(signal.SIGTERM)
+                if not finished.wait(STOP_SECONDS):
+                    send_signal(signal.SIGKILL)
             return
+
+
+def find_program(name: str | Path) -> str | None:
+    """Returns the path of a program on PATH or beside the Python interpreter; None if it is not there."""
+    # Helm is a dependency of this package and is installed beside the interpreter, on PATH or not.
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
 
 
 def _resolve(argv: Sequence[str | Path]) -> list[str]:
     program, *rest = (str(part) for part in argv)
-    # Helm comes as a dependency of this package and then stands beside the interpreter, on PATH or not.
-    found = shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
-    if found is None:
+    path = find_program(program)
+    if path is None:
         raise CommandError(f"The program {program!r} was not found on PATH.", remedy=f"Install {program}.")
-    return [found, *rest]
+    return [path, *rest]
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""Smoke checks against real servers on this machine; time is made up."""
+"""Smoke checks against real servers on this machine, with a fake clock."""
 
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,77 +10,83 @@ from pathlib import Path
 import pytest
 import trustme
 
-from todo_release.config.model import HttpCheck, SmokeSettings, TlsCheck
+from todo_release.config.model import HttpCheck, SmokeCommand, SmokeSettings, TlsCheck
 from todo_release.environments.smoke import checks as smoke
-from todo_release.environments.smoke.origin import Origin
-from todo_release.environments.smoke.user_journey import TransactionError
+from todo_release.environments.smoke.result import SmokeTarget
 
 from ...doubles.scripted import FakeClock
 
 Answer = tuple[int, str]
 
 
-class Site:
-    """A server whose answers by path can be changed; a path is a list of answers, of which the last stays."""
+class Server:
+    """A server whose answers can be changed: a list for each path, of which the last answer stays."""
 
     def __init__(self) -> None:
-        """Nothing is there."""
+        """Starts without any path."""
         self.answers: dict[str, list[Answer]] = {}
         self.url = ""
 
     def answer(self, path: str) -> Answer:
-        """The next answer of a path."""
-        found = self.answers.get(path, [(404, "")])
-        return found.pop(0) if len(found) > 1 else found[0]
+        """Returns the next answer of a path."""
+        answers = self.answers.get(path, [(404, "")])
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Site]]:
-    """Start servers, plain or with TLS."""
+def serve() -> Iterator[Callable[..., Server]]:
+    """Starts servers, plain or with TLS."""
     running = []
 
-    def start(tls: ssl.SSLContext | None = None) -> Site:
-        site = Site()
+    def start(tls: ssl.SSLContext | None = None) -> Server:
+        server = Server()
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                """The next answer."""
-                status, body = site.answer(self.path)
+                """Sends the next answer."""
+                status, body = server.answer(self.path)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body.encode())
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the parent's name
-                """Nobody reads it."""
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the parent's name
+                """Keeps the test's output clean."""
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
+        http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        http_server.daemon_threads = True
         if tls:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            http_server.socket = tls.wrap_socket(http_server.socket, server_side=True)
+        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        running.append((server, thread))
-        site.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}"
-        return site
+        running.append((http_server, thread))
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{http_server.server_port}"
+        return server
 
     yield start
-    for server, thread in running:
-        server.shutdown()
+    for http_server, thread in running:
+        http_server.shutdown()
         thread.join()
-        server.server_close()
+        http_server.server_close()
 
 
-def verdicts(spec: SmokeSettings, site: Site, clock: FakeClock | None = None) -> list[tuple[str, bool, str]]:
-    """Run the checks; name, verdict and what was seen."""
-    results = smoke.run(spec, site.url, clock=clock or FakeClock())
-    return [(one.name, one.is_ok, one.detail) for one in results]
+def results_of(
+    settings: SmokeSettings, server: Server, clock: FakeClock | None = None
+) -> list[tuple[str, bool, str]]:
+    """Runs the checks; returns name, result and what was seen."""
+    results = smoke.run(settings, target_of(server.url), clock=clock or FakeClock())
+    return [(result.name, result.is_ok, result.detail) for result in results]
 
 
-def test_http_checks_see_status_text_and_json(serve: Callable[..., Site]) -> None:
+def target_of(url: str) -> SmokeTarget:
+    """What is checked at a URL."""
+    return SmokeTarget(url, "1.0.0", Path.cwd())
+
+
+def test_http_checks_see_status_text_and_json(serve: Callable[..., Server]) -> None:
     """A JSON answer may hold more than is asked for."""
-    site = serve()
-    site.answers = {
+    server = serve()
+    server.answers = {
         "/api": [(200, '{"status": "ok", "version": "1"}')],
         "/page": [(200, "<h1>Shop</h1>")],
         "/in": [(401, "")],
@@ -89,7 +96,7 @@ def test_http_checks_see_status_text_and_json(serve: Callable[..., Site]) -> Non
         HttpCheck(path="/page", contains="Shop"),
         HttpCheck(path="/in", status=401),
     )
-    assert verdicts(SmokeSettings(http=checks), site) == [
+    assert results_of(SmokeSettings(http=checks), server) == [
         ("GET /api", True, "200"),
         ("GET /page", True, "200"),
         ("GET /in", True, "401"),
@@ -106,97 +113,130 @@ def test_http_checks_see_status_text_and_json(serve: Callable[..., Site]) -> Non
         ((200, '{"a": 2}'), HttpCheck(path="/", json={"a": 1}), "'a' is 2 instead of 1"),
     ],
 )
-def test_what_is_wrong_is_told_with_what_was_seen(
-    serve: Callable[..., Site], answer: Answer, check: HttpCheck, seen: str
+def test_failed_check_reports_what_was_seen(
+    serve: Callable[..., Server], answer: Answer, check: HttpCheck, seen: str
 ) -> None:
-    """One reason each."""
-    site = serve()
-    site.answers = {"/": [answer]}
-    assert verdicts(SmokeSettings(http=(check,), timeout_seconds=1), site) == [("GET /", False, seen)]
+    """Each kind of failure has its own message."""
+    server = serve()
+    server.answers = {"/": [answer]}
+    assert results_of(SmokeSettings(http=(check,), timeout_seconds=1), server) == [("GET /", False, seen)]
 
 
-def test_failing_check_is_tried_again_until_the_time_is_over(serve: Callable[..., Site]) -> None:
-    """An ingress needs seconds to hear of new pods; a failure that stays uses the time up, once for all."""
-    site, clock = serve(), FakeClock()
-    site.answers = {"/late": [(503, ""), (503, ""), (200, "")], "/never": [(503, "")]}
-    spec = SmokeSettings(http=(HttpCheck(path="/late"), HttpCheck(path="/never"), HttpCheck(path="/gone")))
-    assert [is_ok for _, is_ok, _ in verdicts(spec, site, clock)] == [True, False, False]
-    assert clock.seconds == spec.timeout_seconds
+def test_failing_check_is_tried_again_until_the_time_is_over(serve: Callable[..., Server]) -> None:
+    """An ingress needs seconds to notice new pods; a lasting failure uses up the time of all checks."""
+    server, clock = serve(), FakeClock()
+    server.answers = {"/late": [(503, ""), (503, ""), (200, "")], "/never": [(503, "")]}
+    settings = SmokeSettings(
+        http=(HttpCheck(path="/late"), HttpCheck(path="/never"), HttpCheck(path="/gone"))
+    )
+    assert [is_ok for _, is_ok, _ in results_of(settings, server, clock)] == [True, False, False]
+    assert clock.seconds == settings.timeout_seconds
 
 
-def test_nobody_answering_is_a_failed_check() -> None:
-    """Port 1 answers nobody."""
+def test_refused_connection_is_a_failed_check() -> None:
+    """Nobody listens on port 1."""
     (result,) = smoke.run(
-        SmokeSettings(http=(HttpCheck(path="/"),), timeout_seconds=1), "http://127.0.0.1:1", clock=FakeClock()
+        SmokeSettings(http=(HttpCheck(path="/"),), timeout_seconds=1),
+        target_of("http://127.0.0.1:1"),
+        clock=FakeClock(),
     )
     assert (result.is_ok, "refused" in result.detail) == (False, True)
 
 
-def test_transaction_is_not_repeated_sooner_than_accounts_may_be_made(
-    serve: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its last failure is told, in the words of the step that failed."""
-    attempts = []
+def test_failing_program_is_not_repeated_sooner_than_a_user_may_act_again(tmp_path: Path) -> None:
+    """It is run until the time is over; the error of its last run is the result."""
+    runs = tmp_path / "runs"
+    code = (
+        f"open({str(runs)!r}, 'a').write('x'); "
+        """print('{"step": "sign up", "milliseconds": 1, "error": "429"}'); raise SystemExit(1)"""
+    )
+    command = SmokeCommand(name="user", argv=(sys.executable, "-c", code))
+    (result,) = smoke.run(
+        SmokeSettings(commands=(command,), timeout_seconds=40),
+        SmokeTarget("http://127.0.0.1:1", "1.0.0", tmp_path),
+        clock=FakeClock(),
+    )
+    assert (result.name, result.is_ok, result.detail) == ("user", False, "sign up: 429")
+    assert runs.read_text() == "xxx"
 
-    def fail(origin: Origin) -> None:
-        attempts.append(origin)
-        raise TransactionError("sign up", "nobody is there")
 
-    monkeypatch.setattr(smoke, "run_transaction", fail)
-    (result,) = verdicts(SmokeSettings(transaction=True, timeout_seconds=40), serve())
-    assert result == (
-        "transaction", False, "The synthetic transaction failed at 'sign up': nobody is there."
-    )  # fmt: skip
-    assert len(attempts) == 3
+def test_missing_program_is_one_result_without_repetition(tmp_path: Path) -> None:
+    """Waiting does not bring a program that is not installed."""
+    clock = FakeClock()
+    command = SmokeCommand(name="user", argv=("no-such-program",))
+    (result,) = smoke.run(
+        SmokeSettings(commands=(command,)), SmokeTarget("http://127.0.0.1:1", "1.0.0", tmp_path), clock=clock
+    )
+    assert (result.is_ok, result.steps) == (False, ())
+    assert result.detail.startswith("the program 'no-such-program' was not found; install it")
+    assert clock.seconds == 0
+
+
+def test_steps_of_a_program_are_reported_while_it_runs_and_in_the_result(tmp_path: Path) -> None:
+    """Each step is a line of output, before the line of the whole check."""
+    code = """
+print('{"step": "sign up", "milliseconds": 12.3}')
+print('{"step": "list", "milliseconds": 4, "detail": "2"}')
+"""
+    command = SmokeCommand(name="user", argv=(sys.executable, "-c", code))
+    lines: list[str] = []
+    (result,) = smoke.run(
+        SmokeSettings(commands=(command,)),
+        SmokeTarget("http://127.0.0.1:1", "1.0.0", tmp_path),
+        on_result=lines.append,
+        clock=FakeClock(),
+    )
+    assert lines == ["ok  user, sign up: 12 ms", "ok  user, list: 4 ms, 2", "ok  user: 2 steps in 16 ms"]
+    assert [step.name for step in result.steps] == ["sign up", "list"]
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
-    """An authority of one's own, and the file that holds its certificate."""
-    made, path = trustme.CA(), tmp_path / "ca.pem"
-    made.cert_pem.write_to_path(str(path))
-    return made, path
+    """A certificate authority, and the file that holds its certificate."""
+    ca, path = trustme.CA(), tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return ca, path
 
 
 def tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    """What a server with a certificate for a name serves with."""
+    """Returns the TLS settings of a server with a certificate for this name."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(name).configure_cert(context)
     return context
 
 
-def test_certificate_is_trusted_by_the_authority_given(
-    serve: Callable[..., Site], authority: tuple[trustme.CA, Path]
+def test_certificate_of_the_given_authority_is_trusted(
+    serve: Callable[..., Server], authority: tuple[trustme.CA, Path]
 ) -> None:
-    """And valid for as long as is asked."""
-    made, path = authority
-    site = serve(tls(made, "127.0.0.1"))
-    ((name, is_ok, detail),) = verdicts(SmokeSettings(tls=TlsCheck(days=7), ca_file=str(path)), site)
+    """The result says until when it is valid."""
+    ca, path = authority
+    server = serve(tls(ca, "127.0.0.1"))
+    ((name, is_ok, detail),) = results_of(SmokeSettings(tls=TlsCheck(days=7), ca_file=str(path)), server)
     assert (name, is_ok) == ("TLS", True)
     assert detail.startswith("trusted, valid until ")
 
 
 def test_certificate_that_ends_too_soon_fails(
-    serve: Callable[..., Site], authority: tuple[trustme.CA, Path]
+    serve: Callable[..., Server], authority: tuple[trustme.CA, Path]
 ) -> None:
-    """A certificate that is not renewed is seen before users see it."""
-    made, path = authority
-    spec = SmokeSettings(tls=TlsCheck(days=10**6), ca_file=str(path), timeout_seconds=1)
-    ((_, is_ok, detail),) = verdicts(spec, serve(tls(made, "127.0.0.1")))
+    """A certificate that is not renewed is found before users meet it."""
+    ca, path = authority
+    settings = SmokeSettings(tls=TlsCheck(days=10**6), ca_file=str(path), timeout_seconds=1)
+    ((_, is_ok, detail),) = results_of(settings, serve(tls(ca, "127.0.0.1")))
     assert (is_ok, detail.startswith("the certificate ends in ")) == (False, True)
 
 
 @pytest.mark.parametrize(("name", "is_known"), [("127.0.0.1", False), ("other.test", True)])
-def test_certificate_of_a_stranger_or_for_another_name_fails(
-    serve: Callable[..., Site], authority: tuple[trustme.CA, Path], name: str, is_known: bool
+def test_certificate_of_an_unknown_authority_or_for_another_name_fails(
+    serve: Callable[..., Server], authority: tuple[trustme.CA, Path], name: str, is_known: bool
 ) -> None:
-    """Nothing is ever accepted unverified."""
-    made, path = authority
-    spec = SmokeSettings(tls=TlsCheck(), ca_file=str(path) if is_known else None, timeout_seconds=1)
-    ((_, is_ok, detail),) = verdicts(spec, serve(tls(made, name)))
+    """No certificate is accepted unverified."""
+    ca, path = authority
+    settings = SmokeSettings(tls=TlsCheck(), ca_file=str(path) if is_known else None, timeout_seconds=1)
+    ((_, is_ok, detail),) = results_of(settings, serve(tls(ca, name)))
     assert (is_ok, "CERTIFICATE_VERIFY_FAILED" in detail) == (False, True)
 
 
-def test_plain_http_has_no_certificate_to_check(serve: Callable[..., Site]) -> None:
-    """The check is left out rather than failed."""
-    assert verdicts(SmokeSettings(tls=TlsCheck()), serve()) == []
+def test_plain_http_has_no_certificate_to_check(serve: Callable[..., Server]) -> None:
+    """The check is skipped."""
+    assert results_of(SmokeSettings(tls=TlsCheck()), serve()) == []

@@ -1,8 +1,7 @@
-"""Asks a running environment from outside whether it works: certificate, HTTP routes, a synthetic
-transaction.
+"""Runs the smoke checks of release.yaml one after the other: certificate, HTTP requests, programs.
 
-Which checks there are stands in release.yaml. A check that fails is tried again for a while, because an
-ingress needs some seconds to hear of new pods; then its last answer is the result.
+A check that fails is repeated for a while, because an ingress needs some seconds to notice new pods; then its
+last answer is the result.
 """
 
 import json
@@ -13,100 +12,108 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from todo_release.config.model import HttpCheck, SmokeSettings, TlsCheck
+from todo_release.config.model import HttpCheck, SmokeCommand, SmokeSettings, TlsCheck
 from todo_release.core.clock import Clock, SystemClock
-from todo_release.core.progress import Say
-from todo_release.environments.smoke.origin import ANSWER_SECONDS, Origin
-from todo_release.environments.smoke.user_journey import TransactionError, run_transaction
+from todo_release.core.progress import ProgressCallback
+from todo_release.environments.smoke.commands import run_command
+from todo_release.environments.smoke.origin import RESPONSE_TIMEOUT_SECONDS, HttpOrigin
+from todo_release.environments.smoke.result import (
+    CheckFailedError,
+    CheckResult,
+    CommandStep,
+    SmokeTarget,
+)
 
 PAUSE_SECONDS = 1.0
-# Nobody may make accounts in quick succession; sooner, that refusal would hide the first failure.
-TRANSACTION_PAUSE_SECONDS = 15.0
+# Programs act as users do, and applications limit how often someone may sign up or sign in; a program that is
+# repeated sooner would meet that limit, which would hide its first failure.
+COMMAND_PAUSE_SECONDS = 15.0
 DAY_SECONDS = 86_400
 SHOWN_CHARACTERS = 120
 
+OnResult = Callable[[str], None]
+RunSmoke = Callable[[SmokeSettings, SmokeTarget, ProgressCallback], list[CheckResult]]
+
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One check's verdict; `detail` says what was seen, `seconds` how long it took with its repetitions."""
+class _Check:
+    """A check to run: `run` returns what it saw and, for a program, its steps."""
 
     name: str
-    is_ok: bool
-    detail: str
-    seconds: float
-
-
-class CheckFailedError(Exception):
-    """A check saw something else than it should have; the text says what."""
-
-
-def origin_of(spec: SmokeSettings, url: str) -> Origin:
-    """The origin that a URL and the settings of release.yaml describe."""
-    host, _, port = (spec.connect_to or "").rpartition(":")
-    return Origin(
-        url,
-        connect_to=(host.strip("[]"), int(port)) if spec.connect_to else None,
-        ca_file=Path(spec.ca_file) if spec.ca_file else None,
-    )
+    run: Callable[[], tuple[str, tuple[CommandStep, ...]]]
+    pause_seconds: float = PAUSE_SECONDS
 
 
 def run(
-    spec: SmokeSettings,
-    url: str,
+    settings: SmokeSettings,
+    target: SmokeTarget,
     *,
-    on_result: Callable[[str], None] | None = None,
+    on_result: OnResult | None = None,
     clock: Clock | None = None,
 ) -> list[CheckResult]:
-    """Run every check of `spec` against an environment's URL, one after the other; none hides another's
-    failure.
+    """Runs every check of an environment; no failure hides that of another check.
 
-    All share `spec.timeout_seconds` for repetitions; each is tried at least once.
+    All share `settings.timeout_seconds` for repetitions; each is tried at least once. `on_result` is called
+    with a line for each step of a program while it runs, and for each check when its result is known.
     """
-    origin, ticking = origin_of(spec, url), clock or SystemClock()
-    deadline = ticking.now() + spec.timeout_seconds
+    say = on_result or (lambda _line: None)
+    ticking = clock or SystemClock()
+    deadline = ticking.now() + settings.timeout_seconds
     results = []
-    for name, check, pause in _checks(spec, origin):
-        result = _try(name, check, deadline, ticking, pause_seconds=pause)
+    for check in _checks(settings, target, say):
+        result = _repeat(check, deadline, ticking)
         results.append(result)
-        if on_result:
-            on_result(f"{'ok' if result.is_ok else 'FAILED'}  {result.name}: {result.detail}")
+        say(_line(result.is_ok, result.name, result.detail))
     return results
 
 
-def _checks(spec: SmokeSettings, origin: Origin) -> Iterator[tuple[str, Callable[[], str], float]]:
-    """Name, check, and the pause before it is tried again."""
-    if spec.tls and origin.url.startswith("https:"):
-        yield "TLS", partial(_check_tls, origin, spec.tls), PAUSE_SECONDS
-    for http in spec.http:
-        yield f"GET {http.path}", partial(_check_http, origin, http), PAUSE_SECONDS
-    if spec.transaction:
-        yield "transaction", partial(_check_transaction, origin), TRANSACTION_PAUSE_SECONDS
+def http_origin(settings: SmokeSettings, target: SmokeTarget) -> HttpOrigin:
+    """Returns the origin that an environment's URL and its smoke settings describe."""
+    host, _, port = (settings.connect_to or "").rpartition(":")
+    return HttpOrigin(
+        target.url,
+        connect_to=(host.strip("[]"), int(port)) if settings.connect_to else None,
+        ca_file=target.root / settings.ca_file if settings.ca_file else None,
+    )
 
 
-def _try(
-    name: str, check: Callable[[], str], deadline: float, clock: Clock, *, pause_seconds: float
-) -> CheckResult:
+def _checks(settings: SmokeSettings, target: SmokeTarget, say: OnResult) -> Iterator[_Check]:
+    origin = http_origin(settings, target)
+    if settings.tls and origin.url.startswith("https:"):
+        yield _Check("TLS", partial(_check_tls, origin, settings.tls))
+    for http in settings.http:
+        yield _Check(f"GET {http.path}", partial(_check_http, origin, http))
+    for command in settings.commands:
+        yield _Check(
+            command.name, partial(_check_command, command, settings, target, say), COMMAND_PAUSE_SECONDS
+        )
+
+
+def _repeat(check: _Check, deadline: float, clock: Clock) -> CheckResult:
+    """Runs a check until it passes, cannot pass, or the next try would come after the deadline."""
     began = clock.now()
     while True:
+        steps: tuple[CommandStep, ...] = ()
+        is_ok, can_repeat = False, True
         try:
-            detail, is_ok = check(), True
-        except TransactionError as error:
-            detail, is_ok = error.problem, False
-        except (CheckFailedError, httpx2.HTTPError, OSError) as error:
-            detail, is_ok = str(error) or type(error).__name__, False
-        if is_ok or clock.now() + pause_seconds > deadline:
-            return CheckResult(name, is_ok, detail, clock.now() - began)
-        clock.sleep(pause_seconds)
+            detail, steps = check.run()
+            is_ok = True
+        except CheckFailedError as error:
+            detail, steps, can_repeat = str(error), error.steps, error.can_repeat
+        except (httpx2.HTTPError, OSError) as error:
+            detail = str(error) or type(error).__name__
+        if is_ok or not can_repeat or clock.now() + check.pause_seconds > deadline:
+            return CheckResult(check.name, is_ok, detail, clock.now() - began, steps)
+        clock.sleep(check.pause_seconds)
 
 
-def _check_tls(origin: Origin, check: TlsCheck) -> str:
+def _check_tls(origin: HttpOrigin, check: TlsCheck) -> tuple[str, tuple[CommandStep, ...]]:
     with (
-        socket.create_connection(origin.address, timeout=ANSWER_SECONDS) as plain,
+        socket.create_connection(origin.address, timeout=RESPONSE_TIMEOUT_SECONDS) as plain,
         origin.tls().wrap_socket(plain, server_hostname=origin.host) as secured,
     ):
         certificate = secured.getpeercert() or {}
@@ -114,21 +121,21 @@ def _check_tls(origin: Origin, check: TlsCheck) -> str:
     days = (expires_at.timestamp() - time.time()) / DAY_SECONDS
     if days < check.days:
         raise CheckFailedError(f"the certificate ends in {days:.0f} days ({expires_at:%Y-%m-%d})")
-    return f"trusted, valid until {expires_at:%Y-%m-%d}"
+    return f"trusted, valid until {expires_at:%Y-%m-%d}", ()
 
 
-def _check_http(origin: Origin, check: HttpCheck) -> str:
+def _check_http(origin: HttpOrigin, check: HttpCheck) -> tuple[str, tuple[CommandStep, ...]]:
     with origin.client() as client, client.stream("GET", check.path) as response:
         if response.status_code != check.status:
             raise CheckFailedError(f"answered {response.status_code} instead of {check.status}")
         if check.json_ is None and check.contains is None:
-            return str(response.status_code)  # the body may be a stream that never ends
+            return str(response.status_code), ()  # the body may be a stream that never ends
         text = response.read().decode(errors="replace")
     if check.contains is not None and check.contains not in text:
         raise CheckFailedError(f"{check.contains!r} is not in {_shortened(text)}")
     if check.json_ is not None:
         _check_json(text, check.json_)
-    return str(response.status_code)
+    return str(response.status_code), ()
 
 
 def _check_json(text: str, wanted: Mapping[str, Any]) -> None:
@@ -137,19 +144,28 @@ def _check_json(text: str, wanted: Mapping[str, Any]) -> None:
     except ValueError:
         raise CheckFailedError(f"answered no JSON but {_shortened(text)}") from None
     for key, value in wanted.items():
-        found = answer.get(key) if isinstance(answer, dict) else None
-        if found != value:
-            raise CheckFailedError(f"{key!r} is {found!r} instead of {value!r}")
+        actual = answer.get(key) if isinstance(answer, dict) else None
+        if actual != value:
+            raise CheckFailedError(f"{key!r} is {actual!r} instead of {value!r}")
 
 
-def _check_transaction(origin: Origin) -> str:
-    steps = run_transaction(origin)
-    return f"{len(steps)} steps in {sum(step.milliseconds for step in steps):.0f} ms"
+def _check_command(
+    command: SmokeCommand, settings: SmokeSettings, target: SmokeTarget, say: OnResult
+) -> tuple[str, tuple[CommandStep, ...]]:
+    def say_step(step: CommandStep) -> None:
+        detail = step.error or f"{step.milliseconds:.0f} ms{f', {step.detail}' if step.detail else ''}"
+        say(_line(step.error is None, f"{command.name}, {step.name}", detail))
+
+    steps = run_command(command, settings, target, say_step)
+    if not steps:
+        return "exit code 0", ()
+    return f"{len(steps)} steps in {sum(step.milliseconds for step in steps):.0f} ms", steps
+
+
+def _line(is_ok: bool, name: str, detail: str) -> str:
+    return f"{'ok' if is_ok else 'FAILED'}  {name}: {detail}"
 
 
 def _shortened(text: str) -> str:
     flat = " ".join(text.split())
     return repr(flat[:SHOWN_CHARACTERS])
-
-
-RunSmoke = Callable[[SmokeSettings, str, Say], "list[CheckResult]"]

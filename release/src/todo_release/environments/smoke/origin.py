@@ -1,4 +1,4 @@
-"""Where a running application is asked from outside, and how a connection to it is made."""
+"""The public URL of an environment, and how TLS and HTTP connections to it are made."""
 
 import ssl
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-ANSWER_SECONDS = 10.0
+RESPONSE_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the environment is asked: its URL, and how a connection to it is made.
+class HttpOrigin:
+    """Where the environment is reached: its URL, and how a connection to it is made.
 
-    `connect_to` (host, port) is where connections go instead; the URL's name is still what is asked for, in
-    the Host header and in TLS. `ca_file` is trusted beside the system's authorities.
+    `connect_to` (host, port) replaces the address that connections go to; Host header and TLS name stay those
+    of the URL. `ca_file` is trusted in addition to the system's authorities.
     """
 
     url: str
@@ -24,30 +24,30 @@ class Origin:
 
     @property
     def host(self) -> str:
-        """The name that is asked for."""
+        """The name in the URL."""
         return urlsplit(self.url).hostname or ""
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where a TLS connection goes."""
+        """Host and port that a TLS connection goes to."""
         return self.connect_to or (self.host, urlsplit(self.url).port or 443)
 
     def tls(self) -> ssl.SSLContext:
-        """Trusts the system's authorities and `ca_file`, and checks names."""
+        """Returns a context that trusts the system's authorities and `ca_file`, and checks names."""
         context = ssl.create_default_context()
         if self.ca_file:
             context.load_verify_locations(self.ca_file)
         return context
 
     def client(self) -> httpx2.Client:
-        """A client for this origin; it does not follow redirects, so that a check sees the first answer."""
+        """Returns a client for this URL; it does not follow redirects: a check sees the first answer."""
         transport: httpx2.BaseTransport = httpx2.HTTPTransport(verify=self.tls())
         if self.connect_to:
-            transport = _Elsewhere(transport, *self.connect_to)
-        return httpx2.Client(base_url=self.url, transport=transport, timeout=ANSWER_SECONDS)
+            transport = _RedirectedTransport(transport, *self.connect_to)
+        return httpx2.Client(base_url=self.url, transport=transport, timeout=RESPONSE_TIMEOUT_SECONDS)
 
 
-class _Elsewhere(httpx2.BaseTransport):
+class _RedirectedTransport(httpx2.BaseTransport):
     """Connects to another address than the URL names; Host header and TLS name stay those of the URL."""
 
     def __init__(self, transport: httpx2.BaseTransport, host: str, port: int) -> None:
@@ -56,15 +56,14 @@ class _Elsewhere(httpx2.BaseTransport):
         self._port = port
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        # A request of its own: the client keeps cookies under the name in the URL of the one it made.
-        elsewhere = httpx2.Request(
+        redirected = httpx2.Request(
             request.method,
             request.url.copy_with(host=self._host, port=self._port),
             headers=request.headers,
             stream=request.stream,
             extensions={**request.extensions, "sni_hostname": request.url.host},
         )
-        return self._transport.handle_request(elsewhere)
+        return self._transport.handle_request(redirected)
 
     def close(self) -> None:
         self._transport.close()
