@@ -1,4 +1,4 @@
-"""Stand-ins for what a local run starts: a tiny frontend that npm can build, empty services."""
+"""A sample application for a local run: a tiny frontend that npm can build, empty services."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 
 
 def write_frontend(folder: Path) -> Path:
-    """Write a project with one dependency, which lies in the project itself.
+    """Writes a project with one dependency, which lies in the project itself.
 
     .
     ├── package.json         its build copies src/ to .next/standalone
@@ -63,10 +63,10 @@ def write_frontend(folder: Path) -> Path:
 
 
 def write_repository(root: Path) -> Path:
-    """Write a repository whose services only answer their probes, on ports that are free now.
+    """Writes a repository whose services only answer their probes, on ports that are free now.
 
     .
-    ├── dapr.yaml            four services with a sidecar; mcp does not heed SIGTERM
+    ├── dapr.yaml            four services with a sidecar; mcp ignores SIGTERM
     ├── resources/           no components
     └── services/
         ├── backend/ mcp/ notification/ sse-gateway/     server.py
@@ -82,7 +82,7 @@ def write_repository(root: Path) -> Path:
             {
                 "appID": service,
                 "appDirPath": f"services/{service}",
-                "command": ["python", "server.py", "stubborn" if service == "mcp" else "heeding"],
+                "command": ["python", "server.py", "stubborn" if service == "mcp" else "obedient"],
                 "appPort": free_port(),
                 "daprHTTPPort": free_port(),
                 "daprGRPCPort": free_port(),

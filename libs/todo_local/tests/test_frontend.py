@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from todo_embedded import nodejs
 from todo_embedded.errors import EmbeddedError
 from todo_embedded.ports import free_port
 from todo_local.frontend import Frontend, inputs_digest, is_installed
@@ -14,21 +15,27 @@ from todo_local.frontend import Frontend, inputs_digest, is_installed
 from .sample_application import SERVER, write_frontend
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _cached_node() -> None:
+    """Node, on this machine before the tests begin: fetching it would be reported as progress."""
+    nodejs.node()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The stand-in frontend, neither installed nor built."""
+    """The sample frontend, neither installed nor built."""
     return write_frontend(tmp_path / "frontend")
 
 
 def build(folder: Path) -> list[str]:
-    """Build and return what was told to take long."""
-    told: list[str] = []
-    Frontend(folder, 0).build(log=lambda _line: None, progress=told.append)
-    return [message.partition(":")[0] for message in told]
+    """Builds; returns what was reported to take long."""
+    messages: list[str] = []
+    Frontend(folder, 0).build(log=lambda _line: None, progress=messages.append)
+    return [message.partition(":")[0] for message in messages]
 
 
 def test_build_happens_when_something_has_changed(folder: Path) -> None:
-    """First all is done, then nothing, and a changed source is built without installing."""
+    """The first build installs and builds, the second does nothing, a changed source is only built."""
     assert build(folder) == ["npm ci", "next build"]
     assert build(folder) == []
     (folder / "src" / "server.js").write_text(f"// changed\n{SERVER}")
@@ -36,7 +43,7 @@ def test_build_happens_when_something_has_changed(folder: Path) -> None:
 
 
 def test_interrupted_build_is_repeated(folder: Path) -> None:
-    """A build that fails does not leave the mark of the one before."""
+    """A build that fails does not leave the stamp of the build before."""
     build(folder)
     shutil.move(folder / "src", folder / "sources")
     with pytest.raises(EmbeddedError, match="npm run failed"):
@@ -54,7 +61,7 @@ def test_server_answers_with_its_environment(folder: Path) -> None:
         assert httpx2.get(f"http://127.0.0.1:{frontend.port}/").text == "hello"
 
 
-def test_failed_migration_is_told(folder: Path) -> None:
+def test_failed_migration_is_an_error(folder: Path) -> None:
     """A migration that fails stops the start."""
     build(folder)
     with pytest.raises(EmbeddedError, match="migrate failed with 4"):
@@ -62,7 +69,7 @@ def test_failed_migration_is_told(folder: Path) -> None:
 
 
 def lock(**versions: str) -> dict[str, dict[str, dict[str, object]]]:
-    """A lock file with these packages; one named optional is so."""
+    """Returns a lock file with these packages; the one named `optional` is optional."""
     return {
         "packages": {
             "": {"name": "tiny"},
@@ -75,7 +82,7 @@ def lock(**versions: str) -> dict[str, dict[str, dict[str, object]]]:
 
 
 @pytest.mark.parametrize(
-    ("installed", "verdict"),
+    ("installed", "is_current"),
     [
         ({"a": "1", "optional": "1"}, True),
         ({"a": "1"}, True),
@@ -85,16 +92,16 @@ def lock(**versions: str) -> dict[str, dict[str, dict[str, object]]]:
     ],
     ids=["same", "without the optional", "other version", "one missing", "one too many"],
 )
-def test_installed_packages_are_compared(tmp_path: Path, installed: dict[str, str], verdict: bool) -> None:
+def test_installed_packages_are_compared(tmp_path: Path, installed: dict[str, str], is_current: bool) -> None:
     """node_modules counts as installed when it holds what the lock file asks for, and nothing else."""
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "package-lock.json").write_text(json.dumps(lock(a="1", optional="1")))
     (tmp_path / "node_modules" / ".package-lock.json").write_text(json.dumps(lock(**installed)))
-    assert is_installed(tmp_path) is verdict
+    assert is_installed(tmp_path) is is_current
 
 
 def test_digest_ignores_what_is_not_built(folder: Path) -> None:
-    """Tests, installed packages and the result are no inputs; the name of a source is one."""
+    """Tests, installed packages and the output are no inputs; the name of a source is."""
     before = inputs_digest(folder)
     for name in ("node_modules", ".next", "tests"):
         (folder / name).mkdir()

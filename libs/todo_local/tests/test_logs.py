@@ -1,4 +1,4 @@
-"""Log lines of different programs, made readable."""
+"""Log lines of different programs, parsed and rendered."""
 
 import pytest
 
@@ -26,13 +26,13 @@ CADDY = '{"level":"warn","ts":1795497197.9,"msg":"exiting","signal":"SIGTERM"}'
     ],
     ids=["ours", "daprd", "caddy", "text", "unknown level", "no object", "several lines"],
 )
-def test_line_is_understood(line: str, level: str, shown: str) -> None:
+def test_line_is_parsed(line: str, level: str, shown: str) -> None:
     """Level, event and fields are found under each program's names; other lines stay whole."""
     parsed = parse(line)
     assert parsed.level == level
     assert parsed.render().plain == shown
 
 
-def test_warnings_are_told_apart() -> None:
-    """What is shown of chatty programs are their warnings and errors."""
+def test_warnings_are_recognised() -> None:
+    """Of programs that log much, only warnings and errors are shown."""
     assert [parse(line).is_warning for line in (OURS, DAPRD, CADDY)] == [False, True, True]

@@ -11,22 +11,22 @@ NEEDS = {"database": set[str](), "migrate": {"database"}, "app": {"migrate", "bu
 
 
 def run(action: Callable[[str], None], should_stop: Callable[[], bool] = lambda: False) -> bool:
-    """Run `action` over NEEDS; giving up does nothing."""
+    """Runs `action` over NEEDS; giving up does nothing."""
     return in_order(NEEDS, action, should_stop=should_stop, on_give_up=lambda: None)
 
 
 def test_every_name_comes_after_its_needs() -> None:
-    """All are done, none before what it needs."""
+    """All are done, and none before what it needs."""
     done: list[str] = []
     assert run(done.append)
     assert sorted(done) == sorted(NEEDS)
     assert [
-        name for name, needs in NEEDS.items() if any(done.index(n) > done.index(name) for n in needs)
+        name for name, needs in NEEDS.items() if any(done.index(need) > done.index(name) for need in needs)
     ] == []
 
 
 def test_independent_names_run_at_once() -> None:
-    """What does not need each other is under way at the same time."""
+    """Actions that do not need each other run at the same time."""
     together = threading.Barrier(2, timeout=10)
 
     def action(name: str) -> None:
@@ -36,8 +36,8 @@ def test_independent_names_run_at_once() -> None:
     assert run(action)
 
 
-def test_error_ends_it_and_releases_what_is_under_way() -> None:
-    """After an error nothing begins any more, and what still runs is given up until it ends."""
+def test_error_ends_the_run_and_releases_running_actions() -> None:
+    """After an error no action begins, and running ones are given up until they have ended."""
     given_up = threading.Event()
     begun: list[str] = []
 
@@ -52,14 +52,14 @@ def test_error_ends_it_and_releases_what_is_under_way() -> None:
     assert sorted(begun) == ["bus", "database"]
 
 
-def test_stop_ends_it_without_an_error() -> None:
-    """A stop that was asked for is no failure, but not everything was done either."""
+def test_stop_ends_the_run_without_an_error() -> None:
+    """A requested stop is no failure, but not everything was done either."""
     begun: list[str] = []
     assert not run(begun.append, should_stop=lambda: "database" in begun)
     assert "app" not in begun
 
 
-def test_reversed_needs_turn_the_order_round() -> None:
+def test_reversed_needs_give_the_opposite_order() -> None:
     """What is needed stops after what needs it."""
     assert reversed_needs(NEEDS) == {
         "database": {"migrate"},

@@ -1,4 +1,4 @@
-"""The origin, with a real Caddy before stand-in services."""
+"""The origin, with a real Caddy before doubles of the services."""
 
 import threading
 from collections.abc import Iterator
@@ -16,25 +16,25 @@ from todo_local.proxy import proxy
 SERVICES = ("frontend", "backend", "notification", "sse-gateway", "mcp")
 
 
-class Service(ThreadingHTTPServer):
+class ServiceDouble(ThreadingHTTPServer):
     """Answers with its own name; /sse answers with half an event and waits before the other half."""
 
     daemon_threads = True
 
     def __init__(self, name: str, may_go_on: threading.Event) -> None:
-        """Listen on a free port."""
+        """Listens on a free port."""
         super().__init__(("127.0.0.1", 0), Handler)
         self.name = name
         self.may_go_on = may_go_on
 
 
 class Handler(BaseHTTPRequestHandler):
-    """See Service."""
+    """See ServiceDouble."""
 
-    server: Service
+    server: ServiceDouble
 
     def do_GET(self) -> None:
-        """Say who answers, and which address the proxy named."""
+        """Answers with the name of the service and the address that the proxy named."""
         self.send_response(200)
         if self.path == "/sse/tasks":
             self.end_headers()
@@ -48,14 +48,14 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(self.server.name.encode())
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+        """Keeps the test's output clean."""
 
 
-class Running:
-    """The origin's URL, the home of whoever runs it, and the switch of the slow stream."""
+class RunningProxy:
+    """The origin's URL, the home of the user who runs it, and the switch of the slow stream."""
 
     def __init__(self, port: int, home: Path, may_go_on: threading.Event) -> None:
-        """Remember them."""
+        """Keeps them."""
         self.port = port
         self.home = home
         self.may_go_on = may_go_on
@@ -63,13 +63,13 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A proxy before one stand-in a service."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProxy]:
+    """A proxy before one double for each service."""
     folder, port, may_go_on = tmp_path_factory.mktemp("caddy"), free_port(), threading.Event()
     with ExitStack() as stack:
         upstreams = {}
         for name in SERVICES:
-            service = stack.enter_context(Service(name, may_go_on))
+            service = stack.enter_context(ServiceDouble(name, may_go_on))
             thread = threading.Thread(target=service.serve_forever, daemon=True)
             thread.start()
             stack.callback(service.shutdown)
@@ -80,7 +80,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         environment.setenv("HOME", str(home))
         ignore = [].append
         stack.enter_context(proxy(port, upstreams, folder, log=ignore, progress=ignore))
-        yield Running(port, home, may_go_on)
+        yield RunningProxy(port, home, may_go_on)
 
 
 @pytest.mark.parametrize(
@@ -101,20 +101,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         ("/.well-known/other", "frontend"),
     ],
 )
-def test_path_reaches_its_service(running: Running, path: str, service: str) -> None:
-    """Prefixes hold for whole path segments, and the longest wins, as with the cluster's ingress."""
+def test_path_reaches_its_service(running: RunningProxy, path: str, service: str) -> None:
+    """Prefixes match whole path segments, and the longest wins, as with the cluster's Ingress."""
     assert httpx2.get(f"{running.url}{path}").text == service
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_service_sees_client_and_public_host(running: Running, host: str) -> None:
-    """The rate limit needs the client's address, links need the host the browser used."""
+def test_service_sees_client_and_public_host(running: RunningProxy, host: str) -> None:
+    """The rate limit needs the client's address, links need the host that the browser used."""
     headers = httpx2.get(f"http://{host}:{running.port}/").headers
     assert headers["X-Seen-Client"] in {"127.0.0.1", "::1"}
     assert headers["X-Seen-Host"] == f"{host}:{running.port}"
 
 
-def test_stream_is_passed_on_at_once(running: Running) -> None:
+def test_stream_is_passed_on_at_once(running: RunningProxy) -> None:
     """A live event does not wait for the one after it."""
     with httpx2.stream("GET", f"{running.url}/sse/tasks", timeout=5) as response:
         lines = response.iter_lines()
@@ -123,7 +123,7 @@ def test_stream_is_passed_on_at_once(running: Running) -> None:
         assert next(lines) == "second"
 
 
-def test_proxy_leaves_the_home_alone(running: Running) -> None:
-    """No certificates, no saved configuration and no lock files among a developer's own."""
+def test_proxy_writes_nothing_to_the_home(running: RunningProxy) -> None:
+    """No certificates, no saved configuration and no lock files."""
     assert httpx2.get(running.url).status_code == 200
     assert list(running.home.iterdir()) == []

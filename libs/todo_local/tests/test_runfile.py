@@ -1,4 +1,4 @@
-"""The run file: what a local run understands of it, and how mistakes in it are told."""
+"""The run file: which keys a local run supports, and how mistakes are reported."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ apps:
 
 
 def written(tmp_path: Path, text: str) -> Path:
-    """A run file with this text."""
+    """Writes a run file with this text."""
     path = tmp_path / "dapr.yaml"
     path.write_text(text)
     return path
@@ -65,7 +65,7 @@ def test_sidecar_gets_what_the_file_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mistake", "told"),
+    ("mistake", "message"),
     [
         (("version: 1", "version: 2"), "version: input should be 1"),
         (("    appPort: 8000\n", ""), "apps.0.appPort: field required"),
@@ -82,15 +82,15 @@ def test_sidecar_gets_what_the_file_says(tmp_path: Path) -> None:
     ],
     ids=["version", "missing", "type", "unknown key", "actors", "port twice"],
 )
-def test_mistake_is_told_with_its_place(tmp_path: Path, mistake: tuple[str, str], told: str) -> None:
-    """A key that a local run cannot honour stops it, rather than having no effect."""
+def test_mistake_is_reported_with_its_place(tmp_path: Path, mistake: tuple[str, str], message: str) -> None:
+    """A key that a local run does not support is an error, rather than having no effect."""
     assert mistake[0] in MINIMAL
     with pytest.raises(RunFileError) as raised:
         read_run_file(written(tmp_path, MINIMAL.replace(*mistake)))
-    assert told in raised.value.problem
+    assert message in raised.value.problem
 
 
-def test_port_of_two_apps_is_told_with_both(tmp_path: Path) -> None:
+def test_port_of_two_apps_is_an_error_that_names_both(tmp_path: Path) -> None:
     """Two apps cannot listen on one port."""
     second = MINIMAL[MINIMAL.index("  - appID") :].replace("shop", "till")
     for port in ("3500", "50001", "50011", "9091"):
@@ -99,8 +99,8 @@ def test_port_of_two_apps_is_told_with_both(tmp_path: Path) -> None:
         read_run_file(written(tmp_path, MINIMAL + second))
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
-    """A folder that is not the repository gives one error, not a traceback."""
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    """A folder that is not the repository gives an error, not a traceback."""
     with pytest.raises(RunFileError, match=r"dapr\.yaml cannot be read"):
         read_run_file(tmp_path / "dapr.yaml")
 

@@ -1,7 +1,7 @@
 """The parts of the Todo application on one machine, and how each is started.
 
-What stands in dapr.yaml is started as it says; around it come PostgreSQL, Redis, migrations, the frontend and
-one origin for the browser.
+Services of dapr.yaml are started as it says; added to them are PostgreSQL, Redis, migrations, the frontend
+and one origin for the browser.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from todo_embedded.probe import answers
 from todo_embedded.process import ServerProcess
 from todo_embedded.redis import RedisServer, redis_server
 from todo_local.console import Console
+from todo_local.data_folder import DataFolder
 from todo_local.frontend import Frontend
 from todo_local.proxy import proxy
 from todo_local.runfile import App
-from todo_local.state import State
-from todo_local.supervisor import Part
+from todo_local.supervisor import ApplicationPart
 
 FRONTEND_PORT = 3000
 DATABASE = "todo"
@@ -35,13 +35,15 @@ Log = Callable[[str], None]
 
 
 class Application:
-    """Describes the parts; a part that needs another finds what it left in the attributes."""
+    """Describes the parts; a running part leaves in the attributes what those that need it use."""
 
-    def __init__(self, root: Path, apps: Sequence[App], state: State, console: Console, *, port: int) -> None:
-        """`root` is the repository; the browser's origin will be http://localhost:`port`."""
+    def __init__(
+        self, root: Path, apps: Sequence[App], data: DataFolder, console: Console, *, port: int
+    ) -> None:
+        """Describes the application of the repository `root`, served at http://localhost:`port`."""
         self.origin = f"http://localhost:{port}"
         self._apps = apps
-        self._state = state
+        self._data = data
         self._console = console
         self._port = port
         self._frontend = Frontend(root / "services" / "frontend", FRONTEND_PORT)
@@ -51,7 +53,7 @@ class Application:
 
     @property
     def ports(self) -> dict[int, str]:
-        """Every fixed port, with what for."""
+        """Every fixed port, with its purpose."""
         ports = {self._port: "the application", FRONTEND_PORT: "frontend"}
         for app in self._apps:
             ports |= app.ports
@@ -59,36 +61,38 @@ class Application:
 
     @property
     def service_ports(self) -> dict[str, int]:
-        """Where each service listens."""
+        """The port that each service listens on."""
         return {app.app_id: app.app_port for app in self._apps} | {"frontend": self._frontend.port}
 
-    def parts(self) -> list[Part]:
-        """All parts, those without needs first."""
+    def parts(self) -> list[ApplicationPart]:
+        """Returns all parts; each names those that it needs."""
         return [
-            Part("postgres", self._run_postgres),
-            Part("redis", self._run_redis),
-            Part("daprd", self._find_daprd),
-            Part("frontend-build", self._build_frontend),
-            Part("frontend-migrate", self._migrate_frontend, frozenset({"postgres", "frontend-build"})),
-            Part("frontend", self._run_frontend, frozenset({"frontend-migrate"})),
+            ApplicationPart("postgres", self._run_postgres),
+            ApplicationPart("redis", self._run_redis),
+            ApplicationPart("daprd", self._find_daprd),
+            ApplicationPart("frontend-build", self._build_frontend),
+            ApplicationPart(
+                "frontend-migrate", self._migrate_frontend, frozenset({"postgres", "frontend-build"})
+            ),
+            ApplicationPart("frontend", self._run_frontend, frozenset({"frontend-migrate"})),
             *(part for app in self._apps for part in self._app_parts(app)),
-            Part("origin", self._run_origin),
+            ApplicationPart("origin", self._run_origin),
         ]
 
-    def _app_parts(self, app: App) -> Iterator[Part]:
+    def _app_parts(self, app: App) -> Iterator[ApplicationPart]:
         needs = {"redis", "daprd"}
         if migration := migration_module(app):
             needs.add(f"{app.app_id}-migrate")
             run = partial(self._migrate_app, app, migration)
-            yield Part(f"{app.app_id}-migrate", run, frozenset({"postgres"}))
-        yield Part(app.app_id, partial(self._run_app, app), frozenset(needs))
+            yield ApplicationPart(f"{app.app_id}-migrate", run, frozenset({"postgres"}))
+        yield ApplicationPart(app.app_id, partial(self._run_app, app), frozenset(needs))
 
     @contextlib.contextmanager
     def _run_postgres(self, progress: Log) -> Iterator[Sequence[ServerProcess]]:
         with (
             self._log("postgres", is_shown=False) as log,
             postgres_server(
-                self._state.database_dir, durable=self._state.is_kept, on_line=log, progress=progress
+                self._data.database_dir, durable=self._data.is_kept, on_line=log, progress=progress
             ) as server,
         ):
             server.create_database(DATABASE)
@@ -134,7 +138,7 @@ class Application:
         with (
             self._log("origin", is_shown=False) as log,
             proxy(
-                self._port, self.service_ports, self._state.proxy_dir, log=log, progress=progress
+                self._port, self.service_ports, self._data.proxy_dir, log=log, progress=progress
             ) as process,
         ):
             yield [process]
@@ -153,7 +157,7 @@ class Application:
 
     @contextlib.contextmanager
     def _run_app(self, app: App, _progress: Log) -> Iterator[Sequence[ServerProcess]]:
-        """Start application and sidecar together, as each waits for the other by itself."""
+        """Starts application and sidecar together, as each waits for the other by itself."""
         with self._log(app.app_id) as log, self._log(f"{app.app_id}-daprd", only_warnings=True) as daprd_log:
             environment = os.environ | self._app_environment(app)
             redis = {"REDIS_HOST": self._redis.address, "REDIS_PASSWORD": self._redis.password}
@@ -180,7 +184,7 @@ class Application:
                 sidecar.stop(grace_seconds=DAPRD_STOP_GRACE_SECONDS)
 
     def _app_environment(self, app: App) -> dict[str, str]:
-        """What the file says, what `dapr run` would add, and what only this run knows."""
+        """Returns what the file says, what `dapr run` would add, and what only this run knows."""
         interpreter_dir = str(Path(sys.executable).parent)
         environment = app.env | {
             "PATH": os.pathsep.join([interpreter_dir, os.environ.get("PATH", os.defpath)]),
@@ -190,7 +194,7 @@ class Application:
             "DRAIN_SECONDS": str(DRAIN_SECONDS),
             "JWT_ISSUER": self.origin,
         }
-        if migration_module(app):  # the others have no business with the database
+        if migration_module(app):  # the other services do not use the database
             environment["DATABASE_URL"] = self._postgres.url_of(DATABASE)
         return environment
 
@@ -198,13 +202,13 @@ class Application:
         return {
             "DATABASE_URL": self._postgres.url_of(DATABASE),
             "BETTER_AUTH_URL": self.origin,
-            "BETTER_AUTH_SECRET": self._state.auth_secret(),
+            "BETTER_AUTH_SECRET": self._data.auth_secret(),
         }
 
     @contextlib.contextmanager
     def _log(self, name: str, *, is_shown: bool = True, only_warnings: bool = False) -> Iterator[Log]:
-        """Keep every line of a process in a file, and show those a developer wants to see."""
-        with (self._state.logs_dir / f"{name}.log").open("w", buffering=1) as file:
+        """Keeps every line of a process in a file, and shows those that a developer wants to see."""
+        with (self._data.logs_dir / f"{name}.log").open("w", buffering=1) as file:
 
             def log(line: str) -> None:
                 if not file.closed:  # a reader may lag behind the process it reads
@@ -216,7 +220,7 @@ class Application:
 
 
 def migration_module(app: App) -> str | None:
-    """Name the module that migrates an app's schema; None for an app that owns none."""
+    """Returns the module that migrates an app's schema; None for an app without one."""
     package = next((part for part in app.command if part.startswith("todo_")), None)
     if package is None or not (app.folder / "src" / package / "migrate.py").exists():
         return None
@@ -224,7 +228,7 @@ def migration_module(app: App) -> str | None:
 
 
 def sidecar_command(program: Path, app: App) -> list[str]:
-    """The command line of an app's sidecar."""
+    """Returns the command line of an app's sidecar."""
     return daprd_command(
         program,
         app_id=app.app_id,

@@ -1,4 +1,4 @@
-"""Uses a running application as two clients would, and shows how long each step took."""
+"""Checks a running application: asks every service, runs the synthetic user, shows the time of each step."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -8,24 +8,29 @@ from rich.table import Table
 
 from todo_local.console import Console
 from todo_local.errors import CheckError
-from todo_release.environments.smoke.origin import ANSWER_SECONDS, Origin
-from todo_release.environments.smoke.user_journey import Step, run_transaction
+from todo_synthetic_user.journey import JourneyError, JourneyStep, run_journey
+from todo_synthetic_user.origin import RESPONSE_TIMEOUT_SECONDS, Origin
 
 OWN_PATHS = ("/readyz", "/metrics")  # of each service, on its own port
 PUBLIC_PATHS = ("/api/health", "/sign-in")  # through the origin
 
 
 def check_application(origin: str, service_ports: Mapping[str, int], console: Console) -> None:
-    """Ask every service, then run the synthetic transaction through `origin`, and show the timings.
+    """Asks every service, then runs the synthetic user through `origin`, and shows the times.
 
-    Raises CheckError for a service, TransactionError for the transaction.
+    Raises:
+        CheckError: a service does not answer as it should, or a step of the synthetic user failed.
     """
-    steps: list[Step] = []
+    steps: list[JourneyStep] = []
     try:
-        with httpx2.Client(timeout=ANSWER_SECONDS, trust_env=False) as client:
+        with httpx2.Client(timeout=RESPONSE_TIMEOUT_SECONDS, trust_env=False) as client:
             for name, url in _urls(origin, service_ports):
-                steps.append(_ask(client, name, url))
-        run_transaction(Origin(origin), on_step=steps.append)
+                steps.append(_request(client, name, url))
+        run_journey(Origin(origin), on_step=steps.append)
+    except JourneyError as error:
+        raise CheckError(
+            str(error), remedy="The logs of the services this step goes through say why."
+        ) from error
     finally:
         console.table(_table(steps))
 
@@ -38,7 +43,7 @@ def _urls(origin: str, service_ports: Mapping[str, int]) -> Iterator[tuple[str, 
         yield f"origin {path}", f"{origin}{path}"
 
 
-def _ask(client: httpx2.Client, name: str, url: str) -> Step:
+def _request(client: httpx2.Client, name: str, url: str) -> JourneyStep:
     began_at = time.monotonic()
     try:
         response = client.get(url)
@@ -49,10 +54,10 @@ def _ask(client: httpx2.Client, name: str, url: str) -> Step:
             f"{url} answered {response.status_code} instead of 200: {response.text[:300]!r}.",
             remedy="See the service's log.",
         )
-    return Step(name, (time.monotonic() - began_at) * 1000)
+    return JourneyStep(name, (time.monotonic() - began_at) * 1000)
 
 
-def _table(steps: list[Step]) -> Table:
+def _table(steps: list[JourneyStep]) -> Table:
     table = Table("check", "ms", title="Checks that passed")
     table.columns[1].justify = "right"
     for step in steps:

@@ -1,21 +1,30 @@
-"""What can stop a local run.
+"""What can stop a local run. Every error ends the command with exit code 1, and it may be run again.
 
-ReleaseError
-└── LocalError              exit code 1: told to whoever typed the command, who can run it again
-    ├── RunFileError        dapr.yaml says something that a local run cannot do
-    ├── PortTakenError      someone else listens where a part of the application wants to
-    ├── StartError          a part did not start
-    ├── DiedError           a part that ran has ended by itself
-    └── CheckError          everything runs, but does not do what it should
+LocalError
+├── RunFileError        dapr.yaml asks for something that a local run cannot do
+├── PortTakenError      another program listens on a port that the application needs
+├── StartError          a part did not start
+├── DiedError           a part that ran has ended by itself
+└── CheckError          everything runs, but does not do what it should
 """
 
-from todo_release.errors import ReleaseError
+INTERRUPTED = 130  # the exit code of a check that was interrupted
 
 
-class LocalError(ReleaseError):
-    """The application cannot be run here, or no longer."""
+class LocalError(Exception):
+    """The application cannot be run here, or no longer: `problem` says what, `remedy` what to do next."""
 
     exit_code = 1
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        """Both texts are sentences, shown as they are."""
+        super().__init__(problem)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Returns the problem, then the remedy."""
+        return f"{self.problem} {self.remedy}"
 
 
 class RunFileError(LocalError):

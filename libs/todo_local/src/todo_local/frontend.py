@@ -1,4 +1,4 @@
-"""The frontend of a local run: installed and built only when something it is made of has changed."""
+"""The frontend of a local run: installed and built only when one of its inputs has changed."""
 
 import contextlib
 import hashlib
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from todo_embedded.node import Node, node
+from todo_embedded.nodejs import NodeJs, node
 from todo_embedded.probe import answers
 from todo_embedded.process import ServerProcess
-from todo_embedded.tools import Progress
+from todo_embedded.tools import OnProgress
 
 INSTALL_TIMEOUT_SECONDS = 600
 BUILD_TIMEOUT_SECONDS = 600
 MIGRATE_TIMEOUT_SECONDS = 60
 START_TIMEOUT_SECONDS = 60
 STOP_GRACE_SECONDS = 3
-# Made from the rest, or not part of what is built.
+# Outputs of the build, or files that it does not read.
 NOT_INPUTS = {"node_modules", ".next", "tests", "next-env.d.ts", "README.md", "Dockerfile"}
 
 
@@ -32,8 +32,8 @@ class Frontend:
     def _standalone(self) -> Path:
         return self.folder / ".next" / "standalone"
 
-    def build(self, *, log: Progress, progress: Progress) -> None:
-        """Make the standalone server current. Raises EmbeddedError."""
+    def build(self, *, log: OnProgress, progress: OnProgress) -> None:
+        """Installs and builds what has changed. Raises EmbeddedError."""
         runtime = node(progress=progress)
         if not is_installed(self.folder):
             progress("npm ci: the lock file or node_modules has changed, about 20 s")
@@ -49,8 +49,8 @@ class Frontend:
         self._npm(runtime, "run", "build", timeout_seconds=BUILD_TIMEOUT_SECONDS, log=log)
         stamp.write_text(inputs)
 
-    def migrate(self, env: Mapping[str, str], *, log: Progress) -> None:
-        """Bring the accounts' tables up to date. Raises EmbeddedError."""
+    def migrate(self, env: Mapping[str, str], *, log: OnProgress) -> None:
+        """Migrates the tables of the accounts. Raises EmbeddedError."""
         runtime = node()
         environment = runtime.environment() | dict(env)
         with ServerProcess(
@@ -59,8 +59,8 @@ class Frontend:
             process.wait_for_success(timeout_seconds=MIGRATE_TIMEOUT_SECONDS)
 
     @contextlib.contextmanager
-    def serve(self, env: Mapping[str, str], *, log: Progress) -> Iterator[ServerProcess]:
-        """Run the server, ready when /readyz says so. Raises EmbeddedError."""
+    def serve(self, env: Mapping[str, str], *, log: OnProgress) -> Iterator[ServerProcess]:
+        """Runs the server for the length of the block, from when it is ready. Raises EmbeddedError."""
         runtime = node()
         address = {"HOSTNAME": "127.0.0.1", "PORT": str(self.port), "NODE_ENV": "production"}
         environment = runtime.environment() | dict(env) | address
@@ -72,7 +72,7 @@ class Frontend:
             yield process
             process.stop(grace_seconds=STOP_GRACE_SECONDS)
 
-    def _npm(self, runtime: Node, *arguments: str, timeout_seconds: float, log: Progress) -> None:
+    def _npm(self, runtime: NodeJs, *arguments: str, timeout_seconds: float, log: OnProgress) -> None:
         environment = runtime.environment() | {"NEXT_TELEMETRY_DISABLED": "1", "CI": "1"}
         name = f"npm {arguments[0]}"
         with ServerProcess(
@@ -82,10 +82,9 @@ class Frontend:
 
 
 def is_installed(folder: Path) -> bool:
-    """Tell whether node_modules holds what package-lock.json asks for, whoever installed it.
+    """Returns whether node_modules holds what package-lock.json asks for, whoever installed it.
 
-    npm notes what it installed in node_modules/.package-lock.json, leaving out what this platform does not
-    need.
+    npm lists what it installed in node_modules/.package-lock.json, without what this platform does not need.
     """
     try:
         wanted = json.loads((folder / "package-lock.json").read_text())["packages"]
@@ -100,7 +99,7 @@ def is_installed(folder: Path) -> bool:
 
 
 def inputs_digest(folder: Path) -> str:
-    """Hash names and contents of everything in `folder` that a build reads."""
+    """Returns a hash of names and contents of all files in `folder` that a build reads."""
     digest = hashlib.sha256()
     for path in sorted(_inputs(folder)):
         content = path.read_bytes()

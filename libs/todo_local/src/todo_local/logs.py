@@ -13,7 +13,7 @@ LEVEL_NAMES = {"warn": "warning", "fatal": "error", "critical": "error", "panic"
 STYLES = {"debug": "dim", "info": "", "warning": "yellow", "error": "bold red"}
 RANKS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 EVENT_KEYS = ("event", "msg", "message")
-# Said by the prefix, or the same on every line.
+# Shown by the prefix already, or the same on every line.
 LEFT_OUT = {
     "timestamp",
     "time",
@@ -31,7 +31,7 @@ LEFT_OUT = {
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line, understood as far as possible; a line that is not JSON has the level `info` and no fields."""
+    """A parsed line; one that is not JSON has the level `info` and no fields."""
 
     level: str
     event: str
@@ -43,7 +43,7 @@ class LogLine:
         return RANKS[self.level] >= RANKS["warning"]
 
     def render(self) -> Text:
-        """`event  key=value ...` in the colour of the level; several lines where a value has several."""
+        """Returns `event  key=value ...` in the colour of the level; a value may span lines."""
         text = Text(self.event, style=STYLES[self.level])
         for key, value in self.fields.items():
             shown = value if isinstance(value, str) else json.dumps(value)
@@ -55,7 +55,7 @@ class LogLine:
 
 
 def parse(line: str) -> LogLine:
-    """Understand one line of any of our processes."""
+    """Parses a line of any of our processes."""
     try:
         record = json.loads(line)
     except ValueError:

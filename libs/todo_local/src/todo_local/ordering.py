@@ -1,4 +1,4 @@
-"""Does things in the order of their dependencies, as many at once as that allows."""
+"""Runs actions in the order of their dependencies, as many at once as that allows."""
 
 from collections.abc import Callable, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,11 +14,10 @@ def in_order(
     should_stop: Callable[[], bool],
     on_give_up: Callable[[], None],
 ) -> bool:
-    """Call `action` once with each name, after it was called with all that the name needs.
+    """Calls `action` once with each name, after it was called with all that the name needs.
 
-    When `should_stop` becomes true or an action raises, nothing further begins, and `on_give_up` is called
-    again and again until the actions under way have ended. Returns whether all were done; raises the first
-    error.
+    When `should_stop` becomes true or an action raises, no further action begins, and `on_give_up` is called
+    repeatedly until the running actions have ended. Returns whether all were done; raises the first error.
     """
     sorter = TopologicalSorter(needs)
     sorter.prepare()
@@ -42,5 +41,5 @@ def in_order(
 
 
 def reversed_needs(needs: Mapping[str, Set[str]]) -> dict[str, set[str]]:
-    """Turn "starts after" into "stops after"."""
+    """Returns the needs for the opposite order: "starts after" becomes "stops after"."""
     return {name: {other for other in needs if name in needs[other]} for name in needs}

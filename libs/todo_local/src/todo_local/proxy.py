@@ -1,4 +1,4 @@
-"""The single origin of a local run: Caddy with the path rules of the cluster's ingress."""
+"""The single origin of a local run: Caddy with the path rules of the cluster's Ingress."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from todo_embedded.caddy import caddy
 from todo_embedded.ports import is_free
 from todo_embedded.process import ServerProcess
-from todo_embedded.tools import Progress
+from todo_embedded.tools import OnProgress
 
 START_TIMEOUT_SECONDS = 15
 STOP_GRACE_SECONDS = 2
@@ -28,11 +28,11 @@ ROUTES = {
 
 
 def caddy_config(port: int, upstreams: Mapping[str, int], hosts: Sequence[str]) -> dict[str, object]:
-    """Compose Caddy's JSON configuration.
+    """Returns Caddy's JSON configuration.
 
-    It listens on `port` of each of `hosts` and sends a path of `ROUTES` to the local port that `upstreams`
-    has for its service, every byte as soon as it comes. No administration interface, no certificates, nothing
-    kept.
+    Caddy listens on `port` of each of `hosts` and sends a path of `ROUTES` to the local port that `upstreams`
+    has for its service, every byte as soon as it comes. It has no administration interface and no
+    certificates, and saves nothing.
     """
     routes = [
         {
@@ -67,9 +67,9 @@ def caddy_config(port: int, upstreams: Mapping[str, int], hosts: Sequence[str]) 
 
 @contextlib.contextmanager
 def proxy(
-    port: int, upstreams: Mapping[str, int], folder: Path, *, log: Progress, progress: Progress
+    port: int, upstreams: Mapping[str, int], folder: Path, *, log: OnProgress, progress: OnProgress
 ) -> Iterator[ServerProcess]:
-    """Run the proxy for the length of the block; it writes nothing outside `folder`. Raises EmbeddedError."""
+    """Runs the proxy for the length of the block; it writes only to `folder`. Raises EmbeddedError."""
     config = folder / "caddy.json"
     config.write_text(json.dumps(caddy_config(port, upstreams, _loopback_hosts(port)), indent=2))
     environment = os.environ | {"XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
@@ -83,7 +83,7 @@ def proxy(
 
 
 def _loopback_hosts(port: int) -> list[str]:
-    """Both addresses that `localhost` may mean, the newer one only where this machine has it."""
+    """Returns the addresses that `localhost` may mean; IPv6 only where this machine has it."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", port))

@@ -1,7 +1,7 @@
 """Reads dapr.yaml, the multi-app run file that `dapr run -f .` reads too.
 
 The model holds the keys of the documented format (https://docs.dapr.io, "Multi-App Run template") that a
-local run honours. Any other key is an error rather than a setting that silently has no effect.
+local run supports. Any other key is an error rather than a setting that silently has no effect.
 """
 
 from dataclasses import dataclass
@@ -16,55 +16,57 @@ from todo_local.errors import RunFileError
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class _Options(BaseModel):
+class _SharedKeys(BaseModel):
     """Keys that may stand under `common` and, with precedence, under an app."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    resourcesPaths: list[str] | None = None  # noqa: N815 - the names are those of the file
+    resources_paths: list[str] | None = Field(default=None, alias="resourcesPaths")
     env: dict[str, str] = {}
-    logLevel: Literal["debug", "info", "warn", "error"] | None = None  # noqa: N815
-    enableAppHealthCheck: bool | None = None  # noqa: N815
-    appHealthCheckPath: str | None = None  # noqa: N815
-    appHealthProbeInterval: int | None = None  # noqa: N815
-    appHealthProbeTimeout: int | None = None  # noqa: N815
-    appHealthThreshold: int | None = None  # noqa: N815
-    placementHostAddress: Literal[""] | None = None  # noqa: N815 - no actors here
-    schedulerHostAddress: Literal[""] | None = None  # noqa: N815 - no jobs here
+    log_level: Literal["debug", "info", "warn", "error"] | None = Field(default=None, alias="logLevel")
+    enable_app_health_check: bool | None = Field(default=None, alias="enableAppHealthCheck")
+    app_health_check_path: str | None = Field(default=None, alias="appHealthCheckPath")
+    app_health_probe_interval: int | None = Field(default=None, alias="appHealthProbeInterval")
+    app_health_probe_timeout: int | None = Field(default=None, alias="appHealthProbeTimeout")
+    app_health_threshold: int | None = Field(default=None, alias="appHealthThreshold")
+    # No actors and no jobs here.
+    placement_host_address: Literal[""] | None = Field(default=None, alias="placementHostAddress")
+    scheduler_host_address: Literal[""] | None = Field(default=None, alias="schedulerHostAddress")
 
 
-class _App(_Options):
-    appID: str  # noqa: N815
-    appDirPath: str  # noqa: N815
+class _AppKeys(_SharedKeys):
+    app_id: str = Field(alias="appID")
+    app_dir_path: str = Field(alias="appDirPath")
     command: Annotated[list[str], Field(min_length=1)]
-    appPort: Port  # noqa: N815
-    daprHTTPPort: Port  # noqa: N815
-    daprGRPCPort: Port  # noqa: N815
-    daprInternalGRPCPort: Port  # noqa: N815
-    metricsPort: Port  # noqa: N815
+    app_port: Port = Field(alias="appPort")
+    dapr_http_port: Port = Field(alias="daprHTTPPort")
+    dapr_grpc_port: Port = Field(alias="daprGRPCPort")
+    dapr_internal_grpc_port: Port = Field(alias="daprInternalGRPCPort")
+    metrics_port: Port = Field(alias="metricsPort")
 
 
 class _RunFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     version: Literal[1]
-    common: _Options = _Options()
-    apps: Annotated[list[_App], Field(min_length=1)]
+    common: _SharedKeys = _SharedKeys()
+    apps: Annotated[list[_AppKeys], Field(min_length=1)]
 
 
-DAPRD_FLAGS = {
-    "logLevel": "log-level",
-    "enableAppHealthCheck": "enable-app-health-check",
-    "appHealthCheckPath": "app-health-check-path",
-    "appHealthProbeInterval": "app-health-probe-interval",
-    "appHealthProbeTimeout": "app-health-probe-timeout",
-    "appHealthThreshold": "app-health-threshold",
-}
+# Keys that become a flag of daprd, whose name is the same with hyphens.
+DAPRD_KEYS = (
+    "log_level",
+    "enable_app_health_check",
+    "app_health_check_path",
+    "app_health_probe_interval",
+    "app_health_probe_timeout",
+    "app_health_threshold",
+)
 
 
 @dataclass(frozen=True)
 class App:
-    """One application with a sidecar: what the file says of it, paths resolved, `common` merged in."""
+    """An application with a sidecar, as the file describes it: paths resolved, `common` merged in."""
 
     app_id: str
     folder: Path
@@ -80,7 +82,7 @@ class App:
 
     @property
     def ports(self) -> dict[int, str]:
-        """Every port the app and its sidecar listen on, with what for."""
+        """Every port the app and its sidecar listen on, with its purpose."""
         return {
             self.app_port: self.app_id,
             self.dapr_http_port: f"daprd of {self.app_id}, HTTP",
@@ -91,9 +93,10 @@ class App:
 
 
 def read_run_file(path: Path) -> tuple[App, ...]:
-    """Return the apps of a run file in its order.
+    """Returns the apps of a run file in its order; relative paths in the file start at its folder.
 
-    Paths in the file are relative to its folder. Raises RunFileError that names every mistake at once.
+    Raises:
+        RunFileError: the file is missing or wrong; it names every mistake at once.
     """
     try:
         document = yaml.safe_load(path.read_text())
@@ -105,7 +108,7 @@ def read_run_file(path: Path) -> tuple[App, ...]:
     except ValidationError as error:
         raise RunFileError(
             f"{path.name} cannot be run here: {_mistakes(error)}.",
-            remedy="The keys a local run honours are in todo_release/local/runfile.py.",
+            remedy="The keys that a local run supports are in libs/todo_local/src/todo_local/runfile.py.",
         ) from error
     apps = tuple(_resolve(app, parsed.common, path.parent) for app in parsed.apps)
     _refuse_shared_ports(path.name, apps)
@@ -119,22 +122,22 @@ def _mistakes(error: ValidationError) -> str:
     )
 
 
-def _resolve(app: _App, common: _Options, root: Path) -> App:
-    options = {key: value for key, value in common if value is not None} | {
+def _resolve(app: _AppKeys, common: _SharedKeys, root: Path) -> App:
+    keys = {key: value for key, value in common if value is not None} | {
         key: value for key, value in app if value is not None
     }
     return App(
-        app_id=app.appID,
-        folder=root / app.appDirPath,
+        app_id=app.app_id,
+        folder=root / app.app_dir_path,
         command=tuple(app.command),
-        app_port=app.appPort,
-        dapr_http_port=app.daprHTTPPort,
-        dapr_grpc_port=app.daprGRPCPort,
-        dapr_internal_grpc_port=app.daprInternalGRPCPort,
-        dapr_metrics_port=app.metricsPort,
-        resources_paths=tuple(root / folder for folder in options.get("resourcesPaths", ())),
+        app_port=app.app_port,
+        dapr_http_port=app.dapr_http_port,
+        dapr_grpc_port=app.dapr_grpc_port,
+        dapr_internal_grpc_port=app.dapr_internal_grpc_port,
+        dapr_metrics_port=app.metrics_port,
+        resources_paths=tuple(root / folder for folder in keys.get("resources_paths", ())),
         env={**common.env, **app.env},
-        daprd_options={flag: _flag(options[key]) for key, flag in DAPRD_FLAGS.items() if key in options},
+        daprd_options={key.replace("_", "-"): _flag(keys[key]) for key in DAPRD_KEYS if key in keys},
     )
 
 

@@ -1,4 +1,4 @@
-"""Starts the parts of an application in the order of their needs, watches them, and stops them in reverse."""
+"""Starts the parts of an application in the order of their needs, watches them, stops them in reverse."""
 
 import threading
 import time
@@ -19,11 +19,11 @@ SHOWN_LINES = 15
 
 
 @dataclass(frozen=True)
-class Part:
+class ApplicationPart:
     """A step or a running piece of the application.
 
-    `run` is entered to start it and left to stop it; in between, the processes it yields have to keep
-    running. It is given a function that tells what takes long.
+    `run` is entered to start it and left to stop it; in between, the processes it yields must keep running.
+    It is given a function that reports what takes long.
     """
 
     name: str
@@ -32,10 +32,10 @@ class Part:
 
 
 class Supervisor:
-    """Runs parts until it is told to stop."""
+    """Runs parts until it is asked to stop."""
 
-    def __init__(self, parts: Sequence[Part], console: Console, logs_dir: Path) -> None:
-        """Names in `needs` are those of other parts; `logs_dir` is where an error sends its reader."""
+    def __init__(self, parts: Sequence[ApplicationPart], console: Console, logs_dir: Path) -> None:
+        """Takes parts that name each other in `needs`; errors point to `logs_dir`."""
         self._logs_dir = logs_dir
         self._parts = {part.name: part for part in parts}
         self._console = console
@@ -44,13 +44,14 @@ class Supervisor:
         self._watched: list[tuple[str, ServerProcess]] = []
 
     def request_stop(self) -> None:
-        """Make `start` or `watch` return soon. May be called from a signal handler."""
+        """Makes `start` or `watch` return soon; may be called from a signal handler."""
         self._stop_requested.set()
 
     def start(self) -> bool:
-        """Start every part; tells whether all run, as opposed to a stop having been requested meanwhile.
+        """Starts every part and returns whether all run; False means that a stop was requested meanwhile.
 
-        Raises LocalError when a part does not start, or one that has started ends.
+        Raises:
+            LocalError: a part does not start, or one that has started ends.
         """
         return in_order(
             {name: part.needs for name, part in self._parts.items()},
@@ -60,18 +61,22 @@ class Supervisor:
         )
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Return when a stop is requested or `until` holds. Raises DiedError when a process ends itself."""
+        """Waits until a stop is requested or `until` holds.
+
+        Raises:
+            DiedError: a process ended by itself.
+        """
         while not self._should_stop() and not until():
             time.sleep(WATCH_SECONDS)
 
     def stop(self) -> None:
-        """Stop what was started, each part after all that need it, as many at once as that allows."""
+        """Stops what was started: each part after all that need it, as many at once as that allows."""
         opened = self._opened
         needs = {name: self._parts[name].needs & opened.keys() for name in opened}
         try:
             in_order(reversed_needs(needs), self._close, should_stop=lambda: False, on_give_up=lambda: None)
         finally:
-            stop_all(grace_seconds=0)  # what an error in stopping, or in starting, left
+            stop_all(grace_seconds=0)  # what is left after an error in starting or stopping
 
     def _open(self, name: str) -> None:
         self._console.begin(name)

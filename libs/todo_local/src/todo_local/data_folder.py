@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class State:
-    """The folders of one run, inside the repository's ignored `.cache`."""
+class DataFolder:
+    """The folder of one run, inside the repository's ignored `.cache`, and the places in it."""
 
     folder: Path
     is_kept: bool
@@ -20,7 +20,7 @@ class State:
 
     @property
     def logs_dir(self) -> Path:
-        """One file a process."""
+        """One log file a process."""
         return self.folder / "logs"
 
     @property
@@ -29,7 +29,7 @@ class State:
         return self.folder / "caddy"
 
     def auth_secret(self) -> str:
-        """The secret that sessions are signed with: made once, so that sign-ins survive a restart."""
+        """Returns the secret that sessions are signed with: made once, so that sign-ins survive a restart."""
         path = self.folder / "auth-secret"
         if not path.exists():
             path.touch(mode=0o600)
@@ -37,22 +37,22 @@ class State:
         return path.read_text()
 
 
-def kept_state(root: Path) -> State:
-    """The developer's own state: accounts and tasks are there again at the next start. Logs begin anew."""
-    return _prepared(State(root / ".cache" / "local", is_kept=True))
+def kept_data(root: Path) -> DataFolder:
+    """Returns the developer's own data: accounts and tasks survive until the next start, logs do not."""
+    return _prepared(DataFolder(root / ".cache" / "local", is_kept=True))
 
 
-def fresh_state(root: Path) -> State:
-    """A state that begins with nothing, for a check; what the last check left is deleted."""
+def fresh_data(root: Path) -> DataFolder:
+    """Returns an empty folder for a check; what the last check left is deleted."""
     folder = root / ".cache" / "local-check"
     shutil.rmtree(folder, ignore_errors=True)
-    return _prepared(State(folder, is_kept=False))
+    return _prepared(DataFolder(folder, is_kept=False))
 
 
-def _prepared(state: State) -> State:
-    state.folder.mkdir(parents=True, exist_ok=True)
-    state.folder.chmod(0o700)
-    shutil.rmtree(state.logs_dir, ignore_errors=True)
-    state.logs_dir.mkdir()
-    state.proxy_dir.mkdir(exist_ok=True)
-    return state
+def _prepared(data: DataFolder) -> DataFolder:
+    data.folder.mkdir(parents=True, exist_ok=True)
+    data.folder.chmod(0o700)
+    shutil.rmtree(data.logs_dir, ignore_errors=True)
+    data.logs_dir.mkdir()
+    data.proxy_dir.mkdir(exist_ok=True)
+    return data
