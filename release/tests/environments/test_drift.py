@@ -1,4 +1,4 @@
-"""What others changed in an environment, seen through the API server's own record of who set what."""
+"""Tests that changes by others are found in the API server's own record of who set which field."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -9,12 +9,13 @@ import yaml
 
 from todo_release import commands
 from todo_release.environments import drift
-from todo_release.environments.drift import Edit
-from todo_release.session import Options
+from todo_release.environments.drift import LiveChange
+from todo_release.session import CommandOptions
 
-from ..doubles.world import ClusterDouble, World
+from ..doubles.clients import ClusterDouble
+from ..doubles.harness import Harness
 from ..shop import Tree
-from ..test_commands import world as reached  # noqa: F401  the commands reach doubles
+from ..test_commands import harness as reached  # noqa: F401  # a fixture: commands reach doubles
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MANIFEST = """\
@@ -33,7 +34,7 @@ stringData: {token: old}
 
 
 def live(document: str, changes: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """An object as the server has it after somebody changed something."""
+    """Returns an object as the server has it after somebody changed it."""
     body: dict[str, Any] = yaml.safe_load(document) | changes
     entry = {
         "manager": "kubectl-edit",
@@ -57,52 +58,54 @@ def access() -> Any:
     return SimpleNamespace(helm=helm, settings=settings, cluster=cluster)
 
 
-def test_environment_as_it_was_deployed_has_no_drift(access: Any) -> None:
-    """Nor has one to which nothing was deployed."""
-    assert drift.look(access) == ()
+def test_find_drift_returns_nothing_for_an_unchanged_environment(access: Any) -> None:
+    """Neither an unchanged environment nor one without a deployment has drift."""
+    assert drift.find_drift(access) == ()
     access.helm.history = lambda release: []
     access.cluster.objects.clear()
-    assert drift.look(access) == ()
+    assert drift.find_drift(access) == ()
 
 
-def test_field_set_by_hand_is_named_with_who_when_and_both_values(access: Any) -> None:
-    """What the manager owns but left as deployed is none."""
+def test_find_drift_names_a_changed_field_with_manager_time_and_values(access: Any) -> None:
+    """A field that a manager owns but left as deployed is not drift."""
     deployment, _ = MANIFEST.split("---\n")
     spec = yaml.safe_load(deployment)["spec"] | {"replicas": 5}
     access.cluster.objects["Deployment/web"] = live(
         deployment, {"spec": spec}, {"f:spec": {"f:replicas": {}, "f:template": {}}}
     )
-    (edit,) = drift.look(access)
+    (change,) = drift.find_drift(access)
     at = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-    assert edit == Edit("Deployment/web", "spec.replicas", "2", "5", "kubectl-edit", at)
-    assert edit.told(NOW) == "Deployment/web spec.replicas is 5 and not 2: kubectl-edit set it 2 days ago"
+    assert change == LiveChange("Deployment/web", "spec.replicas", "2", "5", "kubectl-edit", at)
+    assert (
+        change.message(NOW) == "Deployment/web spec.replicas is 5 and not 2: kubectl-edit set it 2 days ago"
+    )
 
 
-def test_object_that_is_gone_is_named(access: Any) -> None:
-    """Nobody recorded who deleted it."""
+def test_find_drift_names_a_deleted_object(access: Any) -> None:
+    """A deleted object is drift without a manager, because nobody recorded who deleted it."""
     del access.cluster.objects["Deployment/web"]
-    (edit,) = drift.look(access)
-    assert edit.told(NOW) == "Deployment/web is gone"
+    (change,) = drift.find_drift(access)
+    assert change.message(NOW) == "Deployment/web is gone"
 
 
-def test_secret_values_are_never_shown(access: Any) -> None:
-    """Only that somebody set it."""
+def test_find_drift_hides_values_of_secrets(access: Any) -> None:
+    """Of a changed Secret, only the field is shown."""
     secret = MANIFEST.split("---\n")[1]
     access.cluster.objects["Secret/keys"] = live(
         secret, {"stringData": {"token": "new"}}, {"f:stringData": {"f:token": {}}}
     )
-    (edit,) = drift.look(access)
-    assert (edit.deployed, edit.live) == ("(hidden)", "(hidden)")
+    (change,) = drift.find_drift(access)
+    assert (change.deployed, change.live) == ("(hidden)", "(hidden)")
 
 
-def test_command_ends_with_17_when_something_drifted(
-    reached: World,  # noqa: F811  the fixture
+def test_drift_command_exits_with_17_when_something_drifted(
+    reached: Harness,  # noqa: F811  # the fixture
     tree: Tree,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """So a scheduled job can tell."""
-    options = Options(output="lines", environ={})
+    """A scheduled job can see drift by the exit code."""
+    options = CommandOptions(output="lines", environ={})
     assert commands.drift(reached.root, "staging", options) == 0
-    reached.edits = (Edit("Deployment/web", "spec.replicas", "2", "5", "kubectl-scale"),)
+    reached.live_changes = (LiveChange("Deployment/web", "spec.replicas", "2", "5", "kubectl-scale"),)
     assert commands.drift(reached.root, "staging", options) == 17
     assert "Deployment/web  spec.replicas  2         5               kubectl-scale" in capsys.readouterr().out

@@ -1,7 +1,7 @@
-"""The changelog, made of fragments: one small file a change, so that two branches never edit the same line.
+"""The changelog, built from news fragments: one small file per change, so two branches never edit one line.
 
-A fragment is `<folder>/<anything>.<kind>.md` and holds what a user should know, as Markdown. A release moves
-all of them into one section on top of the changelog.
+A fragment is `<folder>/<anything>.<kind>.md` and says in Markdown what a user should know. A release moves
+all fragments into one section at the top of the changelog.
 """
 
 import re
@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 
 from todo_release.errors import ConfigError
 
-KINDS = {
+# Also the order of a section: first what a user must not miss.
+SECTION_TITLES = {
     "security": "Security",
     "removed": "Removed",
     "changed": "Changed",
@@ -20,7 +21,7 @@ KINDS = {
     "fixed": "Fixed",
 }
 TITLE = "# Changelog"
-NOTHING = "No changes that a user would notice."
+NO_CHANGES = "No changes that a user would notice."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,64 +33,66 @@ class Fragment:
     text: str
 
 
-def parse(files: Mapping[str, str]) -> list[Fragment]:
-    """Read fragments by path; README.md of the folder is none.
+def parse_fragments(files: Mapping[str, str]) -> list[Fragment]:
+    """Parses fragments by path; the folder's README.md is skipped.
 
     Raises:
-        ConfigError: a name has no known kind, or a file is empty.
+        ConfigError: A name has no known kind, or a file is empty.
     """
-    found = []
+    fragments = []
     for path, text in sorted(files.items()):
         name = PurePosixPath(path)
         if name.name == "README.md":
             continue
         kind = PurePosixPath(name.stem).suffix.removeprefix(".")
-        if name.suffix != ".md" or kind not in KINDS:
+        if name.suffix != ".md" or kind not in SECTION_TITLES:
             raise ConfigError(
                 f"The news fragment {path} does not say its kind.",
-                remedy=f"Name it {name.parent}/<short-name>.<{'|'.join(KINDS)}>.md.",
+                remedy=f"Name it {name.parent}/<short-name>.<{'|'.join(SECTION_TITLES)}>.md.",
                 file=path,
             )
         if not text.strip():
             raise ConfigError(
                 f"The news fragment {path} is empty.", remedy="Write what a user should know.", file=path
             )
-        found.append(Fragment(path, kind, text.strip()))
-    return found
+        fragments.append(Fragment(path, kind, text.strip()))
+    return fragments
 
 
-def kind_of_version(fragments: Sequence[Fragment]) -> str:
-    """What the news ask of the next version: removals a major one, additions and changes a minor one."""
+def suggest_bump(fragments: Sequence[Fragment]) -> str:
+    """Returns the kind of the next version: removals make it major, additions and changes minor."""
     kinds = {fragment.kind for fragment in fragments}
     if "removed" in kinds:
         return "major"
     return "minor" if kinds & {"added", "changed"} else "patch"
 
 
-def section(version: str, day: date, fragments: Sequence[Fragment]) -> str:
-    """The section of a version, ordered by what a user must not miss."""
+def format_section(version: str, day: date, fragments: Sequence[Fragment]) -> str:
+    """Formats the section of a version, in the order of `SECTION_TITLES`."""
     parts = [f"## {version} ({day.isoformat()})"]
-    for kind, title in KINDS.items():
+    for kind, title in SECTION_TITLES.items():
         texts = [fragment.text.replace("\n", "\n  ") for fragment in fragments if fragment.kind == kind]
         if texts:
             parts.append(f"### {title}\n\n" + "\n".join(f"- {text}" for text in texts))
     if not fragments:
-        parts.append(NOTHING)
+        parts.append(NO_CHANGES)
     return "\n\n".join(parts) + "\n"
 
 
-def insert(changelog: str, version: str, day: date, fragments: Sequence[Fragment]) -> str:
-    """The changelog with the section of a version above all others; unchanged when it has that section."""
-    if notes(changelog, version) is not None:
+def insert_section(changelog: str, version: str, day: date, fragments: Sequence[Fragment]) -> str:
+    """Returns the changelog with the version's section at the top; unchanged when it has that section."""
+    if find_notes(changelog, version) is not None:
         return changelog
     start = re.search(r"^## ", changelog, re.MULTILINE)
     head = changelog[: start.start()] if start else changelog
     rest = changelog[start.start() :] if start else ""
     head = head.rstrip("\n") or TITLE
-    return f"{head}\n\n{section(version, day, fragments)}" + (f"\n{rest}" if rest else "")
+    return f"{head}\n\n{format_section(version, day, fragments)}" + (f"\n{rest}" if rest else "")
 
 
-def notes(changelog: str, version: str) -> str | None:
-    """What a version's section says, without its heading; None when there is none."""
-    found = re.search(rf"^## {re.escape(version)} .*?\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
-    return found.group(1).strip() if found else None
+def find_notes(changelog: str, version: str) -> str | None:
+    """Returns the text of a version's section without its heading; None when there is no such section."""
+    section = re.search(
+        rf"^## {re.escape(version)} .*?\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL
+    )
+    return section.group(1).strip() if section else None

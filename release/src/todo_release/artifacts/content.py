@@ -1,9 +1,9 @@
-"""Content ids: what an image is made of, as one value that changes exactly when the image would.
+"""Content ids: what an image is made of, as one value that changes exactly when the image would change.
 
-An id covers the path, kind, executable bit and bytes of every input, the Dockerfile, the build arguments and
-the platform. Time, owner, commit and branch are no part of it, so the same content has the same id
-everywhere. The build context is written from the same list of files and refuses a file that changed since it
-was hashed.
+An id covers the path, type, executable bit and bytes of every input file, the Dockerfile's name, the build
+arguments and the platform. Time, owner, commit and branch are not part of it, so the same content has the
+same id everywhere. The build context is written from the same list of files, and a file that changed since it
+was hashed is refused.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from typing import IO
 from todo_release.errors import ConfigError, RepositoryError
 
 ID_LENGTH = 20  # hex digits: 80 bits, short enough for a tag a person compares by eye
-FORMAT = "1"  # part of every id; a change of what is hashed changes it on purpose
+FORMAT = "1"  # part of every id; change it when what is hashed changes
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """One file of an image: `path` in the repository, `name` in the build context."""
+    """One input file of an image: `path` in the repository, `name` in the build context."""
 
     path: str
     name: str
@@ -33,15 +33,15 @@ class InputFile:
     sha256: str
 
 
-def read_inputs(root: Path, paths: Iterable[str], *, context: str) -> tuple[InputFile, ...]:
-    """Hash files of a work tree, in the order of their names in the build context.
+def hash_files(root: Path, paths: Iterable[str], *, context: str) -> tuple[InputFile, ...]:
+    """Hashes files of a work tree; returns them in the order of their names in the build context.
 
     Raises:
-        ConfigError: a path lies outside the context, where a Dockerfile cannot reach it.
+        ConfigError: A path lies outside the context, where a Dockerfile cannot reach it.
     """
     folder = str(PurePosixPath(context))
     prefix = "" if folder == "." else f"{folder}/"
-    found = []
+    files = []
     for path in paths:
         if not path.startswith(prefix):
             raise ConfigError(
@@ -49,29 +49,29 @@ def read_inputs(root: Path, paths: Iterable[str], *, context: str) -> tuple[Inpu
                 remedy="Widen the context or drop the input.",
             )
         mode, data = _read(f"{root}/{path}")
-        found.append(InputFile(path, path.removeprefix(prefix), mode, hashlib.sha256(data).hexdigest()))
-    return tuple(sorted(found, key=lambda file: file.name))
+        files.append(InputFile(path, path.removeprefix(prefix), mode, hashlib.sha256(data).hexdigest()))
+    return tuple(sorted(files, key=lambda file: file.name))
 
 
-def content_id(
+def compute_content_id(
     files: Sequence[InputFile], *, dockerfile: str, build_args: Mapping[str, str], platform: str
 ) -> str:
-    """Identity of the image that these inputs make; `dockerfile` is its name in the build context."""
-    described = {
+    """Returns the id of the image that these inputs make; `dockerfile` is its name in the build context."""
+    hashed = {
         "format": FORMAT,
         "files": [[file.name, file.mode, file.sha256] for file in files],
         "dockerfile": dockerfile,
         "build_args": dict(sorted(build_args.items())),
         "platform": platform,
     }
-    return hashlib.sha256(json.dumps(described, separators=(",", ":")).encode()).hexdigest()[:ID_LENGTH]
+    return hashlib.sha256(json.dumps(hashed, separators=(",", ":")).encode()).hexdigest()[:ID_LENGTH]
 
 
 def write_context(root: Path, files: Sequence[InputFile], target: IO[bytes]) -> None:
-    """Write the build context: a tar of exactly these files, without times and owners.
+    """Writes the build context: a tar of exactly these files, without times and owners.
 
     Raises:
-        RepositoryError: a file is no longer what it was when it was hashed.
+        RepositoryError: A file changed since it was hashed.
     """
     with tarfile.open(fileobj=target, mode="w") as tar:
         for file in files:
@@ -91,12 +91,13 @@ def write_context(root: Path, files: Sequence[InputFile], target: IO[bytes]) -> 
 
 
 def _read(path: str) -> tuple[int, bytes]:
-    """Mode as git knows it (plain, executable, link) and bytes; a link's bytes are where it points.
+    """Returns the mode as git knows it (plain, executable, link) and the bytes; of a link, its target.
 
-    Every file of every image passes here, so paths are plain text.
+    Every input file of every image is read here, so paths stay plain strings: `Path` would cost more than the
+    read itself.
     """
-    found = os.lstat(path).st_mode
-    if stat.S_ISLNK(found):
-        return stat.S_IFLNK | 0o777, os.readlink(path).encode()  # noqa: PTH115 - see above
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - see above
-        return stat.S_IFREG | (0o755 if found & stat.S_IXUSR else 0o644), file.read()
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        return stat.S_IFLNK | 0o777, os.readlink(path).encode()  # noqa: PTH115  # see the docstring
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # see the docstring
+        return stat.S_IFREG | (0o755 if mode & stat.S_IXUSR else 0o644), file.read()

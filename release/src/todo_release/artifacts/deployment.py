@@ -1,8 +1,7 @@
-"""A version made ready to deploy: the chart as it was tagged, the values of one environment, and their
-identity.
+"""A version prepared for one environment: the chart as it was tagged, the environment's values, and an id.
 
-Every deployment, be it a release, a promotion or a rollback, starts from the tagged commit and never from the
-work tree, so the same version is the same deployment wherever and whenever it is prepared.
+Every deployment (release, promotion or rollback) starts from the tagged commit and never from the work tree,
+so the same version is the same deployment wherever and whenever it is prepared.
 """
 
 import hashlib
@@ -17,7 +16,7 @@ from typing import Any
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import chart, release_commit
 from todo_release.artifacts.chart import ImageReference
-from todo_release.artifacts.release_commit import Edits
+from todo_release.artifacts.release_commit import FileEdits
 from todo_release.config.model import Config
 from todo_release.errors import ConfigError
 
@@ -26,9 +25,7 @@ ID_LENGTH = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A version for an environment; `folder` holds the chart, `overlay` the values that win over the
-    files.
-    """
+    """What Helm is given for a version in an environment; `overlay` are values that win over the files."""
 
     version: str
     environment: str
@@ -41,9 +38,7 @@ class Deployment:
 
     @property
     def id(self) -> str:
-        """Identity of all that decides what will run: every file of the chart and of the values, and the
-        overlay.
-        """
+        """Hash of all that decides what will run: every file of the chart and the values, and the overlay."""
         digest = hashlib.sha256()
         files = sorted(path for path in self.chart.rglob("*") if path.is_file())
         for name, path in [(str(file.relative_to(self.chart)), file) for file in files] + [
@@ -56,62 +51,64 @@ class Deployment:
 
     @property
     def description(self) -> str:
-        """What is written into Helm's revision, read back by `parse_description`."""
+        """The description written into Helm's revision; `parse_description` reads it back."""
         return f"{self.version} {self.id}"
 
     @property
     def digests(self) -> dict[str, str]:
-        """Digest of every image."""
+        """Digest of every image by name."""
         return {name: image.digest for name, image in self.images.items()}
 
 
 def parse_description(text: str) -> tuple[str, str] | None:
-    """Version and deployment id of a revision; None when the revision was not made by this engine."""
+    """Returns version and deployment id of a revision; None when this engine did not make the revision."""
     match text.split(" "):
-        case [version, identity] if len(identity) == ID_LENGTH:
-            return version, identity
+        case [version, deployment_id] if len(deployment_id) == ID_LENGTH:
+            return version, deployment_id
         case _:
             return None
 
 
 @contextmanager
-def prepare(
+def prepare_deployment(
     repository: Repository,
     config: Config,
     environment: str,
     version: str,
     commit: str,
     *,
-    changes: Edits | None = None,
-    pins: Mapping[str, ImageReference] | None = None,
+    edits: FileEdits | None = None,
+    pinned_images: Mapping[str, ImageReference] | None = None,
 ) -> Iterator[Deployment]:
-    """Export a version from its commit for one environment; the files are gone when the context ends.
+    """Exports a version from its commit for one environment; the files are deleted when the context ends.
 
-    Values files given as absolute paths are read where they are; all others come from the commit. `changes`
-    are made to the exported files: the edits of a release that is not committed yet. `pins` are images that
-    run instead of the version's own.
+    Values files given as absolute paths are read in place; all others come from the commit.
+
+    Args:
+        edits: Edits of a release that is not committed yet; they are applied to the exported files.
+        pinned_images: Images that run instead of the version's own.
 
     Raises:
-        ConfigError: a values file does not exist, or the commit's values lack an image.
-        RepositoryError: the commit lacks the chart or a values file.
+        ConfigError: A values file does not exist, or the commit's values lack an image.
+        RepositoryError: The commit lacks the chart or a values file.
     """
     settings = config.environment(environment)
     with TemporaryDirectory(prefix=f"{config.name}-{version}-") as scratch:
         folder = Path(scratch)
         tracked = [path for path in settings.values if not Path(path).is_absolute()]
         repository.export(commit, sorted({config.chart.path, config.chart.values, *tracked}), folder)
-        exported = {path: text for path, text in (changes or {}).items() if (folder / path).exists()}
-        release_commit.apply(folder, exported)
-        yield of_folder(folder, config, environment, version, pins or {})
+        exported = {path: text for path, text in (edits or {}).items() if (folder / path).exists()}
+        release_commit.apply_edits(folder, exported)
+        yield deployment_from_folder(folder, config, environment, version, pinned_images or {})
 
 
-def of_folder(
-    folder: Path, config: Config, environment: str, version: str, pins: Mapping[str, ImageReference]
+def deployment_from_folder(
+    folder: Path, config: Config, environment: str, version: str, pinned_images: Mapping[str, ImageReference]
 ) -> Deployment:
-    """The deployment of what lies in a folder, be it an export or a work tree with all its edits.
+    """Returns the deployment of the files in a folder: an export, or a work tree with all its edits.
 
     Raises:
-        ConfigError: a values file does not exist, or the values lack an image.
+        ConfigError: A values file does not exist, or the values lack an image.
     """
     settings = config.environment(environment)
     values = tuple(folder / path for path in settings.values)  # an absolute path replaces the folder
@@ -119,6 +116,7 @@ def of_folder(
         if not path.is_file():
             raise ConfigError(f"The values file {path} does not exist.", remedy="Check its path.")
     text = (folder / config.chart.values).read_text(encoding="utf-8")
+    images = chart.read_images(text, config.chart.values, config.image_paths)
     return Deployment(
         version=version,
         environment=environment,
@@ -126,25 +124,25 @@ def of_folder(
         namespace=settings.namespace,
         chart=folder / config.chart.path,
         values=values,
-        overlay=nest(settings.set | _values_of(config, pins)),
-        images=chart.read_images(text, config.chart.values, config.image_paths) | dict(pins),
+        overlay=nest_values(settings.set | _values_of(config, pinned_images)),
+        images=images | dict(pinned_images),
     )
 
 
-def _values_of(config: Config, pins: Mapping[str, ImageReference]) -> dict[str, str]:
-    """Single values that name images; always all three of an image, because half a name is another image."""
+def _values_of(config: Config, pinned_images: Mapping[str, ImageReference]) -> dict[str, str]:
+    """Returns the chart values that name images: always all three, because two of them name another image."""
     return {
         f"{config.images[name].values}.{key}": value
-        for name, image in pins.items()
+        for name, image in pinned_images.items()
         for key, value in (("repository", image.repository), ("tag", image.tag), ("digest", image.digest))
     }
 
 
-def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn dotted paths into nested mappings: {"a.b": 1} is {"a": {"b": 1}}.
+def nest_values(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Turns dotted paths into nested mappings: {"a.b": 1} becomes {"a": {"b": 1}}.
 
     Raises:
-        ConfigError: one path leads through the value of another.
+        ConfigError: One path leads through the value of another.
     """
     nested: dict[str, Any] = {}
     for path, value in flat.items():

@@ -1,4 +1,4 @@
-"""Images: what each is made of now, what the registry has of it, and building the ones it has not."""
+"""Images: the inputs that each is built from now, and what the registry already has of them."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -8,7 +8,7 @@ from todo_release.adapters.git import Repository
 from todo_release.artifacts import chart, content
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.content import InputFile
-from todo_release.config.model import Config, Image
+from todo_release.config.model import Config, ImageSettings
 from todo_release.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ BUILD_ID = "BUILD_ID"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What an image is made of at this moment; `dockerfile` is a name in the build context."""
+class ImageInputs:
+    """What an image would be built from now; `dockerfile` is a name in the build context."""
 
     files: tuple[InputFile, ...]
     dockerfile: str
@@ -27,20 +27,20 @@ class Inputs:
 
     @property
     def tag(self) -> str:
-        """The tag an image of this content has."""
+        """The tag of an image with this content."""
         return f"content-{self.content_id}"
 
 
-def read(repository: Repository, config: Config, name: str) -> Inputs:
-    """Read the inputs of an image from the work tree.
+def read_image_inputs(repository: Repository, config: Config, name: str) -> ImageInputs:
+    """Reads the inputs of an image from the work tree.
 
     Raises:
-        ConfigError: inputs match nothing, lie outside the context, or the Dockerfile is not among the files.
+        ConfigError: Inputs match no file, lie outside the context, or do not include the Dockerfile.
     """
     image = config.images[name]
     if BUILD_ID in image.build_args:
         raise ConfigError(
-            f"The image {name} sets the build argument {BUILD_ID}, which the engine gives.",
+            f"The image {name} sets the build argument {BUILD_ID}, which the engine sets itself.",
             remedy="Remove it.",
         )
     for pattern in image.inputs:
@@ -54,34 +54,34 @@ def read(repository: Repository, config: Config, name: str) -> Inputs:
             f"The Dockerfile {image.dockerfile!r} of the image {name} is not among its inputs.",
             remedy="Correct its path, or add it to the inputs.",
         )
-    files = content.read_inputs(repository.root, paths, context=image.context)
+    files = content.hash_files(repository.root, paths, context=image.context)
     dockerfile = str(PurePosixPath(image.dockerfile).relative_to(image.context))
-    return Inputs(files=files, dockerfile=dockerfile, content_id=_identity(config, image, files, dockerfile))
+    return ImageInputs(
+        files=files, dockerfile=dockerfile, content_id=_content_id(config, image, files, dockerfile)
+    )
 
 
-def _identity(config: Config, image: Image, files: tuple[InputFile, ...], dockerfile: str) -> str:
-    return content.content_id(
+def _content_id(config: Config, image: ImageSettings, files: tuple[InputFile, ...], dockerfile: str) -> str:
+    return content.compute_content_id(
         files, dockerfile=dockerfile, build_args=image.build_args, platform=config.registry.platform
     )
 
 
-def references(
+def find_image_references(
     repository: Repository, config: Config, registry: "Registry"
 ) -> dict[str, ImageReference] | None:
-    """The images of the work tree as the values file should name them; None while one is not in the
-    registry.
-    """
-    found = {}
+    """Returns the references of the work tree's images; None while one of them is not in the registry."""
+    references = {}
     for name in config.images:
-        inputs = read(repository, config, name)
+        inputs = read_image_inputs(repository, config, name)
         digest = registry.digest(config.registry.path(name), inputs.tag)
         if digest is None:
             return None
-        found[name] = ImageReference(config.registry.reference(name), inputs.tag, digest)
-    return found
+        references[name] = ImageReference(config.registry.reference(name), inputs.tag, digest)
+    return references
 
 
-def committed_images(repository: Repository, config: Config, commit: str) -> dict[str, ImageReference]:
-    """The images that a commit's values file names."""
+def read_committed_images(repository: Repository, config: Config, commit: str) -> dict[str, ImageReference]:
+    """Returns the images that a commit's values file names."""
     text = repository.text_at(commit, config.chart.values)
     return chart.read_images(text, config.chart.values, config.image_paths)

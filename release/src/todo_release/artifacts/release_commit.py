@@ -1,6 +1,4 @@
-"""What a release changes in the repository: the files of its commit, computed before one of them is
-touched.
-"""
+"""The release commit: the files that a release changes in the repository, computed before any is written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,92 +10,92 @@ from todo_release.artifacts.chart import ImageReference
 from todo_release.config.model import Config
 from todo_release.core import release_folder
 
-Edits = dict[str, str | None]
+FileEdits = dict[str, str | None]
+"""New text of each file by path; None for a file to delete."""
 
 
-def files(config: Config, version: str) -> tuple[str, ...]:
-    """The files that the release of a version edits: Chart.yaml, the values file, the changelog if any."""
-    own = (config.chart.file, config.chart.values)
-    return (*own, config.changelog.file) if config.changelog and not _is_prerelease(version) else own
+def edited_files(config: Config, version: str) -> tuple[str, ...]:
+    """Returns the files that a release edits: Chart.yaml, the values file, the changelog if there is one."""
+    chart_files = (config.chart.file, config.chart.values)
+    if config.changelog is None or _is_prerelease(version):
+        return chart_files
+    return (*chart_files, config.changelog.file)
 
 
-def edits(
+def compute_edits(
     repository: Repository, config: Config, version: str, images: Mapping[str, ImageReference]
-) -> Edits:
-    """New text of each file that differs from the commit checked out; None for one that goes. Empty:
-    committed.
+) -> FileEdits:
+    """Returns the edits against the commit that is checked out; empty when the release is committed.
 
     Raises:
-        ConfigError: a file lacks what is to be edited, or a news fragment is none.
-        RepositoryError: the commit lacks a file.
+        ConfigError: A file lacks a key to edit, or a news fragment is not valid.
+        RepositoryError: The commit lacks a file.
     """
-    from todo_release.artifacts import (
-        chart_edits,  # ruamel.yaml costs 50 ms, and a finished release edits nothing
-    )
+    from todo_release.artifacts import chart_edits  # slow: ruamel.yaml costs 50 ms, and only a release edits
 
     head = repository.head()
     chart_file, values_file = config.chart.file, config.chart.values
     before = {path: repository.text_at(head, path) for path in (chart_file, values_file)}
-    after: Edits = {
-        chart_file: chart_edits.bump_chart(before[chart_file], chart_file, version),
-        values_file: chart_edits.bump_values(
+    after: FileEdits = {
+        chart_file: chart_edits.set_version(before[chart_file], chart_file, version),
+        values_file: chart_edits.set_images(
             before[values_file],
             values_file,
             {config.images[name].values: reference for name, reference in images.items()},
         ),
     }
     changed = {path: text for path, text in after.items() if text != before[path]}
-    return changed | _news(repository, config, version, head)
+    return changed | _changelog_edits(repository, config, version, head)
 
 
-def _news(repository: Repository, config: Config, version: str, head: str) -> Edits:
-    """A pre-release leaves the fragments to the version it comes before."""
+def _changelog_edits(repository: Repository, config: Config, version: str, head: str) -> FileEdits:
+    """Returns the edits of changelog and fragments; a pre-release leaves fragments to its final version."""
     if config.changelog is None or _is_prerelease(version):
         return {}
     file, folder = config.changelog.file, config.changelog.fragments
     old = repository.text_at(head, file) if file in repository.files_at(head, file) else ""
-    fragments = fragments_at(repository, head, folder)
-    # The day of the commit and not of the clock: a release that goes on tomorrow writes the same text.
-    new = changelog.insert(old, version, repository.day_of(head), fragments)
+    fragments = read_fragments(repository, head, folder)
+    # The day of the commit and not of the clock: a release that is resumed tomorrow writes the same text.
+    new = changelog.insert_section(old, version, repository.day_of(head), fragments)
     return {} if new == old else {file: new} | {fragment.path: None for fragment in fragments}
 
 
-def notes_at(repository: Repository, config: Config, commit: str, version: str) -> str:
-    """What the changelog of a commit says of a version; empty for a pre-release, and where none is kept."""
+def read_notes(repository: Repository, config: Config, commit: str, version: str) -> str:
+    """Returns a version's notes in a commit's changelog; empty for a pre-release or without a changelog."""
     if config.changelog is None or _is_prerelease(version):
         return ""
-    return changelog.notes(repository.text_at(commit, config.changelog.file), version) or ""
+    return changelog.find_notes(repository.text_at(commit, config.changelog.file), version) or ""
 
 
 def _is_prerelease(version: str) -> bool:
     return versions.parse(version).prerelease is not None
 
 
-def fragments_at(repository: Repository, commit: str, folder: str) -> list[Fragment]:
-    """The news fragments that a commit has.
+def read_fragments(repository: Repository, commit: str, folder: str) -> list[Fragment]:
+    """Returns the news fragments in a commit.
 
     Raises:
-        ConfigError: one of them is none.
+        ConfigError: A file of the folder is not a valid fragment.
     """
     paths = [path for path in repository.files_at(commit, folder) if not path.endswith("/.gitkeep")]
-    return changelog.parse({path: repository.text_at(commit, path) for path in paths})
+    return changelog.parse_fragments({path: repository.text_at(commit, path) for path in paths})
 
 
-def is_applied(root: Path, changes: Edits, path: str) -> bool:
-    """Whether a file of the work tree already is what the edits want."""
+def is_applied(root: Path, edits: FileEdits, path: str) -> bool:
+    """Returns True when a file of the work tree is already as the edits want it."""
     target = root / path
-    if path not in changes:
+    if path not in edits:
         return False
-    text = changes[path]
+    text = edits[path]
     return not target.exists() if text is None else target.is_file() and target.read_bytes() == text.encode()
 
 
-def apply(root: Path, changes: Edits) -> None:
-    """Write each file at once or not at all, so that a kill leaves none half written."""
-    # The scratch file lies in the ignored folder of the journal: a kill leaves nothing in the tree.
-    scratch = root / release_folder.FOLDER / "scratch"
+def apply_edits(root: Path, edits: FileEdits) -> None:
+    """Writes each file completely or not at all, so that a kill leaves no file half written."""
+    # The scratch file lies in the journal's ignored folder: after a kill, nothing is left in the tree.
+    scratch = root / release_folder.RELEASE_FOLDER / "scratch"
     scratch.parent.mkdir(exist_ok=True)
-    for path, text in changes.items():
+    for path, text in edits.items():
         target = root / path
         if text is None:
             target.unlink(missing_ok=True)

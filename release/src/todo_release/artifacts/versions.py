@@ -1,4 +1,4 @@
-"""Semantic versions: which may be released next, and the tags that say which were."""
+"""Semantic versions: which version may be released next, and which ones the git tags name."""
 
 from collections.abc import Iterable
 
@@ -7,20 +7,20 @@ from semver import Version
 from todo_release.errors import VersionError
 
 TAG_PREFIX = "v"
-KINDS = ("major", "minor", "patch", "prerelease")
+BUMP_KINDS = ("major", "minor", "patch", "prerelease")
 
 
 def parse(text: str) -> Version:
-    """The version that a person wrote; build metadata is refused because image tags cannot carry it.
+    """Parses a version that a person wrote; build metadata is refused because image tags cannot carry it.
 
     Raises:
-        VersionError: not a semantic version (semver.org), or one with build metadata.
+        VersionError: Not a semantic version (semver.org), or one with build metadata.
     """
     try:
         version = Version.parse(text)
     except ValueError as error:
         raise VersionError(
-            f"{text!r} is not a semantic version.", remedy=f"Write MAJOR.MINOR.PATCH, {_guess(text)}."
+            f"{text!r} is not a semantic version.", remedy=f"Write MAJOR.MINOR.PATCH, {_example(text)}."
         ) from error
     if version.build:
         raise VersionError(
@@ -31,25 +31,25 @@ def parse(text: str) -> Version:
 
 
 def tag_of(version: Version) -> str:
-    """The git tag of a version."""
+    """Returns the git tag of a version."""
     return f"{TAG_PREFIX}{version}"
 
 
-def of_tags(tags: Iterable[str]) -> list[Version]:
-    """The versions that tags name, lowest first; tags of any other form are not versions and are left out."""
-    found = []
+def parse_tags(tags: Iterable[str]) -> list[Version]:
+    """Returns the versions that tags name, lowest first; tags of any other form are left out."""
+    versions = []
     for tag in tags:
         text = tag.removeprefix(TAG_PREFIX)
         if tag != text and Version.is_valid(text):
-            found.append(Version.parse(text))
-    return sorted(found)
+            versions.append(Version.parse(text))
+    return sorted(versions)
 
 
 def check_follows(version: Version, released: Iterable[Version]) -> str:
-    """Say how a new version relates to the last one released ("minor after 0.1.0", "the first release").
+    """Checks that a version is greater than all released ones; returns its relation, "minor after 0.1.0".
 
     Raises:
-        VersionError: not greater than every version released so far.
+        VersionError: The version is not greater than every released version.
     """
     last = max(released, default=None)
     if last is None:
@@ -57,14 +57,14 @@ def check_follows(version: Version, released: Iterable[Version]) -> str:
     if version <= last:
         raise VersionError(
             f"{version} is not greater than {last}, the last version released.",
-            remedy=f"The next ones are {', '.join(str(bump(last, kind)) for kind in KINDS[:3])}.",
+            remedy=f"The next ones are {', '.join(str(bump(last, kind)) for kind in BUMP_KINDS[:3])}.",
         )
     return f"{_kind(last, version)} after {last}"
 
 
 def bump(version: Version, kind: str) -> Version:
-    """The next version of a kind (one of KINDS); `prerelease` counts rc.1, rc.2, … of the next patch."""
-    return version.next_version(kind, prerelease_token="rc")  # noqa: S106 -- semver calls the word before the number a token
+    """Returns the next version of a kind in `BUMP_KINDS`; `prerelease` counts up the rc of the next patch."""
+    return version.next_version(kind, prerelease_token="rc")  # noqa: S106  # semver's word, not a secret
 
 
 def _kind(last: Version, version: Version) -> str:
@@ -77,7 +77,7 @@ def _kind(last: Version, version: Version) -> str:
     return "patch" if version.patch != last.patch else "final"
 
 
-def _guess(text: str) -> str:
+def _example(text: str) -> str:
     numbers = [part for part in text.strip().lstrip("vV").split(".") if part.isdigit()]
     padded = [str(int(part)) for part in [*numbers, "0", "0", "0"][:3]]
     return f"for example {'.'.join(padded) if numbers else '1.2.3'}"

@@ -1,27 +1,30 @@
-"""What differs between a cluster and what was deployed to it: objects that are gone, fields others set."""
+"""Drift: what differs between the cluster and what was deployed to it, and who changed it."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from todo_release.adapters.kubernetes.managed_fields import foreign, value_at
-from todo_release.adapters.kubernetes.manifest import Rendered, parse, part_of
-from todo_release.adapters.kubernetes.object_diff import HIDDEN, shown
+from todo_release.adapters.kubernetes.managed_fields import foreign_fields, value_at
+from todo_release.adapters.kubernetes.manifest import RenderedObject, parse_manifest, part_of
+from todo_release.adapters.kubernetes.object_diff import abbreviated
 from todo_release.core.formatting import ago
+from todo_release.core.masking import HIDDEN
 from todo_release.core.tables import Table
 from todo_release.core.yaml_positions import dotted
-from todo_release.environments.environment import Access
+from todo_release.environments.environment import EnvironmentAccess
 
 PARALLEL_READS = 8
-GONE = "(gone)"
-THERE = "(there)"
+DELETED = "(gone)"
+PRESENT = "(there)"
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """One difference: in `subject` (`Kind/name`), `field` is `live` where `deployed` was deployed; `manager`
-    set it at that time. Of an object that is gone nobody knows who and when.
+class LiveChange:
+    """One change of a live object, made by others than the release.
+
+    In `subject` (`Kind/name`), `manager` set `field` to `live` at a time; `deployed` is the value that was
+    deployed. A deleted object has no manager and no time, because the API server does not keep them.
     """
 
     subject: str
@@ -31,61 +34,63 @@ class Edit:
     manager: str = ""
     at: datetime | None = None
 
-    def told(self, now: datetime) -> str:
-        """`Deployment/web spec.replicas is 5 and not 2: kubectl-scale set it 2 days ago`."""
-        if self.live == GONE:
+    def message(self, now: datetime) -> str:
+        """Returns `Deployment/web spec.replicas is 5 and not 2: kubectl-scale set it 2 days ago`."""
+        if self.live == DELETED:
             return f"{self.subject} is gone"
         return (
             f"{self.subject} {self.field} is {self.live} and not {self.deployed}: "
-            f"{self.manager} set it {self.since(now)}".rstrip()
+            f"{self.manager} set it {self.age(now)}".rstrip()
         )
 
-    def since(self, now: datetime) -> str:
-        """`2 days ago`; empty when nobody knows."""
+    def age(self, now: datetime) -> str:
+        """Returns `2 days ago`; empty when the time is not known."""
         return ago((now - self.at).total_seconds()) if self.at else ""
 
 
-def look(access: Access) -> tuple[Edit, ...]:
-    """Compare the live objects with what Helm deployed last; nothing when it never deployed anything.
+def find_drift(access: EnvironmentAccess) -> tuple[LiveChange, ...]:
+    """Compares the live objects with what Helm deployed last; finds nothing when Helm deployed nothing.
 
     Raises:
-        HelmError: its record cannot be read.
-        ClusterError: the environment cannot be reached.
+        HelmError: Helm's record cannot be read.
+        ClusterError: The environment cannot be reached.
     """
     release = access.settings.release
     if not access.helm.history(release):
         return ()
-    objects = parse(access.helm.manifest(release)).objects
+    objects = parse_manifest(access.helm.manifest(release)).objects
     with ThreadPoolExecutor(PARALLEL_READS) as pool:
-        found = pool.map(lambda one: _edits(access, one), objects)
-        return tuple(edit for edits in found for edit in edits)
+        changes_by_object = pool.map(lambda rendered: _changes_of(access, rendered), objects)
+        return tuple(change for changes in changes_by_object for change in changes)
 
 
-def table(environment: str, edits: Sequence[Edit], now: datetime) -> Table:
-    """One row an edit."""
+def drift_table(environment: str, changes: Sequence[LiveChange], now: datetime) -> Table:
+    """Returns a table with one row per change."""
     rows = tuple(
-        (one.subject, one.field, one.deployed, one.live, one.manager, one.since(now)) for one in edits
+        (change.subject, change.field, change.deployed, change.live, change.manager, change.age(now))
+        for change in changes
     )
     columns = ("object", "field", "deployed", "in the cluster", "set by", "when")
     return Table(f"Drift of {environment}", columns, rows)
 
 
-def _edits(access: Access, one: Rendered) -> list[Edit]:
-    live = access.cluster.live(one.body, access.settings.namespace)
+def _changes_of(access: EnvironmentAccess, rendered: RenderedObject) -> list[LiveChange]:
+    live = access.cluster.live(rendered.body, access.settings.namespace)
     if live is None:
-        return [Edit(one.subject, "", THERE, GONE)]
-    is_secret = one.kind == "Secret"
+        return [LiveChange(rendered.subject, "", PRESENT, DELETED)]
+    is_secret = rendered.kind == "Secret"
     return [
-        Edit(
-            subject=one.subject,
+        LiveChange(
+            subject=rendered.subject,
             field=dotted(path),
-            deployed=HIDDEN if is_secret else shown(part_of(one.body, path)),
-            live=HIDDEN if is_secret else shown(value_at(live, path, one.body)),
+            deployed=HIDDEN if is_secret else abbreviated(part_of(rendered.body, path)),
+            live=HIDDEN if is_secret else abbreviated(value_at(live, path, rendered.body)),
             manager=manager,
             at=datetime.fromisoformat(at) if at else None,
         )
-        for manager, at, path in foreign(live, one.body)
+        for manager, at, path in foreign_fields(live, rendered.body)
     ]
 
 
-FindDrift = Callable[[Access], "Sequence[Edit]"]
+FindDrift = Callable[[EnvironmentAccess], Sequence[LiveChange]]
+"""The type of `find_drift`."""

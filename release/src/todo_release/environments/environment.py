@@ -1,4 +1,4 @@
-"""Environments: how each is reached, what it runs, and how it is taken back to what worked before."""
+"""Environments: how each one is reached, and the context of whoever changes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from todo_release.adapters.git import Repository
 from todo_release.artifacts.versions import parse, tag_of
-from todo_release.config.model import Config, Environment
-from todo_release.environments.history import Records
+from todo_release.config.model import Config, EnvironmentSettings
+from todo_release.environments.history import RecordStore
 
 if TYPE_CHECKING:
     from todo_release.adapters.helm.cli import Helm
@@ -16,36 +16,40 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """An environment with what reaches it."""
+class EnvironmentAccess:
+    """An environment with its settings and the clients that reach it."""
 
     name: str
-    settings: Environment
+    settings: EnvironmentSettings
     cluster: "Cluster"
     helm: "Helm"
-    records: Records
+    records: RecordStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseContext:
-    """Who changes environments, and how each one is reached; `who` is asked only when something changes."""
+    """What every change of an environment needs.
+
+    `connect` gives access to an environment by name. `read_actor` is called only when something changes,
+    because git may not know the user's name. `run_url` is the page of the CI run, if there is one.
+    """
 
     repository: Repository
     config: Config
-    reach: Callable[[str], Access]
-    who: Callable[[], str]
+    connect: Callable[[str], EnvironmentAccess]
+    read_actor: Callable[[], str]
     run_url: str | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
-    def by(self) -> str:
-        """Who changes environments, and from where, as records and locks name it.
+    def actor(self) -> str:
+        """Who changes environments, and from which machine, as records and locks name it.
 
         Raises:
-            RepositoryError: git does not know.
+            RepositoryError: Git has no name for the user.
         """
-        return self.who()
+        return self.read_actor()
 
     def commit_of(self, version: str) -> str:
-        """The commit that the tag of a version names."""
+        """Returns the commit that the tag of a version names."""
         return self.repository.tags()[tag_of(parse(version))]

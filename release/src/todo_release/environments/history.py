@@ -1,7 +1,6 @@
-"""What was deployed to an environment, kept in its namespace so that CI and every laptop read the same
-history.
+"""Records of deployments, kept in the environment's namespace so that CI and every laptop read the same ones.
 
-One ConfigMap a release of Helm; one entry a deployment, keyed by the number of Helm's revision.
+One ConfigMap per Helm release; one entry per deployment, keyed by the number of Helm's revision.
 """
 
 import json
@@ -15,14 +14,18 @@ from todo_release.errors import JournalError
 if TYPE_CHECKING:
     from todo_release.adapters.kubernetes.client import Cluster
 
-KEPT = 50
+MAX_RECORDS = 50
 LABELS = {"app.kubernetes.io/managed-by": "todo-release"}
-Result = Literal["deploying", "deployed", "verified", "failed"]
+DeploymentResult = Literal["deploying", "deployed", "verified", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """One deployment. `seconds` is how long each part took; `cause` says why it failed, if it did."""
+class DeploymentRecord:
+    """One deployment as it is stored; the names of the fields are the keys in the ConfigMap.
+
+    `by` is the person or CI that deployed, `seconds` how long each part took, `cause` why it failed, if it
+    did.
+    """
 
     revision: int
     version: str
@@ -31,67 +34,71 @@ class Record:
     by: str
     run_url: str | None
     started_at: datetime
-    result: Result
+    result: DeploymentResult
     seconds: Mapping[str, float] = field(default_factory=dict)
     cause: str | None = None
 
     @property
     def key(self) -> str:
-        """Sorts like the revision."""
+        """The entry's key, which sorts like the revision."""
         return f"{self.revision:06d}"
 
 
-class Records:
-    """The records of one environment."""
+class RecordStore:
+    """Reads and writes the deployment records of one environment."""
 
     def __init__(self, cluster: "Cluster", namespace: str, release: str) -> None:
-        """Nothing is read yet."""
+        """Reads nothing yet."""
         self._cluster = cluster
         self._namespace = namespace
         self._name = f"{release}-releases"
 
-    def read(self) -> list[Record]:
-        """All records that are kept, oldest first.
+    def read(self) -> list[DeploymentRecord]:
+        """Returns all records that are kept, oldest first.
 
         Raises:
-            JournalError: an entry cannot be read.
+            JournalError: An entry cannot be parsed.
         """
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
         return [self._parse(key, data[key]) for key in sorted(data)]
 
-    def write(self, record: Record) -> None:
-        """Add a record, or replace the one of the same revision; the oldest beyond KEPT are dropped.
+    def write(self, record: DeploymentRecord) -> None:
+        """Adds a record or replaces the one of the same revision; drops the oldest beyond `MAX_RECORDS`.
 
-        For the holder of the environment's lock only.
+        Call only while holding the environment's lock.
         """
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
         data[record.key] = json.dumps(
             asdict(record) | {"started_at": record.started_at.isoformat()}, sort_keys=True
         )
-        kept = {key: data[key] for key in sorted(data)[-KEPT:]}
+        kept = {key: data[key] for key in sorted(data)[-MAX_RECORDS:]}
         self._cluster.put_config_map(self._namespace, self._name, kept, labels=LABELS)
 
     def finish(
-        self, revision: int, result: Result, *, seconds: Mapping[str, float], cause: str | None = None
+        self,
+        revision: int,
+        result: DeploymentResult,
+        *,
+        seconds: Mapping[str, float],
+        cause: str | None = None,
     ) -> None:
-        """Write down how a deployment ended.
+        """Records how a deployment ended; `seconds` are added to those already recorded.
 
         Raises:
-            JournalError: its beginning was never recorded.
+            JournalError: The start of the deployment was never recorded.
         """
-        found = [record for record in self.read() if record.revision == revision]
-        if not found:
+        record = next((record for record in self.read() if record.revision == revision), None)
+        if record is None:
             raise JournalError(
                 f"{self._name} has no record of revision {revision}.",
                 remedy="Deploy the version again; then its record is written.",
             )
-        record = found[0]
         self.write(replace(record, result=result, seconds={**record.seconds, **seconds}, cause=cause))
 
-    def _parse(self, key: str, text: str) -> Record:
+    def _parse(self, key: str, text: str) -> DeploymentRecord:
         try:
             raw: dict[str, Any] = json.loads(text)
-            return Record(**raw | {"started_at": datetime.fromisoformat(raw["started_at"])})
+            return DeploymentRecord(**raw | {"started_at": datetime.fromisoformat(raw["started_at"])})
         except (ValueError, TypeError, KeyError) as error:
             raise JournalError(
                 f"Entry {key} of ConfigMap {self._namespace}/{self._name} cannot be read: {error}",
@@ -99,26 +106,28 @@ class Records:
             ) from error
 
 
-def is_verified(records: Sequence[Record], version: str, digests: Mapping[str, str]) -> bool:
-    """Whether a version was ever verified with exactly these digests; a later failure takes it back."""
-    same = [
-        record for record in records if record.version == version and dict(record.digests) == dict(digests)
+def is_verified(records: Sequence[DeploymentRecord], version: str, digests: Mapping[str, str]) -> bool:
+    """Returns True when a version was verified with exactly these digests and has not failed since."""
+    results = [
+        record.result
+        for record in records
+        if record.version == version and dict(record.digests) == dict(digests)
     ]
-    judged = [record for record in same if record.result in {"verified", "failed"}]
-    return bool(judged) and judged[-1].result == "verified"
+    final = [result for result in results if result in {"verified", "failed"}]
+    return bool(final) and final[-1] == "verified"
 
 
-def is_revision_verified(records: Sequence[Record], revision: int) -> bool:
-    """Whether this very deployment was verified, and not only the same version at another time."""
+def is_revision_verified(records: Sequence[DeploymentRecord], revision: int) -> bool:
+    """Returns True when this deployment itself was verified, not only its version at another time."""
     return any(record.revision == revision and record.result == "verified" for record in records)
 
 
-def is_unfinished(records: Sequence[Record], revision: int) -> bool:
-    """Whether the run that deployed a revision never came to the end of its rollout."""
+def is_unfinished(records: Sequence[DeploymentRecord], revision: int) -> bool:
+    """Returns True when the run that deployed a revision ended before its rollout did."""
     return any(record.revision == revision and record.result == "deploying" for record in records)
 
 
-def last_verified(records: Sequence[Record], before: int) -> Record | None:
-    """The newest verified deployment older than a revision; None when there is none."""
+def last_verified(records: Sequence[DeploymentRecord], before: int) -> DeploymentRecord | None:
+    """Returns the newest verified deployment older than a revision; None when there is none."""
     verified = [record for record in records if record.result == "verified" and record.revision < before]
     return verified[-1] if verified else None

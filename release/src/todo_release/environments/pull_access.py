@@ -1,60 +1,60 @@
-"""Whether the nodes of an environment will be able to pull, asked as they will: with the namespace's pull
-secrets.
+"""Checks that the nodes of an environment can pull the images, with the namespace's own pull secrets.
 
-That somebody may push from here says nothing about it: the login of CI is not the secret of the cluster, and
-a secret made from a token that ends with its job works until the first new node.
+That this machine may push says nothing about it: the CI login is not the cluster's secret, and a secret made
+from a token that ends with its CI job works only until the first new node.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from todo_release.adapters.kubernetes.manifest import parse_manifest
 from todo_release.adapters.registry.credentials import Credentials, from_pull_secret
 from todo_release.artifacts.chart import ImageReference
 from todo_release.config.model import RegistrySettings
-from todo_release.environments.environment import Access
+from todo_release.environments.environment import EnvironmentAccess
 from todo_release.errors import RegistryError
 
 if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
 
-Connect = Callable[[Credentials], "Registry"]
+ConnectRegistry = Callable[[Credentials], "Registry"]
+CheckPullAccess = Callable[[EnvironmentAccess, str, Mapping[str, ImageReference]], object]
+"""The type of `check_pull_access` with registry and settings bound: access, rendered chart, images."""
 
 
-def check(
-    access: Access,
+def check_pull_access(
+    access: EnvironmentAccess,
     settings: RegistrySettings,
     manifest: str,
     images: Mapping[str, ImageReference],
-    connect: Connect,
+    connect: ConnectRegistry,
 ) -> int:
-    """Follow every image down to its configuration with the pull secrets that a rendered chart names.
+    """Resolves every image with the pull secrets that a rendered chart names; returns how many were tried.
 
-    Returns how many secrets were tried. Secrets that are not there are passed over, as the kubelet does;
-    without any for the registry's host it is taken to be public.
+    Secrets that do not exist are skipped, as the kubelet does. When none is for the registry's host, the
+    registry is taken to be public.
 
     Raises:
-        RegistryError: an image cannot be pulled with any of them.
+        RegistryError: An image cannot be pulled with any of the secrets.
     """
-    tried = credentials_of(access, pull_secrets(manifest), settings.host)
+    tried = read_pull_credentials(access, find_pull_secrets(manifest), settings.host)
     if tried:
         for name, image in images.items():
             _check_image(name, image, settings, tried, connect)
     return len(tried)
 
 
-def credentials_of(access: Access, names: Iterable[str], host: str) -> dict[str, Credentials]:
-    """What pull secrets of the environment's namespace say about a registry; secrets that are not there, or
-    are for others, are passed over.
-    """
-    found = {}
+def read_pull_credentials(
+    access: EnvironmentAccess, names: Iterable[str], host: str
+) -> dict[str, Credentials]:
+    """Returns credentials for a registry by pull secret; skips secrets missing or for other hosts."""
+    credentials_by_secret = {}
     for name in sorted(names):
         text = access.cluster.pull_secret(access.settings.namespace, name)
         credentials = from_pull_secret(text, host) if text else None
         if credentials:
-            found[name] = credentials
-    return found
+            credentials_by_secret[name] = credentials
+    return credentials_by_secret
 
 
 def _check_image(
@@ -62,7 +62,7 @@ def _check_image(
     image: ImageReference,
     settings: RegistrySettings,
     tried: Mapping[str, Credentials],
-    connect: Connect,
+    connect: ConnectRegistry,
 ) -> None:
     refusals = []
     for secret, credentials in tried.items():
@@ -79,24 +79,18 @@ def _check_image(
     )
 
 
-def pull_secrets(manifest: str) -> set[str]:
-    """Names under every `imagePullSecrets`, wherever it stands: pod templates of any kind, service
-    accounts.
-    """
-    documents = yaml.load_all(manifest, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return {name for document in documents for name in _named(document)}
+def find_pull_secrets(manifest: str) -> set[str]:
+    """Returns the names under every `imagePullSecrets`, in pod templates of any kind and service accounts."""
+    return {name for rendered in parse_manifest(manifest).objects for name in _secret_names(rendered.body)}
 
 
-def _named(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
+def _secret_names(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
         for key, inner in value.items():
             if key == "imagePullSecrets":
-                yield from (str(one["name"]) for one in inner or ())
+                yield from (str(reference["name"]) for reference in inner or ())
             else:
-                yield from _named(inner)
+                yield from _secret_names(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _named(inner)
-
-
-CheckPullAccess = Callable[[Access, str, Mapping[str, ImageReference]], object]
+            yield from _secret_names(inner)

@@ -1,4 +1,4 @@
-"""An environment in trouble."""
+"""Tests `inv diagnose` and `inv logs` for an environment that is not ready."""
 
 from contextlib import contextmanager
 from dataclasses import replace
@@ -7,18 +7,18 @@ import pytest
 
 from todo_release import commands
 from todo_release import session as sessions
-from todo_release.adapters.kubernetes.objects import Snapshot, WorkloadRef, parse_snapshot
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef, parse_snapshot
 from todo_release.environments.diagnosis import summary
 from todo_release.environments.rollout.causes import CRASH_LOOP
 from todo_release.errors import ClusterError
-from todo_release.session import Options
+from todo_release.session import CommandOptions
 
-from ...doubles.world import World
+from ...doubles.harness import Harness
 from ...shop import Tree
 
 
-def crashing(refs: list[WorkloadRef]) -> Snapshot:
-    """The Deployment of web with one pod that ended twice."""
+def crashing(refs: list[WorkloadRef]) -> NamespaceSnapshot:
+    """Returns a snapshot of the Deployment of web with one pod that ended twice."""
     (ref,) = refs
     ended = {"terminated": {"exitCode": 3, "reason": "Error"}}
     return parse_snapshot(
@@ -68,11 +68,11 @@ def crashing(refs: list[WorkloadRef]) -> Snapshot:
 
 
 @pytest.fixture
-def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
-    """0.1.0 was verified; then its web began to crash."""
-    made = World(tree.path)
-    made.release("0.1.0")
-    cluster = made.cluster
+def harness(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Harness:
+    """The shop after 0.1.0 was verified and web started to crash."""
+    prepared = Harness(tree.path)
+    prepared.release("0.1.0")
+    cluster = prepared.cluster
     monkeypatch.setattr(cluster, "snapshot", lambda namespace, refs: crashing(list(refs)))
     monkeypatch.setattr(
         cluster,
@@ -80,50 +80,52 @@ def world(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> World:
         lambda namespace, pod, container, lines: "started\npassword=hunter2\n",
         raising=False,
     )
-    return made
+    return prepared
 
 
-def test_diagnosis_names_one_cause_and_keeps_the_evidence(world: World) -> None:
-    """The workloads, where each stands, and the error that a release would have ended with."""
-    found = summary.diagnose(world.session.context, "staging", world.session.collect_evidence)
-    assert found.workloads.rows == (("Deployment/shop-staging-web", "0/1", "web-1: web CrashLoopBackOff"),)
-    assert found.evidence == world.root / ".release/evidence/staging"
-    assert found.error is not None
-    assert found.error.code == CRASH_LOOP.code
+def test_diagnosis_names_one_cause_and_keeps_the_evidence(harness: Harness) -> None:
+    """A diagnosis has the workloads, the evidence, and the error that a release would have ended with."""
+    diagnosis = summary.diagnose(harness.session.context, "staging", harness.session.collect_evidence)
+    assert diagnosis.workloads.rows == (
+        ("Deployment/shop-staging-web", "0/1", "web-1: web CrashLoopBackOff"),
+    )
+    assert diagnosis.evidence == harness.root / ".release/evidence/staging"
+    assert diagnosis.error is not None
+    assert diagnosis.error.code == CRASH_LOOP.code
 
 
 def test_diagnosis_of_a_healthy_environment_has_no_error(tree: Tree) -> None:
-    """Nothing is wrong."""
-    world = World(tree.path)
-    world.release("0.1.0")
-    found = summary.diagnose(world.session.context, "staging", world.session.collect_evidence)
-    assert (found.error, found.workloads.rows[0][1:]) == (None, ("1/1", ""))
+    """A healthy environment has no error and no pod to report."""
+    harness = Harness(tree.path)
+    harness.release("0.1.0")
+    diagnosis = summary.diagnose(harness.session.context, "staging", harness.session.collect_evidence)
+    assert (diagnosis.error, diagnosis.workloads.rows[0][1:]) == (None, ("1/1", ""))
 
 
-def test_logs_name_pod_and_container_and_mask_secrets(world: World) -> None:
-    """One line each, as a person would grep them."""
-    lines = list(summary.logs(world.session.context, "staging", "web"))
+def test_read_logs_names_pod_and_container_and_masks_secrets(harness: Harness) -> None:
+    """Every line has the names of pod and container in front, so that a person can grep it."""
+    lines = list(summary.read_logs(harness.session.context, "staging", "web"))
     assert lines == ["web-1 web | started", "web-1 web | password=*****"]
 
 
-def test_logs_of_an_unknown_service_name_the_known_ones(world: World) -> None:
-    """Workloads are called by the release and the service."""
+def test_read_logs_of_an_unknown_service_names_the_known_ones(harness: Harness) -> None:
+    """The error lists the names of the workloads."""
     with pytest.raises(ClusterError, match="There are: shop-staging-web"):
-        list(summary.logs(world.session.context, "staging", "api"))
+        list(summary.read_logs(harness.session.context, "staging", "api"))
 
 
-def test_commands_end_with_the_causes_code(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_diagnose_command_exits_with_the_code_of_the_cause(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A script can tell a crash from a missing image."""
+    """A script can distinguish a crash from a missing image by the exit code."""
 
     @contextmanager
-    def session(root: object, options: Options, reporter: object):  # type: ignore[no-untyped-def]
-        yield replace(world.session, reporter=reporter)
+    def session(root: object, options: CommandOptions, reporter: object):  # type: ignore[no-untyped-def]  # replaces a context manager
+        yield replace(harness.session, reporter=reporter)
 
     monkeypatch.setattr(sessions, "open_session", session)
-    options = Options(output="lines", environ={})
-    assert commands.diagnose(world.root, "staging", options) == CRASH_LOOP.code
+    options = CommandOptions(output="lines", environ={})
+    assert commands.diagnose(harness.root, "staging", options) == CRASH_LOOP.code
     assert "[crash-loop]" in capsys.readouterr().out
-    assert commands.logs(world.root, "staging", options, service="web") == 0
+    assert commands.logs(harness.root, "staging", options, service="web") == 0
     assert "web-1 web | started" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Waiting for the pods that a rollout replaced."""
+"""Tests the wait for the pods that a rollout replaced."""
 
 from todo_release.environments.rollout.drain import DRAIN_SECONDS, drain
 
@@ -10,29 +10,29 @@ OLD = pod(container(running=True, ready=True), name="web-1-a", ready=True, termi
 OLDER = pod(container(running=True), name="api-1-a", terminating=True)
 
 
-def drained(*looks: list[dict[str, object]]) -> tuple[bool, float, list[str]]:
-    """What came of it, after how many seconds, and what was told meanwhile."""
-    clock, told = FakeClock(), list[str]()
-    cluster = FakeCluster(*(snapshot(pods=look) for look in looks))
-    is_drained = drain(cluster, "staging", on_wait=told.append, clock=clock)
-    return is_drained, clock.seconds, told
+def drain_result(*pod_lists: list[dict[str, object]]) -> tuple[bool, float, list[str]]:
+    """Returns the result of a drain, its seconds, and the messages meanwhile."""
+    clock, messages = FakeClock(), list[str]()
+    cluster = FakeCluster(*(snapshot(pods=pods) for pods in pod_lists))
+    is_drained = drain(cluster, "staging", on_wait=messages.append, clock=clock)
+    return is_drained, clock.seconds, messages
 
 
-def test_namespace_without_old_pods_is_drained_at_once() -> None:
-    """Nobody waits for pods that stay."""
-    assert drained([NEW]) == (True, 0, [])
+def test_drain_returns_at_once_without_terminating_pods() -> None:
+    """Pods that stay are not waited for."""
+    assert drain_result([NEW]) == (True, 0, [])
 
 
-def test_old_pods_are_waited_for_and_named_when_they_change() -> None:
-    """Each of them once, not every second."""
-    assert drained([NEW, OLD, OLDER], [NEW, OLD, OLDER], [NEW, OLD], [NEW]) == (
+def test_drain_names_terminating_pods_when_they_change() -> None:
+    """The terminating pods are named when they change and not every second."""
+    assert drain_result([NEW, OLD, OLDER], [NEW, OLD, OLDER], [NEW, OLD], [NEW]) == (
         True,
         3,
-        ["old pods are going: api-1-a, web-1-a", "old pods are going: web-1-a"],
+        ["old pods are terminating: api-1-a, web-1-a", "old pods are terminating: web-1-a"],
     )
 
 
-def test_pod_that_does_not_go_is_not_waited_for_for_ever() -> None:
-    """A node that is lost keeps its pods in this state until somebody removes it."""
-    is_drained, seconds, _ = drained([OLD])
+def test_drain_gives_up_after_its_deadline() -> None:
+    """A lost node keeps its pods terminating until somebody removes it, so the wait has an end."""
+    is_drained, seconds, _ = drain_result([OLD])
     assert (is_drained, seconds) == (False, DRAIN_SECONDS)

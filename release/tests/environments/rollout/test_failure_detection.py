@@ -1,4 +1,4 @@
-"""The doom table: which look at a namespace means what, and how long it must last."""
+"""Tests which snapshot means which failure, and how long it must last."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,8 +9,8 @@ from todo_release.environments.rollout import causes
 from todo_release.environments.rollout.causes import CAUSES, Cause, RolloutFailure
 from todo_release.environments.rollout.failure_detection import (
     FailureDetector,
+    deadline_failure,
     first_failure,
-    overdue,
     possible_failures,
 )
 
@@ -30,10 +30,10 @@ from ...doubles.kubernetes_objects import (
 )
 
 QUOTA = (
-    'pods "web-2-b" is forbidden: exceeded quota: room, requested: requests.cpu=20m, '
+    'pods "web-2-b" is forbidden: exceeded quota: compute, requested: requests.cpu=20m, '
     "used: requests.cpu=10m, limited: requests.cpu=15m"
 )
-NO_ROOM = condition(
+UNSCHEDULABLE = condition(
     "PodScheduled",
     "False",
     reason="Unschedulable",
@@ -44,18 +44,18 @@ OLD_KUBELET = f'Failed to pull image "{IMAGE}": rpc error: code = NotFound desc 
 
 
 def of_pods(
-    *pods: dict[str, Any], events: list[dict[str, Any]] | None = None, **of: Any
+    *pods: dict[str, Any], events: list[dict[str, Any]] | None = None, **options: Any
 ) -> list[RolloutFailure]:
-    """The suspects of a Deployment with these new pods, all of it applied."""
+    """Returns the possible failures of an applied Deployment with these new pods."""
     return possible_failures(
-        snapshot(deployment(**of), pods=list(pods), events=events), NOTHING, is_applied=True
+        snapshot(deployment(**options), pods=list(pods), events=events), NOTHING, is_applied=True
     )
 
 
 def of_container(
     *containers: dict[str, Any], events: list[dict[str, Any]] | None = None
 ) -> list[RolloutFailure]:
-    """The suspects of one pod with these containers."""
+    """Returns the possible failures of one pod with these containers."""
     return of_pods(pod(*containers), events=events)
 
 
@@ -71,7 +71,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         f"there is no image {IMAGE}",
     ),
     (
-        "no such image, told by an event only",
+        "no such image, reported by an event only",
         container(waiting="ImagePullBackOff", message=f'Back-off pulling image "{IMAGE}"'),
         [event("uid-web-2-a", "Failed", "Error: ErrImagePull"), event("uid-web-2-a", "Failed", OLD_KUBELET)],
         causes.IMAGE_MISSING,
@@ -95,7 +95,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         f"the registry does not let the node pull {IMAGE}; Unable to retrieve ghcr",
     ),
     (
-        "registry away; the digits in the digest are no status",
+        "registry unreachable; digits of the digest are not an HTTP status",
         container(waiting="ErrImagePull", message=f"{IMAGE}: dial tcp 10.0.0.1:443: i/o timeout"),
         [],
         causes.IMAGE_UNREACHABLE,
@@ -200,7 +200,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         "container web of pod web-2-a ended 2 times, last with exit code 1",
     ),
     (
-        "crashed, nobody says how",
+        "crashed without a known exit code",
         container(waiting="CrashLoopBackOff", restarts=1),
         [],
         causes.CRASH_LOOP,
@@ -232,7 +232,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         "container web of pod web-2-a ended 2 times, last with exit code 1",
     ),
     (
-        "never ready, little allowed",
+        "never ready, short probes",
         container(running=True, spec={"readinessProbe": {"periodSeconds": 1}}),
         [event("uid-web-2-a", "Unhealthy", "Readiness probe failed:\ncode: 503")],
         causes.PROBE_FAILING,
@@ -240,7 +240,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         "container web of pod web-2-a runs but is not ready after 30 s (Readiness probe failed: code: 503)",
     ),
     (
-        "never ready, much allowed",
+        "never ready, long probes",
         container(running=True, spec={"startupProbe": {"periodSeconds": 10, "failureThreshold": 9}}),
         [],
         causes.PROBE_FAILING,
@@ -251,21 +251,21 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
 
 
 @pytest.mark.parametrize(
-    ("given", "events", "cause", "grace_seconds", "message"),
+    ("broken", "events", "cause", "grace_seconds", "message"),
     [case[1:] for case in CONTAINER_CASES],
     ids=[case[0] for case in CONTAINER_CASES],
 )
-def test_a_container_shows_why_it_cannot_be_ready(
-    given: dict[str, Any], events: list[dict[str, Any]], cause: Cause, grace_seconds: float, message: str
+def test_container_failure_has_the_cause(
+    broken: dict[str, Any], events: list[dict[str, Any]], cause: Cause, grace_seconds: float, message: str
 ) -> None:
-    """One suspect, with the cause a person can act on."""
-    (found,) = of_container(given, events=events)
-    assert (found.cause, found.grace_seconds, found.message) == (cause, grace_seconds, message)
-    assert (found.object, found.pod) == ("Deployment/web", "web-2-a")
+    """A broken container is one possible failure, with a cause that a person can act on."""
+    (failure,) = of_container(broken, events=events)
+    assert (failure.cause, failure.grace_seconds, failure.message) == (cause, grace_seconds, message)
+    assert (failure.workload, failure.pod) == ("Deployment/web", "web-2-a")
 
 
 @pytest.mark.parametrize(
-    "given",
+    "healthy",
     [
         container(waiting="ContainerCreating"),
         container(waiting="PodInitializing"),
@@ -277,66 +277,69 @@ def test_a_container_shows_why_it_cannot_be_ready(
         container("web", ended={"exitCode": 0, "reason": "Completed"}, restarts=1, is_init=True),
     ],
     ids=[
-        "being made",
+        "being created",
         "waiting for init containers",
         "ready",
         "ended once",
         "in back-off after ending once",
         "recovered",
-        "init container at work",
-        "init container done at the second try",
+        "init container running",
+        "init container that succeeded at the second attempt",
     ],
 )
-def test_a_container_that_only_needs_time_is_not_suspected(given: dict[str, Any]) -> None:
-    """What every pod goes through, and a single stumble, are no reason to stop."""
-    assert of_container(given) == []
+def test_container_that_only_needs_time_is_no_failure(healthy: dict[str, Any]) -> None:
+    """Normal states of a starting pod and a single crash are not failures."""
+    assert of_container(healthy) == []
 
 
-def test_an_application_may_stumble_once_more_while_its_neighbour_is_not_ready() -> None:
-    """An application that ends because its sidecar is late recovers with the sidecar."""
+def test_application_may_crash_once_more_while_its_sidecar_is_not_ready() -> None:
+    """An application that ends because its sidecar is late recovers when the sidecar is ready."""
     crashed = container(waiting="CrashLoopBackOff", restarts=1, last=ENDED)
     late = container("daprd", running=True)
-    assert [one.cause for one in of_container(crashed, late)] == [causes.SIDECAR_FAILING]
+    assert [failure.cause for failure in of_container(crashed, late)] == [causes.SIDECAR_FAILING]
     crashed["status"]["restartCount"] = 2
-    assert [one.cause for one in of_container(crashed, late)] == [causes.CRASH_LOOP, causes.SIDECAR_FAILING]
+    assert [failure.cause for failure in of_container(crashed, late)] == [
+        causes.CRASH_LOOP,
+        causes.SIDECAR_FAILING,
+    ]
 
 
-def test_an_init_container_of_the_template_that_crashes_is_a_crash_loop() -> None:
-    """It is the application's own, not a sidecar."""
+def test_crashing_init_container_of_the_template_is_a_crash_loop() -> None:
+    """An init container of the template belongs to the application and is not a sidecar."""
     crashed = container("migrate", waiting="CrashLoopBackOff", restarts=1, last=ENDED, is_init=True)
-    (found,) = of_pods(pod(crashed, container(waiting="PodInitializing")), containers=("web", "migrate"))
-    assert (found.cause, found.container) == (causes.CRASH_LOOP, "migrate")
+    (failure,) = of_pods(pod(crashed, container(waiting="PodInitializing")), containers=("web", "migrate"))
+    assert (failure.cause, failure.container) == (causes.CRASH_LOOP, "migrate")
 
 
-def test_a_container_that_the_template_does_not_have_is_a_sidecar() -> None:
-    """Injected sidecars are told from the application without knowing their names."""
-    (found,) = of_container(container(running=True, ready=True), container("daprd", running=True))
-    assert (found.cause, found.grace_seconds, found.container) == (causes.SIDECAR_FAILING, 30, "daprd")
+def test_container_that_the_template_does_not_have_is_a_sidecar() -> None:
+    """Injected sidecars are recognised without knowing their names."""
+    (failure,) = of_container(container(running=True, ready=True), container("daprd", running=True))
+    assert (failure.cause, failure.grace_seconds, failure.container) == (causes.SIDECAR_FAILING, 30, "daprd")
 
 
-def test_a_sidecar_that_crashes_is_blamed_as_a_sidecar() -> None:
-    """daprd ends when a component is wrong; the application has done nothing."""
-    (found,) = of_container(
+def test_crashing_sidecar_is_a_sidecar_failure() -> None:
+    """A daprd that ends because of a wrong component is not a failure of the application."""
+    (failure,) = of_container(
         container(running=True, ready=True), container("daprd", waiting="CrashLoopBackOff", restarts=1)
     )
-    assert (found.cause, found.message) == (
+    assert (failure.cause, failure.message) == (
         causes.SIDECAR_FAILING,
         "container daprd of pod web-2-a ended 2 times",
     )
 
 
-def test_a_native_sidecar_is_a_sidecar_though_the_template_has_it() -> None:
-    """An init container that restarts always runs beside the application."""
+def test_native_sidecar_of_the_template_is_a_sidecar() -> None:
+    """An init container with restartPolicy Always is a sidecar, although the template has it."""
     side = container("log", running=True, is_init=True, spec={"restartPolicy": "Always"})
-    looked = of_pods(pod(side, container(running=True, ready=True)), containers=("web", "log"))
-    assert [one.cause for one in looked] == [causes.SIDECAR_FAILING]
+    failures = of_pods(pod(side, container(running=True, ready=True)), containers=("web", "log"))
+    assert [failure.cause for failure in failures] == [causes.SIDECAR_FAILING]
 
 
-def test_a_pod_whose_sidecar_was_never_injected_is_doomed_at_once() -> None:
-    """Dapr's webhook fails open: the pod starts without daprd, silently."""
+def test_pod_without_its_injected_sidecar_fails_at_once() -> None:
+    """A pod without its daprd is a failure, because Dapr's webhook fails open and nothing else reports it."""
     bare = pod(container(running=True, ready=True), annotations={"dapr.io/enabled": "true"})
-    (found,) = of_pods(bare)
-    assert (found.cause, found.grace_seconds) == (causes.SIDECAR_FAILING, 0)
+    (failure,) = of_pods(bare)
+    assert (failure.cause, failure.grace_seconds) == (causes.SIDECAR_FAILING, 0)
     full = pod(
         container(running=True, ready=True),
         container("daprd", running=True, ready=True),
@@ -346,7 +349,7 @@ def test_a_pod_whose_sidecar_was_never_injected_is_doomed_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("event_message", "message"),
     [
         (
             'MountVolume.SetUp failed: secret "tls" not found',
@@ -362,35 +365,35 @@ def test_a_pod_whose_sidecar_was_never_injected_is_doomed_at_once() -> None:
         ),
     ],
 )
-def test_a_missing_mount_is_named(said: str, message: str) -> None:
-    """A container that waits for a volume says nothing itself; the kubelet's event does."""
-    (found,) = of_container(
-        container(waiting="ContainerCreating"), events=[event("uid-web-2-a", "FailedMount", said)]
+def test_missing_mount_is_named(event_message: str, message: str) -> None:
+    """What a pod cannot mount is read from the kubelet's event, because its containers report nothing."""
+    (failure,) = of_container(
+        container(waiting="ContainerCreating"), events=[event("uid-web-2-a", "FailedMount", event_message)]
     )
-    assert (found.cause, found.grace_seconds, found.message) == (causes.CONFIG_MISSING, 3, message)
+    assert (failure.cause, failure.grace_seconds, failure.message) == (causes.CONFIG_MISSING, 3, message)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("healthy", "event_message"),
     [
         (container(waiting="ContainerCreating"), "timed out waiting for the volume to attach"),
         (container(running=True, ready=True), 'secret "tls" not found'),
     ],
-    ids=["another trouble with a volume", "mounted meanwhile"],
+    ids=["another problem with a volume", "mounted meanwhile"],
 )
-def test_other_mount_events_are_not_doom(given: dict[str, Any], said: str) -> None:
-    """Volumes take their time, and old events stay."""
-    assert of_container(given, events=[event("uid-web-2-a", "FailedMount", said)]) == []
+def test_other_mount_event_is_no_failure(healthy: dict[str, Any], event_message: str) -> None:
+    """A slow volume is not a failure, and neither is the event of a volume that is mounted now."""
+    assert of_container(healthy, events=[event("uid-web-2-a", "FailedMount", event_message)]) == []
 
 
-def test_an_unschedulable_pod_has_the_grace_of_its_autoscaler() -> None:
-    """Unschedulable is often transient; a node that is being added takes minutes."""
-    waiting = pod(container(), node="", scheduled=NO_ROOM)
+def test_unschedulable_pod_has_a_longer_grace_during_a_scale_up() -> None:
+    """A pod for which the autoscaler is adding a node has minutes and not seconds."""
+    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
     (alone,) = of_pods(waiting)
     assert (alone.cause, alone.grace_seconds) == (causes.UNSCHEDULABLE, 12)
-    assert alone.message == "no node takes pod web-2-a: 0/1 nodes are available: 1 Insufficient cpu"
-    (helped,) = of_pods(waiting, events=[event("uid-web-2-a", "TriggeredScaleUp", "pod triggered scale-up")])
-    assert helped.grace_seconds == 300
+    assert alone.message == "pod web-2-a cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu"
+    (scaling,) = of_pods(waiting, events=[event("uid-web-2-a", "TriggeredScaleUp", "pod triggered scale-up")])
+    assert scaling.grace_seconds == 300
 
 
 @pytest.mark.parametrize(
@@ -400,14 +403,14 @@ def test_an_unschedulable_pod_has_the_grace_of_its_autoscaler() -> None:
         condition("PodScheduled", "False", reason="SchedulingGated"),
     ],
 )
-def test_a_pod_that_is_placed_or_held_back_on_purpose_is_not_unschedulable(scheduled: dict[str, Any]) -> None:
-    """Only the scheduler's own verdict counts."""
+def test_scheduled_or_gated_pod_is_not_unschedulable(scheduled: dict[str, Any]) -> None:
+    """A pod that is scheduled, or that a scheduling gate holds back, is not a failure."""
     assert of_pods(pod(container(), scheduled=scheduled)) == []
 
 
-def test_no_room_is_no_doom_while_a_pod_that_starts_will_make_some() -> None:
-    """On a full node deployments take turns: what starts now replaces a pod that then goes."""
-    waiting = pod(container(), node="", scheduled=NO_ROOM)
+def test_unschedulable_pod_is_no_failure_while_capacity_will_be_freed() -> None:
+    """On a full node, a pod that starts replaces an old one, and that frees capacity for the next."""
+    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
     starting = pod(container("api", waiting="ContainerCreating"), name="api-2-a", owner="uid-api-2")
     going = pod(container(running=True), name="web-1-a", owner="uid-web-1", terminating=True)
     api = replace(WEB, name="api")
@@ -416,14 +419,17 @@ def test_no_room_is_no_doom_while_a_pod_that_starts_will_make_some() -> None:
     )
     assert possible_failures(both, NOTHING, is_applied=True) == []
     assert of_pods(waiting, going) == []
-    assert [one.cause for one in of_pods(waiting)] == [causes.UNSCHEDULABLE]
+    assert [failure.cause for failure in of_pods(waiting)] == [causes.UNSCHEDULABLE]
 
 
-def test_no_room_is_doom_when_what_starts_is_doomed_itself() -> None:
-    """A neighbour that cannot start will never make room."""
-    waiting = pod(container(), node="", scheduled=NO_ROOM)
+def test_unschedulable_pod_is_a_failure_when_the_starting_pod_fails() -> None:
+    """A pod that cannot start will never free capacity."""
+    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
     broken = pod(container(waiting="InvalidImageName"), name="web-2-b")
-    assert [one.cause for one in of_pods(waiting, broken)] == [causes.UNSCHEDULABLE, causes.IMAGE_MISSING]
+    assert [failure.cause for failure in of_pods(waiting, broken)] == [
+        causes.UNSCHEDULABLE,
+        causes.IMAGE_MISSING,
+    ]
 
 
 REFUSALS = [
@@ -435,61 +441,62 @@ REFUSALS = [
         5,
     ),
     ("policy", 'admission webhook "kyverno" denied the request: no', causes.POD_REFUSED, 5),
-    ("webhook away", 'failed calling webhook "dapr": connection refused', causes.POD_REFUSED, 45),
+    ("webhook unreachable", 'failed calling webhook "dapr": connection refused', causes.POD_REFUSED, 45),
 ]
 
 
 @pytest.mark.parametrize(
-    ("said", "cause", "grace_seconds"), [one[1:] for one in REFUSALS], ids=[one[0] for one in REFUSALS]
+    ("reason", "cause", "grace_seconds"), [case[1:] for case in REFUSALS], ids=[case[0] for case in REFUSALS]
 )
-def test_a_refused_pod_is_told_by_the_deployments_condition(
-    said: str, cause: Cause, grace_seconds: float
+def test_refused_pod_is_read_from_the_deployments_condition(
+    reason: str, cause: Cause, grace_seconds: float
 ) -> None:
-    """There is no pod to look at; quota and policy differ from a webhook that may only be restarting."""
-    (found,) = of_pods(conditions=[condition("ReplicaFailure", reason="FailedCreate", message=said)])
-    assert (found.cause, found.grace_seconds) == (cause, grace_seconds)
+    """Quota and policy have a short grace; a webhook that does not answer may only be restarting."""
+    (failure,) = of_pods(conditions=[condition("ReplicaFailure", reason="FailedCreate", message=reason)])
+    assert (failure.cause, failure.grace_seconds) == (cause, grace_seconds)
 
 
-def test_a_quota_says_its_numbers() -> None:
-    """Name, requested, used and limited: what a person needs to decide."""
-    (found,) = of_pods(conditions=[condition("ReplicaFailure", message=QUOTA)])
-    assert found.message == (
-        "quota room has no room: requested requests.cpu=20m, used requests.cpu=10m, limited requests.cpu=15m"
+def test_exceeded_quota_has_its_numbers() -> None:
+    """The message has name, requested, used and limited, which a person needs to decide."""
+    (failure,) = of_pods(conditions=[condition("ReplicaFailure", message=QUOTA)])
+    assert failure.message == (
+        "quota compute is exceeded: "
+        "requested requests.cpu=20m, used requests.cpu=10m, limited requests.cpu=15m"
     )
 
 
-def test_a_refused_pod_of_another_kind_is_told_by_its_events() -> None:
-    """StatefulSets and Jobs have no condition for it; once the pod is there, the event is history."""
+def test_refused_pod_of_another_kind_is_read_from_its_events() -> None:
+    """StatefulSets and Jobs have only an event for it, which no longer counts once the pod exists."""
     events = [event("uid-cache", "FailedCreate", QUOTA)]
     refused = snapshot(stateful_set(), events=events)
-    assert [one.cause for one in possible_failures(refused, NOTHING, is_applied=True)] == [
+    assert [failure.cause for failure in possible_failures(refused, NOTHING, is_applied=True)] == [
         causes.QUOTA_EXCEEDED
     ]
-    there = pod(
+    created = pod(
         container("redis"), name="cache-0", owner="uid-cache", labels={"controller-revision-hash": "b"}
     )
-    accepted = snapshot(stateful_set(), pods=[there], events=events)
+    accepted = snapshot(stateful_set(), pods=[created], events=events)
     assert possible_failures(accepted, NOTHING, is_applied=True) == []
-    silent = snapshot(stateful_set())
-    assert possible_failures(silent, NOTHING, is_applied=True) == []
+    without_event = snapshot(stateful_set())
+    assert possible_failures(without_event, NOTHING, is_applied=True) == []
 
 
-def test_a_failed_job_is_doom_and_names_the_container_that_ended() -> None:
-    """Helm says only that a hook failed; the pod's log says why."""
+def test_failed_job_is_a_failure_that_names_the_container() -> None:
+    """The failure names the container that ended, because its log says why the Job failed."""
     failed = condition("Failed", reason="BackoffLimitExceeded", message="Job has reached its limit")
     ended = pod(container("migrate", ended=ENDED), name="migrate-x", owner="uid-migrate")
-    (found,) = possible_failures(snapshot(job(failed), pods=[ended]), NOTHING, is_applied=False)
-    assert (found.cause, found.message) == (
+    (failure,) = possible_failures(snapshot(job(failed), pods=[ended]), NOTHING, is_applied=False)
+    assert (failure.cause, failure.message) == (
         causes.JOB_FAILED,
         "BackoffLimitExceeded: Job has reached its limit",
     )
-    assert (found.pod, found.container) == ("migrate-x", "migrate")
+    assert (failure.pod, failure.container) == ("migrate-x", "migrate")
     (alone,) = possible_failures(snapshot(job(failed)), NOTHING, is_applied=False)
     assert (alone.pod, alone.container) == ("", "")
 
 
-def test_a_job_decides_itself_how_often_it_may_crash() -> None:
-    """Its back-off limit is its own; but an image that is not there never will be."""
+def test_crashes_of_a_job_are_no_failure_before_its_backoff_limit() -> None:
+    """A Job's own back-off limit decides about crashes, but a wrong image is a failure at once."""
     crashed = pod(container("migrate", ended=ENDED, restarts=5), name="migrate-x", owner="uid-migrate")
     assert (
         possible_failures(
@@ -498,11 +505,11 @@ def test_a_job_decides_itself_how_often_it_may_crash() -> None:
         == []
     )
     imageless = pod(container("migrate", waiting="InvalidImageName"), name="migrate-x", owner="uid-migrate")
-    (found,) = possible_failures(snapshot(job(), pods=[imageless]), NOTHING, is_applied=False)
-    assert found.cause is causes.IMAGE_MISSING
+    (failure,) = possible_failures(snapshot(job(), pods=[imageless]), NOTHING, is_applied=False)
+    assert failure.cause is causes.IMAGE_MISSING
 
 
-def test_a_progress_deadline_counts_only_when_this_rollout_passed_it() -> None:
+def test_progress_deadline_of_an_earlier_rollout_does_not_count() -> None:
     """The condition of an earlier rollout stays until the controller writes a new one."""
     passed = condition(
         "Progressing", "False", reason="ProgressDeadlineExceeded", message="timed out.", at="05:00"
@@ -511,91 +518,93 @@ def test_a_progress_deadline_counts_only_when_this_rollout_passed_it() -> None:
     before = snapshot(deployment(generation=1, observed=1, conditions=[passed]))
     stale = snapshot(deployment(conditions=[passed]))
     assert possible_failures(stale, before, is_applied=True) == []
-    (found,) = possible_failures(snapshot(deployment(conditions=[again])), before, is_applied=True)
-    assert (found.cause, found.message) == (causes.STALLED, "timed out")
+    (failure,) = possible_failures(snapshot(deployment(conditions=[again])), before, is_applied=True)
+    assert (failure.cause, failure.message) == (causes.STALLED, "timed out")
     (new,) = possible_failures(stale, NOTHING, is_applied=True)
     assert new.cause is causes.STALLED
 
 
-def test_conditions_of_an_unobserved_generation_say_nothing() -> None:
-    """Until the controller has seen the new specification, everything it reports is about the old one."""
+def test_conditions_of_an_unobserved_generation_are_ignored() -> None:
+    """Until the controller has seen the new specification, its conditions are about the old one."""
     passed = condition("Progressing", "False", reason="ProgressDeadlineExceeded")
     assert of_pods(conditions=[passed], generation=3, observed=2) == []
 
 
-def test_what_was_broken_before_is_left_alone_until_the_release_has_been_applied() -> None:
-    """The release may be about to repair it; afterwards it counts like any other."""
+def test_workload_that_was_broken_before_is_ignored_until_the_release_is_applied() -> None:
+    """A workload that was broken before counts only once the release has been applied or changed it."""
     broken = snapshot(deployment(), pods=[pod(container(waiting="InvalidImageName"))])
     assert possible_failures(broken, broken, is_applied=False) == []
-    assert [one.cause for one in possible_failures(broken, broken, is_applied=True)] == [causes.IMAGE_MISSING]
+    assert [failure.cause for failure in possible_failures(broken, broken, is_applied=True)] == [
+        causes.IMAGE_MISSING
+    ]
     touched = snapshot(
         deployment(generation=3, observed=3), pods=[pod(container(waiting="InvalidImageName"))]
     )
-    assert [one.cause for one in possible_failures(touched, broken, is_applied=False)] == [
+    assert [failure.cause for failure in possible_failures(touched, broken, is_applied=False)] == [
         causes.IMAGE_MISSING
     ]
 
 
-def test_a_hook_that_an_earlier_release_left_is_never_blamed() -> None:
-    """A failed hook Job stays until the next one replaces it."""
+def test_failed_hook_of_an_earlier_release_is_ignored() -> None:
+    """A failed hook Job of an earlier release stays until the next one replaces it."""
     left = snapshot(job(condition("Failed", reason="DeadlineExceeded")))
     assert possible_failures(left, left, is_applied=True) == []
     assert left.workloads[MIGRATE].ref.is_hook
 
 
-def test_a_suspect_becomes_doom_only_when_it_lasts() -> None:
-    """The grace starts again when the suspect was gone for a moment."""
-    candidate = RolloutFailure(causes.CONFIG_MISSING, "Deployment/web", "x", 3)
-    judge = FailureDetector()
-    assert judge.verdict([candidate], 10.0) is None
-    assert judge.verdict([candidate], 12.9) is None
-    assert judge.verdict([], 13.0) is None
-    assert judge.verdict([candidate], 13.5) is None
-    assert judge.verdict([candidate], 16.5) == candidate
+def test_detector_returns_a_failure_only_after_its_grace() -> None:
+    """The grace starts again when the possible failure was absent for a moment."""
+    failure = RolloutFailure(causes.CONFIG_MISSING, "Deployment/web", "x", 3)
+    detector = FailureDetector()
+    assert detector.detect([failure], 10.0) is None
+    assert detector.detect([failure], 12.9) is None
+    assert detector.detect([], 13.0) is None
+    assert detector.detect([failure], 13.5) is None
+    assert detector.detect([failure], 16.5) == failure
 
 
-def test_two_pods_do_not_share_a_grace() -> None:
-    """In a rolling update each pod has its own time to become ready."""
+def test_detector_gives_every_pod_its_own_grace() -> None:
+    """In a rolling update, each pod has its own time to become ready."""
     first = RolloutFailure(causes.PROBE_FAILING, "Deployment/web", "x", 30, pod="a", container="web")
-    judge = FailureDetector()
-    assert judge.verdict([first], 0.0) is None
-    assert judge.verdict([replace(first, pod="b")], 31.0) is None
+    detector = FailureDetector()
+    assert detector.detect([first], 0.0) is None
+    assert detector.detect([replace(first, pod="b")], 31.0) is None
 
 
-def test_of_several_dooms_the_cause_of_the_others_is_told() -> None:
-    """A missing key explains the readiness that never comes."""
+def test_detector_returns_the_failure_that_explains_the_others() -> None:
+    """A missing key is returned and not the probe that fails because of it."""
     probe = RolloutFailure(causes.PROBE_FAILING, "Deployment/a", "x")
     config = RolloutFailure(causes.CONFIG_MISSING, "Deployment/b", "y")
-    assert FailureDetector().verdict([probe, config], 0.0) == config
+    assert FailureDetector().detect([probe, config], 0.0) == config
     assert first_failure([]) is None
 
 
-def test_overdue_names_what_is_not_ready() -> None:
-    """When nothing was suspected, at least the numbers are told."""
-    found = overdue(snapshot(deployment(), job(condition("Complete"))))
-    assert (found.cause, found.object) == (causes.DEADLINE, "Deployment/web")
-    assert found.message == "time is over (Deployment/web has 0 of 1 ready)"
-    assert overdue(NOTHING).object == "rollout"
+def test_deadline_failure_names_what_is_not_ready() -> None:
+    """Without a possible failure, the message has the numbers of ready replicas."""
+    failure = deadline_failure(snapshot(deployment(), job(condition("Complete"))))
+    assert (failure.cause, failure.workload) == (causes.DEADLINE, "Deployment/web")
+    assert failure.message == "the deadline has passed (Deployment/web has 0 of 1 ready)"
+    assert deadline_failure(NOTHING).workload == "rollout"
 
 
 def test_every_cause_has_its_own_exit_code_and_an_order() -> None:
-    """Exit codes are a contract with CI: 20 to 39, one a cause, and every cause has a rank."""
-    every = [one for one in vars(causes).values() if isinstance(one, Cause)]
-    assert sorted(one.code for one in every) == list(range(20, 20 + len(every)))
-    assert len({one.id for one in every}) == len(every)
-    assert set(CAUSES) == set(every)
+    """Exit codes are a contract with CI: one per cause from 20 on, and every cause has a rank."""
+    defined = [value for value in vars(causes).values() if isinstance(value, Cause)]
+    assert sorted(cause.code for cause in defined) == list(range(20, 20 + len(defined)))
+    assert len({cause.id for cause in defined}) == len(defined)
+    assert set(CAUSES) == set(defined)
 
 
-def test_every_cause_is_explained_where_the_exit_codes_are() -> None:
-    """The table at the top of the module is the documentation; it cannot drift."""
+def test_every_cause_is_in_the_modules_table_of_exit_codes() -> None:
+    """The table in the module's docstring has every cause with its exit code."""
     text = str(causes.__doc__)
-    assert [one.id for one in CAUSES if f"{one.code} {one.id} " not in text] == []
+    assert [cause.id for cause in CAUSES if f"{cause.code} {cause.id} " not in text] == []
 
 
-def test_a_doom_is_an_error_with_its_code_and_one_remedy() -> None:
-    """What the release ends with: the object, the sentence, the cause, the remedy and its runbook."""
+def test_to_error_has_code_and_remedy() -> None:
+    """The error has the workload, the message, the cause, the remedy and its runbook."""
     failure = RolloutFailure(causes.CONFIG_MISSING, "Deployment/web", "there is no Secret 'a'")
-    error = failure.error()
+    error = failure.to_error()
     assert str(error) == (
         "Deployment/web: there is no Secret 'a' [config-missing]. "
         "Create it in the namespace, then release again. See docs/runbooks/config-missing.md."

@@ -1,69 +1,67 @@
-"""Keeps what a failed rollout leaves behind, before a rollback wipes it away: events, conditions, logs,
-quotas, nodes.
+"""Saves the evidence of a failed rollout before a rollback removes it: events, conditions, logs, quotas.
 
-Everything is fetched at once and within a few seconds of its own; what does not come in time is left out and
-named in the index, because evidence must never delay the way back.
+Everything is fetched in parallel and within a few seconds. What does not arrive in time is left out and named
+in the index, because evidence must never delay the rollback.
 """
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from todo_release.adapters.kubernetes.client import Cluster
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from todo_release.adapters.kubernetes.objects import Snapshot, parse_pod
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, parse_pod
 from todo_release.core.masking import mask_log
 from todo_release.environments.diagnosis.tables import TABLES
 from todo_release.environments.rollout.causes import RolloutFailure
 from todo_release.environments.rollout.failure_detection import first_failure, possible_failures
 from todo_release.errors import ClusterError
 
+if TYPE_CHECKING:
+    from todo_release.adapters.kubernetes.client import Cluster
+
 BUDGET_SECONDS = 5.0
 PARALLEL_READS = 8
 LOG_LINES = 500
-INDEX = "README.md"
+INDEX_FILE = "README.md"
 
 
-class EvidenceSources(Protocol):
-    """What evidence is read from (`todo_release.adapters.kubernetes.client.Cluster`)."""
+class EvidenceSource(Protocol):
+    """What evidence needs of a cluster (`todo_release.adapters.kubernetes.client.Cluster`)."""
 
     def items(self, path: str) -> list[Any]:
-        """The items of a list."""
+        """Returns the items of a list."""
 
     def log(
         self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 200
     ) -> str:
-        """The last lines of a container."""
+        """Returns the last lines of a container's log."""
 
 
-def collect(
-    cluster: EvidenceSources, namespace: str, folder: Path, *, budget_seconds: float = BUDGET_SECONDS
+def collect_evidence(
+    cluster: EvidenceSource, namespace: str, folder: Path, *, budget_seconds: float = BUDGET_SECONDS
 ) -> Path:
-    """Write the evidence of a namespace into a folder (made if need be) and return it; never raises for a
-    cluster.
+    """Writes the evidence of a namespace into a folder and returns it; never raises a ClusterError.
 
-    Files: events.txt, one table a kind, logs/<pod>.<container>[.previous].log of pods that are not ready or
-    have restarted, or of all when every pod is well. Specifications are left out, where environment values
-    might stand; logs and events are masked.
+    Files: one table per kind, and logs/<pod>.<container>[.previous].log of pods that are not ready or have
+    restarted, or of all pods when all are healthy. Specifications are left out because they may hold
+    environment values; logs and events are masked.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing: list[str] = []
     pool = ThreadPoolExecutor(PARALLEL_READS)
     try:
-        reads = {name: pool.submit(cluster.items, one.path(namespace)) for name, one in TABLES.items()}
-        found = _within(reads, budget_seconds / 2, missing)
-        for name, items in found.items():
+        reads = {
+            name: pool.submit(cluster.items, table.resource.path(namespace)) for name, table in TABLES.items()
+        }
+        lists = _within(reads, budget_seconds / 2, missing)
+        for name, items in lists.items():
             (folder / f"{name}.txt").write_text(mask_log(TABLES[name].write(items)), encoding="utf-8")
         logs = {
             f"logs/{pod}.{container}{'.previous' if previous else ''}.log": pool.submit(
                 cluster.log, namespace, pod, container, previous=previous, lines=LOG_LINES
             )
-            for pod, container in _telling(found.get("pods", []))
+            for pod, container in _containers_to_read(lists.get("pods", []))
             for previous in (False, True)
         }
         for name, text in _within(logs, budget_seconds / 2, missing).items():
@@ -77,35 +75,37 @@ def collect(
     return folder
 
 
-def explain(snapshot: Snapshot) -> RolloutFailure | None:
-    """The one thing that most keeps a namespace from being ready; None when everything that was asked for is.
+def find_failure(snapshot: NamespaceSnapshot) -> RolloutFailure | None:
+    """Returns the main reason why a namespace is not ready; None when all workloads of the snapshot are.
 
-    Unlike a watch it grants no time: it is asked by somebody who has waited already.
+    Unlike a watch it gives no grace, because whoever asks has waited already.
     """
-    nothing_before = Snapshot({}, (), ())
+    nothing_before = NamespaceSnapshot({}, (), ())
     return first_failure(possible_failures(snapshot, nothing_before, is_applied=True))
 
 
 def _within(reads: Mapping[str, Future[Any]], seconds: float, missing: list[str]) -> dict[str, Any]:
-    """The results that came within their time; names of the others are added to `missing` with the reason."""
+    """Returns the results that arrived in time; adds the names of the others to `missing` with the reason."""
     wait(reads.values(), timeout=seconds)
-    found = {}
+    results = {}
     for name, read in reads.items():
         if not read.done():
-            missing.append(f"{name}: not answered in time")
+            missing.append(f"{name}: no answer in time")
             continue
         try:
-            found[name] = read.result()
+            results[name] = read.result()
         except ClusterError as error:
             missing.append(f"{name}: {error.problem}")
-    return found
+    return results
 
 
-def _telling(pods: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Pod and container of the logs that say what is wrong: where nothing looks ill, it may be any."""
-    found = [parse_pod(pod) for pod in pods]
-    troubled = [pod for pod in found if not pod.is_ready or any(one.restarts for one in pod.containers)]
-    for pod in troubled or found:
+def _containers_to_read(pods: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yields pod and container of the logs to save: of unhealthy pods, or of all when none is unhealthy."""
+    parsed = [parse_pod(pod) for pod in pods]
+    unhealthy = [
+        pod for pod in parsed if not pod.is_ready or any(container.restarts for container in pod.containers)
+    ]
+    for pod in unhealthy or parsed:
         for container in pod.containers:
             if container.state.phase != "waiting" or container.previous:
                 yield pod.name, container.name
@@ -117,8 +117,9 @@ def _write_index(folder: Path, namespace: str, missing: Sequence[str]) -> None:
         "",
     ]
     lines += [f"- {path.relative_to(folder)}" for path in sorted(folder.rglob("*")) if path.is_file()]
-    lines += ["", "Not to be had:", "", *(f"- {one}" for one in missing)] if missing else []
-    (folder / INDEX).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines += ["", "Not available:", "", *(f"- {reason}" for reason in missing)] if missing else []
+    (folder / INDEX_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 CollectEvidence = Callable[["Cluster", str, Path], Path]
+"""The type of `collect_evidence`: cluster, namespace, folder."""

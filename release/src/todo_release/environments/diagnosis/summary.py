@@ -1,24 +1,22 @@
-"""What a person asks of an environment in trouble: what keeps it from being ready, and what its pods say."""
+"""Answers `inv diagnose` and `inv logs`: what keeps an environment from being ready, and its pods' logs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from todo_release.adapters.kubernetes.manifest import workloads_of
-from todo_release.adapters.kubernetes.objects import Snapshot, Workload
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Workload
 from todo_release.core import release_folder
 from todo_release.core.masking import mask_log
 from todo_release.core.tables import Table
-from todo_release.environments.diagnosis.evidence import CollectEvidence, explain
-from todo_release.environments.environment import Access, ReleaseContext
+from todo_release.environments.diagnosis.evidence import CollectEvidence, find_failure
+from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.errors import ClusterError, ReleaseError
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The workloads with what each waits for, the evidence, and the error that names the one cause, if
-    any.
-    """
+    """The workloads, the evidence folder, and the error with the main cause, if there is one."""
 
     workloads: Table
     evidence: Path
@@ -26,46 +24,53 @@ class Diagnosis:
 
 
 def diagnose(context: ReleaseContext, environment: str, collect_evidence: CollectEvidence) -> Diagnosis:
-    """Look at everything that Helm last deployed to an environment, and keep the evidence.
+    """Checks everything that Helm last deployed to an environment, and saves the evidence.
 
     Raises:
-        HelmError: nothing was ever deployed there.
-        ClusterError: the environment cannot be reached.
+        HelmError: Nothing was ever deployed there.
+        ClusterError: The environment cannot be reached.
     """
-    access = context.reach(environment)
+    access = context.connect(environment)
     snapshot = _snapshot(access)
     folder = release_folder.evidence_folder(context.repository.root, environment)
     evidence = collect_evidence(access.cluster, access.settings.namespace, folder)
-    failure = explain(snapshot)
+    failure = find_failure(snapshot)
     rows = tuple(
         (
             str(workload.ref),
             f"{min(workload.available, workload.desired)}/{workload.desired}",
-            _pods(snapshot, workload),
+            _pod_states(snapshot, workload),
         )
         for workload in snapshot.workloads.values()
     )
     return Diagnosis(
         workloads=Table(f"Workloads of {environment}", ("workload", "ready", "pods"), rows),
         evidence=evidence,
-        error=failure.error(evidence) if failure else None,
+        error=failure.to_error(evidence) if failure else None,
     )
 
 
-def logs(
+def read_logs(
     context: ReleaseContext, environment: str, service: str | None, *, lines: int = 100
 ) -> Iterator[str]:
-    """The last lines of every container of a service's pods (of all services when None), each with its pod's
-    name.
+    """Yields the last log lines of a service's containers, each with the names of pod and container.
 
-    A service is any part of a workload's name. What looks like a secret is masked.
+    What looks like a secret is masked.
+
+    Args:
+        context: Gives access to the environment.
+        environment: The environment's name.
+        service: Any part of a workload's name; None for all workloads.
+        lines: How many lines of each container.
 
     Raises:
-        ClusterError: no workload has that name, or the environment cannot be reached.
+        ClusterError: No workload has that name, or the environment cannot be reached.
     """
-    access = context.reach(environment)
+    access = context.connect(environment)
     snapshot = _snapshot(access)
-    wanted = [one for ref, one in snapshot.workloads.items() if service is None or service in ref.name]
+    wanted = [
+        workload for ref, workload in snapshot.workloads.items() if service is None or service in ref.name
+    ]
     if not wanted:
         known = ", ".join(ref.name for ref in snapshot.workloads)
         raise ClusterError(
@@ -78,12 +83,12 @@ def logs(
                 yield from (f"{pod.name} {container.name} | {line}" for line in mask_log(log).splitlines())
 
 
-def _snapshot(access: Access) -> Snapshot:
+def _snapshot(access: EnvironmentAccess) -> NamespaceSnapshot:
     workloads = workloads_of(access.helm.manifest(access.settings.release))
     return access.cluster.snapshot(access.settings.namespace, workloads)
 
 
-def _pods(snapshot: Snapshot, workload: Workload) -> str:
+def _pod_states(snapshot: NamespaceSnapshot, workload: Workload) -> str:
     states = [
         f"{pod.name}: {container.name} {container.state.reason or container.state.phase}"
         for pod in snapshot.pods_of(workload)

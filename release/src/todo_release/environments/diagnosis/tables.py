@@ -1,34 +1,40 @@
-"""Tables of what a namespace looked like, as text a person reads beside a failed release.
+"""Tables of evidence: the state of a namespace as plain text.
 
-Only what explains a failure is taken from an object; specifications, where environment values stand, are left
-out.
+Only what explains a failure is taken from an object; specifications are left out because they may hold
+environment values.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from todo_release.adapters.kubernetes.api_resources import (
+    DEPLOYMENTS,
+    EVENTS,
+    JOBS,
+    LIMIT_RANGES,
+    NODES,
+    PODS,
+    QUOTAS,
+    Resource,
+)
 from todo_release.adapters.kubernetes.objects import Pod, parse_event, parse_pod
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceTable:
-    """Where a list is read (`{}` is the namespace) and how it is written."""
+    """A list of the API server, and how its items are written as a table."""
 
-    template: str
+    resource: Resource
     write: Callable[[Iterable[Any]], str]
-
-    def path(self, namespace: str) -> str:
-        """The list's path below the API server's root."""
-        return self.template.format(namespace)
 
 
 def _events(items: Iterable[Any]) -> str:
-    events = sorted(map(parse_event, items), key=lambda one: one.at.timestamp() if one.at else 0.0)
+    events = sorted(map(parse_event, items), key=lambda event: event.at.timestamp() if event.at else 0.0)
     rows = [
-        [f"{one.at:%H:%M:%S}" if one.at else "", one.type, f"{one.kind}/{one.name}", one.reason,
-         str(one.count), " ".join(one.message.split())]
-        for one in events
+        [f"{event.at:%H:%M:%S}" if event.at else "", event.type, f"{event.kind}/{event.name}", event.reason,
+         str(event.count), " ".join(event.message.split())]
+        for event in events
     ]  # fmt: skip
     return _table(["last", "type", "object", "reason", "times", "message"], rows)
 
@@ -44,7 +50,7 @@ def _pods(items: Iterable[Any]) -> str:
 
 
 def _ended(pod: Pod, container: str) -> str:
-    previous = next(one.previous for one in pod.containers if one.name == container)
+    previous = next(candidate.previous for candidate in pod.containers if candidate.name == container)
     return f"{previous.reason} {previous.exit_code}" if previous else "-"
 
 
@@ -54,28 +60,28 @@ def _state(phase: str, reason: str) -> str:
 
 def _conditions(items: Iterable[Any]) -> str:
     rows = [
-        [one["metadata"]["name"], condition["type"], condition["status"], condition.get("reason", ""),
+        [item["metadata"]["name"], condition["type"], condition["status"], condition.get("reason", ""),
          condition.get("message", "")]
-        for one in items
-        for condition in one.get("status", {}).get("conditions", [])
+        for item in items
+        for condition in item.get("status", {}).get("conditions", [])
     ]  # fmt: skip
     return _table(["name", "condition", "status", "reason", "message"], rows)
 
 
 def _quotas(items: Iterable[Any]) -> str:
     rows = [
-        [one["metadata"]["name"], resource, one["status"].get("used", {}).get(resource, "?"), limit]
-        for one in items
-        for resource, limit in one.get("status", {}).get("hard", {}).items()
+        [quota["metadata"]["name"], resource, quota["status"].get("used", {}).get(resource, "?"), limit]
+        for quota in items
+        for resource, limit in quota.get("status", {}).get("hard", {}).items()
     ]
     return _table(["quota", "resource", "used", "limit"], rows)
 
 
 def _limits(items: Iterable[Any]) -> str:
     rows = [
-        [one["metadata"]["name"], limit["type"], kind, resource, value]
-        for one in items
-        for limit in one["spec"]["limits"]
+        [limit_range["metadata"]["name"], limit["type"], kind, resource, value]
+        for limit_range in items
+        for limit in limit_range["spec"]["limits"]
         for kind in ("min", "default", "defaultRequest", "max")
         for resource, value in limit.get(kind, {}).items()
     ]
@@ -86,20 +92,26 @@ def _nodes(items: Iterable[Any]) -> str:
     rows = []
     for node in items:
         status = node["status"]
-        troubles = [
-            one["type"]
-            for one in status["conditions"]
-            if (one["status"] == "True") != (one["type"] == "Ready")
+        problems = [
+            condition["type"]
+            for condition in status["conditions"]
+            if (condition["status"] == "True") != (condition["type"] == "Ready")
         ]
-        room = status["allocatable"]
+        allocatable = status["allocatable"]
         rows.append(
-            [node["metadata"]["name"], ", ".join(troubles) or "ok", room["cpu"], room["memory"], room["pods"]]
+            [
+                node["metadata"]["name"],
+                ", ".join(problems) or "ok",
+                allocatable["cpu"],
+                allocatable["memory"],
+                allocatable["pods"],
+            ]
         )
     return _table(["node", "state", "allocatable cpu", "memory", "pods"], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]
     ]
@@ -107,11 +119,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 TABLES: Mapping[str, EvidenceTable] = {
-    "events": EvidenceTable("api/v1/namespaces/{}/events", _events),
-    "pods": EvidenceTable("api/v1/namespaces/{}/pods", _pods),
-    "deployments": EvidenceTable("apis/apps/v1/namespaces/{}/deployments", _conditions),
-    "jobs": EvidenceTable("apis/batch/v1/namespaces/{}/jobs", _conditions),
-    "quotas": EvidenceTable("api/v1/namespaces/{}/resourcequotas", _quotas),
-    "limits": EvidenceTable("api/v1/namespaces/{}/limitranges", _limits),
-    "nodes": EvidenceTable("api/v1/nodes", _nodes),
+    "events": EvidenceTable(EVENTS, _events),
+    "pods": EvidenceTable(PODS, _pods),
+    "deployments": EvidenceTable(DEPLOYMENTS, _conditions),
+    "jobs": EvidenceTable(JOBS, _conditions),
+    "quotas": EvidenceTable(QUOTAS, _quotas),
+    "limits": EvidenceTable(LIMIT_RANGES, _limits),
+    "nodes": EvidenceTable(NODES, _nodes),
 }

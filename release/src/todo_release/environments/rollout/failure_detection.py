@@ -1,17 +1,18 @@
-"""Tells a rollout that can never finish from one that only needs time. Pure: a look in, suspects out.
+"""Decides whether a rollout has failed or needs more time. Pure: takes a snapshot, returns possible failures.
 
-Every suspect has a grace: how long it must be seen without a break before it is doom. What a person must
-change (a wrong image, a missing key) has next to none; what passes by itself (a slow registry, a node that an
-autoscaler is adding) has more. Times are measured by the watcher's clock, never by comparing with the
-cluster's. What is wrong with pods is read in `rollout.pod_failures`, the causes stand in
-`rollout.causes`.
+Every possible failure has a grace: how long it must be seen without a break before the rollout counts as
+failed. What a person must correct (a wrong image, a missing key) has almost none; what passes by itself (a
+slow registry, a node that an autoscaler is adding) has more. Times are measured by the watcher's clock and
+never compared with the cluster's. `rollout.pod_failures` finds what is wrong with pods, `rollout.causes`
+lists the causes.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 
-from todo_release.adapters.kubernetes.objects import Snapshot, Workload, WorkloadRef
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Workload, WorkloadRef
 from todo_release.environments.rollout.causes import (
+    CAPACITY_CAUSES,
     CAUSES,
     DEADLINE,
     JOB_FAILED,
@@ -19,97 +20,109 @@ from todo_release.environments.rollout.causes import (
     PROBE_FAILING,
     QUOTA_EXCEEDED,
     STALLED,
-    UNSCHEDULABLE,
     RolloutFailure,
 )
-from todo_release.environments.rollout.pod_failures import pod_suspects
+from todo_release.environments.rollout.pod_failures import possible_pod_failures
 
 QUOTA_SECONDS = 5
 WEBHOOK_SECONDS = 45  # an admission webhook that does not answer may only be restarting
-NEEDS_ROOM = (QUOTA_EXCEEDED, UNSCHEDULABLE)
 
 QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
 REFUSED = re.compile(r"is forbidden|denied the request|is invalid|violates PodSecurity")
 
 
 class FailureDetector:
-    """Remembers since when each suspect has been seen; the only state between two looks."""
+    """Remembers since when each possible failure has been seen; the only state between two snapshots."""
 
     def __init__(self) -> None:
-        """No suspect was seen yet."""
+        """Starts with no possible failure."""
         self._since: dict[tuple[str, ...], float] = {}
 
-    def verdict(self, possible_failures: Iterable[RolloutFailure], now: float) -> RolloutFailure | None:
-        """The doom among the suspects seen at `now` (seconds of a steady clock); None while all are in grace.
+    def detect(self, possible_failures: Iterable[RolloutFailure], now: float) -> RolloutFailure | None:
+        """Returns the failure whose grace has passed; None while all are within their grace.
 
-        Of several it is the one that explains the others.
+        Of several it returns the one that explains the others. `now` is the time of a monotonic clock in
+        seconds.
         """
-        seen = list(possible_failures)
-        self._since = {_identity(one): self._since.get(_identity(one), now) for one in seen}
-        ripe = [one for one in seen if now - self._since[_identity(one)] >= one.grace_seconds]
-        return first_failure(ripe)
+        failures = list(possible_failures)
+        self._since = {_key(failure): self._since.get(_key(failure), now) for failure in failures}
+        return first_failure(
+            failure for failure in failures if now - self._since[_key(failure)] >= failure.grace_seconds
+        )
 
 
 def first_failure(failures: Iterable[RolloutFailure]) -> RolloutFailure | None:
-    """The one that explains the others; None when there is none."""
-    return min(failures, key=lambda one: CAUSES.index(one.cause), default=None)
+    """Returns the failure that explains the others; None when there is none."""
+    return min(failures, key=lambda failure: CAUSES.index(failure.cause), default=None)
 
 
-def _identity(candidate: RolloutFailure) -> tuple[str, ...]:
-    return candidate.cause.id, candidate.object, candidate.pod, candidate.container
+def _key(failure: RolloutFailure) -> tuple[str, ...]:
+    return failure.cause.id, failure.workload, failure.pod, failure.container
 
 
-def possible_failures(snapshot: Snapshot, before: Snapshot, *, is_applied: bool) -> list[RolloutFailure]:
-    """What keeps the workloads of a snapshot from becoming ready.
+def possible_failures(
+    snapshot: NamespaceSnapshot, before: NamespaceSnapshot, *, is_applied: bool
+) -> list[RolloutFailure]:
+    """Returns what keeps the workloads of a snapshot from becoming ready.
 
-    `before` was taken before anything was changed. While the change is still being applied, workloads it has
-    not reached yet are left alone: what is wrong with them is what the release may be about to repair.
+    `before` was taken before anything was changed. While the change is still being applied, workloads that it
+    has not reached yet are skipped: the release may be about to repair them.
     """
-    found: dict[WorkloadRef, list[RolloutFailure]] = {}
+    failures: dict[WorkloadRef, list[RolloutFailure]] = {}
     for ref, workload in snapshot.workloads.items():
         old = before.workloads.get(ref)
         is_untouched = old is not None and (old.uid, old.generation) == (workload.uid, workload.generation)
         if is_untouched and (ref.is_hook or not is_applied):
             continue
         if workload.is_observed and not workload.is_ready:
-            found[ref] = [*_of_workload(snapshot, workload, old), *pod_suspects(snapshot, workload)]
-    every = [one for of_one in found.values() for one in of_one]
-    if any(_is_moving(snapshot, snapshot.workloads[ref], of_one) for ref, of_one in found.items()):
-        return [one for one in every if one.cause not in NEEDS_ROOM]
-    return every
+            failures[ref] = [
+                *_workload_failures(snapshot, workload, old),
+                *possible_pod_failures(snapshot, workload),
+            ]
+    all_failures = [failure for of_workload in failures.values() for failure in of_workload]
+    if any(_will_free_capacity(snapshot, ref, of_workload) for ref, of_workload in failures.items()):
+        return [failure for failure in all_failures if failure.cause not in CAPACITY_CAUSES]
+    return all_failures
 
 
-def _is_moving(snapshot: Snapshot, workload: Workload, of_one: list[RolloutFailure]) -> bool:
-    """True while something happens that ends with room: a pod that starts will replace one that then goes."""
-    blamed = {one.pod for one in of_one if one.cause is not PROBE_FAILING}
-    pods = snapshot.pods_of(workload)
+def _will_free_capacity(
+    snapshot: NamespaceSnapshot, ref: WorkloadRef, failures: list[RolloutFailure]
+) -> bool:
+    """Returns True while a pod is terminating, or is starting and will replace one that terminates then."""
+    failing = {failure.pod for failure in failures if failure.cause is not PROBE_FAILING}
+    pods = snapshot.pods_of(snapshot.workloads[ref])
     return (
-        not of_one
-        or any(pod.node and not pod.is_ready and pod.name not in blamed for pod in pods)
+        not failures
+        or any(pod.node and not pod.is_ready and pod.name not in failing for pod in pods)
         or any(pod.is_terminating for pod in snapshot.pods)
     )
 
 
-def overdue(snapshot: Snapshot) -> RolloutFailure:
-    """What to say when time is over and nothing was ever suspected."""
-    waiting = [one for one in snapshot.workloads.values() if not one.is_ready]
-    states = ", ".join(f"{one.ref} has {one.available} of {one.desired} ready" for one in waiting)
-    return RolloutFailure(DEADLINE, str(waiting[0].ref) if waiting else "rollout", f"time is over ({states})")
+def deadline_failure(snapshot: NamespaceSnapshot) -> RolloutFailure:
+    """Returns the failure of a rollout whose deadline has passed without any possible failure."""
+    waiting = [workload for workload in snapshot.workloads.values() if not workload.is_ready]
+    states = ", ".join(
+        f"{workload.ref} has {workload.available} of {workload.desired} ready" for workload in waiting
+    )
+    return RolloutFailure(
+        DEADLINE, str(waiting[0].ref) if waiting else "rollout", f"the deadline has passed ({states})"
+    )
 
 
-def _of_workload(snapshot: Snapshot, workload: Workload, old: Workload | None) -> Iterator[RolloutFailure]:
+def _workload_failures(
+    snapshot: NamespaceSnapshot, workload: Workload, old: Workload | None
+) -> Iterator[RolloutFailure]:
     name = str(workload.ref)
-    for one in workload.conditions:
-        if one.type == "Failed" and one.is_true:
+    for condition in workload.conditions:
+        if condition.type == "Failed" and condition.is_true:
             pod, container = _failed_container(snapshot, workload)
-            yield RolloutFailure(
-                JOB_FAILED, name, f"{one.reason}: {one.message}", pod=pod, container=container
-            )
-    refusal = _refusal(snapshot, workload)
+            message = f"{condition.reason}: {condition.message}"
+            yield RolloutFailure(JOB_FAILED, name, message, pod=pod, container=container)
+    refusal = _pod_refusal(snapshot, workload)
     quota = QUOTA.search(refusal)
     if quota:
-        rule, requested, used, limited = quota.groups()
-        message = f"quota {rule} has no room: requested {requested}, used {used}, limited {limited}"
+        quota_name, requested, used, limited = quota.groups()
+        message = f"quota {quota_name} is exceeded: requested {requested}, used {used}, limited {limited}"
         yield RolloutFailure(QUOTA_EXCEEDED, name, message, QUOTA_SECONDS)
     elif refusal:
         grace = QUOTA_SECONDS if REFUSED.search(refusal) else WEBHOOK_SECONDS
@@ -121,8 +134,8 @@ def _of_workload(snapshot: Snapshot, workload: Workload, old: Workload | None) -
             yield RolloutFailure(STALLED, name, stalled.message.rstrip("."))
 
 
-def _refusal(snapshot: Snapshot, workload: Workload) -> str:
-    """Why the API server does not take the workload's pods; only Deployments state it as a condition."""
+def _pod_refusal(snapshot: NamespaceSnapshot, workload: Workload) -> str:
+    """Returns why the API server refuses the workload's pods; only Deployments have a condition for it."""
     condition = workload.condition("ReplicaFailure")
     if condition and condition.is_true:
         return condition.message
@@ -132,7 +145,7 @@ def _refusal(snapshot: Snapshot, workload: Workload) -> str:
     return events[-1].message if events else ""
 
 
-def _failed_container(snapshot: Snapshot, workload: Workload) -> tuple[str, str]:
+def _failed_container(snapshot: NamespaceSnapshot, workload: Workload) -> tuple[str, str]:
     failed = [
         (pod.name, container.name)
         for pod in snapshot.pods_of(workload)

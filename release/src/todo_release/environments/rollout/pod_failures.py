@@ -1,15 +1,13 @@
-"""What can be wrong with one pod of a rollout: placing, mounting, pulling, configuring, starting, staying,
-readiness.
+"""Finds what can be wrong with one pod: scheduling, mounts, image, configuration, start, crashes, readiness.
 
-The rows of the doom table that look at pods and containers; what a grace is stands in
-`rollout.failure_detection`.
+These are the causes that show in pods and containers. `rollout.failure_detection` explains what a grace is.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from todo_release.adapters.kubernetes.objects import Container, Pod, Snapshot, Workload
+from todo_release.adapters.kubernetes.objects import Container, NamespaceSnapshot, Pod, Workload
 from todo_release.environments.rollout.causes import (
     CANNOT_START,
     CONFIG_MISSING,
@@ -25,12 +23,12 @@ from todo_release.environments.rollout.causes import (
     RolloutFailure,
 )
 
-SETTLE_SECONDS = 3  # caches of kubelet and controllers catch up with objects made in the same release
+SETTLE_SECONDS = 3  # kubelet and controllers need time to see objects created in the same release
 NETWORK_SECONDS = 45
 NODE_SECONDS = 12
 AUTOSCALER_SECONDS = 300
-READY_SECONDS = 30  # least time to become ready, however little the probes allow: nodes are small and busy
-CRASHES = 2
+READY_SECONDS = 30  # least time to become ready, even when probes allow less: nodes are small and busy
+CRASHES_ALLOWED = 2
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 START_REASONS = ("CreateContainerError", "RunContainerError")
@@ -44,38 +42,36 @@ NO_KEY = re.compile(r"couldn't find key (\S+) in (Secret|ConfigMap) (?:\S+/)?([^
 NO_MOUNTED_KEY = re.compile(r"references non-existent (secret|config) key: (\S+)")
 CACHE_IS_LATE = re.compile(r"failed to sync (secret|configmap) cache")
 KILLED_BY_PROBE = re.compile(r"Container (\S+) failed (liveness|startup) probe")
-ENOUGH_SAID = re.compile(r"\.? +(?:preemption: |no new claims ).*", re.DOTALL)
+SCHEDULER_DETAILS = re.compile(r"\.? +(?:preemption: |no new claims ).*", re.DOTALL)
 
 
-def pod_suspects(snapshot: Snapshot, workload: Workload) -> Iterator[RolloutFailure]:
-    """Suspects among the pods of the workload's newest template."""
+def possible_pod_failures(snapshot: NamespaceSnapshot, workload: Workload) -> Iterator[RolloutFailure]:
+    """Yields what may be wrong with the pods of the workload's newest template."""
     for pod in snapshot.pods_of(workload):
         yield from _scheduling(snapshot, workload, pod)
         yield from _mounts(snapshot, workload, pod)
         if pod.annotations.get("dapr.io/enabled") == "true" and all(
-            one.name != "daprd" for one in pod.containers
+            container.name != "daprd" for container in pod.containers
         ):
-            message = f"pod {pod.name} was not given its daprd sidecar"
+            message = f"pod {pod.name} was created without its daprd sidecar"
             yield RolloutFailure(SIDECAR_FAILING, str(workload.ref), message, pod=pod.name)
         for container in pod.containers:
-            found = _Subject(snapshot, workload, pod, container).candidate()
-            if found:
-                yield found
+            failure = _ContainerCheck(snapshot, workload, pod, container).possible_failure()
+            if failure:
+                yield failure
 
 
-def _scheduling(snapshot: Snapshot, workload: Workload, pod: Pod) -> Iterator[RolloutFailure]:
+def _scheduling(snapshot: NamespaceSnapshot, workload: Workload, pod: Pod) -> Iterator[RolloutFailure]:
     scheduled = pod.condition("PodScheduled")
     if scheduled is None or scheduled.is_true or scheduled.reason != "Unschedulable":
         return
     grace = AUTOSCALER_SECONDS if snapshot.events_of(pod.uid, "TriggeredScaleUp") else NODE_SECONDS
-    why = ENOUGH_SAID.sub("", scheduled.message)
-    yield RolloutFailure(
-        UNSCHEDULABLE, str(workload.ref), f"no node takes pod {pod.name}: {why}", grace, pod=pod.name
-    )
+    message = f"pod {pod.name} cannot be scheduled: {SCHEDULER_DETAILS.sub('', scheduled.message)}"
+    yield RolloutFailure(UNSCHEDULABLE, str(workload.ref), message, grace, pod=pod.name)
 
 
-def _mounts(snapshot: Snapshot, workload: Workload, pod: Pod) -> Iterator[RolloutFailure]:
-    if any(one.state.phase != "waiting" for one in pod.containers):
+def _mounts(snapshot: NamespaceSnapshot, workload: Workload, pod: Pod) -> Iterator[RolloutFailure]:
+    if any(container.state.phase != "waiting" for container in pod.containers):
         return
     for event in snapshot.events_of(pod.uid, "FailedMount")[-1:]:
         missing = _missing_object(event.message) or _missing_key(event.message)
@@ -84,119 +80,124 @@ def _mounts(snapshot: Snapshot, workload: Workload, pod: Pod) -> Iterator[Rollou
             yield RolloutFailure(CONFIG_MISSING, str(workload.ref), message, SETTLE_SECONDS, pod=pod.name)
 
 
-def _missing_object(said: str) -> str | None:
-    found = NO_OBJECT.search(said)
-    return f"there is no {_kind(found[1])} {found[2]!r}" if found else None
+def _missing_object(text: str) -> str | None:
+    match = NO_OBJECT.search(text)
+    return f"there is no {_kind(match[1])} {match[2]!r}" if match else None
 
 
-def _missing_key(said: str) -> str | None:
-    found = NO_KEY.search(said)
-    if found:
-        return f"{found[2]} {found[3]!r} has no key {found[1]!r}"
-    mounted = NO_MOUNTED_KEY.search(said)
+def _missing_key(text: str) -> str | None:
+    match = NO_KEY.search(text)
+    if match:
+        return f"{match[2]} {match[3]!r} has no key {match[1]!r}"
+    mounted = NO_MOUNTED_KEY.search(text)
     return f"its {_kind(mounted[1])} has no key {mounted[2]!r}" if mounted else None
 
 
-def _kind(said: str) -> str:
-    return "Secret" if said.lower() == "secret" else "ConfigMap"
+def _kind(name: str) -> str:
+    return "Secret" if name.lower() == "secret" else "ConfigMap"
 
 
 @dataclass(frozen=True, slots=True)
-class _Subject:
-    """One container in its surroundings."""
+class _ContainerCheck:
+    """Checks one container, with the pod and workload that it belongs to."""
 
-    snapshot: Snapshot
+    snapshot: NamespaceSnapshot
     workload: Workload
     pod: Pod
     container: Container
 
-    def candidate(self) -> RolloutFailure | None:
-        """The first row that applies; a container can show only one."""
+    def possible_failure(self) -> RolloutFailure | None:
+        """Returns the first failure that applies, because a container shows only one at a time."""
         state = self.container.state
         if state.reason in IMAGE_REASONS:
-            return self._image()
+            return self._image_failure()
         if state.reason == "CreateContainerConfigError":
-            return self._config()
+            return self._config_failure()
         if state.reason in START_REASONS:
-            return self._doom(CANNOT_START, f"{self} does not start: {state.message}", SETTLE_SECONDS)
+            return self._failure(CANNOT_START, f"{self} does not start: {state.message}", SETTLE_SECONDS)
         if self.workload.ref.kind != "Job" and self._crashes() >= self._crashes_allowed():
-            return self._crash()
+            return self._crash_failure()
         if state.phase == "running" and not self.container.is_ready:
-            return self._readiness()
+            return self._readiness_failure()
         return None
 
     def __str__(self) -> str:
         return f"container {self.container.name} of pod {self.pod.name}"
 
     @property
-    def _is_beside(self) -> bool:
-        """True for a sidecar: declared as one, or put into the pod by someone else than its template."""
+    def _is_sidecar(self) -> bool:
+        """True for a native sidecar, and for a container that is not in the workload's template."""
         return self.container.is_native_sidecar or self.container.name not in self.workload.containers
 
-    def _doom(self, cause: Cause, message: str, grace_seconds: float = 0) -> RolloutFailure:
+    def _failure(self, cause: Cause, message: str, grace_seconds: float = 0) -> RolloutFailure:
         name = str(self.workload.ref)
         return RolloutFailure(
             cause, name, message, grace_seconds, pod=self.pod.name, container=self.container.name
         )
 
     def _events(self, *reasons: str) -> list[str]:
-        return [" ".join(one.message.split()) for one in self.snapshot.events_of(self.pod.uid, *reasons)]
+        events = self.snapshot.events_of(self.pod.uid, *reasons)
+        return [" ".join(event.message.split()) for event in events]
 
-    def _image(self) -> RolloutFailure:
-        """The back-off message repeats the reason only since Kubernetes 1.30; an event always says it."""
-        image, reason, said = self.container.image, self.container.state.reason, self.container.state.message
+    def _image_failure(self) -> RolloutFailure:
+        """Reads the reason from events too: the back-off message has it only since Kubernetes 1.30."""
+        image, reason, text = self.container.image, self.container.state.reason, self.container.state.message
         if reason == "InvalidImageName":
-            return self._doom(IMAGE_MISSING, f"{image!r} is not the name of an image")
+            return self._failure(IMAGE_MISSING, f"{image!r} is not the name of an image")
         if reason == "ImagePullBackOff":
-            said = " ".join([said, *(one for one in self._events("Failed") if image in one)])
-        why = said.replace(image, "the image")
+            text = " ".join([text, *(message for message in self._events("Failed") if image in message)])
+        why = text.replace(image, "the image")
         if DENIED.search(why):
-            told = "".join(f"; {one}" for one in self._events("FailedToRetrieveImagePullSecret")[-1:])
-            return self._doom(IMAGE_DENIED, f"the registry does not let the node pull {image}{told}")
+            details = "".join(f"; {text}" for text in self._events("FailedToRetrieveImagePullSecret")[-1:])
+            return self._failure(IMAGE_DENIED, f"the registry does not let the node pull {image}{details}")
         if MISSING.search(why) or reason == "ErrImageNeverPull":
-            return self._doom(IMAGE_MISSING, f"there is no image {image}")
-        return self._doom(IMAGE_UNREACHABLE, f"{image} cannot be pulled: {why}", NETWORK_SECONDS)
+            return self._failure(IMAGE_MISSING, f"there is no image {image}")
+        return self._failure(IMAGE_UNREACHABLE, f"{image} cannot be pulled: {why}", NETWORK_SECONDS)
 
-    def _config(self) -> RolloutFailure:
-        said = self.container.state.message
-        missing = _missing_object(said) or _missing_key(said)
+    def _config_failure(self) -> RolloutFailure:
+        text = self.container.state.message
+        missing = _missing_object(text) or _missing_key(text)
         if missing:
-            return self._doom(CONFIG_MISSING, f"{missing}, which {self} needs", SETTLE_SECONDS)
-        grace = NETWORK_SECONDS if CACHE_IS_LATE.search(said) else SETTLE_SECONDS
-        return self._doom(CANNOT_START, f"{self} cannot be configured: {said}", grace)
+            return self._failure(CONFIG_MISSING, f"{missing}, which {self} needs", SETTLE_SECONDS)
+        grace = NETWORK_SECONDS if CACHE_IS_LATE.search(text) else SETTLE_SECONDS
+        return self._failure(CANNOT_START, f"{self} cannot be configured: {text}", grace)
 
     def _crashes(self) -> int:
-        """How often the container has ended although it should run."""
+        """Returns how often the container has ended although it should run."""
         state = self.container.state
         is_done = self.container.is_init and state.exit_code == 0
         has_ended = state.reason == "CrashLoopBackOff" or (state.phase == "terminated" and not is_done)
         return self.container.restarts + has_ended
 
     def _crashes_allowed(self) -> int:
-        """One more while a neighbour is not ready: an application may end because its sidecar is late."""
-        neighbours = [one for one in self.pod.containers if one.name != self.container.name]
-        return CRASHES + any(one.state.phase == "running" and not one.is_ready for one in neighbours)
+        """Returns one more while another container is not ready: it may be a sidecar that is late."""
+        others = [other for other in self.pod.containers if other.name != self.container.name]
+        return CRASHES_ALLOWED + any(
+            other.state.phase == "running" and not other.is_ready for other in others
+        )
 
-    def _crash(self) -> RolloutFailure:
+    def _crash_failure(self) -> RolloutFailure:
         state = self.container.state
         last = state if state.phase == "terminated" else self.container.previous
         ended = f"{self} ended {self._crashes()} times"
-        if self._is_beside:
-            return self._doom(SIDECAR_FAILING, ended)
+        if self._is_sidecar:
+            return self._failure(SIDECAR_FAILING, ended)
         if last and last.reason == "OOMKilled":
-            return self._doom(OUT_OF_MEMORY, f"{self} was killed at its memory limit")
+            return self._failure(OUT_OF_MEMORY, f"{self} was killed at its memory limit")
         if last and last.reason in START_FAILED:
-            return self._doom(CANNOT_START, f"{self} does not start: {last.message}")
-        killed = [found for one in self._events("Killing") if (found := KILLED_BY_PROBE.search(one))]
-        if any(found[1] == self.container.name for found in killed):
-            return self._doom(PROBE_FAILING, f"{self} was restarted because its {killed[-1][2]} probe failed")
+            return self._failure(CANNOT_START, f"{self} does not start: {last.message}")
+        killed = [match for text in self._events("Killing") if (match := KILLED_BY_PROBE.search(text))]
+        if any(match[1] == self.container.name for match in killed):
+            return self._failure(
+                PROBE_FAILING, f"{self} was restarted because its {killed[-1][2]} probe failed"
+            )
         code = f", last with exit code {last.exit_code}" if last else ""
-        return self._doom(CRASH_LOOP, f"{ended}{code}")
+        return self._failure(CRASH_LOOP, f"{ended}{code}")
 
-    def _readiness(self) -> RolloutFailure | None:
-        if self.container.is_init and not self._is_beside:
+    def _readiness_failure(self) -> RolloutFailure | None:
+        if self.container.is_init and not self._is_sidecar:
             return None
         allowed = max(self.container.probe_budget_seconds, READY_SECONDS)
-        told = "".join(f" ({one})" for one in self._events("Unhealthy")[-1:])
-        message = f"{self} runs but is not ready after {allowed:.0f} s{told}"
-        return self._doom(SIDECAR_FAILING if self._is_beside else PROBE_FAILING, message, allowed)
+        details = "".join(f" ({text})" for text in self._events("Unhealthy")[-1:])
+        message = f"{self} runs but is not ready after {allowed:.0f} s{details}"
+        return self._failure(SIDECAR_FAILING if self._is_sidecar else PROBE_FAILING, message, allowed)

@@ -1,7 +1,7 @@
-"""Watches a rollout until every workload is ready or one never will be, and says which, within seconds.
+"""Watches a rollout until every workload is ready, or until it has failed, which is reported within seconds.
 
-Helm works beside it in a thread; doom cancels Helm, because a hook whose image cannot be pulled would keep it
-waiting until its time is over. What is doom is decided in `rollout.failure_detection`.
+Helm runs beside the watch in a thread. A failure cancels Helm, because a hook whose image cannot be pulled
+would keep Helm waiting until its timeout. `rollout.failure_detection` decides what counts as a failure.
 """
 
 import threading
@@ -10,40 +10,40 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
-from todo_release.adapters.kubernetes.objects import Snapshot, Workload, WorkloadRef
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Workload, WorkloadRef
 from todo_release.core.clock import Clock, SystemClock
 from todo_release.core.masking import mask_log
 from todo_release.environments.rollout.causes import CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING, RolloutFailure
 from todo_release.environments.rollout.failure_detection import (
     FailureDetector,
+    deadline_failure,
     first_failure,
-    overdue,
     possible_failures,
 )
 from todo_release.errors import ClusterError
 
-LOOK_SECONDS = 1.0
-SILENCE_SECONDS = 30  # how long the API server may be away before the watch gives up
-TELLING_LOGS = (CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING)
+POLL_SECONDS = 1.0
+API_OUTAGE_SECONDS = 30  # how long the API server may be unreachable before the watch gives up
+CAUSES_WITH_LOG = (CRASH_LOOP, JOB_FAILED, SIDECAR_FAILING)
 LOG_LINES = 20
 LINE_LENGTH = 300
 
 
-class Looks(Protocol):
+class ClusterReader(Protocol):
     """What the watch needs of a cluster (`todo_release.adapters.kubernetes.client.Cluster`)."""
 
-    def snapshot(self, namespace: str, refs: Sequence[WorkloadRef]) -> Snapshot:
-        """One look at the workloads and all pods and events of the namespace."""
+    def snapshot(self, namespace: str, refs: Sequence[WorkloadRef]) -> NamespaceSnapshot:
+        """Returns the workloads, and all pods and events of the namespace."""
 
     def log(
         self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 200
     ) -> str:
-        """The last lines of a container."""
+        """Returns the last lines of a container's log."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadProgress:
-    """How far one workload is; `note` says what its pods are doing, empty when it is ready."""
+    """How far one workload is; `note` says what it waits for, empty when it is ready."""
 
     name: str
     ready: int
@@ -52,17 +52,22 @@ class WorkloadProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class RolloutProgress:
     """How far the rollout is after `seconds`."""
 
     seconds: float
     workloads: tuple[WorkloadProgress, ...]
 
     def __str__(self) -> str:
-        """`4/5 ready; todo-app-mcp 0/1 mcp: ContainerCreating`."""
-        waiting = [one for one in self.workloads if one.ready < one.desired or one.note]
+        """Returns `4/5 ready; todo-app-mcp 0/1 mcp: ContainerCreating`."""
+        waiting = [
+            workload for workload in self.workloads if workload.ready < workload.desired or workload.note
+        ]
         ready = len(self.workloads) - len(waiting)
-        parts = [f"{one.name} {one.ready}/{one.desired} {one.note or ''}".rstrip() for one in waiting]
+        parts = [
+            f"{workload.name} {workload.ready}/{workload.desired} {workload.note or ''}".rstrip()
+            for workload in waiting
+        ]
         return f"{ready}/{len(self.workloads)} ready" + (f"; {', '.join(parts)}" if parts else "")
 
 
@@ -76,18 +81,18 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The rollout cannot finish, or did not within its time."""
+    """The rollout cannot finish, or did not finish before its deadline."""
 
     is_ready: ClassVar[bool] = False
     failure: RolloutFailure
     seconds: float
 
 
-OnProgress = Callable[[Progress], None]
+OnProgress = Callable[[RolloutProgress], None]
 
 
 def watch(
-    cluster: Looks,
+    cluster: ClusterReader,
     namespace: str,
     workloads: Sequence[WorkloadRef],
     *,
@@ -95,10 +100,10 @@ def watch(
     on_progress: OnProgress,
     clock: Clock | None = None,
 ) -> Ready | Failed:
-    """Wait until workloads that are there already are ready, or doomed.
+    """Waits until workloads that are applied already are ready, or until the rollout has failed.
 
     Raises:
-        ClusterError: the API server was away for longer than `SILENCE_SECONDS`.
+        ClusterError: The API server was unreachable for longer than `API_OUTAGE_SECONDS`.
     """
     watcher = _Watcher(
         cluster,
@@ -113,7 +118,7 @@ def watch(
 
 def roll_out(
     apply: Callable[[threading.Event], None],
-    cluster: Looks,
+    cluster: ClusterReader,
     namespace: str,
     workloads: Sequence[WorkloadRef],
     *,
@@ -121,12 +126,13 @@ def roll_out(
     on_progress: OnProgress,
     clock: Clock | None = None,
 ) -> Ready | Failed:
-    """Run `apply` (a Helm upgrade) and watch beside it; doom sets the event it was given and waits for it to
-    end.
+    """Runs `apply` (a Helm upgrade) and watches beside it.
+
+    On a failure it sets the event that `apply` was given, and waits until `apply` ends.
 
     Raises:
-        HelmError: `apply` failed and the cluster shows no doom that explains it.
-        ClusterError: as `watch`.
+        HelmError: `apply` failed and no failure in the cluster explains it.
+        ClusterError: As in `watch`.
     """
     watcher = _Watcher(
         cluster,
@@ -141,15 +147,15 @@ def roll_out(
         work = pool.submit(apply, cancel)
         try:
             while not work.done():
-                failed = watcher.look(is_applied=False)
+                failed = watcher.poll(is_applied=False)
                 if failed:
                     return failed
-                wait([work], timeout=LOOK_SECONDS)
+                wait([work], timeout=POLL_SECONDS)
         finally:
             cancel.set()
     if work.exception():
-        # What Helm cannot say: it reports that a hook failed, the cluster why.
-        failed = watcher.look(is_applied=False)
+        # Helm reports that a hook failed, the cluster why it did.
+        failed = watcher.poll(is_applied=False)
         if failed:
             return failed
     work.result()
@@ -157,11 +163,11 @@ def roll_out(
 
 
 class _Watcher:
-    """The state of one watch: since when it runs, what there was before, and what is suspected since when."""
+    """The state of one watch: its start, the snapshot before the change, and the possible failures so far."""
 
     def __init__(
         self,
-        cluster: Looks,
+        cluster: ClusterReader,
         namespace: str,
         workloads: Sequence[WorkloadRef],
         *,
@@ -169,7 +175,7 @@ class _Watcher:
         on_progress: OnProgress,
         clock: Clock,
     ) -> None:
-        """Takes the look that says what was there before."""
+        """Takes the snapshot before the change."""
         self._cluster = cluster
         self._namespace = namespace
         self._workloads = workloads
@@ -178,66 +184,74 @@ class _Watcher:
         self._clock = clock
         self._detector = FailureDetector()
         self._shown: tuple[WorkloadProgress, ...] = ()
-        self._began = clock.now()
+        self._started = clock.now()
         self._before = self._snapshot()
 
     def run(self) -> Ready | Failed:
-        """Look until everything is ready or doomed; everything has been applied."""
+        """Polls until everything is ready or the rollout has failed; call it when everything is applied."""
         while True:
-            result = self.look(is_applied=True)
+            result = self.poll(is_applied=True)
             if result:
                 return result
-            self._clock.sleep(LOOK_SECONDS)
+            self._clock.sleep(POLL_SECONDS)
 
-    def look(self, *, is_applied: bool) -> Ready | Failed | None:
-        """Look once: what came out, or None while there is hope. Nothing is ready before it is applied."""
+    def poll(self, *, is_applied: bool) -> Ready | Failed | None:
+        """Takes one snapshot; returns None while the rollout goes on. Only what is applied can be ready."""
         snapshot = self._snapshot()
         seconds = self._seconds()
-        found = possible_failures(snapshot, self._before, is_applied=is_applied)
-        failure = self._detector.verdict(found, seconds)
+        failures = possible_failures(snapshot, self._before, is_applied=is_applied)
+        failure = self._detector.detect(failures, seconds)
         if failure is None and is_applied and self._is_ready(snapshot):
             return Ready(seconds)
         if failure is None and seconds > self._deadline_seconds:
-            failure = first_failure(found) or overdue(snapshot)
+            failure = first_failure(failures) or deadline_failure(snapshot)
         if failure:
-            return Failed(self._with_last_words(failure), seconds)
+            return Failed(self._with_last_log_line(failure), seconds)
         self._show(snapshot, seconds)
         return None
 
     def _seconds(self) -> float:
-        return self._clock.now() - self._began
+        return self._clock.now() - self._started
 
-    def _snapshot(self) -> Snapshot:
-        """One look; an API server that is away for a moment does not end a release."""
-        away_since = self._seconds()
+    def _snapshot(self) -> NamespaceSnapshot:
+        """Takes a snapshot; a short outage of the API server does not end a release."""
+        asked_at = self._seconds()
         while True:
             try:
                 return self._cluster.snapshot(self._namespace, self._workloads)
             except ClusterError:
-                if self._seconds() - away_since > SILENCE_SECONDS:
+                if self._seconds() - asked_at > API_OUTAGE_SECONDS:
                     raise
-                self._clock.sleep(LOOK_SECONDS)
+                self._clock.sleep(POLL_SECONDS)
 
-    def _is_ready(self, snapshot: Snapshot) -> bool:
-        """Helm waited for its hooks, and a Job may delete itself when done; all others must be there."""
+    def _is_ready(self, snapshot: NamespaceSnapshot) -> bool:
+        """Returns True when all workloads exist and are ready.
+
+        Helm has waited for its hooks, and a Job may delete itself when it is done.
+        """
         return all(
             snapshot.workloads[ref].is_ready if ref in snapshot.workloads else ref.kind == "Job"
             for ref in self._workloads
             if not ref.is_hook
         )
 
-    def _show(self, snapshot: Snapshot, seconds: float) -> None:
+    def _show(self, snapshot: NamespaceSnapshot, seconds: float) -> None:
         shown = tuple(
-            WorkloadProgress(one.ref.name, min(one.available, one.desired), one.desired, _note(snapshot, one))
-            for one in snapshot.workloads.values()
+            WorkloadProgress(
+                workload.ref.name,
+                min(workload.available, workload.desired),
+                workload.desired,
+                _note(snapshot, workload),
+            )
+            for workload in snapshot.workloads.values()
         )
         if shown != self._shown:
             self._shown = shown
-            self._on_progress(Progress(seconds, shown))
+            self._on_progress(RolloutProgress(seconds, shown))
 
-    def _with_last_words(self, failure: RolloutFailure) -> RolloutFailure:
-        """What a container wrote last is most often the reason itself."""
-        if failure.cause not in TELLING_LOGS or not failure.container:
+    def _with_last_log_line(self, failure: RolloutFailure) -> RolloutFailure:
+        """Adds the last log line of the failed container, because it is most often the reason itself."""
+        if failure.cause not in CAUSES_WITH_LOG or not failure.container:
             return failure
         line = self._last_line(failure, previous=False) or self._last_line(failure, previous=True)
         return replace(failure, message=f"{failure.message}; its last line: {line!r}") if line else failure
@@ -253,8 +267,8 @@ class _Watcher:
         return next((line.strip()[:LINE_LENGTH] for line in reversed(lines) if line.strip()), "")
 
 
-def _note(snapshot: Snapshot, workload: Workload) -> str:
-    """What a workload is waiting for, in a few words; empty when it is ready."""
+def _note(snapshot: NamespaceSnapshot, workload: Workload) -> str:
+    """Returns what a workload waits for, in a few words; empty when it is ready."""
     if workload.is_ready:
         return ""
     if not workload.is_observed:
@@ -267,5 +281,5 @@ def _note(snapshot: Snapshot, workload: Workload) -> str:
     if any(not pod.is_ready for pod in pods):
         return "starting"
     if workload.total > workload.updated:
-        return "old pods are going"
+        return "old pods are terminating"
     return "waiting for pods"
