@@ -1,4 +1,4 @@
-"""The chart as `helm template` renders it, once per environment and set of values, parsed."""
+"""The chart as `helm template` renders it, parsed, once for each environment and set of values."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ RELEASED = {
 
 @dataclass(frozen=True)
 class Environment:
-    """Where the chart is installed: release, namespace, values file and what the release engine sets."""
+    """An installation of the chart: release, namespace, values files and what the release engine sets."""
 
     release: str
     namespace: str
@@ -55,33 +55,33 @@ class Rendered:
     objects: tuple[dict[str, Any], ...]
 
     def names(self) -> set[tuple[str, str]]:
-        """(kind, name) of every object."""
+        """Returns (kind, name) of every object."""
         return {(item["kind"], item["metadata"]["name"]) for item in self.objects}
 
     def of_kind(self, *kinds: str) -> list[dict[str, Any]]:
-        """Objects of these kinds; at least one, so that a loop over them cannot pass by being empty."""
+        """Returns the objects of some kinds, at least one, so that a loop over them is never empty."""
         found = [item for item in self.objects if item["kind"] in kinds]
         assert found, f"nothing of kind {kinds} was rendered"
         return found
 
     def one(self, kind: str, suffix: str = "") -> dict[str, Any]:
-        """The only object of a kind whose name ends like this."""
+        """Returns the only object of a kind whose name has a suffix."""
         [found] = [item for item in self.of_kind(kind) if item["metadata"]["name"].endswith(suffix)]
         return found
 
     def pod_templates(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Name and pod template of every workload, Jobs included."""
+        """Yields name and pod template of every workload, including Jobs."""
         for item in self.of_kind("Deployment", "Job"):
             yield item["metadata"]["name"], item["spec"]["template"]
 
     def containers(self) -> list[tuple[str, dict[str, Any]]]:
-        """(workload, container) of every container."""
+        """Returns (workload, container) of every container."""
         return [
             (name, item) for name, template in self.pod_templates() for item in template["spec"]["containers"]
         ]
 
     def services(self) -> list[dict[str, Any]]:
-        """The Deployments of the five services."""
+        """Returns the Deployments of the five services."""
         found = [
             item for item in self.of_kind("Deployment") if not item["metadata"]["name"].endswith("-redis")
         ]
@@ -90,21 +90,21 @@ class Rendered:
 
 
 def helm_template(
-    place: Environment, values: Mapping[str, Any], chart: Path = CHART
+    environment: Environment, values: Mapping[str, Any], chart: Path = CHART
 ) -> subprocess.CompletedProcess[str]:
-    """Run `helm template` with an environment's values files and, over them, these values."""
-    command = ["helm", "template", place.release, str(chart), "--namespace", place.namespace]
-    for file in place.files:
+    """Runs `helm template` with an environment's values files and more values over them."""
+    command = ["helm", "template", environment.release, str(chart), "--namespace", environment.namespace]
+    for file in environment.files:
         command += ["--values", str(CHART / file)]
-    # JSON is YAML.
-    text = json.dumps(merged(place.values, values))
+    # Helm reads YAML, and JSON is valid YAML.
+    text = json.dumps(merged(environment.values, values))
     return subprocess.run(
         [*command, "--values", "-"], input=text, capture_output=True, text=True, check=False, timeout=60
     )
 
 
 def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """`override` laid over `base`, map by map, as Helm does with values files."""
+    """Returns `override` merged over `base`, map by map, as Helm merges values files."""
     result = dict(base)
     for key, value in override.items():
         below = result.get(key)
@@ -114,8 +114,8 @@ def merged(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, An
 
 @pytest.fixture(scope="session")
 def render() -> Callable[..., Rendered]:
-    """Render an environment, with values laid over it: `render("staging", {"hpa": {"enabled": True}})`."""
-    # Hundreds of tests look at a dozen renderings.
+    """Renders an environment with more values: `render("staging", {"hpa": {"enabled": True}})`."""
+    # Hundreds of tests use a dozen renderings.
     known: dict[tuple[str, str, Path], Rendered] = {}
 
     def call(
@@ -133,11 +133,11 @@ def render() -> Callable[..., Rendered]:
 
 @pytest.fixture(scope="session")
 def refusal() -> Callable[..., str]:
-    """What Helm says when it refuses to render these values; rendering them after all fails the test."""
+    """Returns Helm's error for values that must be refused; fails the test when they are rendered."""
 
     def call(environment: str, values: Mapping[str, Any]) -> str:
         finished = helm_template(ENVIRONMENTS[environment], values)
-        assert finished.returncode != 0, "these values were rendered"
+        assert finished.returncode != 0, "the values were rendered"
         return finished.stderr
 
     return call
@@ -151,5 +151,5 @@ def environment(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def rendered(render: Callable[..., Rendered], environment: str) -> Rendered:
-    """The chart as each environment gets it."""
+    """The rendered chart of each environment."""
     return render(environment)

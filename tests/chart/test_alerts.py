@@ -1,4 +1,4 @@
-"""What Prometheus is given: the services it watches, and alert rules proved by its own rule tester."""
+"""Prometheus' configuration: the monitored services, and alert rules tested with promtool."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ CASES = Path(__file__).with_name("alerts.promtool.yaml")
 
 
 def test_rules_watch_the_namespace_of_their_release(render):
-    """The file's placeholder is gone, and each environment alerts about itself alone."""
+    """The rules have no placeholder left, and each environment alerts only about itself."""
     groups = render("production").one("PrometheusRule")["spec"]["groups"]
     expressions = [rule["expr"] for group in groups for rule in group["rules"]]
     assert len(expressions) == 15
@@ -22,7 +22,7 @@ def test_rules_watch_the_namespace_of_their_release(render):
 
 
 def test_prometheus_finds_the_rules_and_every_service(render):
-    """By the label that its operator selects on, and by the labels and port of a Service that exists."""
+    """The rules have the label that the operator selects, and each monitor selects an existing Service."""
     rendered = render("production")
     services = {item["metadata"]["name"]: item for item in rendered.of_kind("Service")}
     for item in rendered.of_kind("ServiceMonitor", "PrometheusRule"):
@@ -37,7 +37,7 @@ def test_prometheus_finds_the_rules_and_every_service(render):
 
 
 def test_alert_templates_reach_prometheus_unrendered(render):
-    """`{{ $labels.job }}` is Prometheus' to fill in, not Helm's."""
+    """Helm leaves `{{ $labels.job }}` to Prometheus."""
     groups = render("production").one("PrometheusRule")["spec"]["groups"]
     summaries = [
         rule["annotations"]["summary"] for group in groups for rule in group["rules"] if "alert" in rule
@@ -47,7 +47,7 @@ def test_alert_templates_reach_prometheus_unrendered(render):
 
 
 def test_every_alert_has_a_case():
-    """A rule that no case trips is a guess."""
+    """Every alert has a case that fires it."""
     alerts = {
         rule["alert"]
         for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
@@ -67,7 +67,7 @@ def test_every_alert_has_a_case():
     shutil.which("promtool") is None, reason="promtool comes with Debian's package `prometheus`"
 )
 def test_rules_fire_when_they_should_and_only_then(tmp_path):
-    """Each case of alerts.promtool.yaml holds for the very file that the chart ships."""
+    """Each case of alerts.promtool.yaml holds for the chart's own rules file."""
     for file in (RULES, CASES):
         shutil.copy(file, tmp_path)
     finished = subprocess.run(

@@ -1,4 +1,4 @@
-"""How the cluster is prepared: repeatable steps, pinned charts, room and rights for the chart's objects."""
+"""The preparation of the cluster: repeatable steps, pinned charts, and quota and rights for the objects."""
 
 import os
 import re
@@ -13,8 +13,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "k8s" / "cluster-bootstrap"
 MANIFESTS = ("namespaces.yaml", "priority-classes.yaml", "rbac.yaml", "rehearsal.yaml")
-# Components as rehearsal.yaml calls them: values file, and where in it resources and replicas stand. A number
-# is what the chart does when nothing is said, None a pod on every node.
+# Components by their names in rehearsal.yaml: values file, path of the resources, path of the replicas. A
+# number is the third-party chart's default; None is a DaemonSet.
 COMPONENTS = {
     "ingress-nginx-controller": ("ingress-nginx", "controller.resources", "controller.replicaCount"),
     "cert-manager": ("cert-manager", "resources", 1),
@@ -41,32 +41,32 @@ PRIORITIES = {
 NODES = 3
 MANAGE = {"get", "list", "watch", "create", "update", "patch", "delete"}
 
-# Records its arguments and answers as an empty cluster would.
-STAND_IN = """#!/bin/sh
+# Records its arguments and answers like an empty cluster.
+TOOL_DOUBLE = """#!/bin/sh
 printf '%s\\n' "$(basename "$0") $*" >> "$CALLS"
 case "$*" in *"--filename -"*) cat >> "$APPLIED" ;; "show crds"*) echo "# definitions of $3" ;; esac
 """
 
 
 def documents(name):
-    """The objects of a manifest."""
+    """Returns the objects of a manifest."""
     return list(yaml.safe_load_all((BOOTSTRAP / name).read_text(encoding="utf-8")))
 
 
 def versions():
-    """versions.env as a mapping."""
+    """Returns versions.env as a mapping."""
     lines = (BOOTSTRAP / "versions.env").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Run ./bootstrap with stand-ins of helm and kubectl: (process, lines called, text applied)."""
+    """Runs ./bootstrap with doubles of helm and kubectl: (process, recorded calls, applied text)."""
     for tool in ("helm", "kubectl"):
-        stand_in = tmp_path / "bin" / tool
-        stand_in.parent.mkdir(exist_ok=True)
-        stand_in.write_text(STAND_IN, encoding="utf-8")
-        stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+        double = tmp_path / "bin" / tool
+        double.parent.mkdir(exist_ok=True)
+        double.write_text(TOOL_DOUBLE, encoding="utf-8")
+        double.chmod(double.stat().st_mode | stat.S_IXUSR)
     calls, applied = tmp_path / "calls", tmp_path / "applied"
 
     def call(*arguments):
@@ -90,7 +90,7 @@ def run(tmp_path):
 
 
 def test_every_step_can_be_repeated(run):
-    """Nothing is `install`ed or `create`d: each step states what should be, so a second run does the same."""
+    """Each step applies a desired state instead of creating it, so a second run makes the same calls."""
     first, calls, _ = run("operator@example.com")
     assert first.returncode == 0, first.stderr
     verbs = {" ".join(call.split()[:3]) for call in calls}
@@ -105,7 +105,7 @@ def test_every_step_can_be_repeated(run):
 
 
 def test_every_chart_is_pinned_and_has_values(run):
-    """Each release names its version from versions.env, and its values file exists and is used once."""
+    """Each release uses a version of versions.env and its own values file."""
     _, calls, _ = run("operator@example.com")
     releases = [call for call in calls if "upgrade --install" in call]
     used = {re.search(r"--version (\S+)", call).group(1) for call in releases}
@@ -115,14 +115,14 @@ def test_every_chart_is_pinned_and_has_values(run):
 
 
 def test_versions_are_exact():
-    """A range would make two runs install two things."""
+    """Versions are exact, so that two runs install the same."""
     pinned = {name: value for name, value in versions().items() if name.endswith("_VERSION")}
     assert len(pinned) == 7
     assert [value for value in pinned.values() if not re.fullmatch(r"v?\d+\.\d+\.\d+", value)] == []
 
 
-def test_operator_is_asked_for_and_filled_in(run):
-    """Without an address nothing is touched; with one, no placeholder reaches the cluster."""
+def test_operator_address_is_required_and_filled_in(run):
+    """Without an address nothing is applied; with one, no placeholder reaches the cluster."""
     refused, calls, _ = run()
     assert refused.returncode == 2
     assert "OPERATOR_EMAIL" in refused.stderr
@@ -134,7 +134,7 @@ def test_operator_is_asked_for_and_filled_in(run):
 
 @pytest.mark.parametrize("manifest", MANIFESTS)
 def test_manifests_fit_the_kubernetes_schema(manifest):
-    """A typo in a quota or a role is refused here and not on the day of the bootstrap."""
+    """The strict schema refuses a typing error in a quota or a role."""
     found = documents(manifest)
     assert found
     for item in found:
@@ -143,7 +143,7 @@ def test_manifests_fit_the_kubernetes_schema(manifest):
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_namespace_admits_only_restricted_pods(environment):
-    """Enforced, and not only warned about."""
+    """The namespace enforces the standard and does not only warn."""
     [labels] = [
         item["metadata"]["labels"]
         for item in documents("namespaces.yaml")
@@ -154,7 +154,7 @@ def test_namespace_admits_only_restricted_pods(environment):
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_priority_class_of_the_values_exists(render, environment):
-    """A pod that names an unknown class is not admitted."""
+    """The classes that pods name exist, because the API server refuses unknown ones."""
     known = {item["metadata"]["name"]: item["value"] for item in documents("priority-classes.yaml")}
     used = {template["spec"]["priorityClassName"] for _, template in render(environment).pod_templates()}
     assert used == {f"todo-{environment}"}
@@ -163,7 +163,7 @@ def test_priority_class_of_the_values_exists(render, environment):
 
 
 def test_issuer_of_the_values_exists(render):
-    """A certificate from an unknown issuer is never issued."""
+    """The issuer that the Ingress names exists; otherwise no certificate is issued."""
     text = (BOOTSTRAP / "cert-manager-issuer.yaml").read_text(encoding="utf-8")
     known = {item["metadata"]["name"] for item in yaml.safe_load_all(text)}
     annotations = render("production").one("Ingress", "-ingress")["metadata"]["annotations"]
@@ -171,7 +171,7 @@ def test_issuer_of_the_values_exists(render):
 
 
 def test_deployer_may_manage_every_kind_of_the_chart(render):
-    """All that Helm does with each rendered kind, Helm's and the engine's own records; nothing beyond."""
+    """The deployer may manage the rendered kinds, Helm's and the engine's records, and nothing else."""
     [role] = [item for item in documents("rbac.yaml") if item["metadata"]["name"] == "todo-deployer"]
     managed = {
         (group, resource)
@@ -189,7 +189,7 @@ def test_deployer_may_manage_every_kind_of_the_chart(render):
 
 
 def plural(kind):
-    """The resource of a kind, as rules name it."""
+    """Returns the resource name of a kind."""
     lower = kind.lower()
     if lower.endswith("y"):
         return lower[:-1] + "ies"
@@ -197,7 +197,7 @@ def plural(kind):
 
 
 def test_deployer_of_one_environment_has_no_rights_in_the_other():
-    """Each account is bound in its own namespace only, cluster-wide to reading; for the record see below."""
+    """Each account has rights in its own namespace, and only reading rights in the cluster."""
     for item in documents("rbac.yaml"):
         if item["kind"] == "RoleBinding" and item["metadata"]["name"] != "todo-release-record":
             namespace = item["metadata"]["namespace"]
@@ -211,8 +211,8 @@ def test_deployer_of_one_environment_has_no_rights_in_the_other():
     assert "secrets" not in {resource for rule in reader["rules"] for resource in rule["resources"]}
 
 
-def test_production_reads_the_record_of_what_staging_verified():
-    """That one ConfigMap, whose name the engine makes of the release's."""
+def test_production_may_read_the_records_of_staging():
+    """Production's deployer may read one ConfigMap in staging: the release's records."""
     found = {item["kind"]: item for item in documents("rbac.yaml") if "record" in item["metadata"]["name"]}
     config = yaml.safe_load((ROOT / "release.yaml").read_text(encoding="utf-8"))
     staging = config["environments"]["staging"]
@@ -232,22 +232,22 @@ def test_production_reads_the_record_of_what_staging_verified():
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_quota_holds_the_environment_at_its_largest(render, environment):
-    """Every service at its most pods, plus one rolling of each, stays within the namespace's quota."""
+def test_quota_allows_the_maximum_replicas_of_every_service(render, environment):
+    """All services at their maximum replicas, with one surge pod each, fit in the namespace's quota."""
     [quota] = [
         item["spec"]["hard"]
         for item in documents("namespaces.yaml")
         if item["kind"] == "ResourceQuota" and item["metadata"]["namespace"] == environment
     ]
     rendered = render(environment)
-    most = {
+    maximum = {
         item["spec"]["scaleTargetRef"]["name"]: item["spec"]["maxReplicas"]
         for item in rendered.objects
         if item["kind"] == "HorizontalPodAutoscaler"
     }
     cpu = memory = 0
     for item in rendered.services():
-        pods = most.get(item["metadata"]["name"]) or item["spec"]["replicas"]
+        pods = maximum.get(item["metadata"]["name"]) or item["spec"]["replicas"]
         for request in requests_of(item["spec"]["template"]):
             cpu += (pods + 1) * millicores(request["cpu"])
             memory += (pods + 1) * mebibytes(request["memory"])
@@ -256,8 +256,8 @@ def test_quota_holds_the_environment_at_its_largest(render, environment):
 
 
 def test_rehearsed_platform_has_the_sizes_and_numbers_of_the_values():
-    """Requests, replicas and priority of every component are those that the charts are given."""
-    assert {name: shape_of(item) for name, item in rehearsed().items()} == {
+    """Requests, replicas and priority of each component are those of the third-party values."""
+    assert {name: sizes_of(item) for name, item in rehearsed().items()} == {
         name: {
             "kind": "DaemonSet" if replicas is None else "Deployment",
             "replicas": value(chart, replicas) if isinstance(replicas, str) else replicas,
@@ -268,18 +268,18 @@ def test_rehearsed_platform_has_the_sizes_and_numbers_of_the_values():
     }
 
 
-def test_numbers_that_the_charts_choose_are_what_the_values_leave_open():
-    """A replica count that is written down one day must be read from there; Dapr's three come with `ha`."""
-    said = {path.stem: path.read_text(encoding="utf-8") for path in (BOOTSTRAP / "values").iterdir()}
-    assert set(said) == {chart for chart, _, _ in COMPONENTS.values()}
+def test_replica_counts_of_the_test_are_not_in_the_values():
+    """A replica count is only written in the test while the values do not set it; Dapr sets `ha`."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in (BOOTSTRAP / "values").iterdir()}
+    assert set(texts) == {chart for chart, _, _ in COMPONENTS.values()}
     counted = {chart for chart, _, replicas in COMPONENTS.values() if isinstance(replicas, str)}
-    assert {chart for chart, text in said.items() if re.search(r"\breplica(s|Count):", text)} == counted
+    assert {chart for chart, text in texts.items() if re.search(r"\breplica(s|Count):", text)} == counted
     assert value("dapr", "global.ha") == {"enabled": True}
     assert value("alloy", "controller.type") == "daemonset"
 
 
-def test_rehearsed_platform_is_where_bootstrap_puts_it(run):
-    """Each component in the namespace of its chart."""
+def test_rehearsed_platform_is_in_the_namespaces_of_bootstrap(run):
+    """Each component is in the namespace of its chart."""
     _, calls, _ = run("operator@example.com")
     namespaces = {
         re.search(r"values/(\S+)\.yaml", call).group(1): re.search(r"--namespace (\S+)", call).group(1)
@@ -290,18 +290,21 @@ def test_rehearsed_platform_is_where_bootstrap_puts_it(run):
     assert found == {name: namespaces[chart] for name, (chart, _, _) in COMPONENTS.items()}
 
 
-def test_rehearsed_platform_takes_what_the_decision_says():
-    """The platform's row of the sizing decision is the sum of all requests on its three nodes."""
+def test_rehearsed_platform_requests_what_the_decision_says():
+    """The platform's row in ADR 6 is the sum of all requests on its three nodes."""
     text = next((ROOT / "docs" / "decisions").glob("0006-*.md")).read_text(encoding="utf-8")
     row = re.search(r"^\| platform .*\| (\S+) \| (\S+) \|$", text, re.MULTILINE)
-    shapes = [shape_of(item) for item in rehearsed().values()]
-    pods = [(NODES if one["replicas"] is None else one["replicas"], one["requests"]) for one in shapes]
-    assert sum(number * millicores(one["cpu"]) for number, one in pods) == millicores(row.group(1))
-    assert sum(number * mebibytes(one["memory"]) for number, one in pods) == mebibytes(row.group(2))
+    cpu = memory = 0
+    for sizes in map(sizes_of, rehearsed().values()):
+        replicas = NODES if sizes["replicas"] is None else sizes["replicas"]
+        cpu += replicas * millicores(sizes["requests"]["cpu"])
+        memory += replicas * mebibytes(sizes["requests"]["memory"])
+    assert cpu == millicores(row.group(1))
+    assert memory == mebibytes(row.group(2))
 
 
 def test_rehearsed_platform_is_never_applied_to_a_real_cluster(run):
-    """Its images do not exist."""
+    """Bootstrap does not apply rehearsal.yaml, whose images do not exist."""
     finished, calls, applied = run("operator@example.com")
     assert finished.returncode == 0
     assert [call for call in calls if "rehearsal" in call] == []
@@ -309,7 +312,7 @@ def test_rehearsed_platform_is_never_applied_to_a_real_cluster(run):
 
 
 def rehearsed():
-    """Workloads of rehearsal.yaml by name."""
+    """Returns the workloads of rehearsal.yaml by name."""
     return {
         item["metadata"]["name"]: item
         for item in documents("rehearsal.yaml")
@@ -317,8 +320,8 @@ def rehearsed():
     }
 
 
-def shape_of(workload):
-    """What a rehearsal's workload asks for."""
+def sizes_of(workload):
+    """Returns kind, replicas, requests and priority of a workload."""
     pod = workload["spec"]["template"]["spec"]
     [container] = pod["containers"]
     return {
@@ -330,7 +333,7 @@ def shape_of(workload):
 
 
 def value(chart, path):
-    """A value of a third-party chart's values file, by its dotted path."""
+    """Returns a value of a third-party chart's values file, by its dotted path."""
     found = yaml.safe_load((BOOTSTRAP / "values" / f"{chart}.yaml").read_text(encoding="utf-8"))
     for key in path.split("."):
         found = found[key]
@@ -338,7 +341,7 @@ def value(chart, path):
 
 
 def requests_of(template):
-    """What each container of a pod asks for, the sidecar that will be injected included."""
+    """Returns the requests of each container of a pod, including the injected sidecar."""
     found = [container["resources"]["requests"] for container in template["spec"]["containers"]]
     annotations = template["metadata"].get("annotations", {})
     if "dapr.io/enabled" in annotations:
@@ -347,10 +350,10 @@ def requests_of(template):
 
 
 def millicores(quantity):
-    """CPU in thousandths."""
+    """Returns a CPU quantity in thousandths."""
     return int(quantity.removesuffix("m")) * (1 if quantity.endswith("m") else 1000)
 
 
 def mebibytes(quantity):
-    """Memory in MiB."""
+    """Returns a memory quantity in MiB."""
     return int(quantity[:-2]) * {"Mi": 1, "Gi": 1024}[quantity[-2:]]

@@ -1,4 +1,4 @@
-"""The sidecars, the two pub/sub components and who may read them."""
+"""The sidecars, the two pub/sub components, and the services that may read them."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SCOPES = {"pubsub": ["backend", "notification"], "pubsub-broadcast": ["sse-gatew
 
 
 def metadata(rendered, name):
-    """A component's metadata by name: the plain value, or the secret key it comes from."""
+    """Returns a component's metadata: the value, or the key of the Secret, by name."""
     [component] = [item for item in rendered.of_kind("Component") if item["metadata"]["name"] == name]
     return {
         item["name"]: item["secretKeyRef"]["key"] if "secretKeyRef" in item else item["value"]
@@ -26,7 +26,7 @@ def metadata(rendered, name):
 
 @pytest.mark.parametrize("component", SCOPES)
 def test_components_are_scoped_at_the_top_level(rendered, component):
-    """Unscoped, every sidecar in the namespace would be handed the broker's password."""
+    """Without scopes, every sidecar in the namespace would get the broker's password."""
     [found] = [item for item in rendered.of_kind("Component") if item["metadata"]["name"] == component]
     assert found["scopes"] == SCOPES[component]
     assert "scopes" not in found["spec"]
@@ -34,15 +34,15 @@ def test_components_are_scoped_at_the_top_level(rendered, component):
 
 @pytest.mark.parametrize("component", SCOPES)
 def test_kafka_credentials_come_from_the_secret(render, component):
-    """SCRAM over TLS in the words that Dapr knows; no credential is a value."""
+    """SCRAM over TLS is set in the values that Dapr knows, and no credential is a plain value."""
     found = metadata(render("production"), component)
     assert {name: found[name] for name in KEYS} == KEYS
     assert found["authType"] == "password"
     assert found["disableTls"] == "false"
 
 
-def test_kafka_trusts_a_private_authority_only_when_told_to(render):
-    """A secret key that may be missing is asked for behind a switch."""
+def test_kafka_trusts_a_private_authority_only_with_the_switch(render):
+    """The certificate is read from the Secret only behind a switch, because the key may be missing."""
     assert "caCert" not in metadata(render("production"), "pubsub")
     private = render("production", {"pubsub": {"kafka": {"caCertFromSecret": True}}})
     assert metadata(private, "pubsub")["caCert"] == "REDPANDA_CA_CERT"
@@ -50,7 +50,7 @@ def test_kafka_trusts_a_private_authority_only_when_told_to(render):
 
 
 def test_shared_component_has_a_group_per_environment_and_app(render):
-    """Each event reaches one replica of each app, and the other environment steals none."""
+    """Each event reaches one replica of each app, and never the other environment."""
     for environment in ("staging", "production"):
         found = metadata(render(environment), "pubsub")
         assert found["consumerGroup"] == environment + "-{appID}"
@@ -58,7 +58,7 @@ def test_shared_component_has_a_group_per_environment_and_app(render):
 
 
 def test_broadcast_component_has_a_group_per_pod(render):
-    """Every replica of the gateway gets every event, whichever the broker."""
+    """Every replica of the gateway receives every event, with either broker."""
     found = metadata(render("production"), "pubsub-broadcast")
     assert found["consumerGroup"] == "production-{appID}-{podName}"
     assert found["initialOffset"] == "newest"
@@ -72,7 +72,7 @@ def test_no_component_uses_the_namespace_template(rendered):
 
 
 def test_sidecars_go_to_the_four_services_that_use_dapr(rendered):
-    """The app id is the service id; the frontend has no sidecar, the migrations would never end with one."""
+    """The frontend has no sidecar, nor have the migrations, which would never end with one."""
     app_ids = {
         workload: template["metadata"]["annotations"]["dapr.io/app-id"]
         for workload, template in rendered.pod_templates()
@@ -84,8 +84,8 @@ def test_sidecars_go_to_the_four_services_that_use_dapr(rendered):
     }
 
 
-def test_sidecar_of_a_service_is_set_up_as_the_shutdown_and_the_pod_standard_ask(render):
-    """Every annotation of one sidecar; Dapr ignores a misspelt one without a word."""
+def test_sidecar_annotations_fit_the_shutdown_and_the_pod_standard(render):
+    """A sidecar has exactly these annotations; Dapr silently ignores a misspelt one."""
     annotations = dict(
         render("production").one("Deployment", "-mcp")["spec"]["template"]["metadata"]["annotations"]
     )
@@ -99,7 +99,7 @@ def test_sidecar_of_a_service_is_set_up_as_the_shutdown_and_the_pod_standard_ask
         "dapr.io/log-as-json": "true",
         "dapr.io/log-level": "info",
         "dapr.io/enable-app-health-check": "true",
-        # Not /readyz: it says 503 during a drain, and the sidecar would end before the app.
+        # Not /readyz: it answers 503 during a drain, and the sidecar would end before the app.
         "dapr.io/app-health-check-path": "/healthz",
         "dapr.io/app-health-probe-interval": "3",
         "dapr.io/app-health-probe-timeout": "1000",
@@ -116,7 +116,7 @@ def test_sidecar_of_a_service_is_set_up_as_the_shutdown_and_the_pod_standard_ask
 
 
 def test_sidecars_read_the_configuration_of_their_release(rendered):
-    """A name that does not exist would be ignored and tracing and access control with it."""
+    """The Configuration exists; otherwise Dapr would ignore tracing and access control."""
     name = rendered.one("Configuration")["metadata"]["name"]
     for item in rendered.of_kind("Deployment"):
         annotations = item["spec"]["template"]["metadata"].get("annotations", {})
@@ -125,12 +125,12 @@ def test_sidecars_read_the_configuration_of_their_release(rendered):
 
 @pytest.mark.parametrize(("environment", "rate"), [("local", "0"), ("staging", "1"), ("production", "0.1")])
 def test_tracing_is_sampled_per_environment(render, environment, rate):
-    """The chart is the only owner of the sampling rate."""
+    """The chart sets each environment's sampling rate."""
     assert render(environment).one("Configuration")["spec"]["tracing"] == {"samplingRate": rate}
 
 
 def test_only_the_mcp_server_may_invoke_other_apps(render):
-    """With identities proven by mTLS everyone else is refused; without them there is nothing to decide on."""
+    """Access control denies all other apps; without mTLS there are no identities, so there is no policy."""
     control = render("staging").one("Configuration")["spec"]["accessControl"]
     assert control["defaultAction"] == "deny"
     assert [(policy["appId"], policy["namespace"]) for policy in control["policies"]] == [("mcp", "staging")]
@@ -139,7 +139,7 @@ def test_only_the_mcp_server_may_invoke_other_apps(render):
 
 
 def test_delivery_is_retried_for_minutes_before_it_becomes_a_dead_letter(render):
-    """Longer than a database's failover; every retry that a target names exists."""
+    """Retries last longer than a database's failover, and every retry that a target names exists."""
     spec = render("production").one("Resiliency")["spec"]
     components = spec["targets"]["components"]
     used = {way["retry"] for target in components.values() for way in target.values()}
@@ -150,8 +150,8 @@ def test_delivery_is_retried_for_minutes_before_it_becomes_a_dead_letter(render)
     assert 5 * 60 < sum(waits) < 10 * 60
 
 
-def test_local_dapr_files_say_what_the_chart_says(render):
-    """`inv up` has files of its own; retries, scopes and Redis' order of events are the cluster's."""
+def test_local_dapr_files_agree_with_the_chart(render):
+    """The files of `inv up` have the same retries, scopes and order of events as the chart."""
     local = {
         document["metadata"]["name"]: document
         for path in (ROOT / "dapr" / "resiliency.yaml", *(ROOT / "dapr" / "components").glob("*.yaml"))
@@ -161,7 +161,7 @@ def test_local_dapr_files_say_what_the_chart_says(render):
     resiliency = rendered.one("Resiliency")
     assert local["todo"]["spec"] == resiliency["spec"]
     assert local["todo"]["scopes"] == resiliency["scopes"]
-    # Addresses come from elsewhere on a developer's machine, and a group is named by start and not by pod.
+    # A developer's machine has other addresses, and its group is named by the start, not by the pod.
     apart = {"redisHost", "redisPassword", "consumerID"}
     for name, scopes in SCOPES.items():
         assert local[name]["scopes"] == scopes

@@ -1,4 +1,4 @@
-"""What each service is told and which secrets it is handed."""
+"""The environment variables and the Secret keys of each service."""
 
 import pytest
 
@@ -15,7 +15,7 @@ SECRET_KEYS = {
 
 
 def test_each_service_gets_only_the_secret_keys_it_uses(render):
-    """Key by key and never the whole secret."""
+    """Each container references single keys and never the whole Secret."""
     handed = {}
     for workload, container in render("production").containers():
         assert "envFrom" not in container
@@ -28,14 +28,14 @@ def test_each_service_gets_only_the_secret_keys_it_uses(render):
 
 
 def environment_of(rendered, service):
-    """Plain environment variables of a service's container."""
+    """Returns the plain environment variables of a service's container."""
     [container] = rendered.one("Deployment", f"-{service}")["spec"]["template"]["spec"]["containers"]
     return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
 
 
 CONTRACT = {
     "frontend": {
-        "HOSTNAME": "0.0.0.0",  # noqa: S104 - Next.js would otherwise listen on the pod's name only
+        "HOSTNAME": "0.0.0.0",  # noqa: S104  # otherwise Next.js listens only on the pod's name
         "BETTER_AUTH_URL": "https://todo.example.com",
     },
     "backend": {"JWT_AUDIENCE": "todo-api", "PUBSUB_NAME": "pubsub", "TOPIC_PREFIX": ""},
@@ -58,15 +58,15 @@ PYTHON = {
 
 @pytest.mark.parametrize("service", CONTRACT)
 def test_environment_is_what_the_service_reads_and_no_more(render, service):
-    """Every plain variable of every service, in production."""
+    """Each service has exactly the plain variables that it reads, in production."""
     expected = {"PORT": PORTS[service], "LOG_LEVEL": "info", **CONTRACT[service]}
     if service != "frontend":
         expected |= PYTHON
     assert environment_of(render("production"), service) == expected
 
 
-def test_public_url_decides_issuer_auth_url_and_allowed_hosts(render):
-    """One fact in, the same origin everywhere; a token's issuer is what every service checks for."""
+def test_public_url_sets_issuer_auth_url_and_allowed_hosts(render):
+    """The public URL sets the origin everywhere, also the issuer that every service checks."""
     for values, url in (
         ({}, "https://todo.example.com"),
         ({"config": {"publicUrl": "http://box.test:18080"}}, "http://box.test:18080"),
@@ -81,7 +81,7 @@ def test_public_url_decides_issuer_auth_url_and_allowed_hosts(render):
 
 
 def test_topic_prefix_reaches_every_service_on_the_bus(render):
-    """Staging's events never land in production's topics."""
+    """Staging's events never go to production's topics."""
     for service, component in (
         ("backend", "pubsub"),
         ("notification", "pubsub"),

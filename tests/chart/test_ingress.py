@@ -1,16 +1,16 @@
-"""The way in: which path reaches which service, and who holds the certificate."""
+"""The Ingress objects: which path reaches which service, and which Secret has the certificate."""
 
 import pytest
 
 
 def routes(ingress):
-    """[(path, service)] in the order written."""
+    """Returns (path, service) pairs in their order."""
     [rule] = ingress["spec"]["rules"]
     return [(path["path"], path["backend"]["service"]["name"]) for path in rule["http"]["paths"]]
 
 
 def test_paths_reach_the_services_of_the_contract(render):
-    """Better Auth's paths go to the frontend although /api goes to the backend; longest prefix first."""
+    """Better Auth's paths go to the frontend although /api goes to the backend."""
     main = routes(render("production").one("Ingress", "-ingress"))
     assert main == [
         ("/.well-known/oauth-protected-resource", "todo-app-mcp"),
@@ -24,7 +24,7 @@ def test_paths_reach_the_services_of_the_contract(render):
 
 
 def test_every_backend_is_a_service_port_that_exists(render):
-    """A path to a Service or port that is not there answers 503 for ever."""
+    """Every path names an existing Service and port; otherwise it would answer 503."""
     rendered = render("staging")
     ports = {
         service["metadata"]["name"]: {port["name"] for port in service["spec"]["ports"]}
@@ -38,7 +38,7 @@ def test_every_backend_is_a_service_port_that_exists(render):
 
 
 def test_streaming_settings_are_on_the_stream_only(render):
-    """Buffering off and an hour's time-out where events flow; the controller's defaults elsewhere."""
+    """Only the stream has no buffering and a long time-out; other paths use the controller's defaults."""
     rendered = render("production")
     stream = rendered.one("Ingress", "-ingress-sse")["metadata"]["annotations"]
     assert stream["nginx.ingress.kubernetes.io/proxy-buffering"] == "off"
@@ -48,8 +48,8 @@ def test_streaming_settings_are_on_the_stream_only(render):
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
-def test_one_ingress_asks_for_the_certificate_that_both_serve(render, environment):
-    """Two that name the issuer would each want to own the Secret."""
+def test_one_ingress_requests_the_certificate_of_both(render, environment):
+    """Only one object names the issuer; two would both try to own the Secret."""
     rendered = render(environment)
     main, stream = rendered.one("Ingress", "-ingress"), rendered.one("Ingress", "-ingress-sse")
     host = main["spec"]["rules"][0]["host"]
@@ -58,23 +58,24 @@ def test_one_ingress_asks_for_the_certificate_that_both_serve(render, environmen
     assert "cert-manager.io/cluster-issuer" not in stream["metadata"]["annotations"]
 
 
-def test_a_certificate_of_ones_own_is_named(render):
-    """Somebody else's issuer, or none: the Secret is what the values say, in both objects."""
+def test_existing_certificate_is_used_by_both(render):
+    """With an existing certificate both objects use the Secret of the values."""
     rendered = render("staging", {"ingress": {"clusterIssuer": "", "tlsSecret": "wildcard"}})
-    names = [each["secretName"] for ingress in rendered.of_kind("Ingress") for each in ingress["spec"]["tls"]]
+    tls = [entry for ingress in rendered.of_kind("Ingress") for entry in ingress["spec"]["tls"]]
+    names = [entry["secretName"] for entry in tls]
     assert names == ["wildcard", "wildcard"]
 
 
 def test_without_an_issuer_the_controllers_certificate_is_used(render):
-    """TLS stays on, but no Secret is named that nobody would fill."""
+    """TLS stays enabled, and no Secret is named that nobody would create."""
     rendered = render("staging", {"ingress": {"clusterIssuer": ""}})
     for ingress in rendered.of_kind("Ingress"):
         assert ingress["spec"]["tls"] == [{"hosts": ["staging.todo.example.com"]}]
         assert "cert-manager.io/cluster-issuer" not in ingress["metadata"].get("annotations", {})
 
 
-def test_annotations_can_be_swapped_for_another_controllers(render):
-    """A null takes a default away; what is left is what the values say."""
+def test_annotations_can_be_replaced_for_another_controller(render):
+    """A null removes a default annotation, and the other values stay."""
     nginx = "nginx.ingress.kubernetes.io/"
     rendered = render(
         "staging",

@@ -1,4 +1,4 @@
-"""Which objects each environment gets, and that an API server would take them."""
+"""The objects of each environment, and their validity for the API server."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ CUSTOM = {
 
 
 def objects_of_a_service(release, service):
-    """Every service has these four, whatever the environment."""
+    """Returns the four objects that every service has in every environment."""
     return {
         (kind, f"{release}-{service}")
         for kind in ("Deployment", "Service", "ServiceAccount", "PodDisruptionBudget")
@@ -25,7 +25,7 @@ def objects_of_a_service(release, service):
 
 
 def always(release):
-    """The objects that no switch takes away."""
+    """Returns the objects that no switch removes."""
     return set().union(*(objects_of_a_service(release, service) for service in SERVICES)) | {
         ("Component", "pubsub"),
         ("Component", "pubsub-broadcast"),
@@ -38,39 +38,39 @@ def always(release):
 
 
 def ingresses(release):
-    """Behind ingress.enabled."""
+    """Returns the objects of ingress.enabled."""
     return {("Ingress", f"{release}-ingress"), ("Ingress", f"{release}-ingress-sse")}
 
 
 def redis(release):
-    """Behind pubsub.kind."""
+    """Returns the objects of pubsub.kind."""
     return {("Deployment", f"{release}-redis"), ("Service", f"{release}-redis")}
 
 
 def autoscalers(release):
-    """Behind hpa.enabled."""
+    """Returns the objects of hpa.enabled."""
     return {("HorizontalPodAutoscaler", f"{release}-{service}-hpa") for service in SERVICES}
 
 
 def monitoring(release):
-    """Behind monitoring.enabled."""
+    """Returns the objects of monitoring.enabled."""
     return {("ServiceMonitor", f"{release}-{service}") for service in SERVICES} | {
         ("PrometheusRule", f"{release}-alerts")
     }
 
 
 def test_objects_of_the_defaults_are_the_services_and_their_broker(render):
-    """A cluster with nothing but Dapr can take the defaults."""
+    """The defaults fit a cluster that has only Dapr."""
     assert render("local").names() == always("todo-app") | redis("todo-app")
 
 
-def test_objects_of_staging_are_the_services_and_the_way_in(render):
+def test_objects_of_staging_are_the_services_and_the_ingresses(render):
     """Staging uses the managed broker and has neither autoscaling nor monitoring."""
     assert render("staging").names() == always("todo-app-staging") | ingresses("todo-app-staging")
 
 
 def test_objects_of_production_are_all_but_redis(render):
-    """Production has everything except a broker of its own."""
+    """Production has everything except its own broker."""
     assert render("production").names() == (
         always("todo-app") | ingresses("todo-app") | autoscalers("todo-app") | monitoring("todo-app")
     )
@@ -87,18 +87,18 @@ def test_objects_of_production_are_all_but_redis(render):
     ids=["ingress", "hpa", "monitoring", "redis"],
 )
 def test_each_switch_adds_its_objects_and_no_others(render, off, on, objects):
-    """A switch decides about the objects named after it and touches nothing else."""
+    """A switch adds or removes only the objects that are named after it."""
     assert render("production", on).names() - render("production", off).names() == objects("todo-app")
     assert render("production", off).names() <= render("production", on).names()
 
 
 def test_names_are_unique_within_a_kind(rendered):
-    """Helm would let the second object silently replace the first."""
+    """Of two objects with one name, Helm would silently keep only the second."""
     assert len(rendered.names()) == len(rendered.objects)
 
 
 def test_objects_of_kubernetes_fit_its_schema(rendered):
-    """Each built-in object passes the strict schema: wrong types and unknown fields are refused."""
+    """Each built-in object passes the strict schema, which refuses wrong types and unknown fields."""
     builtin = [item for item in rendered.objects if item["kind"] not in CUSTOM]
     assert builtin
     for item in builtin:
@@ -106,13 +106,13 @@ def test_objects_of_kubernetes_fit_its_schema(rendered):
 
 
 def test_custom_objects_fit_the_definitions(rendered):
-    """Each Dapr and Prometheus object passes its definition's schema; unknown fields are refused."""
+    """Each Dapr and Prometheus object passes its definition's schema without unknown fields."""
     for item in rendered.of_kind(*CUSTOM):
         validator(item["kind"]).validate(item)
 
 
 def test_a_misplaced_field_is_refused_by_the_closed_schema(render):
-    """The check above can fail: scopes under spec, where Dapr ignores them, are not accepted."""
+    """The schema refuses scopes under spec, where Dapr ignores them."""
     component = json.loads(json.dumps(render("production").one("Component", "pubsub")))
     component["spec"]["scopes"] = component.pop("scopes")
     with pytest.raises(jsonschema.ValidationError, match="scopes"):
@@ -120,12 +120,12 @@ def test_a_misplaced_field_is_refused_by_the_closed_schema(render):
 
 
 def validator(kind):
-    """Validator of a custom kind. `jsonschema.validate` would refuse the schemas' Go patterns."""
+    """Returns the validator of a custom kind; `jsonschema.validate` would refuse the schemas' Go patterns."""
     return jsonschema.Draft202012Validator(closed(CUSTOM[kind]))
 
 
 def closed(schema: Any) -> Any:
-    """A structural schema that refuses the fields it does not name, as strict field validation does."""
+    """Returns a structural schema that refuses unknown fields, as strict field validation does."""
     if isinstance(schema, list):
         return [closed(item) for item in schema]
     if not isinstance(schema, dict):

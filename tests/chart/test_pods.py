@@ -1,4 +1,4 @@
-"""What every pod of the release is like: named by content, sized, and with no more rights than it needs."""
+"""The pods of a release: images by digest, requests and limits, and the least rights."""
 
 import re
 from collections import Counter
@@ -10,21 +10,21 @@ BY_DIGEST = re.compile(r"^[a-z0-9./:-]+@sha256:[0-9a-f]{64}$")
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
 def test_images_are_named_by_digest(render, environment):
-    """What runs is the content that was tested, whatever happens to a tag."""
+    """A pod runs the tested content, even if a tag moves."""
     images = [container["image"] for _, container in render(environment).containers()]
     assert len(images) == 8
     assert [image for image in images if not BY_DIGEST.match(image)] == []
 
 
 def test_image_without_digest_is_named_by_tag(render):
-    """A local cluster runs what was just built."""
+    """A local cluster runs images without a digest."""
     assert render("local").one("Deployment", "-mcp")["spec"]["template"]["spec"]["containers"][0][
         "image"
     ] == ("todo-app/mcp:dev")
 
 
 def test_names_within_a_pod_are_unique(rendered):
-    """A doubled env, port or volume name is dropped or merged away by Kubernetes without an error."""
+    """Kubernetes silently drops or merges a duplicate variable, port or volume name."""
     for workload, template in rendered.pod_templates():
         spec = template["spec"]
         for container in spec["containers"]:
@@ -43,19 +43,19 @@ PORTS = {"frontend": 3000, "backend": 8000, "mcp": 8001, "notification": 8002, "
 
 @pytest.mark.parametrize("service", PORTS)
 def test_service_reaches_its_container_by_the_contract_port(rendered, service):
-    """Service, container, PORT and sidecar agree on one number."""
+    """Service, container, PORT and sidecar use the same port."""
     [port] = rendered.one("Service", f"-{service}")["spec"]["ports"]
     template = rendered.one("Deployment", f"-{service}")["spec"]["template"]
     [container] = template["spec"]["containers"]
     assert port == {"name": "http", "port": PORTS[service], "targetPort": "http"}
     assert container["ports"] == [{"name": "http", "containerPort": PORTS[service]}]
-    told = {entry["name"]: entry.get("value") for entry in container["env"]}["PORT"]
+    port = {entry["name"]: entry.get("value") for entry in container["env"]}["PORT"]
     annotations = template["metadata"].get("annotations", {})
-    assert told == annotations.get("dapr.io/app-port", told) == str(PORTS[service])
+    assert port == annotations.get("dapr.io/app-port", port) == str(PORTS[service])
 
 
-def test_pods_of_a_service_are_spread_but_never_held_back(rendered):
-    """Two replicas prefer two nodes; with one node left they share it."""
+def test_pods_of_a_service_prefer_different_nodes(rendered):
+    """Two replicas prefer two nodes, but share the only node that is left."""
     for item in rendered.services():
         [spread] = item["spec"]["template"]["spec"]["topologySpreadConstraints"]
         assert spread["topologyKey"] == "kubernetes.io/hostname"
@@ -63,13 +63,13 @@ def test_pods_of_a_service_are_spread_but_never_held_back(rendered):
         assert spread["labelSelector"] == item["spec"]["selector"]
 
 
-def test_pods_see_only_the_environment_that_is_written_down(rendered):
-    """Service links would add a variable per Service of the namespace, named as its release is."""
+def test_pods_have_no_variables_of_service_links(rendered):
+    """Service links would add a variable for every Service in the namespace."""
     assert {template["spec"]["enableServiceLinks"] for _, template in rendered.pod_templates()} == {False}
 
 
 def test_every_container_has_requests_and_limits(rendered):
-    """Without requests a pod is the first to die and the capacity check counts nothing; sidecars included."""
+    """Every container and sidecar has requests and limits, which the capacity check sums."""
     for workload, container in rendered.containers():
         for bound in ("requests", "limits"):
             assert set(container["resources"][bound]) == {"cpu", "memory"}, (workload, bound)
@@ -82,10 +82,10 @@ def test_every_container_has_requests_and_limits(rendered):
 
 
 def test_pods_meet_the_restricted_standard(rendered):
-    """Everything that Pod Security's `restricted` level asks, and a read-only root besides."""
+    """Every pod meets Pod Security's `restricted` level and has a read-only root."""
     for workload, template in rendered.pod_templates():
         pod = template["spec"]
-        # No user here: the injected daprd refuses any but its own.
+        # No user here, because the injected daprd accepts only its own.
         assert pod["securityContext"] == {
             "runAsNonRoot": True,
             "seccompProfile": {"type": "RuntimeDefault"},

@@ -1,4 +1,4 @@
-"""How a release changes what runs: one pod at a time, patiently, and not at all where nothing changed."""
+"""Changes of running pods by a release: one pod at a time, and none where nothing changed."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ CHART = Path(__file__).parents[2] / "chart"
 
 
 def test_grace_period_covers_every_part_of_the_shutdown(render):
-    """preStop, drain and the sidecar's own end fit before the kill, with time to spare."""
+    """The grace period is longer than preStop, drain and the sidecar's end together."""
     longer = {"shutdown": {"preStopSeconds": 15, "drainSeconds": 60}}
     for rendered, pre_stop, drain in ((render("production"), 10, 20), (render("production", longer), 15, 60)):
         for item in rendered.services():
@@ -26,16 +26,16 @@ def test_grace_period_covers_every_part_of_the_shutdown(render):
                 assert annotations["dapr.io/block-shutdown-duration"] == f"{pre_stop + drain}s"
 
 
-def test_rollout_never_goes_below_the_wanted_pods(rendered):
-    """An old pod goes only after a new one is ready, and only one extra pod needs room."""
+def test_rollout_never_goes_below_the_wanted_replicas(rendered):
+    """An old pod ends only after a new one is ready, and one surge pod is enough."""
     for item in rendered.services():
         assert item["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
         assert item["spec"]["progressDeadlineSeconds"] == 240
         assert item["spec"]["minReadySeconds"] == 5
 
 
-def test_probes_ask_the_contract_paths(rendered):
-    """Alive decides restarts, ready decides routing; neither is the other."""
+def test_probes_use_the_contract_paths(rendered):
+    """Liveness and startup use /healthz, readiness uses /readyz."""
     for item in rendered.services():
         [container] = item["spec"]["template"]["spec"]["containers"]
         paths = {
@@ -46,14 +46,14 @@ def test_probes_ask_the_contract_paths(rendered):
 
 
 def test_replicas_are_left_to_the_autoscaler_where_there_is_one(render):
-    """Rendering both would reset the count at each release, and fails under server-side apply."""
+    """A Deployment with an autoscaler has no replicas, which each release would reset."""
     assert [item for item in render("production").services() if "replicas" in item["spec"]] == []
     without = render("production", {"hpa": {"enabled": False}}).services()
     assert sorted(item["spec"]["replicas"] for item in without) == [1, 1, 2, 2, 2]
 
 
 def test_selectors_are_name_and_instance_only(rendered):
-    """Selectors are immutable: nothing that ever changes may be in one. Services and budgets use the same."""
+    """Selectors are immutable, so they have only labels that never change."""
     for kind, selector in (
         ("Deployment", lambda spec: spec["selector"]["matchLabels"]),
         ("PodDisruptionBudget", lambda spec: spec["selector"]["matchLabels"]),
@@ -66,7 +66,7 @@ def test_selectors_are_name_and_instance_only(rendered):
 
 
 def test_selectors_match_their_own_pods_and_no_others(rendered):
-    """Each Deployment, Service and budget selects one workload; Jobs are selected by none."""
+    """Each Deployment, Service and budget selects one workload, and none selects a Job."""
     labels = {workload: template["metadata"]["labels"] for workload, template in rendered.pod_templates()}
     for item in rendered.of_kind("Deployment", "Service", "PodDisruptionBudget"):
         selector = item["spec"]["selector"]
@@ -76,7 +76,7 @@ def test_selectors_match_their_own_pods_and_no_others(rendered):
 
 
 def test_pod_templates_are_the_same_in_the_next_release(render, environment, tmp_path):
-    """A service whose image and settings did not change must not restart because the version did."""
+    """A new version alone changes no pod template, so unchanged services do not restart."""
     chart = tmp_path / "chart"
     shutil.copytree(CHART, chart)
     metadata = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def test_pod_templates_are_the_same_in_the_next_release(render, environment, tmp
 
 
 def changed_templates(before, after):
-    """Names of the workloads whose pods would be replaced, without the release's prefix."""
+    """Returns the workloads whose pods would be replaced, without the release's prefix."""
     old, new = dict(before.pod_templates()), dict(after.pod_templates())
     return {
         name.removeprefix("todo-app-") for name in old if old[name] != new[name] and "migrate" not in name
@@ -110,8 +110,8 @@ def changed_templates(before, after):
     ],
     ids=["image", "dapr-configuration", "broker", "public-url", "ingress", "hpa"],
 )
-def test_a_change_rolls_the_pods_that_read_it_and_no_others(render, values, rolled):
-    """Dapr resources are read when a sidecar starts, so they roll their readers through a checksum."""
+def test_change_restarts_only_the_pods_that_read_it(render, values, rolled):
+    """A checksum restarts the readers of Dapr resources, which a sidecar reads only at its start."""
     assert changed_templates(render("production"), render("production", values)) == rolled
 
 
@@ -124,7 +124,7 @@ def test_a_change_rolls_the_pods_that_read_it_and_no_others(render, values, roll
     ],
 )
 def test_migration_runs_from_the_image_of_its_service(render, service, command):
-    """The schema that a version expects comes with that version."""
+    """A migration runs the image of the version whose schema it makes."""
     rendered = render("production")
     [migration] = rendered.one("Job", f"-{service}")["spec"]["template"]["spec"]["containers"]
     [server] = rendered.one("Deployment", f"-{service}")["spec"]["template"]["spec"]["containers"]
@@ -133,7 +133,7 @@ def test_migration_runs_from_the_image_of_its_service(render, service, command):
 
 
 def test_autoscalers_keep_to_the_bounds_of_the_values(render):
-    """The plan's table; measured on the app's container, which the idle sidecar would otherwise dilute."""
+    """Autoscalers have the plan's bounds and measure only the application's container."""
     found = {}
     for item in render("production").of_kind("HorizontalPodAutoscaler"):
         spec = item["spec"]
@@ -152,7 +152,7 @@ def test_autoscalers_keep_to_the_bounds_of_the_values(render):
 
 
 def test_migrations_end_before_helm_gives_up(rendered):
-    """A hook has a deadline and few attempts, keeps its log on failure, and uses nothing of the chart."""
+    """A migration has a deadline below Helm's time-out, few attempts, and needs no object of the chart."""
     for job in rendered.of_kind("Job"):
         assert job["metadata"]["annotations"] == {
             "helm.sh/hook": "pre-install,pre-upgrade",

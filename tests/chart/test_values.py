@@ -1,4 +1,4 @@
-"""The values files, their schema, and what is said about mistakes in them."""
+"""The values files, their schema, and the messages about wrong values."""
 
 import json
 import subprocess
@@ -13,12 +13,12 @@ FILES = ("values.yaml", "values-staging.yaml", "values-production.yaml")
 
 
 def resolve(schema):
-    """A schema with its reference followed."""
+    """Returns a schema with its reference resolved."""
     return SCHEMA["definitions"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
 
 def schema_paths(schema, prefix=()):
-    """Path of every key that the schema names; free maps and lists are leaves."""
+    """Yields the path of every key in the schema; free maps and lists are leaves."""
     properties = resolve(schema).get("properties", {})
     for key, below in properties.items():
         if "properties" in resolve(below):
@@ -28,7 +28,7 @@ def schema_paths(schema, prefix=()):
 
 
 def value_paths(values, schema, prefix=()):
-    """Path of every key in the values, as deep as the schema names keys."""
+    """Yields the path of every key in the values, as deep as the schema names keys."""
     for key, value in values.items():
         below = resolve(schema)["properties"].get(key, {})
         if isinstance(value, dict) and "properties" in resolve(below):
@@ -38,7 +38,7 @@ def value_paths(values, schema, prefix=()):
 
 
 def schemas(schema):
-    """A schema and every schema inside it."""
+    """Yields a schema and every schema inside it."""
     yield schema
     for key in ("properties", "definitions"):
         for below in schema.get(key, {}).values():
@@ -48,29 +48,29 @@ def schemas(schema):
 
 
 def load(file):
-    """A values file of the chart."""
+    """Returns a values file of the chart."""
     return yaml.safe_load((CHART / file).read_text(encoding="utf-8"))
 
 
 def test_schema_and_defaults_name_the_same_keys():
-    """A key in one and not the other is either undocumented or without a default."""
+    """Every documented key has a default, and every default is documented."""
     assert set(value_paths(load("values.yaml"), SCHEMA)) == set(schema_paths(SCHEMA))
 
 
 @pytest.mark.parametrize("file", FILES[1:])
 def test_environments_override_only_what_has_a_default(file):
-    """A misspelt key in an environment's file would otherwise be a silent no-op."""
+    """A misspelt key in an environment's file fails instead of having no effect."""
     assert set(value_paths(load(file), SCHEMA)) <= set(schema_paths(SCHEMA))
 
 
 @pytest.mark.parametrize("file", FILES[1:])
 def test_environments_name_no_image(file):
-    """The image blocks have one owner, values.yaml, so that one content is promoted from place to place."""
+    """Only values.yaml has image blocks, so all environments get the same images."""
     assert [path for path in value_paths(load(file), SCHEMA) if "image" in path] == []
 
 
 def test_schema_is_strict_and_documents_every_key():
-    """Each object refuses unknown keys or is a plain map of strings; each key says what it means."""
+    """Each object refuses unknown keys or is a map of strings, and each key has a description."""
     found = list(schemas(SCHEMA))
     assert len(found) > 50
     for schema in found:
@@ -95,22 +95,22 @@ def test_schema_is_strict_and_documents_every_key():
     ],
 )
 def test_schema_refuses_a_wrong_value_by_name(refusal, values, message):
-    """The first thing read after a mistake is the key that it is in."""
-    said = refusal("production", values)
-    assert "values don't meet the specifications of the schema" in said
-    assert message in said
+    """The error names the wrong key."""
+    error = refusal("production", values)
+    assert "values don't meet the specifications of the schema" in error
+    assert message in error
 
 
 def test_contradictions_are_reported_all_at_once(refusal):
-    """One run names every mistake, so that nobody mends one to meet the next."""
+    """One error lists all contradictions."""
     contradictory = {
         "ingress": {"host": ""},
         "mcp": {"image": {"digest": ""}},
         "notification": {"image": {"digest": "", "tag": ""}},
         "backend": {"hpa": {"minReplicas": 8}},
     }
-    said = refusal("production", contradictory)
-    assert [line for line in said.splitlines() if line.startswith("- ")] == [
+    error = refusal("production", contradictory)
+    assert [line for line in error.splitlines() if line.startswith("- ")] == [
         "- ingress.host is empty although ingress.enabled is true: set the public host name",
         "- backend.hpa.minReplicas 8 is more than maxReplicas 6",
         "- mcp.image.digest is empty although global.imageDigestRequired is true",
@@ -120,14 +120,14 @@ def test_contradictions_are_reported_all_at_once(refusal):
 
 
 def test_issuer_without_ingress_is_a_contradiction(refusal):
-    """A certificate that nobody requests would be missed only when browsers complain."""
-    said = refusal("staging", {"ingress": {"enabled": False}})
-    assert "ingress.clusterIssuer is set although ingress.enabled is false" in said
+    """An issuer without an Ingress is refused, because nothing would request the certificate."""
+    error = refusal("staging", {"ingress": {"enabled": False}})
+    assert "ingress.clusterIssuer is set although ingress.enabled is false" in error
 
 
 @pytest.mark.parametrize("files", [(), ("values-staging.yaml",), ("values-production.yaml",)], ids=FILES)
 def test_lint_finds_nothing(files):
-    """`helm lint --strict`, on which warnings fail, passes with each environment's values."""
+    """`helm lint --strict` passes with each environment's values."""
     options = [option for file in files for option in ("--values", str(CHART / file))]
     finished = subprocess.run(
         ["helm", "lint", "--strict", str(CHART), *options],
@@ -141,7 +141,7 @@ def test_lint_finds_nothing(files):
 
 
 def test_chart_is_small_enough_for_its_release_secret(tmp_path):
-    """Helm keeps the packaged chart in a Secret of at most 1 MiB; ours stays far below."""
+    """The packaged chart stays far below the 1 MiB limit of a Secret."""
     subprocess.run(
         ["helm", "package", str(CHART), "--destination", str(tmp_path)],
         check=True,
@@ -153,6 +153,6 @@ def test_chart_is_small_enough_for_its_release_secret(tmp_path):
 
 
 def test_chart_version_is_the_application_version():
-    """The release engine writes both; apart, one of them lies about what runs."""
+    """Version and appVersion, which the engine writes, are equal."""
     metadata = load("Chart.yaml")
     assert metadata["version"] == metadata["appVersion"]

@@ -1,4 +1,4 @@
-"""What the images are made of by release.yaml, and what the chart runs in them."""
+"""Fixtures of the image tests: release.yaml, the images' inputs, and the chart's containers."""
 
 import subprocess
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: its Dockerfile, read and as text, and the names of the files in its build context."""
+    """One image: its Dockerfile as text and parsed, and the files of its build context."""
 
     name: str
     text: str
@@ -30,20 +30,20 @@ class Image:
 
 @pytest.fixture(scope="session")
 def config() -> Config:
-    """release.yaml as it is committed."""
+    """The committed release.yaml."""
     return load(ROOT)
 
 
 @pytest.fixture(scope="session")
 def every_image(config: Config) -> dict[str, Image]:
     """Every image by name."""
-    found = {}
+    by_name = {}
     for name, settings in config.images.items():
         text = (ROOT / settings.dockerfile).read_text(encoding="utf-8")
-        inputs = images.read(Repository(ROOT), config, name)
+        inputs = images.read_image_inputs(Repository(ROOT), config, name)
         names = tuple(file.name for file in inputs.files if file.name != inputs.dockerfile)
-        found[name] = Image(name, text, Dockerfile.parse(text), names)
-    return found
+        by_name[name] = Image(name, text, Dockerfile.parse(text), names)
+    return by_name
 
 
 @pytest.fixture(params=["frontend", "backend", "mcp", "notification", "sse-gateway"])
@@ -54,7 +54,7 @@ def image(request: pytest.FixtureRequest, every_image: dict[str, Image]) -> Imag
 
 @pytest.fixture(scope="session")
 def containers() -> dict[str, list[dict[str, Any]]]:
-    """Containers of the chart's workloads by the image they run, the Deployment's before the Job's."""
+    """The chart's containers by image, those of Deployments before those of Jobs."""
     rendered = subprocess.run(
         ["helm", "template", "todo-app", str(ROOT / "chart")], capture_output=True, text=True, check=True
     ).stdout
@@ -62,8 +62,9 @@ def containers() -> dict[str, list[dict[str, Any]]]:
         item for item in yaml.safe_load_all(rendered) if item and item["kind"] in {"Deployment", "Job"}
     ]
     workloads.sort(key=lambda item: str(item["kind"]))
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_image: dict[str, list[dict[str, Any]]] = {}
     for workload in workloads:
         for container in workload["spec"]["template"]["spec"]["containers"]:
-            found.setdefault(container["image"].rpartition("/")[2].partition(":")[0], []).append(container)
-    return found
+            name = container["image"].rpartition("/")[2].partition(":")[0]
+            by_image.setdefault(name, []).append(container)
+    return by_image

@@ -1,4 +1,4 @@
-"""A Dockerfile as its stages, and the rules of the house that can be read off it."""
+"""Parses a Dockerfile into stages and checks the rules of this repository for it."""
 
 import json
 import re
@@ -10,31 +10,31 @@ from typing import Self
 
 from dockerfile_parse import DockerfileParser
 
-# Nothing that is to be shared may follow BUILD_ID, and the user is the one that the chart's pods run as.
+# Layers after BUILD_ID are not shared, so it is last. The user is that of the chart's pods.
 LAST = ["ARG BUILD_ID=dev", "RUN", "ENV BUILD_ID=$BUILD_ID", "USER 10001:10001"]
 VERSIONED = re.compile(r"[a-z0-9./-]+:\d[\w.-]*")
 REMOVAL = re.compile(r"(rm|pip uninstall) ")
 FLAGS = re.compile(r"((?:--\S+\s+)*)(.*)", re.DOTALL)
 RELATIVE_MOUNT = re.compile(r"\btarget=(?!/)[^,\s]*")
-# ADD fetches, probes are Kubernetes', and what an image runs is in one place.
+# ADD fetches files, Kubernetes does the probes, and only CMD names the program.
 UNUSED = {"ADD", "ENTRYPOINT", "HEALTHCHECK", "ONBUILD", "SHELL", "VOLUME"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One FROM and what follows it, as (instruction, value)."""
+    """One FROM and the (instruction, value) pairs after it."""
 
     base: str
     instructions: tuple[tuple[str, str], ...]
 
     def values(self, name: str) -> list[str]:
-        """Values of every instruction of that name."""
+        """Returns the values of every instruction with a name."""
         return [value for instruction, value in self.instructions if instruction == name]
 
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """All stages, and the names that some have."""
+    """The stages of a Dockerfile, their names, and its parser directives."""
 
     stages: tuple[Stage, ...]
     names: frozenset[str]
@@ -42,11 +42,11 @@ class Dockerfile:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read the text of a Dockerfile."""
+        """Parses the text of a Dockerfile."""
         stages: list[tuple[str, list[tuple[str, str]]]] = []
         names, directives = set(), []
-        for each in DockerfileParser(fileobj=BytesIO(text.encode()), env_replace=False).structure:
-            match each["instruction"], each["value"]:
+        for line in DockerfileParser(fileobj=BytesIO(text.encode()), env_replace=False).structure:
+            match line["instruction"], line["value"]:
                 case "COMMENT", value:
                     directives += [value] if value.startswith("syntax=") else []
                 case "FROM", value:
@@ -61,50 +61,50 @@ class Dockerfile:
 
     @property
     def final(self) -> Stage:
-        """What becomes the image."""
+        """The stage that becomes the image."""
         return self.stages[-1]
 
     def sources(self) -> tuple[str, ...]:
-        """Paths that are copied from the build context."""
+        """Returns the paths that are copied from the build context."""
         copies = [_split(value) for stage in self.stages for value in stage.values("COPY")]
         return tuple(
             source for flags, paths in copies if "--from=" not in flags for source in paths.split()[:-1]
         )
 
 
-def faults(dockerfile: Dockerfile) -> list[str]:
-    """What is against the rules, as sentences; empty when nothing is."""
+def violations(dockerfile: Dockerfile) -> list[str]:
+    """Returns the violated rules as sentences."""
     final = dockerfile.final
     bases = [stage.base for stage in dockerfile.stages if stage.base not in dockerfile.names]
-    found = [f"{base} is named without a version" for base in bases if not VERSIONED.fullmatch(base)]
-    found += [f"{directive} would be fetched by every build" for directive in dockerfile.directives]
+    violated = [f"{base} is named without a version" for base in bases if not VERSIONED.fullmatch(base)]
+    violated += [f"{directive} would be fetched by every build" for directive in dockerfile.directives]
     if len(dockerfile.stages) == 1:
-        found.append("what builds the image stays in it: there is one stage")
+        violated.append("what builds the image stays in it: there is one stage")
     used = {name for stage in dockerfile.stages for name, _ in stage.instructions}
-    found += [f"{name} is not for our images" for name in sorted(used & UNUSED)]
-    found += [
+    violated += [f"{name} is not for our images" for name in sorted(used & UNUSED)]
+    violated += [
         f"`{command}` does more than remove" for command in _commands(final) if not REMOVAL.match(command)
     ]
     runs = [value for stage in dockerfile.stages for value in stage.values("RUN")]
-    found += [
+    violated += [
         f"Buildah refuses the mount {mount}"
         for run in runs
         for mount in RELATIVE_MOUNT.findall(_split(run)[0])
     ]
     last = [name if name == "RUN" else f"{name} {value}" for name, value in final.instructions[-len(LAST) :]]
     if last != LAST:
-        found.append(f"it ends with {last}, not with {LAST}")
-    found += [f"CMD {value} starts a shell" for value in final.values("CMD") if not _is_list(value)]
-    return found
+        violated.append(f"it ends with {last}, not with {LAST}")
+    violated += [f"CMD {value} starts a shell" for value in final.values("CMD") if not _is_list(value)]
+    return violated
 
 
 def missing(dockerfile: Dockerfile, names: Iterable[str]) -> list[str]:
-    """Sources of the Dockerfile that are none of the files in the build context."""
+    """Returns the sources that the Dockerfile copies and the build context does not have."""
     return [source for source in dockerfile.sources() if not any(_holds(source, name) for name in names)]
 
 
-def needless(dockerfile: Dockerfile, names: Iterable[str]) -> list[str]:
-    """Files in the build context that no image is made of: never copied, tests, or for people."""
+def unused(dockerfile: Dockerfile, names: Iterable[str]) -> list[str]:
+    """Returns the files of the build context that are never copied, are tests, or are documents."""
     return [
         name
         for name in names
@@ -119,7 +119,7 @@ def _holds(source: str, name: str) -> bool:
 
 
 def _split(value: str) -> tuple[str, str]:
-    """The flags at the start of an instruction's value, and the rest."""
+    """Splits the leading flags from the value of an instruction."""
     flags, rest = FLAGS.findall(value)[0]
     return flags, rest
 

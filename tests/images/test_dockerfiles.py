@@ -1,4 +1,4 @@
-"""The Dockerfiles: kept to the rules of the house, to release.yaml and to what the chart runs."""
+"""The Dockerfiles follow the rules of this repository, release.yaml and the chart."""
 
 import json
 import re
@@ -6,23 +6,23 @@ import re
 import pytest
 
 from .conftest import ROOT, Image
-from .dockerfile import LAST, Dockerfile, faults, missing, needless
+from .dockerfile import LAST, Dockerfile, missing, unused, violations
 
 PYTHON_IMAGES = ("backend", "mcp", "notification", "sse-gateway")
 
 
-def test_images_of_the_release_are_all_looked_at(every_image, config):
-    """A sixth service comes with a Dockerfile to the same rules."""
+def test_images_of_the_release_are_all_checked(every_image, config):
+    """release.yaml has exactly the images that these tests check."""
     assert sorted(every_image) == ["backend", "frontend", "mcp", "notification", "sse-gateway"]
 
 
-def test_dockerfile_keeps_the_rules(image: Image):
-    """Versioned bases, no root, no build tools, no shell before the program, BUILD_ID after all else."""
-    assert faults(image.dockerfile) == []
+def test_dockerfile_violates_no_rule(image: Image):
+    """Bases have versions, the user is not root, and BUILD_ID comes last, among other rules."""
+    assert violations(image.dockerfile) == []
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("old", "new", "violation"),
     [
         ("FROM python:3.13-slim AS", "FROM python AS", "python is named without a version"),
         ("FROM python:3.13-slim AS", "FROM python:slim AS", "python:slim is named without a version"),
@@ -40,55 +40,55 @@ def test_dockerfile_keeps_the_rules(image: Image):
         ('CMD ["python", "-m", "todo_backend"]', "CMD python -m todo_backend", "starts a shell"),
     ],
 )
-def test_fault_in_a_dockerfile_is_found(every_image, old: str, new: str, fault: str):
-    """Each rule sees a Dockerfile that is right but for one thing."""
+def test_violation_in_a_dockerfile_is_found(every_image, old: str, new: str, violation: str):
+    """Each rule detects a Dockerfile with one wrong line."""
     text = every_image["backend"].text
     assert old in text
-    [found] = faults(Dockerfile.parse(text.replace(old, new, 1)))
-    assert fault in found
+    [message] = violations(Dockerfile.parse(text.replace(old, new, 1)))
+    assert violation in message
 
 
 def test_dockerfile_of_one_stage_is_found():
-    """Its compiler, caches and package manager would be in the image."""
+    """A single stage would leave compiler, caches and package manager in the image."""
     text = "\n".join(["FROM python:3.13-slim", *LAST]).replace("RUN", "RUN rm -r /usr/local/bin/pip")
-    assert faults(Dockerfile.parse(text)) == ["what builds the image stays in it: there is one stage"]
+    assert violations(Dockerfile.parse(text)) == ["what builds the image stays in it: there is one stage"]
 
 
 def test_build_copies_exactly_the_inputs(image: Image):
-    """Nothing is copied that is not part of the identity, nothing is part of it that no image is made of."""
+    """A build copies every input and nothing else."""
     assert missing(image.dockerfile, image.inputs) == []
-    assert needless(image.dockerfile, image.inputs) == []
+    assert unused(image.dockerfile, image.inputs) == []
 
 
 def test_source_outside_of_the_inputs_is_found(every_image):
-    """It would not be in the build context, and the build would fail in the middle of a release."""
+    """A source that is not in the build context would fail the build in a release."""
     backend = every_image["backend"]
     inputs = [name for name in backend.inputs if name != "uv.lock"]
     assert missing(backend.dockerfile, inputs) == ["uv.lock"]
-    copying_more = Dockerfile.parse(
+    with_more_sources = Dockerfile.parse(
         backend.text.replace("COPY libs/todo_kit", "COPY --link libs/todo libs/todo_kit")
     )
-    assert missing(copying_more, backend.inputs) == ["libs/todo"]
+    assert missing(with_more_sources, backend.inputs) == ["libs/todo"]
 
 
 @pytest.mark.parametrize(
     "name",
     ["release.yaml", "libs/todo_kit/tests/test_bus.py", "services/backend/README.md", "services/mcp/x.py"],
 )
-def test_input_that_no_image_is_made_of_is_found(every_image, name: str):
-    """It would rebuild and roll a service in which nothing changed."""
+def test_unused_input_is_found(every_image, name: str):
+    """An unused input would rebuild and restart a service in which nothing changed."""
     backend = every_image["backend"]
-    assert needless(backend.dockerfile, [*backend.inputs, name]) == [name]
+    assert unused(backend.dockerfile, [*backend.inputs, name]) == [name]
 
 
-def test_image_listens_where_the_chart_expects_it(image: Image, containers):
-    """EXPOSE tells people and `docker run -P` the port of the container in the chart."""
+def test_image_exposes_the_port_of_the_chart(image: Image, containers):
+    """EXPOSE names the port of the chart's container."""
     [port] = containers[image.name][0]["ports"]
     assert image.dockerfile.final.values("EXPOSE") == [str(port["containerPort"])]
 
 
-def test_image_holds_what_is_run_in_it(image: Image, containers):
-    """The programs of the Deployment and of the migration are made from files of the build context."""
+def test_image_has_the_programs_that_the_chart_runs(image: Image, containers):
+    """The programs of Deployment and migration are built from files of the build context."""
     commands = [json.loads(value) for value in image.dockerfile.final.values("CMD")]
     commands += [container["command"] for container in containers[image.name] if "command" in container]
     assert len(commands) == len(containers[image.name])
@@ -101,27 +101,27 @@ def test_image_holds_what_is_run_in_it(image: Image, containers):
 
 
 def sources_of(command: list[str]) -> tuple[str, ...]:
-    """How the path of a program's source may end."""
+    """Returns the possible endings of the path of a program's source."""
     match command:
         case ["python", "-m", module]:
             path = f"/src/{module.replace('.', '/')}"
             return f"{path}.py", f"{path}/__main__.py"
         case ["node", "server.js"]:
-            return ("/next.config.ts",)  # Next makes it, where `output: "standalone"` says so
+            return ("/next.config.ts",)  # `output: "standalone"` makes Next.js write it
         case ["node", file]:
             return (f"/{file}",)
         case _:
-            raise AssertionError(f"a program of another kind: {command}")
+            raise AssertionError(f"unknown kind of program: {command}")
 
 
 def test_python_images_begin_with_the_same_stage(every_image):
-    """In other words it would be another layer, to be built, pushed, pulled and stored once more."""
+    """An identical first stage gives the Python images one shared layer."""
     first = {every_image[name].dockerfile.stages[0] for name in PYTHON_IMAGES}
     assert len(first) == 1
 
 
 def test_images_are_built_with_the_tools_of_the_checkout(every_image):
-    """uv and Node in the Dockerfiles are those that bin/bootstrap and the tests use."""
+    """The Dockerfiles use the versions of uv and Node that bin/bootstrap and the tests use."""
     [uv] = re.findall(
         r"^uv_version=(\S+)$", (ROOT / "bin/bootstrap").read_text(encoding="utf-8"), re.MULTILINE
     )

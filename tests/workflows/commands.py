@@ -1,4 +1,4 @@
-"""What tasks.py and noxfile.py offer, and whether a call fits it."""
+"""The commands that tasks.py and noxfile.py offer, and checks of calls against them."""
 
 import importlib.util
 import json
@@ -15,8 +15,8 @@ from invoke.program import Program
 from .tree import RELEASE, ROOT
 
 KINDS = {"major", "minor", "patch", "prerelease"}
-# What may stand for a value in a text that people read.
-PLACEHOLDERS = {"ENV", "ENVIRONMENT", "X"}
+# Placeholders for values in documents.
+PLACEHOLDERS = {"ENV", "ENVIRONMENT", "TASK", "X"}
 
 
 @cache
@@ -30,42 +30,47 @@ def _tasks() -> ModuleType:
 
 
 def task_names() -> list[str]:
-    """Every task, by its shortest name."""
-    return [min([one.name, *one.aliases], key=len) for one in _tasks().namespace.to_contexts()]
+    """Returns the shortest name of every task."""
+    return [min([context.name, *context.aliases], key=len) for context in _tasks().namespace.to_contexts()]
 
 
-def inv_mistake(arguments: Sequence[str], *, is_whole: bool = True) -> str | None:
-    """What invoke's own parser says against a call of `./inv`; None when it would run.
+def inv_error(arguments: Sequence[str], *, is_whole: bool = True) -> str | None:
+    """Returns the error of invoke's parser for a call of `./inv`; None for a valid call.
 
-    `is_whole` False lets required options be left out, as a sentence does that only names a command.
+    With `is_whole` False required options may be missing, as in a sentence that only names a command.
     """
-    # Made anew for each call, because contexts remember what they were given.
-    contexts = {name: one for one in _tasks().namespace.to_contexts() for name in (one.name, *one.aliases)}
+    # Contexts keep the values of a call, so each call needs new ones.
+    contexts = {
+        name: context
+        for context in _tasks().namespace.to_contexts()
+        for name in (context.name, *context.aliases)
+    }
     try:
-        # In two passes, as invoke's own program does.
+        # Two passes, as in invoke's own program.
         core = Parser(initial=Program().initial_context, ignore_unknown=True).parse_argv(list(arguments))
-        asked = core[0].args["help"].value
-        if isinstance(asked, str) and asked not in contexts:
-            return f"No idea what {asked!r} is!"
+        task = core[0].args["help"].value
+        if isinstance(task, str) and task not in contexts.keys() | PLACEHOLDERS:
+            return f"No idea what {task!r} is!"
         words = core.unparsed if is_whole else _filled(core.unparsed, contexts)
-        found = Parser(contexts=set(contexts.values())).parse_argv(words)
+        parsed = Parser(contexts=set(contexts.values())).parse_argv(words)
     except ParseError as error:
         return str(error)
-    return next(filter(None, map(_value_mistake, found)), None)
+    return next(filter(None, map(_value_error, parsed)), None)
 
 
 def _filled(words: Sequence[str], contexts: Mapping[str, ParserContext]) -> list[str]:
-    """A call with something for each required option that it does not give."""
+    """Returns a call with a value for each required option that is missing."""
     if not words or words[0] not in contexts:
         return list(words)
-    required = [f"--{one.name}" for one in contexts[words[0]].positional_args]
-    return [words[0], *(part for one in required if one not in words for part in (one, "X")), *words[1:]]
+    required = [f"--{argument.name}" for argument in contexts[words[0]].positional_args]
+    missing = [option for option in required if option not in words]
+    return [words[0], *(part for option in missing for part in (option, "X")), *words[1:]]
 
 
-def _value_mistake(context: ParserContext) -> str | None:
+def _value_error(context: ParserContext) -> str | None:
     for argument in context.positional_args:
         if str(argument.value).startswith("-"):
-            return f"No idea what {str(argument.value)!r} is!"  # invoke takes it for the value
+            return f"No idea what {str(argument.value)!r} is!"  # invoke reads it as the value
     for name, known in (("env", set(RELEASE["environments"])), ("kind", KINDS)):
         value = context.args[name].value if name in context.args else None
         if value and not value.startswith("$") and value not in known | PLACEHOLDERS:
@@ -76,23 +81,24 @@ def _value_mistake(context: ParserContext) -> str | None:
 @cache
 def _listed() -> tuple[dict[str, str], ...]:
     command = [sys.executable, "-m", "nox", "--noxfile", str(ROOT / "noxfile.py"), "--list", "--json"]
-    command += ["--keywords", "not nothing"]  # else only those that run by default
+    command += ["--keywords", "not nothing"]  # without keywords nox lists only the default sessions
     return tuple(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 
 def nox_sessions() -> set[str]:
-    """Everything that may follow `-s`: sessions, and those of one parameter."""
-    return {name for one in _listed() for name in (one["name"], one["session"])}
+    """Returns every name that may follow `-s`: sessions, and sessions with a parameter."""
+    return {name for session in _listed() for name in (session["name"], session["session"])}
 
 
-def nox_mistake(arguments: Sequence[str]) -> str | None:
-    """What is wrong with a call of `./nox`; None when nothing is."""
-    unknown = [one for one in named_sessions(arguments) if one not in nox_sessions() and one != "$SESSION"]
+def nox_error(arguments: Sequence[str]) -> str | None:
+    """Returns the error in a call of `./nox`; None for a valid call."""
+    known = {*nox_sessions(), "$SESSION"}
+    unknown = [name for name in named_sessions(arguments) if name not in known]
     return f"no session is called {unknown[0]}" if unknown else None
 
 
 def named_sessions(arguments: Iterable[str]) -> list[str]:
-    """The sessions that a call of `./nox` names."""
+    """Returns the sessions that a call of `./nox` names."""
     named, is_naming = [], False
     for argument in arguments:
         if argument.startswith("-"):

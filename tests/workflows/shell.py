@@ -1,6 +1,6 @@
 """Finds the calls of `./inv` and `./nox` in shell text and in Markdown.
 
-A call ends where its command does: at a line's end, a pipe, a redirection, a closing bracket or a comment.
+A call ends with its command: at the end of a line, a pipe, a redirection, a closing bracket or a comment.
 """
 
 import re
@@ -16,10 +16,10 @@ SHELL = {"sh", "bash", "console", "shell"}
 
 
 def calls(text: str, program: str) -> Iterator[list[str]]:
-    """The arguments of every call of a program (`inv`, `nox`), also of those inside `$(...)`."""
+    """Yields the arguments of every call of a program (`inv`, `nox`), also of those inside `$(...)`."""
     for line in CONTINUED.sub(" ", text).splitlines():
-        for found in CALL.finditer(line):
-            name, *arguments = _words(line[found.start() :])
+        for match in CALL.finditer(line):
+            name, *arguments = _words(line[match.start() :])
             if name == f"./{program}":
                 yield arguments
 
@@ -34,7 +34,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def blocks(markdown: str) -> Iterator[str]:
-    """The contents of the code blocks that hold shell; what a console shows begins its commands with `$`."""
+    """Yields the shell code blocks of a document; in a console block, commands begin with `$`."""
     for token in MarkdownIt().parse(markdown):
         if token.type == "fence" and token.info.strip() in SHELL:
             lines = token.content.splitlines()
@@ -44,12 +44,12 @@ def blocks(markdown: str) -> Iterator[str]:
 
 
 def spans(markdown: str) -> Iterator[str]:
-    """The code inside of sentences."""
+    """Yields the inline code of a document."""
     for token in MarkdownIt().enable("table").parse(markdown):
         yield from (child.content for child in token.children or () if child.type == "code_inline")
 
 
 def sections(markdown: str) -> list[str]:
-    """The headings."""
+    """Returns the headings of a document."""
     tokens = MarkdownIt().parse(markdown)
     return [following.content for token, following in pairwise(tokens) if token.type == "heading_open"]

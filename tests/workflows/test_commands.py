@@ -1,11 +1,11 @@
-"""Every command that a workflow, a document or a message of the engine names can be typed as it stands."""
+"""Every command in a workflow, a document or a message of the engine is valid."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from .commands import inv_mistake, named_sessions, nox_mistake
+from .commands import inv_error, named_sessions, nox_error
 from .rules import Automation
 from .shell import blocks, calls, spans
 from .tree import ACTIONS, DOCUMENTS, SOURCES, WORKFLOWS, name_of
@@ -14,40 +14,40 @@ NAMED_IN_MESSAGE = re.compile(r"`(?:\./)?inv ([^`]+)`")
 FILLED_IN = re.compile(r"\{[^{}]*\}")
 
 
-def of_markdown(text: str) -> list[str]:
-    """What is wrong with the commands of a document."""
-    found = [(call, True) for block in blocks(text) for call in calls(block, "inv")]
-    found += [(call, False) for span in spans(text) for call in calls(span, "inv")]
-    told = [(call, inv_mistake(call, is_whole=is_whole)) for call, is_whole in found]
-    sessions = [call for part in (*blocks(text), *spans(text)) for call in calls(part, "nox")]
-    told += [(call, nox_mistake(call)) for call in sessions]
-    return [f"{' '.join(call)}: {mistake}" for call, mistake in told if mistake]
+def errors_in(text: str) -> list[str]:
+    """Returns the invalid commands of a document, with their errors."""
+    results = [(call, inv_error(call)) for block in blocks(text) for call in calls(block, "inv")]
+    in_sentences = [call for span in spans(text) for call in calls(span, "inv")]
+    results += [(call, inv_error(call, is_whole=False)) for call in in_sentences]
+    nox_calls = [call for part in (*blocks(text), *spans(text)) for call in calls(part, "nox")]
+    results += [(call, nox_error(call)) for call in nox_calls]
+    return [f"{' '.join(call)}: {error}" for call, error in results if error]
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=name_of)
 def test_commands_of_a_workflow_can_be_run(path: Path) -> None:
-    """Tasks and their options exist, none that is required is missing."""
+    """Tasks and options exist, and no required option is missing."""
     runs = [step["run"] for step in Automation(path.read_text()).steps if "run" in step]
-    assert [call for run in runs for call in calls(run, "inv") if inv_mistake(call)] == []
-    assert [call for run in runs for call in calls(run, "nox") if nox_mistake(call)] == []
+    assert [call for run in runs for call in calls(run, "inv") if inv_error(call)] == []
+    assert [call for run in runs for call in calls(run, "nox") if nox_error(call)] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
-def test_commands_of_a_document_can_be_typed(path: Path) -> None:
-    """In blocks as a whole, in sentences at least by name."""
-    assert of_markdown(path.read_text(encoding="utf-8")) == []
+def test_commands_of_a_document_are_valid(path: Path) -> None:
+    """Commands in blocks are complete; commands in sentences have at least valid names."""
+    assert errors_in(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_commands_of_a_message_can_be_typed(path: Path) -> None:
-    """What the engine tells a person to run next."""
-    named = NAMED_IN_MESSAGE.findall(path.read_text(encoding="utf-8"))
-    calls_of = [FILLED_IN.sub("X", one).split() for one in named]
-    assert [call for call in calls_of if inv_mistake(call, is_whole=False)] == []
+def test_commands_of_a_message_are_valid(path: Path) -> None:
+    """The commands that the engine tells a person to run are valid."""
+    commands = NAMED_IN_MESSAGE.findall(path.read_text(encoding="utf-8"))
+    split = [FILLED_IN.sub("X", command).split() for command in commands]
+    assert [call for call in split if inv_error(call, is_whole=False)] == []
 
 
 @pytest.mark.parametrize(
-    ("call", "told"),
+    ("call", "error"),
     [
         ("relaese --version 1.0.0", "No idea what 'relaese' is!"),
         ("release --version 1.0.0 --force", "No idea what '--force' is!"),
@@ -58,9 +58,9 @@ def test_commands_of_a_message_can_be_typed(path: Path) -> None:
         ("version.bump --kind huge", "--kind huge is none of major, minor, patch, prerelease"),
     ],
 )
-def test_wrong_task_is_told(call: str, told: str) -> None:
-    """Invoke's own words where it has any."""
-    assert inv_mistake(call.split()) == told
+def test_invalid_task_call_is_reported(call: str, error: str) -> None:
+    """The error is invoke's own, if it has one."""
+    assert inv_error(call.split()) == error
 
 
 @pytest.mark.parametrize(
@@ -74,27 +74,27 @@ def test_wrong_task_is_told(call: str, told: str) -> None:
     ],
     ids=" ".join,
 )
-def test_right_task_is_accepted(call: list[str]) -> None:
-    """Variables stand for values, also for empty ones."""
-    assert inv_mistake(call) is None
+def test_valid_task_call_is_accepted(call: list[str]) -> None:
+    """Shell variables are accepted as values."""
+    assert inv_error(call) is None
 
 
 def test_a_sentence_may_name_a_task_without_its_options() -> None:
-    """But not a task or an option that does not exist."""
-    assert inv_mistake(["plan"], is_whole=False) is None
-    assert inv_mistake(["plan", "--forse"], is_whole=False) == "No idea what '--forse' is!"
+    """A sentence may leave out options, but must name an existing task."""
+    assert inv_error(["plan"], is_whole=False) is None
+    assert inv_error(["plan", "--forse"], is_whole=False) == "No idea what '--forse' is!"
 
 
-def test_wrong_session_is_told() -> None:
-    """Also that of a parameter."""
-    assert nox_mistake(["-s", "lint", "tests(todo-release)", "--", "-k", "x"]) is None
-    assert nox_mistake(["-s", "lint", "typos"]) == "no session is called typos"
-    assert nox_mistake(["-s", "tests(todo)"]) == "no session is called tests(todo)"
+def test_unknown_session_is_reported() -> None:
+    """Sessions with an unknown parameter are reported too."""
+    assert nox_error(["-s", "lint", "tests(todo-release)", "--", "-k", "x"]) is None
+    assert nox_error(["-s", "lint", "typos"]) == "no session is called typos"
+    assert nox_error(["-s", "tests(todo)"]) == "no session is called tests(todo)"
     assert named_sessions(["-s", "lint", "types", "-r", "--", "up"]) == ["lint", "types"]
 
 
-def test_commands_are_found_wherever_shell_has_them() -> None:
-    """After prompts, over lines, in substitutions; up to where they end."""
+def test_commands_are_found_in_shell_text() -> None:
+    """Commands are found after prompts, over several lines and in substitutions."""
     text = """\
 ./inv plan --version 1.0.0 | tee plan.txt  # says why
 A=b ./inv status && ./inv history \\
@@ -112,8 +112,8 @@ cd elsewhere/inv && ./nox -s "tests(todo-release)"
     assert list(calls(text, "nox")) == [["-s", "tests(todo-release)"]]
 
 
-def test_wrong_commands_of_a_document_are_told() -> None:
-    """In blocks, consoles and sentences; what a program printed is no command."""
+def test_invalid_commands_of_a_document_are_reported() -> None:
+    """Blocks, consoles and sentences are checked, but not the output of programs."""
     text = """\
 Run `./inv plan`, then `./inv plans`.
 
@@ -134,7 +134,7 @@ run: ./inv nothing
 |---|---|
 | `./inv stauts` | |
 """
-    assert of_markdown(text) == [
+    assert errors_in(text) == [
         "deploy --env staging: 'deploy' did not receive required positional arguments: 'version'",
         "plans: No idea what 'plans' is!",
         "stauts: No idea what 'stauts' is!",

@@ -1,4 +1,4 @@
-"""The action's script, run as the workflow runs it, against an API that answers as documented."""
+"""The action's script kubeconfig.py, run as the workflow runs it, against a double of DigitalOcean's API."""
 
 import json
 import os
@@ -25,12 +25,12 @@ LIST, CONFIG = "/v2/kubernetes/clusters", "/v2/kubernetes/clusters/two/kubeconfi
 
 @contextmanager
 def api(token: str) -> Iterator[tuple[str, list[str]]]:
-    """The address of an API that knows two clusters and one token, and the paths it is asked for."""
-    asked: list[str] = []
+    """Serves two clusters to one token; yields the URL and the list of requested paths."""
+    requested: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             path = self.path.partition("?")[0]
             is_known = self.headers["Authorization"] == f"Bearer {token}"
             answers = {LIST: json.dumps({"kubernetes_clusters": CLUSTERS}), CONFIG: "kind: Config\n"}
@@ -39,13 +39,13 @@ def api(token: str) -> Iterator[tuple[str, list[str]]]:
             self.wfile.write(answers.get(path, "").encode() if is_known else b"")
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Writes nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", requested
     finally:
         server.shutdown()
         thread.join()
@@ -53,11 +53,11 @@ def api(token: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def run(target: Path, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the script."""
-    given = {"CONTEXT": "do-nyc1-hackathon-todo", "DIGITALOCEAN_ACCESS_TOKEN": "right"} | environment
+    """Runs the script."""
+    variables = {"CONTEXT": "do-nyc1-hackathon-todo", "DIGITALOCEAN_ACCESS_TOKEN": "right"} | environment
     return subprocess.run(
         [sys.executable, str(SCRIPT), str(target)],
-        env={**os.environ, "DIGITALOCEAN_API_URL": url, "no_proxy": "127.0.0.1", **given},
+        env={**os.environ, "DIGITALOCEAN_API_URL": url, "no_proxy": "127.0.0.1", **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -66,41 +66,41 @@ def run(target: Path, url: str, **environment: str) -> subprocess.CompletedProce
 
 
 def test_kubeconfig_of_the_cluster_is_written_for_its_owner_only(tmp_path: Path) -> None:
-    """Found by its context among all that the token sees."""
+    """The cluster is found by its context, and only the owner can read the file."""
     target = tmp_path / "kube/config"
-    with api("right") as (url, asked):
-        done = run(target, url)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    with api("right") as (url, requested):
+        result = run(target, url)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert target.read_text() == "kind: Config\n"
     assert target.stat().st_mode & 0o777 == 0o600
-    assert [path.partition("?")[0] for path in asked] == [LIST, CONFIG]
+    assert [path.partition("?")[0] for path in requested] == [LIST, CONFIG]
 
 
 def test_credentials_expire_after_the_longest_job(tmp_path: Path) -> None:
-    """And not after the week that the API gives by itself."""
-    with api("right") as (url, asked):
+    """The credentials are valid for the longest job, not for the week of the API's default."""
+    with api("right") as (url, requested):
         run(tmp_path / "config", url)
-    valid_seconds = int(asked[-1].partition("expiry_seconds=")[2])
+    valid_seconds = int(requested[-1].partition("expiry_seconds=")[2])
     jobs = [job for path in WORKFLOWS for job in Automation(path.read_text()).jobs.values()]
     assert 60 * max(job["timeout-minutes"] for job in jobs) < valid_seconds < 24 * 60 * 60
 
 
 @pytest.mark.parametrize(
-    ("environment", "told"),
+    ("environment", "message"),
     [
         ({"CONTEXT": "do-fra1-todo"}, "the token sees: do-nyc1-hackathon-todo, do-nyc1-other."),
         ({"DIGITALOCEAN_ACCESS_TOKEN": "wrong"}, "DigitalOcean refused (401 Unauthorized)"),
         ({"DIGITALOCEAN_API_URL": "http://127.0.0.1:1"}, "DigitalOcean did not answer"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_written(
-    environment: dict[str, str], told: str, tmp_path: Path
+def test_error_is_reported_and_nothing_is_written(
+    environment: dict[str, str], message: str, tmp_path: Path
 ) -> None:
-    """One sentence, never the token."""
+    """The error is one sentence without the token."""
     with api("right") as (url, _):
-        done = run(tmp_path / "config", url, **environment)
-    assert done.returncode == 1
-    assert told in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert "wrong" not in done.stderr
+        result = run(tmp_path / "config", url, **environment)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "wrong" not in result.stderr
     assert not (tmp_path / "config").exists()

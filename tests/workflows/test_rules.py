@@ -1,10 +1,10 @@
-"""The workflows keep the rules, and every rule can be broken."""
+"""The workflows follow the rules, and every rule detects a violation."""
 
 from pathlib import Path
 
 import pytest
 
-from .rules import OF_WORKFLOWS, Automation, mistakes
+from .rules import OF_WORKFLOWS, Automation, violations
 from .tree import ACTIONS, WORKFLOWS, name_of
 
 GOOD = """\
@@ -34,7 +34,7 @@ jobs:
 PIN = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 BROKEN = [
     ("permissions: {}\n", "permissions: read-all\n", "permissions: permissions at the top are not {}"),
-    ("    permissions:\n      contents: write\n", "", "permissions: staging says no permissions"),
+    ("    permissions:\n      contents: write\n", "", "permissions: staging has no permissions"),
     ("    timeout-minutes: 60\n", "", "limits: staging has no timeout-minutes"),
     ("[workflow_dispatch]", "[workflow_run]", "triggers: workflow_run must not start it"),
     ("[workflow_dispatch]", "{pull_request_target: }", "triggers: pull_request_target must not start it"),
@@ -49,49 +49,51 @@ BROKEN = [
     ('"$VERSION"', '"${{ inputs.version }}"',
      'expressions: an expression in: ./inv release --version "${{ inputs.version }}" --yes'),
     ("--yes\n", "--yes && ./inv status\n",
-     'thinness: more than one call or 2 lines in: ./inv release --version "$VERSION" --yes && ./inv status'),
+     'size: more than one call or 2 lines in: ./inv release --version "$VERSION" --yes && ./inv status'),
     ("./inv release --version", "|\n          if true\n          then\n          ./inv release --version",
-     "thinness: more than one call or 2 lines in: if true"),
-    ("          fetch-depth: 0\n", "", "clones: staging lacks history and tags (fetch-depth: 0)"),
+     "size: more than one call or 2 lines in: if true"),
+    ("          fetch-depth: 0\n", "", "checkouts: staging lacks history and tags (fetch-depth: 0)"),
     ("./inv release --version", "./inv deploy --env staging --version",
-     "clones: staging keeps credentials that it does not need"),
-    (" # the tag is pushed from here", "", "clones: credentials are kept without a comment that says why"),
+     "checkouts: staging keeps credentials that it does not need"),
+    (" # the tag is pushed from here", "", "checkouts: credentials are kept without a comment that says why"),
     ("    environment: staging\n", "", "environments: staging reaches the cluster outside of an environment"),
     ("group: deploy-staging", "group: deploy",
-     "environments: staging may run beside another one of its environment"),
+     "environments: staging may run beside another job of its environment"),
     ("cancel-in-progress: false", "cancel-in-progress: true",
-     "environments: staging may run beside another one of its environment"),
+     "environments: staging may run beside another job of its environment"),
     ("          VERSION: ${{ inputs.version }}\n", "          CONTEXT: do-fra1-other\n",
      "clusters: do-fra1-other is no context of release.yaml"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, *ACTIONS], ids=name_of)
-def test_workflow_keeps_every_rule(path: Path) -> None:
-    """All that stand in .github."""
-    assert mistakes(Automation(path.read_text())) == []
+def test_workflow_violates_no_rule(path: Path) -> None:
+    """Every workflow and action in .github follows the rules."""
+    assert violations(Automation(path.read_text())) == []
 
 
-def test_there_are_the_workflows_that_the_guide_explains() -> None:
-    """The rules are held against something."""
+def test_workflows_are_found() -> None:
+    """The rules are applied to these files."""
     assert [path.stem for path in WORKFLOWS] == [
         "build", "deploy-production", "deploy-staging", "release", "rollback",
     ]  # fmt: skip
     assert [path.parent.name for path in ACTIONS] == ["access"]
 
 
-def test_a_good_workflow_breaks_no_rule() -> None:
-    """What the broken ones are made from."""
-    assert mistakes(Automation(GOOD)) == []
+def test_valid_workflow_has_no_violation() -> None:
+    """The invalid workflows of the next test are made from this one."""
+    assert violations(Automation(GOOD)) == []
 
 
-@pytest.mark.parametrize(("old", "new", "told"), BROKEN, ids=[told for _, _, told in BROKEN])
-def test_a_broken_workflow_is_told(old: str, new: str, told: str) -> None:
-    """One change, one rule; the rule says what is wrong and where."""
+@pytest.mark.parametrize(("old", "new", "violation"), BROKEN, ids=[violation for _, _, violation in BROKEN])
+def test_violation_in_a_workflow_is_found(old: str, new: str, violation: str) -> None:
+    """One changed line violates one rule, whose message says what is wrong and where."""
     assert GOOD.count(old) == 1
-    assert told in mistakes(Automation(GOOD.replace(old, new)))
+    assert violation in violations(Automation(GOOD.replace(old, new)))
 
 
-def test_every_rule_is_broken_once() -> None:
-    """A rule that nothing breaks may be one that sees nothing."""
-    assert {told.partition(":")[0] for _, _, told in BROKEN} == {rule.__name__ for rule in OF_WORKFLOWS}
+def test_every_rule_has_a_violation() -> None:
+    """Every rule has a case that violates it."""
+    assert {violation.partition(":")[0] for _, _, violation in BROKEN} == {
+        rule.__name__ for rule in OF_WORKFLOWS
+    }

@@ -1,4 +1,4 @@
-"""The files of this repository that name its commands, and what they are held against."""
+"""The files of this repository that name its commands, and release.yaml."""
 
 from pathlib import Path
 from typing import Any
@@ -16,5 +16,5 @@ RELEASE: dict[str, Any] = yaml.safe_load((ROOT / "release.yaml").read_text())
 
 
 def name_of(path: Path) -> str:
-    """The path from the repository's root, as tests are called after."""
+    """Returns the path from the repository root, for the id of a test."""
     return str(path.relative_to(ROOT))

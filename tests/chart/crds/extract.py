@@ -1,4 +1,4 @@
-"""Write a CustomResourceDefinition's schema to <Kind>.json beside this file, without its descriptions."""
+"""Writes a CustomResourceDefinition's schema to <Kind>.json beside this file, without descriptions."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import yaml
 
 
 def without_descriptions(schema: Any) -> Any:
-    """Drop every `description` that documents a schema; a property of that name is a mapping and stays."""
+    """Returns a schema without its `description` texts; a property of that name is a mapping and stays."""
     if isinstance(schema, dict):
         return {
             key: without_descriptions(value)
