@@ -1,4 +1,4 @@
-"""Fixtures of todo_kit's tests: one PostgreSQL and one token issuer a run."""
+"""Fixtures of todo_kit's tests; all of them share one PostgreSQL server."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from todo_kit.testing import TokenIssuer
 
 
 class ExampleSettings(ServiceSettings):
-    """A service that exists only here."""
+    """Settings of a service that exists only in these tests."""
 
     service = "example"
     port: int = 0
@@ -18,19 +18,19 @@ class ExampleSettings(ServiceSettings):
 
 @pytest.fixture
 def settings() -> ExampleSettings:
-    """Return settings that owe nothing to the environment."""
+    """Returns settings that do not depend on the environment."""
     return ExampleSettings(build_id="build-1", log_level="debug")
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """Run one server for the whole run."""
+    """Runs a PostgreSQL server for the whole run."""
     with postgres_server() as server:
         yield server
 
 
 @pytest.fixture
 def issuer() -> Iterator[TokenIssuer]:
-    """Run an issuer with one key."""
+    """Runs an issuer with one key."""
     with TokenIssuer() as running:
         yield running

@@ -1,4 +1,4 @@
-"""A service for test_server: streams that end in each possible way."""
+"""A service for test_server, with streams that end in each possible way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,19 +12,19 @@ from todo_kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Settings from the environment that the test gives."""
+    """Settings from the environment that the test sets."""
 
     service = "example"
 
 
-settings = Settings()
+settings = Settings.from_environment()
 app = create_service(settings)
 drain: Drain = app.state.drain
 
 
 @app.get("/polite")
 async def polite() -> StreamingResponse:
-    """Stream until the drain, and say goodbye."""
+    """Streams until the drain and ends itself."""
 
     async def lines() -> AsyncIterator[str]:
         yield "hello\n"
@@ -36,7 +36,7 @@ async def polite() -> StreamingResponse:
 
 @app.get("/endless")
 async def endless() -> StreamingResponse:
-    """Stream for ever."""
+    """Streams for ever."""
 
     async def lines() -> AsyncIterator[str]:
         yield "hello\n"
@@ -47,7 +47,7 @@ async def endless() -> StreamingResponse:
 
 @app.get("/slow")
 async def slow() -> StreamingResponse:
-    """Answer half a second after the drain began."""
+    """Ends half a second after the drain began."""
 
     async def lines() -> AsyncIterator[str]:
         yield "working\n"

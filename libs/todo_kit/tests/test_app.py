@@ -1,4 +1,4 @@
-"""What surrounds every request: ids, problems, health, metrics."""
+"""What `create_service` adds to every service: request ids, problems, health, metrics."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ from todo_kit.settings import ServiceSettings
 
 @pytest.fixture
 def app(settings: ServiceSettings) -> FastAPI:
-    """Return a service with a route for each way of ending."""
+    """Returns a service with a route for each result."""
     app = create_service(settings)
 
     @app.get("/things/{number}")
@@ -35,13 +35,13 @@ def app(settings: ServiceSettings) -> FastAPI:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    """Return a client of that service."""
+    """Returns a client of that service."""
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://app.test") as client:
         yield client
 
 
 async def test_raised_problem_is_rendered_once_with_the_request_id(client: httpx2.AsyncClient) -> None:
-    """A caller who reports the id names the log lines."""
+    """The answer names the request id, by which its log lines can be found."""
     response = await client.get("/things/404", headers={"X-Request-ID": "from-ingress-1"})
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.headers["X-Request-ID"] == "from-ingress-1"
@@ -54,8 +54,8 @@ async def test_raised_problem_is_rendered_once_with_the_request_id(client: httpx
     }
 
 
-async def test_unforeseen_exception_tells_the_caller_nothing(client: httpx2.AsyncClient) -> None:
-    """The traceback is logged under the request id; the answer holds only that id."""
+async def test_unexpected_exception_is_logged_and_not_disclosed(client: httpx2.AsyncClient) -> None:
+    """The traceback is logged with the request id; the answer contains only that id."""
     with capture_logs() as logs:
         response = await client.get("/things/500")
     body = response.json()
@@ -71,21 +71,21 @@ async def test_unforeseen_exception_tells_the_caller_nothing(client: httpx2.Asyn
 async def test_framework_errors_are_problems_too(
     client: httpx2.AsyncClient, method: str, path: str, status: int
 ) -> None:
-    """A client needs to understand one kind of error body."""
+    """Clients need to parse a single form of error."""
     response = await client.request(method, path)
     assert (response.status_code, response.json()["status"]) == (status, status)
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("given", ["short", "x" * 65, "with space", "line\tbreak", "é" * 8])
-async def test_unfit_request_id_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
-    """A caller cannot write into the logs through the id."""
-    response = await client.get("/things/1", headers={"X-Request-ID": given.encode()})
+@pytest.mark.parametrize("request_id", ["short", "x" * 65, "with space", "line\tbreak", "é" * 8])
+async def test_unacceptable_request_id_is_replaced(client: httpx2.AsyncClient, request_id: str) -> None:
+    """A caller cannot write arbitrary text into the logs through the id."""
+    response = await client.get("/things/1", headers={"X-Request-ID": request_id.encode()})
     assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
 
 
 async def test_request_is_logged_by_its_template_without_query(client: httpx2.AsyncClient) -> None:
-    """What a user wrote into a URL stays out of the logs."""
+    """What a user wrote into a URL is not logged."""
     with capture_logs() as logs:
         await client.get("/things/7?search=private")
     (line,) = logs
@@ -93,14 +93,14 @@ async def test_request_is_logged_by_its_template_without_query(client: httpx2.As
     assert "private" not in str(line)
 
 
-async def test_each_error_class_must_say_its_status_and_title() -> None:
-    """There is no status to fall back on."""
+async def test_error_class_without_a_status_or_title_is_refused() -> None:
+    """There is no default status."""
     with pytest.raises(TypeError, match="must define status_code"):
         type("NamelessError", (ProblemError,), {"title": "Nameless"})
 
 
 async def test_requests_are_counted_by_template_and_probes_are_not(client: httpx2.AsyncClient) -> None:
-    """Alerts read `http_requests_total`; probes would drown it."""
+    """Alerts use `http_requests_total`, in which probes would outnumber requests."""
     for path in ("/things/1", "/things/2", "/things/500", "/healthz", "/readyz"):
         await client.get(path)
     text = (await client.get("/metrics")).text
@@ -113,12 +113,12 @@ async def test_requests_are_counted_by_template_and_probes_are_not(client: httpx
 
 
 async def test_healthz_names_service_and_build(client: httpx2.AsyncClient) -> None:
-    """A release checks that the build it made is the one that answers."""
+    """A release checks that the build which answers is the one that it made."""
     assert (await client.get("/healthz")).json() == {"status": "ok", "service": "example", "build": "build-1"}
 
 
-async def test_readyz_is_503_from_the_moment_of_draining(app: FastAPI, client: httpx2.AsyncClient) -> None:
-    """A pod that is going away gets no new work."""
+async def test_readyz_is_503_while_draining(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    """A pod that is stopping gets no new requests."""
     assert (await client.get("/readyz")).status_code == 200
     drain: Drain = app.state.drain
     drain.start()
@@ -127,10 +127,10 @@ async def test_readyz_is_503_from_the_moment_of_draining(app: FastAPI, client: h
 
 
 async def test_failing_dependency_is_named(settings: ServiceSettings) -> None:
-    """The body says which of several dependencies does not answer; its reason stays in the log."""
+    """The body says which dependency does not answer; the reason is only logged."""
 
     async def works() -> None:
-        """Answer."""
+        """Answers."""
 
     async def fails() -> None:
         raise ConnectionError("password=hunter2")
@@ -142,8 +142,8 @@ async def test_failing_dependency_is_named(settings: ServiceSettings) -> None:
     assert response.json() == {"status": "unready", "checks": {"database": "failed", "bus": "ok"}}
 
 
-async def test_hanging_dependency_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe answers before the kubelet gives up."""
+async def test_dependency_that_hangs_fails_after_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe is answered before the kubelet's time limit."""
     monkeypatch.setattr("todo_kit.health.CHECK_TIMEOUT_SECONDS", 0.01)
 
     async def hangs() -> None:
@@ -153,8 +153,8 @@ async def test_hanging_dependency_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     assert (await probe.read()).checks == {"database": "failed"}
 
 
-async def test_readiness_is_remembered_for_a_moment() -> None:
-    """Many probes at once ask a dependency once, and a recovery is seen after the moment."""
+async def test_readiness_is_cached_for_a_short_time() -> None:
+    """Concurrent probes check a dependency once, and a recovery is seen when the cache expires."""
     now = 0.0
     calls: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""Tokens against a real key server: what is accepted, what is refused, and what the issuer is asked."""
+"""Verification of tokens against a real key server: acceptance, refusal, and requests to the issuer."""
 
 import asyncio
 import base64
@@ -23,52 +23,38 @@ from todo_kit.jwks import (
     KeysUnavailableError,
 )
 from todo_kit.settings import ServiceSettings
-from todo_kit.testing import TokenIssuer
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        """Begin at an instant that means nothing."""
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Return seconds."""
-        return self.now
+from todo_kit.testing import ManualClock, TokenIssuer
 
 
 @pytest.fixture
 async def verifier(issuer: TokenIssuer) -> AsyncIterator[TokenVerifier]:
-    """Return a verifier of the issuer's tokens for `todo-api`."""
+    """Returns a verifier of the issuer's tokens for `todo-api`."""
     verifier = TokenVerifier(issuer.issuer, "todo-api", issuer.jwks_url)
     yield verifier
     await verifier.aclose()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Return a clock that stands still."""
-    return Clock()
+def clock() -> ManualClock:
+    """Returns a clock that stands still."""
+    return ManualClock(1000.0)
 
 
 @pytest.fixture
-async def keys(issuer: TokenIssuer, clock: Clock) -> AsyncIterator[KeySet]:
-    """Return a key set on that clock."""
+async def keys(issuer: TokenIssuer, clock: ManualClock) -> AsyncIterator[KeySet]:
+    """Returns a key set on that clock."""
     async with httpx2.AsyncClient() as client:
         yield KeySet(issuer.jwks_url, client, clock=clock)
 
 
 def forged(header: dict[str, Any], claims: dict[str, Any], signature: bytes = b"") -> str:
-    """Return a token that is put together by hand."""
+    """Returns a token that is assembled by hand."""
     parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
-async def test_good_token_speaks_for_its_user_until_it_expires(
-    verifier: TokenVerifier, issuer: TokenIssuer
-) -> None:
-    """A token as Better Auth issues it, with several audiences, names user and end."""
+async def test_valid_token_gives_its_user_and_expiry(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
+    """A token of Better Auth, with several audiences, gives its user and the time of its expiry."""
     token = issuer.token("user-a", audience=["todo-api", "todo-mcp"], ttl=60)
     principal = await verifier.verify(token)
     assert principal.user_id == "user-a"
@@ -96,16 +82,16 @@ async def test_good_token_speaks_for_its_user_until_it_expires(
 async def test_token_with_a_wrong_or_missing_claim_is_refused(
     verifier: TokenVerifier, issuer: TokenIssuer, changes: dict[str, Any]
 ) -> None:
-    """Signature alone is not enough: who issued it, for whom, to whom and until when must all be right."""
+    """A valid signature is not enough: issuer, subject, audience and times must be right too."""
     with pytest.raises(InvalidTokenError):
         await verifier.verify(issuer.token("user-a", **changes))
 
 
 async def test_token_signed_by_another_key_is_refused(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
-    """A published key id does not help a signature made with another key."""
+    """A signature made with another key is refused, also under a published key id."""
     claims = jwt.decode(issuer.token("user-a"), options={"verify_signature": False})
-    stranger = Ed25519PrivateKey.generate()
-    token = jwt.encode(claims, stranger, algorithm="EdDSA", headers={"kid": issuer.key_id})
+    unknown_key = Ed25519PrivateKey.generate()
+    token = jwt.encode(claims, unknown_key, algorithm="EdDSA", headers={"kid": issuer.key_id})
     with pytest.raises(InvalidTokenError):
         await verifier.verify(token)
 
@@ -114,15 +100,17 @@ async def test_token_signed_by_another_key_is_refused(verifier: TokenVerifier, i
 async def test_token_of_another_algorithm_is_refused(
     verifier: TokenVerifier, issuer: TokenIssuer, algorithm: str
 ) -> None:
-    """Only EdDSA is accepted, and the issuer is not even asked about anything else."""
+    """Only EdDSA is accepted; for other algorithms the issuer's keys are not even fetched."""
     claims = jwt.decode(issuer.token("user-a"), options={"verify_signature": False})
     with pytest.raises(InvalidTokenError):
         await verifier.verify(forged({"alg": algorithm, "kid": issuer.key_id}, claims, b"signature"))
     assert issuer.fetches == 0
 
 
-async def test_public_key_is_no_hmac_secret(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
-    """The classic confusion (CVE-2022-29217): what everyone may read must not sign."""
+async def test_token_signed_with_the_public_key_as_hmac_secret_is_refused(
+    verifier: TokenVerifier, issuer: TokenIssuer
+) -> None:
+    """Key confusion (CVE-2022-29217): the public key, which everyone can read, must not sign."""
     claims = jwt.decode(issuer.token("user-a"), options={"verify_signature": False})
     public_key = issuer.key_set()["keys"][0]["x"]
     token = jwt.encode(claims, public_key, algorithm="HS256", headers={"kid": issuer.key_id})
@@ -131,14 +119,14 @@ async def test_public_key_is_no_hmac_secret(verifier: TokenVerifier, issuer: Tok
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJFZERTQSJ9..", forged({"alg": "EdDSA"}, {})])
-async def test_what_is_no_usable_jwt_is_refused(verifier: TokenVerifier, token: str) -> None:
-    """Noise, and a token that names no key, are refused without a fault."""
+async def test_text_that_is_no_usable_jwt_is_refused(verifier: TokenVerifier, token: str) -> None:
+    """Arbitrary text, and a token that names no key, are refused as invalid tokens."""
     with pytest.raises(InvalidTokenError):
         await verifier.verify(token)
 
 
 async def test_refusal_never_repeats_the_token(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
-    """Details go to callers and logs."""
+    """The detail, which is sent and logged, does not contain the token."""
     token = issuer.token("user-a", ttl=-60)
     with pytest.raises(InvalidTokenError) as refusal:
         await verifier.verify(token)
@@ -146,17 +134,19 @@ async def test_refusal_never_repeats_the_token(verifier: TokenVerifier, issuer: 
     assert refusal.value.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
 
 
-async def test_many_tokens_cost_the_issuer_one_request(verifier: TokenVerifier, issuer: TokenIssuer) -> None:
-    """Keys are fetched once, also when the first tokens come together."""
+async def test_concurrent_tokens_cause_a_single_request_to_the_issuer(
+    verifier: TokenVerifier, issuer: TokenIssuer
+) -> None:
+    """Keys are fetched once, also when the first tokens arrive at the same time."""
     token = issuer.token("user-a")
     await asyncio.gather(*(verifier.verify(token) for _ in range(20)))
     assert issuer.fetches == 1
 
 
 async def test_new_key_is_fetched_when_a_token_names_it(
-    keys: KeySet, issuer: TokenIssuer, clock: Clock
+    keys: KeySet, issuer: TokenIssuer, clock: ManualClock
 ) -> None:
-    """After a rotation the first token with the new key id brings the key in."""
+    """After a rotation, the first token with the new key id causes a fetch."""
     await keys.find(issuer.key_id)
     new = issuer.rotate()
     clock.now += REFRESH_INTERVAL_SECONDS
@@ -164,10 +154,10 @@ async def test_new_key_is_fetched_when_a_token_names_it(
     assert issuer.fetches == 2
 
 
-async def test_invented_key_ids_cannot_make_us_ask_the_issuer_often(
-    keys: KeySet, issuer: TokenIssuer, clock: Clock
+async def test_invented_key_ids_cause_a_single_request_per_interval(
+    keys: KeySet, issuer: TokenIssuer, clock: ManualClock
 ) -> None:
-    """However many there are, one request goes out in each interval."""
+    """However many tokens name unknown keys, the issuer gets one request in each interval."""
     for _ in range(50):
         assert await keys.find("invented") is None
     clock.now += REFRESH_INTERVAL_SECONDS
@@ -176,10 +166,10 @@ async def test_invented_key_ids_cannot_make_us_ask_the_issuer_often(
     assert issuer.fetches == 2
 
 
-async def test_withdrawn_key_is_forgotten_when_the_keys_are_due(
-    keys: KeySet, issuer: TokenIssuer, clock: Clock
+async def test_withdrawn_key_is_dropped_at_the_next_fetch(
+    keys: KeySet, issuer: TokenIssuer, clock: ManualClock
 ) -> None:
-    """A key that the issuer no longer publishes is good for at most the time keys are kept."""
+    """A key that the issuer no longer publishes is accepted only until the cached keys expire."""
     old = issuer.key_id
     assert await keys.find(old) is not None
     issuer.rotate(keep_old=False)
@@ -187,10 +177,10 @@ async def test_withdrawn_key_is_forgotten_when_the_keys_are_due(
     assert await keys.find(old) is None
 
 
-async def test_last_keys_stay_good_while_the_issuer_fails(
-    keys: KeySet, issuer: TokenIssuer, clock: Clock
+async def test_last_keys_stay_valid_while_the_issuer_fails(
+    keys: KeySet, issuer: TokenIssuer, clock: ManualClock
 ) -> None:
-    """An outage of the frontend does not sign anyone out; it is asked again, but not at every request."""
+    """An outage of the frontend signs nobody out, and causes a fetch per interval and not per request."""
     assert await keys.find(issuer.key_id) is not None
     issuer.is_failing = True
     clock.now += TTL_SECONDS
@@ -199,10 +189,10 @@ async def test_last_keys_stay_good_while_the_issuer_fails(
     assert issuer.fetches == 2
 
 
-async def test_keys_are_not_trusted_for_ever_without_the_issuer(
-    keys: KeySet, issuer: TokenIssuer, clock: Clock
+async def test_keys_are_not_trusted_after_an_hour_without_the_issuer(
+    keys: KeySet, issuer: TokenIssuer, clock: ManualClock
 ) -> None:
-    """After an hour of failures nothing can be known any more, which is a 503 and not a 401."""
+    """After an hour of failures tokens cannot be checked any more, which is a 503 and not a 401."""
     await keys.find(issuer.key_id)
     issuer.is_failing = True
     clock.now += MAX_STALE_SECONDS
@@ -211,9 +201,9 @@ async def test_keys_are_not_trusted_for_ever_without_the_issuer(
 
 
 async def test_recovered_issuer_is_asked_again_after_the_interval(
-    keys: KeySet, issuer: TokenIssuer, clock: Clock
+    keys: KeySet, issuer: TokenIssuer, clock: ManualClock
 ) -> None:
-    """Failing from the start answers 503 until the issuer is back."""
+    """Without any keys the answer is 503 until the issuer answers."""
     issuer.is_failing = True
     with pytest.raises(KeysUnavailableError):
         await keys.find(issuer.key_id)
@@ -222,8 +212,8 @@ async def test_recovered_issuer_is_asked_again_after_the_interval(
     assert await keys.find(issuer.key_id) is not None
 
 
-async def test_slow_issuer_holds_up_one_request_only(issuer: TokenIssuer, clock: Clock) -> None:
-    """While one request renews the keys, the others use those they have."""
+async def test_slow_issuer_delays_a_single_request(issuer: TokenIssuer, clock: ManualClock) -> None:
+    """While one request fetches the keys, other requests use the cached ones."""
     is_first, is_renewing, release = True, asyncio.Event(), asyncio.Event()
 
     async def answer(_request: httpx2.Request) -> httpx2.Response:
@@ -248,8 +238,8 @@ async def test_slow_issuer_holds_up_one_request_only(issuer: TokenIssuer, clock:
 
 
 @pytest.mark.parametrize("body", ["", "[]", '{"keys": 1}', '{"keys": [{"kid": "a", "crv": "Ed25519"}]}'])
-async def test_answer_that_is_no_key_set_counts_as_a_failure(clock: Clock, body: str) -> None:
-    """A proxy's page in place of the keys is an outage, not an empty key set."""
+async def test_answer_that_is_no_key_set_counts_as_a_failure(clock: ManualClock, body: str) -> None:
+    """An error page of a proxy counts as an outage and not as an empty key set."""
     transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, text=body))
     async with httpx2.AsyncClient(transport=transport) as client:
         with pytest.raises(KeysUnavailableError):
@@ -264,18 +254,18 @@ async def test_answer_that_is_no_key_set_counts_as_a_failure(clock: Clock, body:
         ({"Authorization": "Bearer nonsense"}, 401, 'Bearer error="invalid_token"'),
     ],
 )
-async def test_dependency_answers_as_rfc_6750_asks(
+async def test_refusal_has_the_challenge_of_rfc_6750(
     settings: ServiceSettings, verifier: TokenVerifier, headers: dict[str, str], status: int, challenge: str
 ) -> None:
-    """Without a token the challenge is bare; with a bad one it says so."""
+    """Without a token the challenge is bare; with an invalid token it names the error."""
     response = await _whoami(settings, verifier, headers)
     assert (response.status_code, response.headers["WWW-Authenticate"]) == (status, challenge)
 
 
-async def test_dependency_gives_the_caller(
+async def test_route_gets_the_caller(
     settings: ServiceSettings, verifier: TokenVerifier, issuer: TokenIssuer
 ) -> None:
-    """A route gets whom the token speaks for."""
+    """The dependency returns the user of the token."""
     response = await _whoami(settings, verifier, {"Authorization": f"Bearer {issuer.token('user-a')}"})
     assert response.json() == "user-a"
 

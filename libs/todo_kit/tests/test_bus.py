@@ -1,4 +1,4 @@
-"""What the sidecar is answered for each way in which handling an event can end."""
+"""What a subscription answers the sidecar for each result of handling an event."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -9,14 +9,15 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from todo_kit.app import create_service
-from todo_kit.bus import DaprPublisher, DropEvent, PublishError, subscribe
+from todo_kit.bus import DropEvent, PublishError, subscribe
+from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.events import NotificationCreated, ReceivedEvent
 from todo_kit.settings import ServiceSettings
 from todo_kit.testing import MemoryPublisher
 
 
 def notification(title: str = "Done") -> NotificationCreated:
-    """Return a payload."""
+    """Returns a payload."""
     return NotificationCreated(
         notification_id=uuid4(),
         user_id="user-a",
@@ -29,10 +30,10 @@ def notification(title: str = "Done") -> NotificationCreated:
 
 
 class Consumer:
-    """An application that subscribes to `notifications` and keeps what it is given."""
+    """An application that subscribes to `notifications` and keeps the events."""
 
     def __init__(self, settings: ServiceSettings, error: Exception | None = None) -> None:
-        """Raise `error`, if there is one, at every event."""
+        """Raises `error`, if there is one, at every event."""
         self.app: FastAPI = create_service(settings)
         self.received: list[ReceivedEvent[NotificationCreated]] = []
         self._error = error
@@ -46,20 +47,20 @@ class Consumer:
         )
 
     async def handle(self, event: ReceivedEvent[NotificationCreated]) -> None:
-        """Keep the event."""
+        """Keeps the event."""
         if self._error is not None:
             raise self._error
         self.received.append(event)
 
     async def post(self, body: bytes) -> httpx2.Response:
-        """Deliver a body as it is."""
+        """Delivers a body as it is."""
         transport = httpx2.ASGITransport(self.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://app.test") as client:
             return await client.post("/events/notifications", content=body)
 
 
 async def deliver(consumer: Consumer, payload: NotificationCreated, event_id: str = "event-1") -> str:
-    """Publish to the consumer through the double and return what the sidecar would have been answered."""
+    """Publishes to the consumer in memory and returns what it answered."""
     publisher = MemoryPublisher(consumer.app)
     await publisher.publish(
         "notifications", payload.to_json(), event_id=event_id, event_type="notification.created", key="user-a"
@@ -68,8 +69,8 @@ async def deliver(consumer: Consumer, payload: NotificationCreated, event_id: st
     return outcome
 
 
-async def test_sidecar_is_told_topic_route_and_dead_letters(settings: ServiceSettings) -> None:
-    """daprd reads this list when it starts."""
+async def test_subscription_names_topic_route_and_dead_letters(settings: ServiceSettings) -> None:
+    """daprd reads the list of subscriptions when it starts."""
     consumer = Consumer(settings)
     transport = httpx2.ASGITransport(consumer.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://app.test") as client:
@@ -85,7 +86,7 @@ async def test_sidecar_is_told_topic_route_and_dead_letters(settings: ServiceSet
 
 
 async def test_handled_event_is_confirmed(settings: ServiceSettings) -> None:
-    """The handler gets the payload, and the id by which it knows a repeat."""
+    """The handler gets the payload, and the id by which it recognises a repeated event."""
     consumer = Consumer(settings)
     payload = notification()
     assert await deliver(consumer, payload, "event-7") == "SUCCESS"
@@ -94,13 +95,13 @@ async def test_handled_event_is_confirmed(settings: ServiceSettings) -> None:
     assert event.data == payload
 
 
-async def test_event_that_the_handler_gives_up_is_dropped(settings: ServiceSettings) -> None:
-    """DROP sends it to the dead letters."""
+async def test_event_that_the_handler_drops_is_dropped(settings: ServiceSettings) -> None:
+    """The answer is DROP, on which daprd sends the event to the dead letters."""
     assert await deliver(Consumer(settings, DropEvent("no such user")), notification()) == "DROP"
 
 
-async def test_any_other_failure_asks_for_the_event_again(settings: ServiceSettings) -> None:
-    """A fault may pass; a status of 500 leaves the repeat to the resiliency policy."""
+async def test_other_exception_of_the_handler_is_answered_with_retry(settings: ServiceSettings) -> None:
+    """The answer is RETRY, because the same event may succeed later."""
     consumer = Consumer(settings, RuntimeError("database gone"))
     assert await deliver(consumer, notification()) == "RETRY"
     transport = MemoryPublisher(consumer.app)
@@ -108,8 +109,8 @@ async def test_any_other_failure_asks_for_the_event_again(settings: ServiceSetti
     assert transport.outcomes == ["RETRY"]
 
 
-async def test_retry_is_an_error_status(settings: ServiceSettings) -> None:
-    """The status says it too, for whoever reads only that."""
+async def test_retry_is_answered_with_status_500(settings: ServiceSettings) -> None:
+    """The resiliency policy, which reads the status, decides when to deliver again."""
     consumer = Consumer(settings, RuntimeError("database gone"))
     body = ReceivedEvent[NotificationCreated](
         id="e", type="t", source="s", topic="notifications", data=notification()
@@ -117,14 +118,14 @@ async def test_retry_is_an_error_status(settings: ServiceSettings) -> None:
     assert (await consumer.post(body.model_dump_json().encode())).status_code == 500
 
 
-UNFIT = b'{"id": "e", "type": "t", "source": "s", "topic": "x", "data": {"title": "Secret"}}'
+MALFORMED = b'{"id": "e", "type": "t", "source": "s", "topic": "x", "data": {"title": "Secret"}}'
 
 
-@pytest.mark.parametrize("body", [b"", b"not json", b"[]", UNFIT])
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", MALFORMED])
 async def test_malformed_event_is_dropped_and_logged_without_its_text(
     settings: ServiceSettings, body: bytes
 ) -> None:
-    """It would be malformed again; the log names places and reasons, never what a user wrote."""
+    """A malformed event is dropped; the log has locations and reasons, and no text of a user."""
     consumer = Consumer(settings)
     with capture_logs() as logs:
         response = await consumer.post(body)
@@ -135,7 +136,7 @@ async def test_malformed_event_is_dropped_and_logged_without_its_text(
 
 
 async def test_unknown_members_are_ignored(settings: ServiceSettings) -> None:
-    """A newer publisher may add to a payload before its consumers are updated."""
+    """A newer publisher may add members to a payload before its consumers are updated."""
     payload = notification().model_dump(mode="json") | {"added_later": 1}
     consumer = Consumer(settings)
     envelope = {"id": "e", "type": "t", "source": "s", "topic": "notifications", "data": payload}
@@ -148,7 +149,7 @@ async def test_unknown_members_are_ignored(settings: ServiceSettings) -> None:
 
 
 async def test_publishing_without_a_sidecar_fails_instead_of_waiting() -> None:
-    """Nobody listens on port 1: the relay hears of it and keeps the event."""
+    """Publishing raises when nobody listens at the sidecar's address, so the relay keeps the event."""
     publisher = DaprPublisher("pubsub", address="127.0.0.1:1")
     with pytest.raises(PublishError, match="UNAVAILABLE"):
         await publisher.publish("t", b"{}", event_id="e", event_type="t", key="k")

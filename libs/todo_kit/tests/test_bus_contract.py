@@ -1,24 +1,24 @@
-"""One contract for the bus, kept by a real daprd and by the double that other tests use in its place."""
+"""The contract of the bus, which a real daprd and the double in memory both keep."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from todo_embedded.daprd import daprd_sidecar
 from todo_embedded.ports import free_port
 from todo_kit.app import create_service
-from todo_kit.bus import DaprPublisher, Publisher, PublishError, subscribe
+from todo_kit.bus import Publisher, PublishError, subscribe
+from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.events import NotificationCreated, ReceivedEvent
 from todo_kit.settings import ServiceSettings
-from todo_kit.testing import MemoryPublisher, wait_until
+from todo_kit.testing import MemoryPublisher, serving, wait_until
 
 TOPIC = "staging-notifications"
 COMPONENT = """
@@ -30,10 +30,10 @@ spec: {type: pubsub.in-memory, version: v1}
 
 
 class Subscriber:
-    """An application that keeps what it is given."""
+    """An application that keeps the events it receives."""
 
     def __init__(self, settings: ServiceSettings) -> None:
-        """Subscribe to the topic."""
+        """Subscribes to the topic."""
         self.app: FastAPI = create_service(settings)
         self.received: list[ReceivedEvent[NotificationCreated]] = []
         subscribe(self.app, "pubsub", TOPIC, self._keep, event_model=NotificationCreated)
@@ -42,26 +42,15 @@ class Subscriber:
         self.received.append(event)
 
 
-@asynccontextmanager
-async def serving(app: FastAPI, port: int) -> AsyncIterator[None]:
-    """Serve an application in this process for the length of the block."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None))
-    task = asyncio.create_task(server.serve())
-    await wait_until(lambda: server.started)
-    yield
-    server.should_exit = True
-    await task
-
-
 @pytest.fixture
 def subscriber(settings: ServiceSettings) -> Subscriber:
-    """Return a subscriber that has received nothing."""
+    """Returns a subscriber that has received nothing."""
     return Subscriber(settings)
 
 
 @dataclass(frozen=True)
 class Bus:
-    """One implementation: a publisher that reaches the subscriber, and one whose events are not accepted."""
+    """An implementation: a publisher that reaches the subscriber, and one whose events are refused."""
 
     working: Publisher
     refused: Publisher
@@ -69,7 +58,7 @@ class Bus:
 
 @pytest.fixture(params=["memory", "daprd"])
 async def bus(request: pytest.FixtureRequest, subscriber: Subscriber, tmp_path: Path) -> AsyncIterator[Bus]:
-    """Return each implementation in turn."""
+    """Returns each implementation in turn."""
     if request.param == "memory":
         refused = MemoryPublisher()
         refused.is_failing = True
@@ -80,16 +69,16 @@ async def bus(request: pytest.FixtureRequest, subscriber: Subscriber, tmp_path: 
     async with serving(subscriber.app, port), AsyncExitStack() as stack:
         sidecar = stack.enter_context(daprd_sidecar("example", port, tmp_path))
         address = f"127.0.0.1:{sidecar.grpc_port}"
-        found = DaprPublisher("pubsub", address=address)
-        stack.push_async_callback(found.aclose)
-        absent = DaprPublisher("no-such-component", address=address)
-        stack.push_async_callback(absent.aclose)
-        await _until_subscribed(found, subscriber)
-        yield Bus(found, absent)
+        working = DaprPublisher("pubsub", address=address)
+        stack.push_async_callback(working.aclose)
+        refused_by_daprd = DaprPublisher("no-such-component", address=address)
+        stack.push_async_callback(refused_by_daprd.aclose)
+        await _until_subscribed(working, subscriber)
+        yield Bus(working, refused_by_daprd)
 
 
 async def _until_subscribed(publisher: Publisher, subscriber: Subscriber) -> None:
-    """Publish until something arrives: what is published before the sidecar knows its subscribers is lost."""
+    """Publishes until an event arrives: earlier ones are lost, as the sidecar has no subscribers yet."""
     async with asyncio.timeout(20):
         while not subscriber.received:
             await publish(publisher, "warm-up")
@@ -98,7 +87,7 @@ async def _until_subscribed(publisher: Publisher, subscriber: Subscriber) -> Non
 
 
 async def publish(publisher: Publisher, event_id: str) -> NotificationCreated:
-    """Publish one event and return its payload."""
+    """Publishes an event and returns its payload."""
     payload = NotificationCreated(
         notification_id=uuid4(),
         user_id="user-a",
@@ -115,12 +104,12 @@ async def publish(publisher: Publisher, event_id: str) -> NotificationCreated:
 
 
 def arrived(subscriber: Subscriber, event_id: str) -> Callable[[], list[ReceivedEvent[NotificationCreated]]]:
-    """Return a condition: the events with this id that have arrived."""
+    """Returns a function that returns the events with this id that have arrived."""
     return lambda: [event for event in subscriber.received if event.id == event_id]
 
 
 async def test_event_arrives_as_it_was_published(bus: Bus, subscriber: Subscriber) -> None:
-    """Id, type, topic and payload are the publisher's; time and source are filled in."""
+    """Id, type, topic and payload are those of the publisher; time and source are added."""
     payload = await publish(bus.working, "event-1")
     await wait_until(arrived(subscriber, "event-1"))
     (event,) = arrived(subscriber, "event-1")()
@@ -130,13 +119,13 @@ async def test_event_arrives_as_it_was_published(bus: Bus, subscriber: Subscribe
 
 
 async def test_repeated_event_arrives_with_the_same_id(bus: Bus, subscriber: Subscriber) -> None:
-    """What the outbox publishes twice can be recognised."""
+    """A consumer recognises an event that the outbox published twice."""
     await publish(bus.working, "event-2")
     await publish(bus.working, "event-2")
     await wait_until(lambda: len(arrived(subscriber, "event-2")()) == 2)
 
 
-async def test_event_that_is_not_accepted_raises(bus: Bus) -> None:
-    """A refusal is heard by the publisher, who keeps the event."""
+async def test_publishing_a_refused_event_raises(bus: Bus) -> None:
+    """The publisher learns that the bus did not accept the event."""
     with pytest.raises(PublishError):
         await publish(bus.refused, "event-3")

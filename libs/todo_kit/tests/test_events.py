@@ -1,4 +1,4 @@
-"""Payloads: what they promise each other, and the committed schemas."""
+"""Payloads of events: their consistency, and the committed schemas."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ CHANGES = {"title": {"old": "A", "new": "B"}}
 
 
 def event(event_type: str, task: Any, changed_fields: Any) -> dict[str, Any]:
-    """Return a task event as JSON members."""
+    """Returns a task event as JSON members."""
     return {
         "event_type": event_type,
         "task_id": str(uuid4()),
@@ -37,7 +37,7 @@ def event(event_type: str, task: Any, changed_fields: Any) -> dict[str, Any]:
 
 
 def test_committed_schemas_are_current(tmp_path: Path) -> None:
-    """Run `python -m todo_kit.events contracts/events` after changing a payload."""
+    """After a change of a payload, run `python -m todo_kit.events contracts/events`."""
     write_schemas(tmp_path)
     written = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert {path.name: path.read_text() for path in CONTRACTS.iterdir()} == written
@@ -52,8 +52,10 @@ def test_committed_schemas_are_current(tmp_path: Path) -> None:
         ("task.deleted", None, None),
     ],
 )
-def test_consistent_event_survives_the_wire(event_type: str, task: Any, changed_fields: Any) -> None:
-    """What is published is what is read."""
+def test_consistent_event_is_parsed_as_it_was_published(
+    event_type: str, task: Any, changed_fields: Any
+) -> None:
+    """A payload is the same after it was written as JSON and parsed."""
     parsed = TaskEvent.model_validate(event(event_type, task, changed_fields))
     assert TaskEvent.model_validate_json(parsed.to_json()) == parsed
 
@@ -71,6 +73,6 @@ def test_consistent_event_survives_the_wire(event_type: str, task: Any, changed_
     ],
 )
 def test_inconsistent_event_is_refused(event_type: str, task: Any, changed_fields: Any) -> None:
-    """A consumer may rely on the snapshot being there unless the task is gone."""
+    """A consumer may rely on the snapshot, unless the task was deleted."""
     with pytest.raises(ValidationError):
         TaskEvent.model_validate(event(event_type, task, changed_fields))

@@ -1,4 +1,4 @@
-"""What a log line holds, and what it never holds."""
+"""The content of a log line, and what is masked in it."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from todo_kit.testing import TokenIssuer
 
 @pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:
-    """Forget afterwards what a test configured."""
+    """Restores the logging configuration after a test."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
@@ -26,7 +26,7 @@ def _restored_logging() -> Iterator[None]:
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Return the last line that was logged."""
+    """Returns the last line that was logged."""
     parsed: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return parsed
 
@@ -34,7 +34,7 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_line_has_the_members_that_dashboards_read(
     capsys: pytest.CaptureFixture[str], settings: ServiceSettings
 ) -> None:
-    """One JSON object a line; ids come from the request's context."""
+    """A line is one JSON object, with the ids of the request's context."""
     configure_logging(settings)
     structlog.contextvars.bind_contextvars(request_id="r-1", trace_id="t-1", user_id="u-1")
     get_logger("test").info("task_created", task_id="task-1")
@@ -52,7 +52,7 @@ def test_line_has_the_members_that_dashboards_read(
 
 
 def test_library_lines_look_the_same(capsys: pytest.CaptureFixture[str], settings: ServiceSettings) -> None:
-    """uvicorn, alembic and the rest go through the same formatter."""
+    """Lines of uvicorn, Alembic and other libraries go through the same formatter."""
     configure_logging(settings)
     logging.getLogger("uvicorn.error").warning("Waiting for %d connections", 3)
     line = last_line(capsys)
@@ -63,16 +63,18 @@ def test_library_lines_look_the_same(capsys: pytest.CaptureFixture[str], setting
 def test_private_fields_and_secrets_in_tracebacks_are_masked(
     capsys: pytest.CaptureFixture[str], settings: ServiceSettings, issuer: TokenIssuer
 ) -> None:
-    """Neither a field that holds a secret nor an exception that quotes one reaches the log."""
+    """A secret is masked in fields and inside the text of an exception."""
     configure_logging(settings)
     token = issuer.token("user-a")
     try:
         raise RuntimeError(f"could not use {token} of ann@example.org")
     except RuntimeError:
-        get_logger("test").exception("failed", title="My diary", nested={"password": "hunter2"}, token=token)
+        get_logger("test").exception(
+            "failed", title="My journal", nested={"password": "hunter2"}, token=token
+        )
     printed = capsys.readouterr().out
     assert json.loads(printed)["event"] == "failed"
-    for secret in (token, "ann@example.org", "My diary", "hunter2"):
+    for secret in (token, "ann@example.org", "My journal", "hunter2"):
         assert secret not in printed
 
 
@@ -82,10 +84,10 @@ def test_private_fields_and_secrets_in_tracebacks_are_masked(
         ("postgresql://todo:pw-1@db/todo?sslmode=require", "postgresql://todo:***@db/todo?sslmode=require"),
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
         ("host=db password=pw-1 user=todo", "host=db password=*** user=todo"),
-        ("DETAIL: Failing row contains (1, my diary, null).", "DETAIL: Failing row contains (***)."),
+        ("DETAIL: Failing row contains (1, my journal, null).", "DETAIL: Failing row contains (***)."),
         ("GET http://frontend:3000/api/auth/jwks", "GET http://frontend:3000/api/auth/jwks"),
     ],
 )
 def test_text_is_masked_by_shape(text: str, masked: str) -> None:
-    """What tells an operator where is kept; what would let them in is not."""
+    """Addresses are kept and credentials are masked."""
     assert mask_text(text) == masked

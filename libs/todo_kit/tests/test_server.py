@@ -1,4 +1,4 @@
-"""The end of a process, seen from outside: a real subprocess, a real signal, an open stream."""
+"""How a service stops: a real subprocess, a real signal, open streams."""
 
 import asyncio
 import signal
@@ -20,8 +20,8 @@ DRAIN_SECONDS = 2
 
 
 @asynccontextmanager
-async def running(port: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the example service until the block ends."""
+async def running_service(port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Runs the example service until the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(SERVICE),
@@ -43,11 +43,11 @@ def _accepts(port: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_signal_lets_streams_say_goodbye_and_exits_zero(number: signal.Signals) -> None:
-    """A stream that waits for the drain ends itself, whole, well before the bound."""
+async def test_signal_lets_streams_end_themselves_and_exits_zero(number: signal.Signals) -> None:
+    """A stream that waits for the drain sends its last line before the time limit."""
     port = free_port()
     async with (
-        running(port) as process,
+        running_service(port) as process,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
         client.stream("GET", "/polite") as response,
     ):
@@ -60,11 +60,11 @@ async def test_signal_lets_streams_say_goodbye_and_exits_zero(number: signal.Sig
         assert time.monotonic() - asked_at < DRAIN_SECONDS
 
 
-async def test_stream_that_never_ends_is_cut_at_the_bound_and_exit_is_zero() -> None:
-    """A stream that ignores the drain cannot keep the process beyond its grace."""
+async def test_endless_stream_is_cut_at_the_time_limit_and_exit_is_zero() -> None:
+    """A stream that ignores the drain cannot keep the process running."""
     port = free_port()
     async with (
-        running(port) as process,
+        running_service(port) as process,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
         client.stream("GET", "/endless") as response,
     ):
@@ -77,9 +77,12 @@ async def test_stream_that_never_ends_is_cut_at_the_bound_and_exit_is_zero() -> 
 
 
 async def test_request_in_flight_is_finished() -> None:
-    """What was accepted is answered."""
+    """A request that was accepted before the signal is answered."""
     port = free_port()
-    async with running(port) as process, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with (
+        running_service(port) as process,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
         async with client.stream("GET", "/slow") as response:
             lines = response.aiter_lines()
             assert await anext(lines) == "working"
@@ -88,10 +91,10 @@ async def test_request_in_flight_is_finished() -> None:
         assert await asyncio.wait_for(process.wait(), DRAIN_SECONDS + 3) == 0
 
 
-async def test_port_that_is_taken_is_a_failed_start() -> None:
-    """A process that never served does not pretend to have ended in order."""
+async def test_port_in_use_exits_with_three() -> None:
+    """A process that could not start does not exit with zero."""
     port = free_port()
-    async with running(port):
+    async with running_service(port):
         second = await asyncio.create_subprocess_exec(
             sys.executable,
             str(SERVICE),

@@ -1,116 +1,15 @@
-"""Fixtures of the backend's tests: one migrated database a run, emptied for each test that uses it."""
+"""Says which service the shared fixtures run; they are documented in `todo_kit.data.fixtures`."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-
-import httpx2
 import pytest
-from fastapi import FastAPI
-from pydantic import SecretStr
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from todo_backend.app import create_app
-from todo_backend.database import SCHEMA, Base
+from todo_backend.database import Base
 from todo_backend.settings import Settings
-from todo_embedded.postgres import PostgresServer, postgres_server
-from todo_kit.database import create_engine
-from todo_kit.migrations import run_migrations
-from todo_kit.testing import MemoryPublisher, TokenIssuer
-
-ClientFor = Callable[[str], httpx2.AsyncClient]
+from todo_kit.data.fixtures import *  # noqa: F403  # pytest finds fixtures by their names in this module
+from todo_kit.data.fixtures import ServiceUnderTest
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """Run one server for the whole run."""
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def database_url(postgres: PostgresServer) -> str:
-    """Return the URL of a migrated database."""
-    url = postgres.create_database("backend")
-    run_migrations("todo_backend", SCHEMA, url)
-    return url
-
-
-@pytest.fixture(scope="session")
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """Return the tests' own way into the database."""
-    engine = create_engine(database_url)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def _empty_database(engine: AsyncEngine) -> None:
-    names = ", ".join(f'"{table.schema}"."{table.name}"' for table in Base.metadata.sorted_tables)
-    async with engine.begin() as connection:
-        await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
-
-
-@pytest.fixture(scope="session")
-def issuer() -> Iterator[TokenIssuer]:
-    """Run the issuer of every user's token."""
-    with TokenIssuer() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def settings(issuer: TokenIssuer, database_url: str) -> Settings:
-    """Return settings that owe nothing to the environment."""
-    return Settings(
-        jwt_issuer=issuer.issuer,
-        jwks_url=issuer.jwks_url,
-        database_url=SecretStr(database_url),
-        build_id="build-1",
-        topic_prefix="test-",
-    )
-
-
-@pytest.fixture
-def publisher() -> MemoryPublisher:
-    """Return the bus that the application publishes to."""
-    return MemoryPublisher()
-
-
-@pytest.fixture
-async def app(
-    settings: Settings, publisher: MemoryPublisher, _empty_database: None
-) -> AsyncIterator[FastAPI]:
-    """Run the application on an empty database, its relay included."""
-    app = create_app(settings, publisher=publisher)
-    async with app.router.lifespan_context(app):
-        yield app
-
-
-@pytest.fixture
-async def client_for(app: FastAPI, issuer: TokenIssuer) -> AsyncIterator[ClientFor]:
-    """Return a function that signs a user in: user id -> client."""
-    clients: list[httpx2.AsyncClient] = []
-
-    def sign_in(user_id: str) -> httpx2.AsyncClient:
-        client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app),
-            base_url="http://backend.test",
-            headers={"Authorization": f"Bearer {issuer.token(user_id)}"},
-        )
-        clients.append(client)
-        return client
-
-    yield sign_in
-    for client in clients:
-        await client.aclose()
-
-
-@pytest.fixture
-def alice(client_for: ClientFor) -> httpx2.AsyncClient:
-    """Return the client of a signed-in user."""
-    return client_for("alice")
-
-
-@pytest.fixture
-def bob(client_for: ClientFor) -> httpx2.AsyncClient:
-    """Return the client of another signed-in user."""
-    return client_for("bob")
+def service() -> ServiceUnderTest:
+    """Returns what the fixtures need to know of the backend."""
+    return ServiceUnderTest("todo_backend", Base.metadata, Settings, create_app)

@@ -1,4 +1,4 @@
-"""What the backend tells the other services, and that it never tells of what did not happen."""
+"""The events that the backend publishes for changes of tasks."""
 
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,15 @@ from todo_kit.testing import MemoryPublisher, wait_until
 
 
 async def events_of(publisher: MemoryPublisher, count: int) -> list[TaskEvent]:
-    """Wait for `count` events and return them, read as consumers read them."""
+    """Waits for `count` events and returns them, parsed as consumers parse them."""
     await wait_until(lambda: len(publisher.published) >= count)
     return [TaskEvent.model_validate_json(event.data) for event in publisher.published]
 
 
-async def test_life_of_a_task_is_told_in_order(alice: httpx2.AsyncClient, publisher: MemoryPublisher) -> None:
-    """Each change leaves one event with the task as it was then, and the old and new values."""
+async def test_changes_of_a_task_are_published_in_order(
+    alice: httpx2.AsyncClient, publisher: MemoryPublisher
+) -> None:
+    """Each change is one event with the task as it was after the change, and the old and new values."""
     created = (await alice.post("/api/todos", json={"title": "A"})).json()
     path = f"/api/todos/{created['id']}"
     await alice.patch(path, json={"title": "B", "due_date": "2027-01-01T00:00:00Z"})
@@ -57,7 +59,7 @@ async def test_life_of_a_task_is_told_in_order(alice: httpx2.AsyncClient, publis
 async def test_events_carry_topic_type_and_the_user_as_key(
     alice: httpx2.AsyncClient, publisher: MemoryPublisher
 ) -> None:
-    """The topic has the environment's prefix; the key is the user, so one user's events stay in order."""
+    """The topic has the environment's prefix, and the key is the user, so a user's events stay in order."""
     await alice.post("/api/todos", json={"title": "A"})
     await events_of(publisher, 1)
     sent = publisher.published[0]
@@ -67,7 +69,7 @@ async def test_events_carry_topic_type_and_the_user_as_key(
 async def test_put_that_completes_is_a_completion(
     alice: httpx2.AsyncClient, publisher: MemoryPublisher
 ) -> None:
-    """Completing by any route is the same event; the other changes of the request come with it."""
+    """Completion by any route is the same event, which holds the other changes of the request too."""
     created = (await alice.post("/api/todos", json={"title": "A"})).json()
     await alice.put(f"/api/todos/{created['id']}", json={"title": "B", "completed": True})
     event = (await events_of(publisher, 2))[1]
@@ -79,7 +81,7 @@ async def test_put_that_completes_is_a_completion(
 async def test_refused_and_empty_changes_leave_no_event(
     alice: httpx2.AsyncClient, engine: AsyncEngine
 ) -> None:
-    """Only what changed a task is told."""
+    """A request that changes no task publishes nothing."""
     created = (await alice.post("/api/todos", json={"title": "A"})).json()
     await alice.patch(f"/api/todos/{created['id']}", json={"title": ""})
     await alice.patch(f"/api/todos/{created['id']}", json={"title": "A"})
@@ -88,10 +90,10 @@ async def test_refused_and_empty_changes_leave_no_event(
         assert (await connection.execute(select(func.count()).select_from(outbox))).scalar_one() == 1
 
 
-async def test_bus_outage_loses_nothing_and_does_not_disturb_users(
+async def test_bus_outage_delays_events_and_not_requests(
     alice: httpx2.AsyncClient, publisher: MemoryPublisher
 ) -> None:
-    """Requests succeed while the bus is away; their events follow when it is back."""
+    """Requests succeed while the bus does not answer; their events are published when it does."""
     publisher.is_failing = True
     titles = [f"Task {number}" for number in range(5)]
     assert [(await alice.post("/api/todos", json={"title": title})).status_code for title in titles] == [

@@ -1,4 +1,4 @@
-"""Broken object level authorisation (OWASP API1:2023): nobody reaches what is another user's."""
+"""Broken object level authorisation (OWASP API1:2023): no user can access another user's tasks."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +12,7 @@ from todo_backend.tasks.routes import router
 
 TITLE = {"title": "Taken over"}
 BODIES: dict[str, dict[str, Any]] = {"replace_task": TITLE, "update_task": TITLE}
-ROUTES_OF_ONE_TASK = [
+ROUTES_OF_A_TASK = [
     (route.name, method, route.path)
     for route in router.routes
     if isinstance(route, APIRoute) and "{task_id}" in route.path
@@ -28,15 +28,15 @@ EVERY_ROUTE = [
 
 @pytest.fixture
 async def owned(alice: httpx2.AsyncClient) -> AsyncIterator[dict[str, Any]]:
-    """Create a task of alice's, and check afterwards that it is as it was."""
+    """Creates a task of alice, and checks afterwards that it has not changed."""
     created = (await alice.post("/api/todos", json={"title": "Alice's"})).json()
     yield created
     assert (await alice.get(f"/api/todos/{created['id']}")).json() == created
 
 
-def test_routes_under_test_are_all_there() -> None:
-    """The matrix is drawn from the router, so it must not be empty by accident."""
-    assert [name for name, _, _ in ROUTES_OF_ONE_TASK] == [
+def test_matrix_of_routes_is_complete() -> None:
+    """The parameters of the next test come from the router, and they must not be empty by accident."""
+    assert [name for name, _, _ in ROUTES_OF_A_TASK] == [
         "get_task",
         "replace_task",
         "update_task",
@@ -45,25 +45,25 @@ def test_routes_under_test_are_all_there() -> None:
     ]
 
 
-@pytest.mark.parametrize(("name", "method", "path"), ROUTES_OF_ONE_TASK)
+@pytest.mark.parametrize(("name", "method", "path"), ROUTES_OF_A_TASK)
 async def test_another_users_task_is_not_found(
     bob: httpx2.AsyncClient, owned: dict[str, Any], name: str, method: str, path: str
 ) -> None:
-    """Each route of one task answers 404, as if the task did not exist, and changes nothing."""
+    """Each route of a task answers 404, as if the task did not exist, and changes nothing."""
     response = await bob.request(method, path.format(task_id=owned["id"]), json=BODIES.get(name))
     assert (response.status_code, response.json()["type"]) == (404, "urn:todo:problem:task-not-found")
     assert "Alice" not in response.text
 
 
 async def test_list_has_only_own_tasks(bob: httpx2.AsyncClient, owned: dict[str, Any]) -> None:
-    """A user without tasks sees none, whatever others have."""
+    """A user without tasks sees none, whatever tasks other users have."""
     assert (await bob.get("/api/todos")).json() == {"items": [], "next_cursor": None}
 
 
 async def test_cursor_of_another_user_is_refused(
     alice: httpx2.AsyncClient, bob: httpx2.AsyncClient, owned: dict[str, Any]
 ) -> None:
-    """A cursor tells the id and the times of a task; it is of no use to anyone else."""
+    """A cursor contains the id and the times of a task, and no other user can use it."""
     await alice.post("/api/todos", json={"title": "Second"})
     cursor = (await alice.get("/api/todos", params={"limit": 1})).json()["next_cursor"]
     assert (await bob.get("/api/todos", params={"cursor": cursor})).status_code == 422
@@ -72,9 +72,9 @@ async def test_cursor_of_another_user_is_refused(
 
 @pytest.mark.parametrize(("method", "path"), EVERY_ROUTE)
 async def test_no_route_answers_without_a_token(app: FastAPI, method: str, path: str) -> None:
-    """Without a token nothing is said, not even which bodies are valid."""
+    """A request without a token is answered with 401 before its body is checked."""
     transport = httpx2.ASGITransport(app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://backend.test") as stranger:
-        response = await stranger.request(method, path.format(task_id="6f8f6b0e-0000-4000-8000-000000000000"))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://backend.test") as visitor:
+        response = await visitor.request(method, path.format(task_id="6f8f6b0e-0000-4000-8000-000000000000"))
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"

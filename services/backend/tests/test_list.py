@@ -11,7 +11,7 @@ ORDERS = list(itertools.product(["created_at", "due_date", "priority"], ["asc", 
 
 @pytest.fixture
 async def tasks(alice: httpx2.AsyncClient, bob: httpx2.AsyncClient) -> list[dict[str, Any]]:
-    """Create alice's eleven tasks, with equal and absent sort values among them, and one of bob's."""
+    """Creates eleven tasks of alice, some with equal or absent sort values, and one task of bob."""
     created = []
     for number in range(11):
         body = {
@@ -26,7 +26,7 @@ async def tasks(alice: httpx2.AsyncClient, bob: httpx2.AsyncClient) -> list[dict
 
 
 async def fetch(client: httpx2.AsyncClient, **params: Any) -> list[dict[str, Any]]:
-    """Return all items of a list, following cursors."""
+    """Returns all items of a list by following its cursors."""
     items: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     for _ in range(50):
@@ -37,11 +37,11 @@ async def fetch(client: httpx2.AsyncClient, **params: Any) -> list[dict[str, Any
         if page["next_cursor"] is None:
             return items
         cursor = {"cursor": page["next_cursor"]}
-    raise AssertionError("the list does not end")
+    raise AssertionError("the list has more than 50 pages")
 
 
 def expected_order(tasks: list[dict[str, Any]], sort_by: str, sort_dir: str) -> list[str]:
-    """Return the ids in the order that the contract promises, computed without SQL."""
+    """Returns the ids in the order of the contract, computed without SQL."""
     is_descending = sort_dir == "desc"
     ranks = {"low": 0, "medium": 1, "high": 2}
     firsts = {
@@ -57,10 +57,10 @@ def expected_order(tasks: list[dict[str, Any]], sort_by: str, sort_dir: str) -> 
     return [task["id"] for task in in_order]
 
 
-async def test_list_is_newest_first_and_shows_tasks_as_they_are_read(
+async def test_list_is_newest_first_and_renders_tasks_as_other_routes_do(
     alice: httpx2.AsyncClient, tasks: list[dict[str, Any]]
 ) -> None:
-    """The fast path of lists renders each task exactly as every other answer does."""
+    """The fast path of lists gives the same JSON for a task as all other answers."""
     assert await fetch(alice) == tasks[::-1]
 
 
@@ -69,23 +69,23 @@ async def test_list_is_newest_first_and_shows_tasks_as_they_are_read(
 async def test_pages_of_any_size_give_each_task_once_in_order(
     alice: httpx2.AsyncClient, tasks: list[dict[str, Any]], sort_by: str, sort_dir: str, limit: int
 ) -> None:
-    """Cursors neither skip nor repeat, also where sort values are equal or absent."""
+    """Cursors skip and repeat no task, also where sort values are equal or absent."""
     items = await fetch(alice, sort_by=sort_by, sort_dir=sort_dir, limit=limit)
     assert [item["id"] for item in items] == expected_order(tasks, sort_by, sort_dir)
 
 
 async def test_filters_combine(alice: httpx2.AsyncClient, tasks: list[dict[str, Any]]) -> None:
-    """Status and priority are both required when both are given."""
+    """With both filters, a task must have the status and the priority."""
     items = await fetch(alice, status="pending", priority="low", limit=1)
     wanted = [task["id"] for task in tasks if not task["completed"] and task["priority"] == "low"]
     assert [item["id"] for item in items] == wanted[::-1]
     assert len(wanted) == 3
 
 
-async def test_task_created_while_paging_moves_nothing(
+async def test_task_created_while_paging_shifts_no_page(
     alice: httpx2.AsyncClient, tasks: list[dict[str, Any]]
 ) -> None:
-    """A list that is being paged does not shift when something is added on top."""
+    """A task that is added on top does not shift the pages that follow."""
     first = (await alice.get("/api/todos", params={"limit": 5})).json()
     await alice.post("/api/todos", json={"title": "Added meanwhile"})
     rest = await alice.get("/api/todos", params={"limit": 100, "cursor": first["next_cursor"]})
@@ -106,16 +106,16 @@ async def test_task_created_while_paging_moves_nothing(
     ],
 )
 async def test_parameter_out_of_range_is_refused(alice: httpx2.AsyncClient, params: dict[str, Any]) -> None:
-    """Limits and names are checked, not corrected."""
+    """A parameter that is not allowed is refused and not corrected."""
     response = await alice.get("/api/todos", params=params)
     assert response.status_code == 422
     assert [error["location"] for error in response.json()["errors"]] == ["query"]
 
 
-async def test_every_changed_character_of_a_cursor_is_noticed(
+async def test_cursor_with_any_changed_character_is_refused(
     alice: httpx2.AsyncClient, tasks: list[dict[str, Any]]
 ) -> None:
-    """A cursor is used whole or not at all."""
+    """A cursor that was changed or cut is refused."""
     cursor = (await alice.get("/api/todos", params={"limit": 1})).json()["next_cursor"]
     changed = [
         cursor[:at] + ("B" if character == "A" else "A") + cursor[at + 1 :]
@@ -132,7 +132,7 @@ async def test_every_changed_character_of_a_cursor_is_noticed(
 async def test_cursor_of_another_list_is_refused(
     alice: httpx2.AsyncClient, tasks: list[dict[str, Any]], other: dict[str, str]
 ) -> None:
-    """A cursor goes on only in the list that gave it."""
+    """A cursor is valid only for the list that returned it."""
     cursor = (await alice.get("/api/todos", params={"limit": 1})).json()["next_cursor"]
     response = await alice.get("/api/todos", params={"cursor": cursor} | other)
     assert response.status_code == 422
@@ -141,7 +141,7 @@ async def test_cursor_of_another_list_is_refused(
 async def test_cursor_may_go_on_with_another_page_size(
     alice: httpx2.AsyncClient, tasks: list[dict[str, Any]]
 ) -> None:
-    """The page size is no part of the list."""
+    """The page size may change between two pages."""
     cursor = (await alice.get("/api/todos", params={"limit": 1})).json()["next_cursor"]
     response = await alice.get("/api/todos", params={"cursor": cursor, "limit": 100})
     assert len(response.json()["items"]) == len(tasks) - 1

@@ -1,4 +1,4 @@
-"""The service as an operator and its neighbours see it: health, readiness, contract, schema."""
+"""The service as operators and other services see it: health, readiness, contract, schema."""
 
 from pathlib import Path
 
@@ -12,42 +12,43 @@ from todo_backend.app import create_app
 from todo_backend.database import SCHEMA, Base
 from todo_backend.openapi import render_openapi
 from todo_backend.settings import Settings
-from todo_kit.migrations import run_migrations
-from todo_kit.testing import MemoryPublisher, TokenIssuer, schema_drift
+from todo_kit.data.migrations import run_migrations
+from todo_kit.data.testing import schema_drift
+from todo_kit.testing import MemoryPublisher, TokenIssuer
 
 CONTRACT = Path(__file__).parents[3] / "contracts" / "openapi.json"
 
 
 def client_of(app: FastAPI) -> httpx2.AsyncClient:
-    """Return a client without a token."""
+    """Returns a client without a token."""
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://backend.test")
 
 
 def test_committed_openapi_document_is_current() -> None:
-    """Run `python -m todo_backend.openapi contracts/openapi.json` after changing a route or a schema."""
+    """After a change of a route or schema, run `python -m todo_backend.openapi contracts/openapi.json`."""
     assert CONTRACT.read_text() == render_openapi()
 
 
-async def test_migrations_make_exactly_the_models(engine: AsyncEngine) -> None:
-    """What the code reads and writes is what the migrations made."""
+async def test_migrations_create_exactly_the_models(engine: AsyncEngine) -> None:
+    """The migrated schema is the one that the models describe."""
     assert await schema_drift(engine, Base.metadata) == []
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
-    """A second run, as every release makes one, finds nothing to do."""
+    """A second run, as in every release, has nothing to do."""
     run_migrations("todo_backend", SCHEMA, database_url)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/health"])
 async def test_health_names_the_build(app: FastAPI, path: str) -> None:
-    """Smoke tests read which build answers, without a token."""
+    """Smoke tests can read without a token which build answers."""
     async with client_of(app) as client:
         response = await client.get(path)
     assert response.json() == {"status": "ok", "service": "backend", "build": "build-1"}
 
 
 async def test_ready_while_the_database_answers(app: FastAPI) -> None:
-    """The one thing the backend cannot do without is its database."""
+    """The backend is ready when its only dependency, the database, answers."""
     async with client_of(app) as client:
         response = await client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ready", "checks": {"database": "ok"}})
@@ -62,8 +63,8 @@ async def test_metrics_show_the_outbox_and_the_routes(app: FastAPI, alice: httpx
     assert "outbox_oldest_age_seconds " in text
 
 
-async def test_without_a_database_requests_get_503_and_pods_no_traffic(issuer: TokenIssuer) -> None:
-    """A database that is away is no bug of the request: it may be sent again."""
+async def test_without_a_database_requests_get_503_and_the_pod_is_not_ready(issuer: TokenIssuer) -> None:
+    """While the database is away, a caller is asked to send the request again."""
     settings = Settings(
         jwt_issuer=issuer.issuer,
         jwks_url=issuer.jwks_url,

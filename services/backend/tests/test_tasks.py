@@ -16,7 +16,7 @@ DEFAULTS = {"description": "", "completed": False, "priority": "medium", "due_da
 
 
 async def create(client: httpx2.AsyncClient, **members: Any) -> dict[str, Any]:
-    """Create a task and return it."""
+    """Creates a task and returns it."""
     response = await client.post("/api/todos", json={"title": "A task"} | members)
     assert response.status_code == 201, response.text
     created: dict[str, Any] = response.json()
@@ -24,7 +24,7 @@ async def create(client: httpx2.AsyncClient, **members: Any) -> dict[str, Any]:
 
 
 async def test_create_returns_the_stored_task_and_where_it_is(alice: httpx2.AsyncClient) -> None:
-    """A created task has an id, is pending, and is found at the Location it came with; times are UTC."""
+    """A created task has an id, is pending and can be read at its Location; times are UTC."""
     response = await alice.post("/api/todos", json=TASK)
     created = response.json()
     assert response.status_code == 201
@@ -34,7 +34,7 @@ async def test_create_returns_the_stored_task_and_where_it_is(alice: httpx2.Asyn
 
 
 async def test_create_with_a_title_only_fills_in_defaults(alice: httpx2.AsyncClient) -> None:
-    """A title is enough; it is stored without the blanks around it."""
+    """A title is enough; it is stored without surrounding whitespace."""
     created = await create(alice, title="  Buy milk ")
     assert created | DEFAULTS | {"title": "Buy milk"} == created
 
@@ -61,7 +61,7 @@ async def test_create_with_a_title_only_fills_in_defaults(alice: httpx2.AsyncCli
 async def test_refused_member_is_named_without_its_value(
     alice: httpx2.AsyncClient, members: dict[str, Any], pointer: str
 ) -> None:
-    """What breaks a rule is answered with 422, a pointer to the member, and nothing of what was sent."""
+    """A refused value is answered with 422 and a pointer to the member, and is not repeated."""
     response = await alice.post("/api/todos", json={"title": "secret plan"} | members)
     assert response.status_code == 422
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -70,22 +70,22 @@ async def test_refused_member_is_named_without_its_value(
     assert response.json()["request_id"] == response.headers["X-Request-ID"]
 
 
-async def test_body_that_no_text_can_hold_is_refused(alice: httpx2.AsyncClient) -> None:
-    """A lone surrogate, which JSON can write and UTF-8 cannot, is the caller's mistake and not ours."""
+async def test_body_with_a_lone_surrogate_is_refused(alice: httpx2.AsyncClient) -> None:
+    """JSON can contain a lone surrogate and UTF-8 cannot: the answer is 422 and not 500."""
     response = await alice.post(
         "/api/todos", content=b'{"title": "\\ud800"}', headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 422
 
 
-async def test_longest_allowed_texts_are_kept_whole(alice: httpx2.AsyncClient) -> None:
-    """Limits count characters, not bytes."""
+async def test_longest_allowed_texts_are_stored_completely(alice: httpx2.AsyncClient) -> None:
+    """The limits count characters and not bytes."""
     created = await create(alice, title="é" * 255, description="漢" * 2000)
     assert (len(created["title"]), len(created["description"])) == (255, 2000)
 
 
 async def test_put_replaces_every_field(alice: httpx2.AsyncClient) -> None:
-    """What a PUT leaves out goes back to its default."""
+    """A member that a PUT leaves out is set to its default."""
     created = await create(alice, **TASK)
     replaced = (await alice.put(f"/api/todos/{created['id']}", json={"title": "New"})).json()
     assert replaced | DEFAULTS | {"title": "New"} == replaced
@@ -94,7 +94,7 @@ async def test_put_replaces_every_field(alice: httpx2.AsyncClient) -> None:
 
 
 async def test_patch_changes_only_what_is_sent(alice: httpx2.AsyncClient) -> None:
-    """A member that is left out stays; a due date of null is taken away."""
+    """A member that is left out stays; a due date of null is removed."""
     created = await create(alice, **TASK)
     patched = (await alice.patch(f"/api/todos/{created['id']}", json={"due_date": None})).json()
     assert patched["due_date"] is None
@@ -108,21 +108,21 @@ async def test_patch_refuses_null_for_what_every_task_has(alice: httpx2.AsyncCli
     assert (await alice.patch(f"/api/todos/{created['id']}", json={name: None})).status_code == 422
 
 
-async def test_change_that_changes_nothing_leaves_the_task_as_it_was(alice: httpx2.AsyncClient) -> None:
-    """Saving a form without edits does not touch `updated_at`."""
+async def test_change_without_effect_leaves_the_task_as_it_was(alice: httpx2.AsyncClient) -> None:
+    """Saving a form without edits does not change `updated_at`."""
     created = await create(alice)
     assert (await alice.patch(f"/api/todos/{created['id']}", json={"title": "A task"})).json() == created
     assert (await alice.patch(f"/api/todos/{created['id']}", json={})).json() == created
 
 
 async def test_toggle_completes_and_reopens(alice: httpx2.AsyncClient) -> None:
-    """Two toggles end where they began."""
+    """The first toggle completes the task, and the second one reopens it."""
     path = f"/api/todos/{(await create(alice))['id']}/complete"
     assert [(await alice.patch(path)).json()["completed"] for _ in range(2)] == [True, False]
 
 
 async def test_deleted_task_is_gone(alice: httpx2.AsyncClient) -> None:
-    """Deleting answers 204 without a body; the second time there is nothing to delete."""
+    """Deleting answers 204 without a body, and 404 the second time."""
     path = f"/api/todos/{(await create(alice))['id']}"
     first, second = await alice.delete(path), await alice.delete(path)
     assert (first.status_code, first.content) == (204, b"")

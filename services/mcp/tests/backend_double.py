@@ -1,4 +1,4 @@
-"""A small backend in memory, for tests of the tools that want to see its requests or have it fail.
+"""A double of the backend in memory, for tests that check its requests or make it fail.
 
 `test_backend_contract.py` holds it and the real backend to the same behaviour.
 """
@@ -20,13 +20,13 @@ from todo_kit.settings import ServiceSettings
 
 
 class DoubleSettings(ServiceSettings):
-    """Settings that nothing reads from the environment."""
+    """Settings of the double."""
 
     service = "backend-double"
     port: int = 0
 
 
-class Write(BaseModel):
+class CreateBody(BaseModel):
     """The body that creates a task."""
 
     title: str = Field(min_length=1, max_length=255)
@@ -35,7 +35,7 @@ class Write(BaseModel):
     due_date: AwareDatetime | None = None
 
 
-class Patch(BaseModel):
+class PatchBody(BaseModel):
     """The body that completes or reopens a task."""
 
     completed: bool
@@ -54,7 +54,7 @@ class BackendDouble:
     """Serves `/api/todos` from memory. `failure` is raised by every request while it is set."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
-        """Accept the tokens that `verifier` accepts."""
+        """Accepts the tokens that `verifier` accepts."""
         self.failure: ProblemError | None = None
         self.request_ids: list[str | None] = []
         self._tasks: dict[str, list[TaskSnapshot]] = defaultdict(list)
@@ -65,8 +65,8 @@ class BackendDouble:
         router = APIRouter(prefix="/api/todos")
 
         @router.post("", status_code=201)
-        async def create(request: Request, caller: CurrentPrincipal, body: Write) -> TaskSnapshot:
-            self._note(request)
+        async def create(request: Request, caller: CurrentPrincipal, body: CreateBody) -> TaskSnapshot:
+            self._record(request)
             now = datetime.now(UTC)
             values = body.model_dump() | {"due_date": body.due_date and body.due_date.astimezone(UTC)}
             task = TaskSnapshot(id=uuid.uuid4(), completed=False, created_at=now, updated_at=now, **values)
@@ -77,22 +77,22 @@ class BackendDouble:
         async def page(
             request: Request, caller: CurrentPrincipal, query: Annotated[ListQuery, Query()]
         ) -> dict[str, object]:
-            self._note(request)
-            found = [
+            self._record(request)
+            matching = [
                 task
                 for task in self._tasks[caller.user_id]
                 if query.status in {None, "completed" if task.completed else "pending"}
                 and query.priority in {None, task.priority}
             ]
             end = query.cursor + query.limit
-            items = found[query.cursor : end]
-            return {"items": items, "next_cursor": str(end) if len(found) > end else None}
+            items = matching[query.cursor : end]
+            return {"items": items, "next_cursor": str(end) if len(matching) > end else None}
 
         @router.patch("/{task_id}")
         async def patch(
-            request: Request, caller: CurrentPrincipal, task_id: UUID, body: Patch
+            request: Request, caller: CurrentPrincipal, task_id: UUID, body: PatchBody
         ) -> TaskSnapshot:
-            self._note(request)
+            self._record(request)
             tasks = self._tasks[caller.user_id]
             for index, task in enumerate(tasks):
                 if task.id == task_id:
@@ -102,7 +102,7 @@ class BackendDouble:
 
         return router
 
-    def _note(self, request: Request) -> None:
+    def _record(self, request: Request) -> None:
         self.request_ids.append(request.headers.get("x-request-id"))
         if self.failure is not None:
             raise self.failure

@@ -1,4 +1,4 @@
-"""What the tools rely on in the backend, shown of the backend in memory and of the real one alike."""
+"""The contract between tools and backend, which the double and the real backend both keep."""
 
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
@@ -12,17 +12,17 @@ from todo_backend.app import create_app
 from todo_backend.database import SCHEMA
 from todo_backend.settings import Settings
 from todo_embedded.postgres import postgres_server
-from todo_kit.migrations import run_migrations
+from todo_kit.data.migrations import run_migrations
 from todo_kit.testing import MemoryPublisher, TokenIssuer
 from todo_mcp.backend import Backend
-from todo_mcp.errors import RefusedError
+from todo_mcp.errors import BackendRefusedError
 
 from .backend_double import BackendDouble
 
 
 @pytest.fixture(scope="module")
 def database_url() -> Iterator[str]:
-    """Return the URL of a migrated database."""
+    """Returns the URL of a migrated database."""
     with postgres_server() as server:
         run_migrations("todo_backend", SCHEMA, server.url)
         yield server.url
@@ -30,7 +30,7 @@ def database_url() -> Iterator[str]:
 
 @pytest.fixture
 async def real_app(issuer: TokenIssuer, database_url: str) -> AsyncIterator[FastAPI]:
-    """Run the real backend."""
+    """Runs the real backend."""
     settings = Settings(
         jwt_issuer=issuer.issuer, jwks_url=issuer.jwks_url, database_url=SecretStr(database_url)
     )
@@ -43,7 +43,7 @@ async def real_app(issuer: TokenIssuer, database_url: str) -> AsyncIterator[Fast
 async def backend(
     request: pytest.FixtureRequest, double: BackendDouble, real_app: FastAPI
 ) -> AsyncIterator[Backend]:
-    """Return each of the two backends in turn."""
+    """Returns each of the two backends in turn."""
     app = {"in memory": double.app, "real": real_app}[request.param]
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app), base_url="http://backend.test"
@@ -53,12 +53,12 @@ async def backend(
 
 @pytest.fixture
 def token(issuer: TokenIssuer) -> str:
-    """Return the token of a user who has no tasks yet."""
+    """Returns the token of a user who has no tasks yet."""
     return issuer.token(f"user-{uuid4()}")
 
 
 async def test_created_task_comes_back_as_stored(backend: Backend, token: str) -> None:
-    """What was left out has its default; an instant keeps its meaning."""
+    """A member that was left out has its default, and a datetime is the same instant."""
     task = await backend.create_task(token, {"title": "Milk", "due_date": "2026-12-24T18:00:00+02:00"})
     assert (task.title, task.description, task.priority, task.completed) == ("Milk", "", "medium", False)
     assert task.due_date is not None
@@ -66,7 +66,7 @@ async def test_created_task_comes_back_as_stored(backend: Backend, token: str) -
 
 
 async def test_list_is_newest_first_filtered_and_paged(backend: Backend, token: str) -> None:
-    """Filters combine, and following the cursor reaches the end."""
+    """Filters combine, and the cursor leads to the last page."""
     for title in ("a", "b", "c"):
         await backend.create_task(token, {"title": title, "priority": "high"})
     await backend.create_task(token, {"title": "d"})
@@ -78,25 +78,25 @@ async def test_list_is_newest_first_filtered_and_paged(backend: Backend, token: 
 
 
 async def test_completing_twice_is_completing_once(backend: Backend, token: str) -> None:
-    """A repeated completion does not reopen."""
+    """A repeated completion does not reopen the task."""
     task = await backend.create_task(token, {"title": "Milk"})
     assert [(await backend.complete_task(token, task.id)).completed for _ in range(2)] == [True, True]
 
 
 async def test_task_of_another_user_does_not_exist(backend: Backend, token: str, issuer: TokenIssuer) -> None:
-    """The refusal of a stranger's task names only the id that was asked for."""
+    """The refusal for another user's task names only the requested id."""
     task = await backend.create_task(token, {"title": "Secret"})
-    with pytest.raises(RefusedError, match=f"^You have no task {task.id}. It may have been deleted.$"):
-        await backend.complete_task(issuer.token("stranger"), task.id)
+    with pytest.raises(BackendRefusedError, match=f"^You have no task {task.id}. It may have been deleted.$"):
+        await backend.complete_task(issuer.token("another-user"), task.id)
 
 
 async def test_refused_input_is_named(backend: Backend, token: str) -> None:
-    """A model learns which argument is wrong and why."""
-    with pytest.raises(RefusedError, match="title: String should have at least 1 character"):
+    """The message says which argument is wrong and why."""
+    with pytest.raises(BackendRefusedError, match="title: String should have at least 1 character"):
         await backend.create_task(token, {"title": ""})
 
 
 async def test_token_for_another_audience_is_refused(backend: Backend, issuer: TokenIssuer) -> None:
-    """A token for the tools alone opens no tasks: it must name the API too."""
-    with pytest.raises(RefusedError, match="The token is refused"):
+    """A token without the audience of the API is refused by the backend."""
+    with pytest.raises(BackendRefusedError, match="The token is refused"):
         await backend.list_tasks(issuer.token("ann", audience="todo-mcp"), {})

@@ -1,4 +1,4 @@
-"""What an agent can do, through the SDK's client over real HTTP."""
+"""The tools, called by the SDK's client over real HTTP."""
 
 from typing import Any
 from uuid import uuid4
@@ -10,11 +10,11 @@ from mcp_types import CallToolResult, TextContent
 from todo_kit.problems import UnavailableError
 
 from .backend_double import BackendDouble
-from .conftest import Door
+from .conftest import ToolServer
 
 
 async def called(agent: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool that succeeds and return its structured result."""
+    """Calls a tool that succeeds and returns its structured result."""
     result = await agent.call_tool(tool, arguments)
     assert not result.is_error, text_of(result)
     assert result.structured_content is not None
@@ -22,15 +22,15 @@ async def called(agent: Client, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def text_of(result: CallToolResult) -> str:
-    """Return what the model reads."""
+    """Returns the text that the model reads."""
     (content,) = result.content
     assert isinstance(content, TextContent)
     return content.text
 
 
-async def test_tools_describe_themselves(door: Door) -> None:
+async def test_tools_describe_themselves(tool_server: ToolServer) -> None:
     """Each tool has a title, a described result and hints; none has an argument for the user."""
-    async with door.agent_of("ann") as agent:
+    async with tool_server.agent_of("ann") as agent:
         tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
     assert set(tools) == {"add_task", "list_tasks", "complete_task"}
     for tool in tools.values():
@@ -44,9 +44,9 @@ async def test_tools_describe_themselves(door: Door) -> None:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_agent_adds_lists_and_completes(door: Door, mode: str) -> None:
+async def test_agent_adds_lists_and_completes(tool_server: ToolServer, mode: str) -> None:
     """The three tools work together, for clients of the current protocol and of the one before."""
-    async with door.agent_of("ann", mode) as agent:
+    async with tool_server.agent_of("ann", mode) as agent:
         added = await called(
             agent, "add_task", title="Milk", priority="high", due_date="2026-12-24T18:00:00Z"
         )
@@ -62,9 +62,9 @@ async def test_agent_adds_lists_and_completes(door: Door, mode: str) -> None:
         assert [task["id"] for task in done["items"]] == [added["id"]]
 
 
-async def test_agent_sees_only_the_tasks_of_its_user(door: Door) -> None:
-    """Two agents at the same door live in two lists."""
-    async with door.agent_of("ann") as of_ann, door.agent_of("bob") as of_bob:
+async def test_agent_sees_only_the_tasks_of_its_user(tool_server: ToolServer) -> None:
+    """An agent of one user cannot list or complete the tasks of another user."""
+    async with tool_server.agent_of("ann") as of_ann, tool_server.agent_of("bob") as of_bob:
         task = await called(of_ann, "add_task", title="Secret")
         assert (await called(of_bob, "list_tasks"))["items"] == []
         result = await of_bob.call_tool("complete_task", {"task_id": task["id"]})
@@ -76,38 +76,40 @@ async def test_agent_sees_only_the_tasks_of_its_user(door: Door) -> None:
     ("arguments", "words"),
     [({"title": ""}, "title"), ({"title": "Milk", "priority": "urgent"}, "priority"), ({}, "title")],
 )
-async def test_argument_that_cannot_be_right_is_refused_before_the_backend(
-    door: Door, double: BackendDouble, arguments: dict[str, Any], words: str
+async def test_invalid_argument_is_refused_without_a_call_of_the_backend(
+    tool_server: ToolServer, double: BackendDouble, arguments: dict[str, Any], words: str
 ) -> None:
-    """The model reads which argument is wrong; nothing is asked of the backend."""
-    async with door.agent_of("ann") as agent:
+    """The model reads which argument is wrong, and the backend gets no request."""
+    async with tool_server.agent_of("ann") as agent:
         result = await agent.call_tool("add_task", arguments)
     assert result.is_error
     assert words in text_of(result)
     assert double.request_ids == []
 
 
-async def test_refusal_of_the_backend_is_told_in_its_words(door: Door) -> None:
-    """The model reads what to do about a task that is gone."""
+async def test_refusal_of_the_backend_is_passed_on(tool_server: ToolServer) -> None:
+    """The model reads the backend's message about a task that does not exist."""
     task_id = uuid4()
-    async with door.agent_of("ann") as agent:
+    async with tool_server.agent_of("ann") as agent:
         result = await agent.call_tool("complete_task", {"task_id": str(task_id)})
     assert result.is_error
     assert text_of(result).endswith(f"You have no task {task_id}. It may have been deleted.")
 
 
-async def test_failing_backend_is_told_without_its_words(door: Door, double: BackendDouble) -> None:
-    """A failure inside is none of the model's business, except when to try again."""
+async def test_failure_of_the_backend_is_reported_without_its_message(
+    tool_server: ToolServer, double: BackendDouble
+) -> None:
+    """Of an internal failure the model reads only when to try again."""
     double.failure = UnavailableError("secret-host refused the connection", retry_after_seconds=7)
-    async with door.agent_of("ann") as agent:
+    async with tool_server.agent_of("ann") as agent:
         result = await agent.call_tool("list_tasks", {})
     assert result.is_error
     assert text_of(result).endswith("The task service failed (503). Try again in 7 seconds.")
 
 
-async def test_request_id_goes_on_to_the_backend(door: Door, double: BackendDouble) -> None:
-    """One id leads through the logs of both services."""
-    async with door.agent_of("ann") as agent:
+async def test_request_id_is_passed_to_the_backend(tool_server: ToolServer, double: BackendDouble) -> None:
+    """The logs of both services have the same request id."""
+    async with tool_server.agent_of("ann") as agent:
         await called(agent, "list_tasks")
         await called(agent, "list_tasks")
     assert None not in double.request_ids

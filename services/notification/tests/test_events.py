@@ -1,4 +1,4 @@
-"""Which events become a notification, and that each does so once and is told once."""
+"""Which events become a notification, and that each is stored and published once."""
 
 import asyncio
 import json
@@ -23,15 +23,15 @@ OVERDUE = {
 
 
 async def items_of(client: httpx2.AsyncClient) -> list[dict[str, object]]:
-    """Return the newest notifications of the client's user."""
-    found: list[dict[str, object]] = (await client.get(PATH)).json()["items"]
-    return found
+    """Returns the newest notifications of the client's user."""
+    items: list[dict[str, object]] = (await client.get(PATH)).json()["items"]
+    return items
 
 
-async def test_completed_task_is_told_to_its_user_alone(
+async def test_completed_task_gives_only_its_user_a_notification(
     bus: Bus, alice: httpx2.AsyncClient, bob: httpx2.AsyncClient
 ) -> None:
-    """The user finds one unread notification; nobody else does."""
+    """The task's user has one unread notification, and another user has none."""
     task_id = uuid4()
     await bus.task_completed("alice", title="Milk", task_id=task_id)
     (notification,) = await items_of(alice)
@@ -42,28 +42,28 @@ async def test_completed_task_is_told_to_its_user_alone(
     assert await items_of(bob) == []
 
 
-async def test_stored_notification_is_announced_to_the_gateway(
+async def test_stored_notification_is_published_for_the_gateway(
     bus: Bus, alice: httpx2.AsyncClient, publisher: MemoryPublisher
 ) -> None:
-    """The announcement carries what the list shows, on the environment's topic, in its user's order."""
+    """The event has the content of the list, the environment's topic, and the user as its key."""
     await bus.task_completed("alice")
     await wait_until(lambda: publisher.published)
     (published,) = publisher.published
     (stored,) = await items_of(alice)
     assert (published.topic, published.event_type) == ("test-notifications", "notification.created")
     assert published.key == "alice"
-    announced = NotificationCreated.model_validate_json(published.data).model_dump(mode="json")
-    assert announced == {
+    payload = NotificationCreated.model_validate_json(published.data).model_dump(mode="json")
+    assert payload == {
         "event_type": "notification.created",
         "user_id": "alice",
         "notification_id": stored["id"],
     } | {name: stored[name] for name in ("kind", "title", "task_id", "link", "created_at")}
 
 
-async def test_event_delivered_again_is_told_once(
+async def test_event_delivered_again_gives_one_notification(
     bus: Bus, alice: httpx2.AsyncClient, publisher: MemoryPublisher
 ) -> None:
-    """Deliveries of one event, at once and later, leave one notification and one announcement."""
+    """Repeated deliveries, concurrent or later, store and publish one notification."""
     await asyncio.gather(*(bus.task_completed("alice", event_id="e-1") for _ in range(4)))
     await bus.task_completed("alice", event_id="e-1")
     await bus.task_completed("alice", event_id="e-2", title="Last")
@@ -73,10 +73,10 @@ async def test_event_delivered_again_is_told_once(
     assert len(publisher.published) == 2
 
 
-async def test_failure_in_between_leaves_nothing_and_the_next_delivery_succeeds(
+async def test_failure_to_enqueue_stores_nothing_and_the_next_delivery_succeeds(
     bus: Bus, alice: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A notification that could not be announced is not stored, so that its repeat does both."""
+    """A notification that cannot be put into the outbox is not stored, so a repeated event does both."""
 
     async def fail(*_args: object, **_kwargs: object) -> None:
         raise ConnectionError("the database went away")
@@ -98,21 +98,21 @@ async def test_failure_in_between_leaves_nothing_and_the_next_delivery_succeeds(
         ("task.deleted", None, None),
     ],
 )
-async def test_other_change_of_a_task_is_not_told(
+async def test_other_change_of_a_task_gives_no_notification(
     bus: Bus,
     alice: httpx2.AsyncClient,
     event_type: str,
     title: str | None,
     changed_fields: dict[str, FieldChange] | None,
 ) -> None:
-    """What the user just did is no news; reopening is not completing."""
+    """Creating, reopening and deleting a task give no notification."""
     await bus.task_event("alice", event_type, title, changed_fields=changed_fields)
     assert bus.outcomes == ["SUCCESS"]
     assert await items_of(alice) == []
 
 
 async def test_notification_survives_the_deletion_of_its_task(bus: Bus, alice: httpx2.AsyncClient) -> None:
-    """What was told stays told; that the task is gone breaks nothing."""
+    """A notification stays when its task is deleted."""
     task_id = uuid4()
     await bus.task_completed("alice", task_id=task_id)
     await bus.task_event("alice", "task.deleted", None, changed_fields=None, task_id=task_id)
@@ -120,8 +120,8 @@ async def test_notification_survives_the_deletion_of_its_task(bus: Bus, alice: h
     assert notification["task_id"] == str(task_id)
 
 
-async def test_overdue_task_is_told(bus: Bus, alice: httpx2.AsyncClient) -> None:
-    """A reminder that came due becomes a notification with its link."""
+async def test_overdue_task_gives_a_notification(bus: Bus, alice: httpx2.AsyncClient) -> None:
+    """A reminder becomes a notification with the reminder's link."""
     await bus.deliver("test-notifications", "reminder.overdue", json.dumps(OVERDUE).encode())
     (notification,) = await items_of(alice)
     assert notification["kind"] == "reminder.overdue"
@@ -130,27 +130,25 @@ async def test_overdue_task_is_told(bus: Bus, alice: httpx2.AsyncClient) -> None
 
 
 async def test_malformed_reminder_is_dropped(bus: Bus, alice: httpx2.AsyncClient) -> None:
-    """A reminder without its task can never be told: it goes to the dead letters."""
+    """A reminder without a task id goes to the dead letters."""
     broken = {name: value for name, value in OVERDUE.items() if name != "task_id"}
     await bus.deliver("test-notifications", "reminder.overdue", json.dumps(broken).encode())
     assert bus.outcomes == ["DROP"]
     assert await items_of(alice) == []
 
 
-async def test_own_announcement_is_passed_over(
-    bus: Bus, alice: httpx2.AsyncClient, publisher: MemoryPublisher
-) -> None:
-    """The service hears its own events, which must not echo."""
+async def test_own_event_is_ignored(bus: Bus, alice: httpx2.AsyncClient, publisher: MemoryPublisher) -> None:
+    """The service receives its own events, which must not cause another notification."""
     await bus.task_completed("alice")
     await wait_until(lambda: publisher.published)
-    (announced,) = publisher.published
-    await bus.deliver(announced.topic, announced.event_type, announced.data, announced.event_id)
+    (own,) = publisher.published
+    await bus.deliver(own.topic, own.event_type, own.data, own.event_id)
     assert bus.outcomes == ["SUCCESS", "SUCCESS"]
     assert len(await items_of(alice)) == 1
 
 
-async def test_notices_are_counted_by_outcome(bus: Bus, alice: httpx2.AsyncClient) -> None:
-    """Operators see how many notices were stored and how many were repeats."""
+async def test_notifications_are_counted_by_outcome(bus: Bus, alice: httpx2.AsyncClient) -> None:
+    """Operators see how many notifications were stored and how many events were repeated."""
     for _ in range(2):
         await bus.task_completed("alice", event_id="e-1")
     metrics = (await alice.get("/metrics")).text

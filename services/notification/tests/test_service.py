@@ -1,48 +1,49 @@
-"""The service as an operator sees it: health, readiness, subscriptions, schema."""
+"""The service as operators see it: health, readiness, subscriptions, schema."""
 
 import httpx2
 from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from todo_kit.migrations import run_migrations
-from todo_kit.testing import MemoryPublisher, TokenIssuer, schema_drift
+from todo_kit.data.migrations import run_migrations
+from todo_kit.data.testing import schema_drift
+from todo_kit.testing import MemoryPublisher, TokenIssuer
 from todo_notification.app import create_app
 from todo_notification.database import SCHEMA, Base
 from todo_notification.settings import Settings
 
 
 def client_of(app: FastAPI) -> httpx2.AsyncClient:
-    """Return a client without a token."""
+    """Returns a client without a token."""
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://notification.test")
 
 
-async def test_migrations_make_exactly_the_models(engine: AsyncEngine) -> None:
-    """What the code reads and writes is what the migrations made."""
+async def test_migrations_create_exactly_the_models(engine: AsyncEngine) -> None:
+    """The migrated schema is the one that the models describe."""
     assert await schema_drift(engine, Base.metadata) == []
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
-    """A second run, as every release makes one, finds nothing to do."""
+    """A second run, as in every release, has nothing to do."""
     run_migrations("todo_notification", SCHEMA, database_url)
 
 
 async def test_health_names_the_build(app: FastAPI) -> None:
-    """Smoke tests read which build answers."""
+    """Smoke tests can read which build answers."""
     async with client_of(app) as client:
         response = await client.get("/healthz")
     assert response.json() == {"status": "ok", "service": "notification", "build": "build-1"}
 
 
 async def test_ready_while_the_database_answers(app: FastAPI) -> None:
-    """The one thing the service cannot do without is its database."""
+    """The service is ready when its only dependency, the database, answers."""
     async with client_of(app) as client:
         response = await client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ready", "checks": {"database": "ok"}})
 
 
-async def test_subscriptions_name_the_environment_and_a_place_for_dead_letters(app: FastAPI) -> None:
-    """daprd is told both topics of this environment and where to put what cannot be handled."""
+async def test_subscriptions_have_the_environments_topics_and_dead_letters(app: FastAPI) -> None:
+    """daprd reads both topics of this environment and the topic for events that cannot be handled."""
     async with client_of(app) as client:
         entries = (await client.get("/dapr/subscribe")).json()
     assert {(entry["pubsubname"], entry["topic"], entry["deadLetterTopic"]) for entry in entries} == {
@@ -51,8 +52,8 @@ async def test_subscriptions_name_the_environment_and_a_place_for_dead_letters(a
     }
 
 
-async def test_without_a_database_events_come_again_and_requests_get_503(issuer: TokenIssuer) -> None:
-    """A database that is away costs time, not notifications."""
+async def test_without_a_database_events_are_retried_and_requests_get_503(issuer: TokenIssuer) -> None:
+    """While the database does not answer, no event is lost and callers are asked to try again."""
     settings = Settings(
         jwt_issuer=issuer.issuer,
         jwks_url=issuer.jwks_url,

@@ -1,4 +1,4 @@
-"""Fan-out, resume and drain of the hub, without a network."""
+"""Delivery, resume and drain of the hub, without a network."""
 
 import pytest
 
@@ -9,29 +9,29 @@ from todo_sse_gateway.limits import Limits
 
 
 def hub_with(**limits: int) -> Hub:
-    """Return a hub whose clock stands still."""
+    """Returns a hub whose clock stands still."""
     return Hub(Limits(**limits), clock=lambda: 0.0)
 
 
 async def opened(hub: Hub, user_id: str, last_event_id: str | None = None) -> Stream:
-    """Open a stream and take its opening away."""
+    """Opens a stream and reads its opening."""
     stream, _ = hub.open(user_id, last_event_id)
     await stream.next_batch()
     return stream
 
 
-async def test_event_reaches_every_stream_of_its_user_and_no_other() -> None:
-    """Two tabs of one person get the event; another person's stream stays empty."""
+async def test_event_is_delivered_to_every_stream_of_its_user_and_no_other() -> None:
+    """Two tabs of a user get the event, and another user's stream stays empty."""
     hub = hub_with()
     tabs = [await opened(hub, "ann"), await opened(hub, "ann")]
-    stranger = await opened(hub, "bob")
+    of_bob = await opened(hub, "bob")
     assert hub.publish("ann", "e1", b"event") == 2
     assert [await tab.next_batch() for tab in tabs] == [b"event", b"event"]
-    assert stranger.is_idle
+    assert of_bob.is_idle
 
 
 async def test_event_seen_before_is_not_delivered_again() -> None:
-    """At-least-once delivery of the bus becomes once for a stream."""
+    """A stream gets an event once, also when the bus delivers it twice."""
     hub = hub_with()
     stream = await opened(hub, "ann")
     hub.publish("ann", "e1", b"event")
@@ -40,8 +40,8 @@ async def test_event_seen_before_is_not_delivered_again() -> None:
     assert stream.is_idle
 
 
-async def test_fresh_stream_begins_with_a_position_to_resume_from() -> None:
-    """A client that is cut off before its first event can still resume without a gap."""
+async def test_new_stream_begins_with_a_position_to_resume_from() -> None:
+    """A client that loses its connection before its first event can resume without a gap."""
     hub = hub_with()
     stream, is_reset = hub.open("ann", None)
     batch = await stream.next_batch()
@@ -59,7 +59,7 @@ async def test_fresh_stream_begins_with_a_position_to_resume_from() -> None:
 
 
 async def test_stream_after_an_unknown_event_is_reset() -> None:
-    """A gap that cannot be replayed is said, together with the position from which the stream goes on."""
+    """A stream whose missed events are unknown gets `sync.reset` with its new position."""
     stream, is_reset = hub_with().open("ann", "never-seen")
     batch = await stream.next_batch()
     assert batch is not None
@@ -67,8 +67,8 @@ async def test_stream_after_an_unknown_event_is_reset() -> None:
     assert is_reset
 
 
-async def test_streams_of_one_user_are_capped_until_one_is_discarded() -> None:
-    """One user cannot take the streams of all; closing a tab makes room."""
+async def test_streams_of_a_user_are_limited_until_a_stream_is_discarded() -> None:
+    """The limit applies to each user, and closing a tab permits another stream."""
     hub = hub_with(streams_per_user=1)
     stream = await opened(hub, "ann")
     with pytest.raises(TooManyStreamsError):
@@ -79,28 +79,28 @@ async def test_streams_of_one_user_are_capped_until_one_is_discarded() -> None:
     assert len(hub) == 2
 
 
-async def test_drain_says_bye_to_all_with_reconnect_delays_in_range() -> None:
-    """Every open stream ends with a farewell whose delay spreads the clients."""
+async def test_drain_sends_bye_to_all_with_reconnect_delays_in_range() -> None:
+    """Every open stream ends with `bye` and a delay inside the configured range."""
     hub = hub_with(wave_streams=2, drain_waves=3)
     streams = [await opened(hub, "ann") for _ in range(5)]
     await hub.drain(spread_seconds=0.003)
-    farewells = [await stream.next_batch() for stream in streams]
-    delays = [int(farewell.split(b"retry: ")[1].split(b"\n")[0]) for farewell in farewells if farewell]
+    batches = [await stream.next_batch() for stream in streams]
+    delays = [int(batch.split(b"retry: ")[1].split(b"\n")[0]) for batch in batches if batch]
     assert len(delays) == 5
     assert all(500 <= delay <= 5000 for delay in delays)
     assert {stream.end_reason for stream in streams} == {EndReason.DRAINED}
 
 
 async def test_drain_ends_many_streams_in_waves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two waves the rest of the streams still lives."""
+    """Between two waves the other streams are still open."""
     hub = hub_with(wave_streams=2, drain_waves=3)
     for _ in range(5):
         await opened(hub, "ann")
-    alive: list[tuple[float, int]] = []
+    open_streams: list[tuple[float, int]] = []
 
     async def record(seconds: float) -> None:
-        alive.append((seconds, sum(stream.end_reason is None for stream in hub)))
+        open_streams.append((seconds, sum(stream.end_reason is None for stream in hub)))
 
     monkeypatch.setattr("asyncio.sleep", record)
     await hub.drain(spread_seconds=6)
-    assert alive == [(2, 3), (2, 1)]
+    assert open_streams == [(2, 3), (2, 1)]

@@ -1,4 +1,4 @@
-"""The gateway as a process: started as in its image, ended as Kubernetes ends it."""
+"""The gateway as a process: started as in its image, stopped as Kubernetes stops it."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ DRAIN_SECONDS = 4
 
 @pytest.fixture
 async def process(issuer: TokenIssuer) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A gateway in a process of its own, ready, and its address."""
+    """Runs a gateway in its own process and yields it with its URL when it is ready."""
     port = free_port()
     environment = os.environ | {
         "HOST": "127.0.0.1",
@@ -43,7 +43,7 @@ async def process(issuer: TokenIssuer) -> AsyncIterator[tuple[asyncio.subprocess
 
 
 async def until_ready(url: str) -> None:
-    """Return when the service at `url` is ready; raises TimeoutError after 20 s."""
+    """Returns when the service at `url` is ready; raises TimeoutError after 20 s."""
     async with asyncio.timeout(20), httpx2.AsyncClient(base_url=url) as client:
         while True:
             try:
@@ -53,18 +53,18 @@ async def until_ready(url: str) -> None:
                 await asyncio.sleep(0.05)
 
 
-async def test_sigterm_says_bye_completes_the_streams_and_exits_with_zero(
+async def test_sigterm_sends_bye_completes_the_streams_and_exits_with_zero(
     process: tuple[asyncio.subprocess.Process, str], issuer: TokenIssuer
 ) -> None:
-    """A rollout costs a client a reconnect: no cut response, no waiting for the grace period, no error."""
+    """In a rollout a client has to reconnect, and nothing else: its response is complete."""
     started, url = process
     headers = {"Authorization": f"Bearer {issuer.token('ann')}"}
     async with (
         httpx2.AsyncClient(base_url=url, timeout=10) as client,
-        client.stream("GET", "/sse/tasks", headers=headers) as one,
-        client.stream("GET", "/sse/tasks", headers=headers) as other,
+        client.stream("GET", "/sse/tasks", headers=headers) as first,
+        client.stream("GET", "/sse/tasks", headers=headers) as second,
     ):
-        readers = [Reader(one), Reader(other)]
+        readers = [Reader(first), Reader(second)]
         for reader in readers:
             assert (await reader.event()).name == "sync.ready"
         signalled_at = time.monotonic()
@@ -79,10 +79,10 @@ async def test_sigterm_says_bye_completes_the_streams_and_exits_with_zero(
     assert output.count(b"gateway-stopping") == 2
 
 
-async def test_log_says_who_streamed_and_never_the_token(
+async def test_log_names_the_user_and_never_the_token(
     process: tuple[asyncio.subprocess.Process, str], issuer: TokenIssuer
 ) -> None:
-    """A line names request, route and user, and nothing that would open the door to a reader of logs."""
+    """A log line has request id, route and user, and nothing that grants access."""
     started, url = process
     token = issuer.token("ann")
     async with (

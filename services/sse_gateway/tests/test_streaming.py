@@ -1,4 +1,4 @@
-"""What a browser observes of its stream, over real HTTP."""
+"""What a browser sees of its stream, over real HTTP."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ from .conftest import Gateway, WallClock
 
 
 async def test_response_is_an_unbuffered_event_stream(gateway: Gateway) -> None:
-    """Caches and nginx are told to pass every byte on at once."""
+    """The headers tell caches and nginx to pass every byte on at once."""
     async with gateway.stream("ann") as reader:
         headers = reader.response.headers
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -22,28 +22,28 @@ async def test_response_is_an_unbuffered_event_stream(gateway: Gateway) -> None:
     assert len(headers["x-request-id"]) == 32
 
 
-async def test_change_reaches_every_stream_of_its_user(gateway: Gateway) -> None:
-    """Two tabs of one person get the event under its CloudEvent id."""
-    async with gateway.stream("ann") as one, gateway.stream("ann") as other:
-        assert [(await tab.event()).name for tab in (one, other)] == ["sync.ready", "sync.ready"]
+async def test_change_is_sent_to_every_stream_of_its_user(gateway: Gateway) -> None:
+    """Two tabs of a user get the event with its CloudEvent id."""
+    async with gateway.stream("ann") as first, gateway.stream("ann") as second:
+        assert [(await tab.event()).name for tab in (first, second)] == ["sync.ready", "sync.ready"]
         await gateway.change_task("ann", "e-1", task_id="t-1")
         expected = {"event_type": "task.updated", "user_id": "ann", "task_id": "t-1"}
-        for tab in (one, other):
+        for tab in (first, second):
             event = await tab.event()
             assert (event.name, event.event_id, event.data) == ("sync.task-changed", "e-1", expected)
 
 
-async def test_change_does_not_reach_another_user(gateway: Gateway) -> None:
-    """The first thing a stranger sees is the stranger's own event."""
-    async with gateway.stream("bob") as stranger:
-        await stranger.event()
+async def test_change_is_not_sent_to_another_user(gateway: Gateway) -> None:
+    """The next event in another user's stream is that user's own."""
+    async with gateway.stream("bob") as of_bob:
+        await of_bob.event()
         await gateway.change_task("ann", "e-ann")
         await gateway.change_task("bob", "e-bob")
-        assert (await stranger.event()).event_id == "e-bob"
+        assert (await of_bob.event()).event_id == "e-bob"
 
 
 async def test_notification_has_its_own_event_name(gateway: Gateway) -> None:
-    """Notifications travel on their topic and arrive under their name."""
+    """An event of the topic `notifications` has the name `notification` in the stream."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         payload = {"event_type": "notification.created", "user_id": "ann", "title": "Done"}
@@ -53,7 +53,7 @@ async def test_notification_has_its_own_event_name(gateway: Gateway) -> None:
 
 
 async def test_reminder_on_the_topic_of_notifications_is_not_for_browsers(gateway: Gateway) -> None:
-    """A reminder is handled by the notification service; its event is acknowledged and passed over."""
+    """A reminder is for the notification service; the gateway acknowledges and ignores it."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         await gateway.deliver("notifications", {"event_type": "reminder.overdue", "user_id": "ann"}, "r-1")
@@ -63,7 +63,7 @@ async def test_reminder_on_the_topic_of_notifications_is_not_for_browsers(gatewa
 
 
 async def test_event_delivered_twice_arrives_once(gateway: Gateway) -> None:
-    """The bus may deliver again; the browser does not see it."""
+    """An event that the bus delivers again is not sent again."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         for event_id in ("e-1", "e-1", "e-2"):
@@ -72,7 +72,7 @@ async def test_event_delivered_twice_arrives_once(gateway: Gateway) -> None:
 
 
 async def test_returning_client_gets_exactly_what_it_missed(gateway: Gateway) -> None:
-    """Last-Event-ID resumes without a lost and without a doubled event."""
+    """With Last-Event-ID a stream resumes, and no event is lost or repeated."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         await gateway.change_task("ann", "e-1")
@@ -86,7 +86,7 @@ async def test_returning_client_gets_exactly_what_it_missed(gateway: Gateway) ->
 
 
 async def test_client_that_saw_no_event_resumes_from_its_ready_position(gateway: Gateway) -> None:
-    """A quiet tab that is cut off does not miss the change that came while it was away."""
+    """A tab without any event does not miss a change that came while it was disconnected."""
     async with gateway.stream("ann") as reader:
         position = (await reader.event()).event_id
     await gateway.change_task("ann", "e-1")
@@ -94,9 +94,9 @@ async def test_client_that_saw_no_event_resumes_from_its_ready_position(gateway:
         assert (await reader.event()).event_id == "e-1"
 
 
-async def test_gap_that_cannot_be_replayed_is_told(gateway: Gateway) -> None:
-    """A client with an unknown position is told to read everything, and can resume from there."""
-    async with gateway.stream("ann", last_event_id="of-a-former-life") as reader:
+async def test_gap_that_cannot_be_replayed_is_answered_with_a_reset(gateway: Gateway) -> None:
+    """A client with an unknown position gets `sync.reset` and can resume from there."""
+    async with gateway.stream("ann", last_event_id="of-an-earlier-process") as reader:
         reset = await reader.event()
     assert (reset.name, reset.data) == ("sync.reset", {})
     await gateway.change_task("ann", "e-1")
@@ -104,10 +104,10 @@ async def test_gap_that_cannot_be_replayed_is_told(gateway: Gateway) -> None:
         assert (await reader.event()).event_id == "e-1"
 
 
-async def test_event_older_than_the_replay_window_is_not_news(
+async def test_event_older_than_the_replay_window_is_not_sent(
     gateway: Gateway, wall_clock: WallClock
 ) -> None:
-    """A bus that delivers its whole history to a new gateway does not replay it into the browsers."""
+    """When the bus delivers old events to a new gateway, browsers do not get them."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         wall_clock.ahead = timedelta(seconds=301)
@@ -118,14 +118,14 @@ async def test_event_older_than_the_replay_window_is_not_news(
 
 
 async def test_event_id_that_would_forge_another_event_is_dropped(gateway: Gateway) -> None:
-    """Such an event goes to the dead letters and never into a stream."""
+    """Such an event goes to the dead letters and not into a stream."""
     await gateway.change_task("ann", "e-1\nevent: bye")
     assert gateway.bus.outcomes == ["DROP"]
 
 
 @pytest.mark.parametrize("limits", [Limits(heartbeat_seconds=0.02)])
 async def test_idle_stream_carries_heartbeats(gateway: Gateway) -> None:
-    """Comments keep proxies from cutting a quiet stream."""
+    """Comments keep proxies from closing an idle stream."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         assert [await reader.block() for _ in range(2)] == [[": heartbeat"]] * 2
@@ -133,7 +133,7 @@ async def test_idle_stream_carries_heartbeats(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("limits", [Limits(heartbeat_seconds=0.02)])
 async def test_stream_ends_when_its_token_expires(gateway: Gateway, wall_clock: WallClock) -> None:
-    """A stream lives no longer than the right to read it; the response is complete."""
+    """A stream ends with the validity of its token, and its response is complete."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         wall_clock.ahead = timedelta(hours=1)
@@ -142,8 +142,8 @@ async def test_stream_ends_when_its_token_expires(gateway: Gateway, wall_clock: 
 
 
 @pytest.mark.parametrize("limits", [Limits(queue_events=8, heartbeat_seconds=60)])
-async def test_reader_that_takes_nothing_is_cut_off_and_slows_nobody(gateway: Gateway) -> None:
-    """A stalled client costs bounded memory; the same user's other tab gets every event."""
+async def test_reader_that_reads_nothing_is_cut_off_and_delays_nobody(gateway: Gateway) -> None:
+    """The stream of a stalled client ends; another tab of the same user gets every event."""
     ended = 'sse_streams_ended_total{reason="reader-too-slow"}'
     before = await gateway.metric(ended)
     token = gateway.issuer.token("ann")
@@ -163,8 +163,8 @@ async def test_reader_that_takes_nothing_is_cut_off_and_slows_nobody(gateway: Ga
     assert number > 8
 
 
-async def test_disconnected_client_is_forgotten(gateway: Gateway) -> None:
-    """A closed tab frees its place."""
+async def test_stream_of_a_disconnected_client_is_closed(gateway: Gateway) -> None:
+    """The stream of a closed tab is not counted any more."""
     before = await gateway.metric("sse_connections")
     async with gateway.stream("ann") as reader:
         await reader.event()
@@ -174,8 +174,8 @@ async def test_disconnected_client_is_forgotten(gateway: Gateway) -> None:
             pass
 
 
-async def test_drained_client_is_told_when_to_return(gateway: Gateway) -> None:
-    """A stopping gateway says goodbye with a delay in range, and completes the response."""
+async def test_client_of_a_draining_gateway_gets_a_reconnect_delay(gateway: Gateway) -> None:
+    """A stopping gateway sends `bye` with a delay in range, and completes the response."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         gateway.app.state.drain.start()
@@ -186,20 +186,20 @@ async def test_drained_client_is_told_when_to_return(gateway: Gateway) -> None:
 
 
 async def test_delivery_is_measured(gateway: Gateway) -> None:
-    """Dashboards see what was delivered and how late."""
+    """The metrics count deliveries and their delay."""
     delivered = 'sse_events_delivered_total{event="sync.task-changed"}'
     lag = 'sse_event_lag_seconds_count{event="sync.task-changed"}'
     before = [await gateway.metric(name) for name in (delivered, lag)]
-    async with gateway.stream("ann") as one, gateway.stream("ann") as other:
-        await one.event()
-        await other.event()
+    async with gateway.stream("ann") as first, gateway.stream("ann") as second:
+        await first.event()
+        await second.event()
         await gateway.change_task("ann", "e-1")
     after = [await gateway.metric(name) for name in (delivered, lag)]
     assert [late - early for early, late in zip(before, after, strict=True)] == [2, 1]
 
 
 async def test_probe_reports_draining(gateway: Gateway) -> None:
-    """The service's own paths are answered beside the stream, and a draining replica asks for no work."""
+    """Health is served beside the stream, and a draining replica is not ready."""
     async with httpx2.AsyncClient(base_url=gateway.url) as client:
         assert (await client.get("/healthz")).json()["service"] == "sse-gateway"
         assert (await client.get("/readyz")).json() == {"status": "ready", "checks": {}}
@@ -208,7 +208,7 @@ async def test_probe_reports_draining(gateway: Gateway) -> None:
 
 
 async def test_subscriptions_are_those_of_the_environment(gateway: Gateway) -> None:
-    """daprd is told both topics on the broadcast component."""
+    """daprd reads both topics of the broadcast component."""
     async with httpx2.AsyncClient(base_url=gateway.url) as client:
         entries = (await client.get("/dapr/subscribe")).json()
     assert {(entry["pubsubname"], entry["topic"]) for entry in entries} == {

@@ -6,7 +6,7 @@ from todo_sse_gateway.broadcast import wire
 
 
 def test_event_carries_id_name_and_data_in_one_block() -> None:
-    """An event is three fields and an empty line, so that a client stores the id together with the data."""
+    """An event is three fields and an empty line, so a client stores its id together with its data."""
     assert (
         wire.encode_event("notification", b'{"a":1}', "e-1")
         == b'id: e-1\nevent: notification\ndata: {"a":1}\n\n'
@@ -22,11 +22,11 @@ def test_event_id_that_would_end_its_field_is_refused(event_id: str) -> None:
 
 @pytest.mark.parametrize("data", [b'{"a":\n1}', b"{}\r"])
 def test_event_data_of_several_lines_is_refused(data: bytes) -> None:
-    """Data that is not on one line would be cut at its first line."""
+    """Data on several lines would be cut after its first line."""
     with pytest.raises(ValueError, match="e-1 spans several lines"):
         wire.encode_event("notification", data, "e-1")
 
 
 def test_bye_has_no_id() -> None:
-    """The farewell leaves the client's last event id as it was: it resumes after the last real event."""
+    """`bye` does not change the client's last event id, so the client resumes after its last real event."""
     assert wire.encode_bye(750) == b"event: bye\nretry: 750\ndata: {}\n\n"

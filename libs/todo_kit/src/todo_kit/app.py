@@ -1,4 +1,7 @@
-"""Builds the FastAPI application that every service starts from."""
+"""Builds the FastAPI application that every service starts from.
+
+`todo_kit.data.app` adds what services with a database share.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -8,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 from todo_kit.context import RequestContextMiddleware
 from todo_kit.drain import Drain
-from todo_kit.health import Check, ReadinessProbe, health_router
+from todo_kit.health import ReadinessCheck, ReadinessProbe, health_router
 from todo_kit.logging import configure_logging
 from todo_kit.metrics import install_metrics
 from todo_kit.problems import Problem, install_problems
@@ -22,24 +25,27 @@ def create_service(
     *,
     lifespan: Lifespan | None = None,
     routers: Iterable[APIRouter] = (),
-    readiness: Mapping[str, Check] | None = None,
+    readiness: Mapping[str, ReadinessCheck] | None = None,
 ) -> FastAPI:
-    """Return an application with request ids, logs, metrics, problem+json, `/healthz`, `/readyz`, `/metrics`.
+    """Returns an application with request ids, logs, problem+json, and routes for health and metrics.
 
-    `readiness` maps the name of a dependency to a coroutine function that raises while it does not answer.
-    `app.state.drain` is the `Drain` that `todo_kit.server.serve` starts at SIGTERM. Nothing connects here.
+    Nothing connects here. `app.state.drain` is the `Drain` that `todo_kit.server.serve` starts at SIGTERM.
+
+    Args:
+        settings: The settings of the service.
+        lifespan: Opens and closes what the service keeps while it runs.
+        routers: The routes of the service.
+        readiness: For each dependency a coroutine function that raises while the dependency does not answer.
     """
     configure_logging(settings)
     app = FastAPI(
         title=f"Todo {settings.service}",
         version="1",
         lifespan=lifespan,
-        generate_unique_id_function=lambda route: (
-            route.name
-        ),  # operation ids that clients can be generated from
+        generate_unique_id_function=lambda route: route.name,  # generated clients use it as a method's name
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,  # the description is contracts/openapi.json, not for whoever reaches the port
+        openapi_url=None,  # contracts/openapi.json is the description; the port does not serve it
     )
     app.state.drain = Drain()
     install_problems(app)
@@ -52,7 +58,7 @@ def create_service(
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document of `app`, with the schema that `problem_responses` refers to."""
+    """Returns the OpenAPI document of `app`, with the schema that `problem_responses` refers to."""
     document = app.openapi()
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -1,7 +1,7 @@
-"""Who is calling: verifies the JWTs that the frontend's Better Auth issues.
+"""Authentication: verifies the JWTs that the frontend's Better Auth issues.
 
-Owns signature, issuer, audience and lifetime. What a caller may touch is not decided here: every query of a
-service is scoped by `Principal.user_id`.
+Owns the checks of signature, issuer, audience and lifetime. Authorization is not decided here: every query of
+a service is limited to `Principal.user_id`.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _REQUIRED_CLAIMS = ["exp", "iat", "sub", "iss", "aud"]
 
 
 class InvalidTokenError(UnauthorizedError):
-    """A token was sent and it is not acceptable. The detail names the reason, never the token."""
+    """A token was sent and is not acceptable. The detail names the reason, never the token."""
 
     title = "Invalid token"
     challenge = 'Bearer error="invalid_token"'  # RFC 6750, section 3
@@ -32,7 +32,7 @@ class InvalidTokenError(UnauthorizedError):
 
 @dataclass(frozen=True)
 class Principal:
-    """The user that a verified token speaks for, and the instant until which it does."""
+    """The user of a verified token, and when the token expires."""
 
     user_id: str
     expires_at: datetime
@@ -44,9 +44,9 @@ class TokenVerifier:
     def __init__(
         self, issuer: str, audience: str, jwks_url: str, *, client: httpx2.AsyncClient | None = None
     ) -> None:
-        """Prepare to verify; keys are fetched from `jwks_url` when the first token comes.
+        """Prepares to verify; keys are fetched from `jwks_url` when the first token comes.
 
-        A given `client` stays the caller's to close; without one the verifier has its own (see `aclose`).
+        The caller closes a `client` that it passes; without one the verifier opens its own (see `aclose`).
         """
         self._issuer = issuer
         self._audience = audience
@@ -56,14 +56,15 @@ class TokenVerifier:
 
     @classmethod
     def from_settings(cls, settings: JwtSettings) -> Self:
-        """Return the verifier that a service's settings describe."""
+        """Returns the verifier that a service's settings describe."""
         return cls(settings.jwt_issuer, settings.jwt_audience, settings.jwks_url)
 
     async def verify(self, token: str) -> Principal:
-        """Return whom `token` speaks for.
+        """Returns the user of `token`.
 
-        Raises `InvalidTokenError` (401) for a token that is not acceptable and `KeysUnavailableError` (503)
-        when that cannot be known because the issuer's keys were never reached.
+        Raises:
+            InvalidTokenError: The token is not acceptable (401).
+            KeysUnavailableError: The issuer's keys cannot be fetched, so the token cannot be checked (503).
         """
         try:
             header = jwt.get_unverified_header(token)
@@ -92,7 +93,7 @@ class TokenVerifier:
         return Principal(user_id=claims["sub"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
 
     async def aclose(self) -> None:
-        """Close the verifier's own HTTP client."""
+        """Closes the HTTP client that the verifier opened."""
         if self._owns_client:
             await self._client.aclose()
 
@@ -105,7 +106,7 @@ _bearer = HTTPBearer(
 async def current_principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Principal:
-    """Return the caller, as a FastAPI dependency; the verifier is `app.state.verifier`.
+    """Returns the caller, as a FastAPI dependency; the verifier is `app.state.verifier`.
 
     Binds `user_id` for the request's log lines.
     """

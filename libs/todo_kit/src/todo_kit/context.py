@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its trace id, one log line, and the last resort for exceptions."""
+"""The middleware around every request: ids, one log line, and the answer to unexpected exceptions."""
 
 import re
 import time
@@ -22,21 +22,22 @@ class RequestContextMiddleware:
     """Binds `request_id` and `trace_id` for logs, answers with `X-Request-ID`, and logs each request once.
 
     A caller's `X-Request-ID` is kept when it is 8 to 64 letters, digits, dots, dashes or underscores. The
-    path is logged as its route's template, without its query: neither may carry what a user wrote.
+    path is logged as the template of its route, without the query string, because both may contain what a
+    user wrote.
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap `app`; this must be the outermost middleware."""
+        """Wraps `app`; this must be the outermost middleware."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serves one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given_id = headers.get("x-request-id", "")
-        request_id = given_id if _REQUEST_ID.fullmatch(given_id) else uuid.uuid4().hex
+        sent_id = headers.get("x-request-id", "")
+        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
         trace = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
@@ -56,7 +57,9 @@ class RequestContextMiddleware:
             await self._app(scope, receive, send_with_id)
         except Exception:
             _log.exception("request_failed", method=scope["method"], route=_route(scope))
-            if status is not None:  # the answer has begun: only a cut connection can say that it is not whole
+            if (
+                status is not None
+            ):  # the response has begun; cutting the connection shows that it is incomplete
                 raise
             await internal_error_response()(scope, receive, send_with_id)
         finally:

@@ -1,24 +1,24 @@
-"""The one word that a process is going away, said before anything is closed."""
+"""The signal that this process is about to stop, given before anything is closed."""
 
 import asyncio
 
 
 class Drain:
-    """Set once when the process is asked to end; open streams wait on it and say goodbye themselves."""
+    """Is set once, when the process is asked to stop; open streams wait for it and end themselves."""
 
     def __init__(self) -> None:
-        """Begin not draining."""
+        """Creates a signal that is not set."""
         self._event = asyncio.Event()
 
     @property
     def is_draining(self) -> bool:
-        """Whether the process has been asked to end."""
+        """Whether the process has been asked to stop."""
         return self._event.is_set()
 
     def start(self) -> None:
-        """Begin draining. Call it on the event loop's thread; calling it again changes nothing."""
+        """Starts draining. Call it on the event loop's thread; a second call changes nothing."""
         self._event.set()
 
     async def wait(self) -> None:
-        """Return when draining begins."""
+        """Returns when draining starts."""
         await self._event.wait()

@@ -1,4 +1,4 @@
-"""What the services tell each other: payloads, and the CloudEvents 1.0 envelope they arrive in.
+"""Events between the services: the payloads, and the CloudEvents 1.0 envelope in which they arrive.
 
 Payloads ignore members they do not know, so that a publisher may add one before its consumers are updated.
 `python -m todo_kit.events DIR` writes the JSON schemas that are committed to contracts/events.
@@ -22,7 +22,7 @@ class Payload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_json(self) -> bytes:
-        """Return the payload as it is published."""
+        """Returns the payload as it is published."""
         return self.model_dump_json().encode()
 
 
@@ -106,7 +106,7 @@ PUBLISHED: tuple[type[Payload], ...] = (TaskEvent, NotificationCreated)
 
 
 def write_schemas(folder: Path) -> None:
-    """Write one `<ModelName in kebab-case>.schema.json` a published payload into `folder`."""
+    """Writes a `<ModelName in kebab-case>.schema.json` for each published payload into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for model in PUBLISHED:
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | model.model_json_schema()

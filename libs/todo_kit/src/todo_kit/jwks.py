@@ -1,8 +1,9 @@
-"""The issuer's public keys, fetched over HTTP and kept.
+"""The issuer's public keys, fetched over HTTP and cached.
 
-Three rules protect both sides: one fetch at a time, which only callers without a usable key wait for; while
-the issuer is away its last keys stay good for `MAX_STALE_SECONDS`; and tokens with invented key ids cannot
-make us ask it more than once every `REFRESH_INTERVAL_SECONDS`.
+Three rules limit the load on the issuer and the effect of an outage: there is one fetch at a time, for which
+only callers without a usable key wait; while the issuer does not answer, its last keys stay valid for
+`MAX_STALE_SECONDS`; and tokens with invented key ids cause at most one request every
+`REFRESH_INTERVAL_SECONDS`.
 """
 
 import asyncio
@@ -18,25 +19,25 @@ from todo_kit.problems import UnavailableError
 
 TTL_SECONDS = 300.0
 REFRESH_INTERVAL_SECONDS = 10.0
-MAX_STALE_SECONDS = 3600.0  # four times a token's life: longer would keep a revoked key without any use
+MAX_STALE_SECONDS = 3600.0  # four times a token's lifetime; longer would keep a revoked key for no benefit
 _FETCH_TIMEOUT_SECONDS = 3.0
 
 _log = get_logger(__name__)
 
 
 class KeysUnavailableError(UnavailableError):
-    """The issuer's keys are neither cached nor to be had."""
+    """The issuer's keys are not cached and cannot be fetched."""
 
     title = "Sign-in keys unavailable"
 
 
 class KeySet:
-    """Ed25519 keys of one JWKS URL, by key id."""
+    """The Ed25519 keys of one JWKS URL, by key id."""
 
     def __init__(
         self, url: str, client: httpx2.AsyncClient, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Prepare; nothing is fetched yet. `clock` gives seconds that never go back."""
+        """Prepares; nothing is fetched yet. `clock` returns seconds that never go back."""
         self._url = url
         self._client = client
         self._clock = clock
@@ -46,9 +47,10 @@ class KeySet:
         self._tried_at: float | None = None
 
     async def find(self, key_id: str) -> jwt.PyJWK | None:
-        """Return the key, or None when the issuer does not publish it.
+        """Returns the key, or None when the issuer does not publish it.
 
-        Raises `KeysUnavailableError` when no keys are held that may still be trusted.
+        Raises:
+            KeysUnavailableError: There are no cached keys that may still be trusted.
         """
         if self._needs_fetch(key_id) and not (self._lock.locked() and key_id in self._keys):
             async with self._lock:
@@ -73,13 +75,14 @@ class KeySet:
             self._fetched_at = self._clock()
         except (httpx2.HTTPError, ValueError, jwt.PyJWTError) as error:
             _log.warning("jwks_fetch_failed", url=self._url, error=repr(error))
-        self._tried_at = self._clock()  # not before: who comes during the fetch must wait for it
+        self._tried_at = self._clock()  # only now: callers that come during the fetch must wait for it
 
 
 def _ed25519_keys(document: Any) -> dict[str, jwt.PyJWK]:
-    """Read a JWK set (RFC 7517), keeping the keys that may sign our tokens.
+    """Returns the keys of a JWK set (RFC 7517) that may sign our tokens.
 
-    Raises ValueError for a document of another shape.
+    Raises:
+        ValueError: The document is not a JWK set.
     """
     if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
         raise ValueError("the document is not a JWK set")

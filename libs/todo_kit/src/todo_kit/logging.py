@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output, for our own events and for libraries' alike.
+"""Structured logs: one JSON object per line on standard output, for our own events and those of libraries.
 
 Request id, trace id and user id come from context variables that `todo_kit.context` and `todo_kit.auth` bind.
 """
@@ -16,7 +16,7 @@ from todo_kit.settings import ServiceSettings
 
 
 def configure_logging(settings: ServiceSettings) -> None:
-    """Send every log line of this process, uvicorn's included, through one formatter. Idempotent."""
+    """Sends every log line of this process, uvicorn's included, through one formatter. Idempotent."""
 
     def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = settings.service
@@ -52,12 +52,12 @@ def configure_logging(settings: ServiceSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
-    for name in ("httpx2", "httpcore2", "alembic.runtime"):  # a line per outgoing call helps nobody
+    for name in ("httpx2", "httpcore2", "alembic.runtime"):  # one line per outgoing request is of no use
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return a logger that takes an event name and fields, e.g. `log.info("task_created", task_id=...)`."""
+    """Returns a logger that takes an event name and fields, e.g. `log.info("task_created", task_id=...)`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 

@@ -1,6 +1,6 @@
-"""The one place that keeps secrets and people's words out of logs.
+"""Keeps secrets and what users wrote out of logs.
 
-Masks by field name where the name says what the value is, and by shape inside free text such as tracebacks.
+Masks values by their field's name, and by their shape inside free text such as tracebacks.
 """
 
 import re
@@ -31,20 +31,20 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\w+://[^\s:/@]*):[^\s/@]+@"), rf"\1:{MASK}@"),  # the password of a URL
     (re.compile(r"(?i)\b(password|secret)=[^\s&'\"]+"), rf"\1={MASK}"),
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), MASK),  # an e-mail address
-    # PostgreSQL quotes the row it refused, and a row holds a person's words.
+    # PostgreSQL quotes the row it refused, and a row contains what a user wrote.
     (re.compile(r"(Failing row contains|Key) \(.*\)"), rf"\1 ({MASK})"),
 )
 
 
 def mask_text(text: str) -> str:
-    """Return `text` with everything that looks like a credential, an e-mail address or a row masked."""
+    """Returns `text` with everything masked that looks like a credential, an e-mail address or a row."""
     for pattern, replacement in _SHAPES:
         text = pattern.sub(replacement, text)
     return text
 
 
 def mask_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of `fields`, nested dictionaries included, that may be written to a log."""
+    """Returns a copy of `fields`, nested dictionaries included, that may be written to a log."""
     return {name: MASK if name.lower() in _PRIVATE_FIELDS else _mask(value) for name, value in fields.items()}
 
 

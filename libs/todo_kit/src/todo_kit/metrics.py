@@ -1,8 +1,7 @@
 """Prometheus metrics of a service.
 
-HTTP metrics are kept in a registry per application, so that two applications in one process (tests) never
-count together. Everything else (a module's own counters, the process) is declared once in the default
-registry.
+HTTP metrics have a registry per application, so that two applications in one process (in tests) are counted
+apart. Everything else (the metrics of modules and of the process) is declared once in the default registry.
 """
 
 from fastapi import FastAPI, Response
@@ -11,10 +10,10 @@ from prometheus_fastapi_instrumentator import Instrumentator
 
 
 def install_metrics(app: FastAPI) -> None:
-    """Measure the requests of `app` and serve `/metrics`.
+    """Measures the requests of `app` and adds the route `/metrics`.
 
-    Gives `http_requests_total{handler,method,status="2xx"}` and the duration histograms. A stream counts with
-    the time to its first byte, for its whole life would be no latency.
+    The metrics are `http_requests_total{handler,method,status="2xx"}` and the duration histograms. The
+    duration of a stream ends at its first byte, because the whole length of a stream is no latency.
     """
     registry = CollectorRegistry()
     Instrumentator(
@@ -25,6 +24,6 @@ def install_metrics(app: FastAPI) -> None:
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
-        """Both registries in the Prometheus text format."""
+        """Returns both registries in the Prometheus text format."""
         body = generate_latest(registry) + generate_latest(REGISTRY)
         return Response(body, headers={"Content-Type": CONTENT_TYPE_LATEST})

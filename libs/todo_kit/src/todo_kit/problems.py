@@ -1,17 +1,17 @@
-"""HTTP errors and their one rendering, `application/problem+json` (RFC 9457).
+"""HTTP errors, and how they are rendered: `application/problem+json` (RFC 9457).
 
     ProblemError
-    ├── BadRequestError        400
     ├── UnauthorizedError      401, with WWW-Authenticate
     │   └── todo_kit.auth.InvalidTokenError
     ├── NotFoundError          404, also for what belongs to another user
-    ├── ConflictError          409
     ├── ValidationFailedError  422
+    │   └── todo_kit.cursors.InvalidCursorError
     ├── TooManyRequestsError   429
     └── UnavailableError       503, with Retry-After
+        └── todo_kit.jwks.KeysUnavailableError
 
-A service derives its own from these in its `errors.py`. A message says what, with which value, and what to do
-next; it is shown to the caller, so it never repeats a secret or the refused input.
+A service derives its own errors from these in its `errors.py`. A message says what is wrong, with which
+value, and what to do next. The caller sees it, so it never repeats a secret or the refused input.
 """
 
 import re
@@ -33,8 +33,8 @@ MEDIA_TYPE = "application/problem+json"
 class ProblemError(Exception):
     """An error with an HTTP status, a fixed title and a detail for this occurrence.
 
-    Subclasses must say `status_code` and `title`, themselves or by inheritance; `type` is derived from the
-    class name (`NotFoundError` -> `urn:todo:problem:not-found`) so that clients can tell kinds apart.
+    Subclasses must define or inherit `status_code` and `title`. `type` is derived from the name of the class
+    (`NotFoundError` -> `urn:todo:problem:not-found`), so that clients can distinguish errors.
     """
 
     status_code: ClassVar[int]
@@ -42,7 +42,7 @@ class ProblemError(Exception):
     type: ClassVar[str]
 
     def __init_subclass__(cls) -> None:
-        """Refuse a subclass without a status or a title when it is defined, not when it is raised."""
+        """Refuses a subclass without a status or a title when it is defined, not only when it is raised."""
         super().__init_subclass__()
         for name in ("status_code", "title"):
             if not hasattr(cls, name):
@@ -51,18 +51,11 @@ class ProblemError(Exception):
         cls.type = "urn:todo:problem:" + "-".join(words).lower()
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, **extensions: Any) -> None:
-        """Keep the detail, response headers and further problem members such as `errors`."""
+        """Stores the detail, response headers and further problem members such as `errors`."""
         super().__init__(detail)
         self.detail = detail
         self.headers = dict(headers or {})
         self.extensions = extensions
-
-
-class BadRequestError(ProblemError):
-    """The request cannot be acted on in the state that its target is in."""
-
-    status_code = HTTPStatus.BAD_REQUEST
-    title = "Bad request"
 
 
 class UnauthorizedError(ProblemError):
@@ -73,46 +66,39 @@ class UnauthorizedError(ProblemError):
     challenge: ClassVar[str] = "Bearer"
 
     def __init__(self, detail: str, **extensions: Any) -> None:
-        """Add the WWW-Authenticate header that RFC 9110 asks of every 401."""
+        """Adds the WWW-Authenticate header that RFC 9110 requires of every 401."""
         super().__init__(detail, headers={"WWW-Authenticate": self.challenge}, **extensions)
 
 
 class NotFoundError(ProblemError):
-    """The thing does not exist for this user."""
+    """The resource does not exist for this user."""
 
     status_code = HTTPStatus.NOT_FOUND
     title = "Not found"
 
 
-class ConflictError(ProblemError):
-    """The request contradicts what is stored."""
-
-    status_code = HTTPStatus.CONFLICT
-    title = "Conflict"
-
-
 class ValidationFailedError(ProblemError):
-    """The request is understood, and something in it is not allowed."""
+    """The request is understood, but something in it is not allowed."""
 
     status_code = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "Validation failed"
 
 
 class TooManyRequestsError(ProblemError):
-    """The caller asks more often than is allowed."""
+    """The caller sends more requests than allowed."""
 
     status_code = HTTPStatus.TOO_MANY_REQUESTS
     title = "Too many requests"
 
 
 class UnavailableError(ProblemError):
-    """Something the service depends on does not answer; the same request may succeed later."""
+    """A dependency of the service does not answer; the same request may succeed later."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     title = "Temporarily unavailable"
 
     def __init__(self, detail: str, *, retry_after_seconds: int = 5, **extensions: Any) -> None:
-        """Add the Retry-After header."""
+        """Adds the Retry-After header."""
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)}, **extensions)
 
 
@@ -136,7 +122,7 @@ class Problem(BaseModel):
 
 
 def problem_response(error: ProblemError) -> Response:
-    """Render `error` with the current request id. Needs no FastAPI, only a response that ASGI can send."""
+    """Renders `error` with the current request id. The response needs no FastAPI: ASGI can send it."""
     return _render(
         type_=error.type,
         title=error.title,
@@ -148,7 +134,7 @@ def problem_response(error: ProblemError) -> Response:
 
 
 def internal_error_response() -> Response:
-    """Render the answer to an unforeseen exception: no detail of it leaves the process."""
+    """Renders the answer to an unexpected exception; no detail of it leaves the process."""
     return _render(
         type_="urn:todo:problem:internal",
         title="Internal error",
@@ -158,7 +144,7 @@ def internal_error_response() -> Response:
 
 
 def problem_responses(*errors: type[ProblemError]) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses=` of a route or router, so that OpenAPI shows which problems it answers with."""
+    """Returns the `responses=` of a route or router, so that OpenAPI shows its possible problems."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {
         int(error.status_code): {"description": error.title, "content": {MEDIA_TYPE: schema}}
@@ -167,25 +153,25 @@ def problem_responses(*errors: type[ProblemError]) -> dict[int | str, dict[str, 
 
 
 def install_problems(app: FastAPI) -> None:
-    """Render our errors, refused input and the framework's own HTTP errors of `app` as problems."""
+    """Makes `app` render our errors, refused input and the framework's own HTTP errors as problems."""
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
 async def _on_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ProblemError)  # noqa: S101 - narrows the type that registration guarantees
+    assert isinstance(error, ProblemError)  # noqa: S101  # narrows the type that registration guarantees
     return problem_response(error)
 
 
 async def _on_validation_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - narrows the registered type
-    found = [_invalid_input(item) for item in error.errors()]
-    return problem_response(ValidationFailedError("The request does not fit its schema.", errors=found))
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # narrows the registered type
+    refused = [_invalid_input(item) for item in error.errors()]
+    return problem_response(ValidationFailedError("The request does not fit its schema.", errors=refused))
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - narrows the registered type
+    assert isinstance(error, HTTPException)  # noqa: S101  # narrows the registered type
     phrase = HTTPStatus(error.status_code).phrase
     return _render(
         type_="about:blank",

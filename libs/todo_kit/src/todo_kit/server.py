@@ -1,6 +1,6 @@
-"""Runs a service under uvicorn and ends it in order.
+"""Runs a service under uvicorn and stops it gracefully.
 
-One process is one worker: the cluster scales by pods, and Prometheus metrics stay in one registry.
+A process has one worker: the cluster scales by pods, and Prometheus metrics stay in one registry.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from fastapi import FastAPI
 from todo_kit.drain import Drain
 from todo_kit.settings import ServiceSettings
 
-_STARTUP_FAILED = 3  # what uvicorn's own command line exits with
+_STARTUP_FAILED = 3  # the exit code of uvicorn's own command line
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serve `app` until SIGTERM or SIGINT, then end within about `drain_seconds`, with exit code 0.
+    """Serves `app` until SIGTERM or SIGINT, then stops within about `drain_seconds`, with exit code 0.
 
-    On the first signal `app.state.drain` starts, so that streams can end themselves; then no new connection
-    is accepted, open requests may finish, and what is left after `drain_seconds` is cancelled.
+    The first signal starts `app.state.drain`, so that streams can end themselves. Then no new connection is
+    accepted, open requests may finish, and those that are left after `drain_seconds` are cancelled.
     """
     config = uvicorn.Config(
         app,
@@ -30,7 +30,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
         access_log=False,  # todo_kit.context logs requests, without query strings
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # nothing here believes a client's address
+        proxy_headers=False,  # no service uses a client's address
         timeout_graceful_shutdown=settings.drain_seconds,
         timeout_keep_alive=75,  # longer than the ingress keeps idle upstream connections (60 s)
     )
@@ -51,10 +51,10 @@ class _DrainingServer(uvicorn.Server):
         await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Start draining, then do as uvicorn does, but do not raise the signal again after a clean end.
+        """Starts draining, then does what uvicorn does, but without raising the signal again at the end.
 
-        uvicorn raises it so that a parent sees death by signal; Kubernetes would show a pod that ended in
-        order as failed with 143.
+        uvicorn raises it so that the parent process sees an end by signal. Kubernetes would show a pod that
+        stopped gracefully as failed, with exit code 143.
         """
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._drain.start)

@@ -1,25 +1,32 @@
-"""Settings that every Python service shares, read from the environment once.
+"""Settings that several Python services share, read from the environment once.
 
-A service declares one frozen class of its own from `ServiceSettings` and the mixins it needs, and builds it
-in its `create_app`. Nothing else reads the environment.
+A service declares one frozen class in its own `settings.py`, from `ServiceSettings` and the mixins that it
+needs, and passes an instance to its `create_app`. Nothing else reads the environment.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class _Environment(BaseSettings):
+class EnvironmentSettings(BaseSettings):
+    """Base of all settings: frozen, and an empty variable counts as not set."""
+
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Returns the settings in the environment; raises ValidationError if one is missing or invalid."""
+        return cls()
 
-class ServiceSettings(_Environment):
+
+class ServiceSettings(EnvironmentSettings):
     """What every service needs; `service` is its kebab-case id and `port` has a default in each service."""
 
     service: ClassVar[str]
 
-    host: str = "0.0.0.0"  # noqa: S104 - a container listens for its pod, whose address it does not know
+    host: str = "0.0.0.0"  # noqa: S104  # a container listens for its pod, whose address it does not know
     port: int = Field(ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
@@ -27,22 +34,33 @@ class ServiceSettings(_Environment):
     drain_seconds: int = Field(default=20, ge=1)
 
 
-class JwtSettings(_Environment):
-    """Whose tokens the service accepts; the issuer is a public URL, the key set is fetched inside."""
+class JwtSettings(EnvironmentSettings):
+    """Whose tokens the service accepts; the issuer is a public URL, the key set an address in the cluster."""
 
     jwt_issuer: str
     jwt_audience: str = "todo-api"
     jwks_url: str
 
 
-class DatabaseSettings(_Environment):
-    """Where the service's schema lives: a libpq URL that is taken verbatim."""
+class DatabaseSettings(EnvironmentSettings):
+    """The database that holds the service's schema: a libpq URL that is passed on as it is."""
 
     database_url: SecretStr
 
 
-class BusSettings(_Environment):
+class BusSettings(EnvironmentSettings):
     """Which Dapr component carries events, and the environment's prefix of every topic."""
 
     pubsub_name: str = "pubsub"
     topic_prefix: str = ""
+
+
+class SidecarSettings(EnvironmentSettings):
+    """Where the Dapr sidecar listens; Dapr sets the variables itself (https://docs.dapr.io/reference/environment/)."""
+
+    dapr_runtime_host: str = "127.0.0.1"
+    dapr_grpc_port: int = Field(default=50001, ge=1, le=65535)
+
+
+class DataServiceSettings(ServiceSettings, JwtSettings, DatabaseSettings, BusSettings, SidecarSettings):
+    """What a service with a database and an outbox needs, see `todo_kit.data.app`."""

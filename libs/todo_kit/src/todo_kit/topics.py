@@ -1,11 +1,11 @@
-"""The one place that composes topic names."""
+"""The names of the topics; nothing else composes them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Topics:
-    """Topic names of one environment; the prefix (`staging-`, or empty) keeps environments apart."""
+    """The topics of one environment; the prefix (`staging-`, or empty) keeps environments apart."""
 
     prefix: str = ""
 
@@ -16,10 +16,10 @@ class Topics:
 
     @property
     def notifications(self) -> str:
-        """What users are told, published by notification."""
+        """New notifications, published by notification, and overdue reminders."""
         return f"{self.prefix}notifications"
 
     @property
     def dead_letters(self) -> str:
-        """Events that no consumer could handle."""
+        """Dead letters: events that a consumer could not handle."""
         return f"{self.prefix}dead-letters"

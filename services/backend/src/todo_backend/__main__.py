@@ -5,5 +5,5 @@ from todo_backend.settings import Settings
 from todo_kit.server import serve
 
 if __name__ == "__main__":
-    settings = Settings()  # type: ignore[call-arg]  # from the environment
+    settings = Settings.from_environment()
     serve(create_app(settings), settings)

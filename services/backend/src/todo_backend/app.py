@@ -1,8 +1,4 @@
-"""Puts the backend together."""
-
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+"""Builds the backend's application."""
 
 from fastapi import APIRouter, FastAPI
 
@@ -10,44 +6,18 @@ from todo_backend.database import outbox
 from todo_backend.settings import Settings
 from todo_backend.tasks import routes as tasks
 from todo_backend.tasks.service import TaskService
-from todo_kit.app import create_service
-from todo_kit.auth import TokenVerifier
-from todo_kit.bus import DaprPublisher, Publisher
-from todo_kit.database import create_engine, install_database_problems, ping, session_factory
+from todo_kit.bus import Publisher
+from todo_kit.data.app import create_data_service
 from todo_kit.health import Health, current_health
-from todo_kit.outbox import Relay
 from todo_kit.topics import Topics
 
 
 def create_app(settings: Settings, *, publisher: Publisher | None = None) -> FastAPI:
-    """Return the backend; events go to `publisher`, or through the Dapr sidecar without one.
-
-    Connects to nothing: that is left to the first request and to the lifespan, which also runs the relay.
-    """
-    engine = create_engine(settings.database_url)
-    verifier = TokenVerifier.from_settings(settings)
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(engine.dispose)
-            stack.push_async_callback(verifier.aclose)
-            bus = publisher
-            if bus is None:
-                sidecar = bus = DaprPublisher(settings.pubsub_name)
-                stack.push_async_callback(sidecar.aclose)
-            await stack.enter_async_context(Relay(engine, outbox, bus).running())
-            yield
-
-    app = create_service(
-        settings,
-        lifespan=lifespan,
-        routers=[tasks.router, _public_health(settings)],
-        readiness={"database": partial(ping, engine)},
+    """Returns the backend; events go to `publisher`, or through the Dapr sidecar without one."""
+    app = create_data_service(
+        settings, outbox=outbox, publisher=publisher, routers=[tasks.router, _public_health(settings)]
     )
-    install_database_problems(app)
-    app.state.verifier = verifier
-    app.state.tasks = TaskService(session_factory(engine), Topics(settings.topic_prefix))
+    app.state.tasks = TaskService(app.state.sessions, Topics(settings.topic_prefix))
     return app
 
 

@@ -1,7 +1,9 @@
-"""Brings the schema `todo` up to date: `python -m todo_backend.migrate`, with DATABASE_URL."""
+"""Upgrades the schema `todo` at DATABASE_URL: `python -m todo_backend.migrate`."""
 
 from todo_backend.database import SCHEMA
-from todo_kit.migrations import migrate_from_environment
+from todo_backend.settings import MigrationSettings
+from todo_kit.data.migrations import run_migrations
 
 if __name__ == "__main__":
-    migrate_from_environment("todo_backend", SCHEMA)
+    settings = MigrationSettings.from_environment()
+    run_migrations("todo_backend", SCHEMA, settings.database_url.get_secret_value())

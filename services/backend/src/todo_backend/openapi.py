@@ -15,8 +15,8 @@ from todo_kit.app import openapi_document
 
 
 def render_openapi() -> str:
-    """Return the document as text, the same for the same routes."""
-    settings = Settings(  # an application connects to nothing until it runs, so no address is needed
+    """Returns the document as text; the same routes give the same text."""
+    settings = Settings(  # the application connects to nothing before it runs, so it needs no addresses
         jwt_issuer="", jwks_url="", database_url=SecretStr("")
     )
     return json.dumps(openapi_document(create_app(settings)), indent=2, sort_keys=True) + "\n"

@@ -1,5 +1,6 @@
-"""The MCP service: the only door through which an AI agent touches tasks.
+"""The MCP service: AI agents read and change a user's tasks through it.
 
-It keeps nothing and decides nothing: every tool is a call of the backend's HTTP API in the name of the user
-whose token the agent presented.
+It stores nothing and decides nothing: every tool calls the backend's HTTP API with the token that the agent
+presented. Imports `todo_kit` without any extra, and no other service. Start reading at `app.create_app`, then
+`tools`, `backend`.
 """

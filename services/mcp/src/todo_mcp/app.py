@@ -1,4 +1,4 @@
-"""Puts the MCP service together."""
+"""Builds the MCP service's application."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,7 +20,7 @@ from todo_mcp.tools import INSTRUCTIONS, register_tools
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the service: the tools at `/mcp`, RFC 9728 metadata, and what every service has."""
+    """Returns the service: the tools at `/mcp`, RFC 9728 metadata, and what every service has."""
     verifier = TokenVerifier.from_settings(settings)
     client = httpx2.AsyncClient(base_url=settings.backend_url, timeout=TIMEOUT_SECONDS)
 
@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
             await stack.enter_async_context(server.session_manager.run())
             yield
 
-    app = create_service(settings, lifespan=lifespan)  # first, for the SDK would set up logging otherwise
+    app = create_service(settings, lifespan=lifespan)  # first, because otherwise the SDK configures logging
     server = MCPServer(
         "todo",
         title="Todo",
@@ -40,12 +40,12 @@ def create_app(settings: Settings) -> FastAPI:
         version=settings.build_id,
         token_verifier=UserTokenVerifier(verifier),
         auth=auth_settings(settings),
-        subscriptions=False,  # the tools never change, so there is nothing to subscribe to
+        subscriptions=False,  # the tools never change
     )
     register_tools(server, Backend(client))
     transport = server.streamable_http_app(
-        stateless_http=True,  # older clients would need sticky sessions otherwise
-        json_response=True,  # no answer is streamed, so no proxy can hold one back
+        stateless_http=True,  # with sessions, older clients would need sticky routing
+        json_response=True,  # an answer that is not streamed cannot be delayed by a buffering proxy
         transport_security=_transport_security(settings),
     )
     app.mount("/", _WithoutErrorPages(transport))
@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _transport_security(settings: Settings) -> TransportSecuritySettings:
-    """Return the Host and Origin headers that are accepted, against DNS rebinding; others get 421 and 403."""
+    """Returns the accepted Host and Origin headers (DNS rebinding); others get 421 and 403."""
     public = urlsplit(settings.jwt_issuer)
     names = ["localhost", "127.0.0.1", "[::1]", *settings.public_hosts]
     return TransportSecuritySettings(
@@ -67,13 +67,14 @@ def _transport_security(settings: Settings) -> TransportSecuritySettings:
 
 
 class _WithoutErrorPages:
-    """The routes and middlewares of an application without its handling of errors.
+    """The routes and middlewares of an application without its error handling.
 
-    It would answer a failure in plain text before ours can say it as a problem, such as 503 without keys.
+    That would answer an exception in plain text before ours can render it as a problem, such as the 503 while
+    the issuer's keys are unknown.
     """
 
     def __init__(self, application: Starlette) -> None:
-        self.routes = application.routes  # where Starlette and the metrics look for a mounted route's name
+        self.routes = application.routes  # Starlette and the metrics read the name of a mounted route here
         self._wrapped: ASGIApp = application.router
         for middleware in reversed(application.user_middleware):
             self._wrapped = middleware.cls(self._wrapped, *middleware.args, **middleware.kwargs)

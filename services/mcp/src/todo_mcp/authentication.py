@@ -1,4 +1,4 @@
-"""Whose tokens open the door, told to the SDK in its own terms."""
+"""Authentication of agents, in the interfaces of the MCP SDK."""
 
 import structlog
 from mcp.server.auth.provider import AccessToken
@@ -14,18 +14,20 @@ _log = get_logger(__name__)
 class UserTokenVerifier:
     """Accepts the tokens that the frontend issues to users, for the audience `todo-mcp`.
 
-    The same token names the audience `todo-api` too, so a tool passes it on to the backend, which verifies it
-    again. So one place decides who may do what, the backend, and this service has no rights of its own.
+    The same token also names the audience `todo-api`, so a tool passes it on to the backend, which verifies
+    it again. Authorization is therefore decided by the backend alone, and this service has no rights of its
+    own.
     """
 
     def __init__(self, verifier: TokenVerifier) -> None:
-        """Verify with `verifier`."""
+        """Verifies with `verifier`."""
         self._verifier = verifier
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return the token's holder, or None, which the SDK answers with 401.
+        """Returns the user of the token, or None, which the SDK answers with 401.
 
-        Raises `KeysUnavailableError` (503) while it cannot be known whether the token is good.
+        Raises:
+            KeysUnavailableError: The token cannot be checked, because the issuer's keys are unknown (503).
         """
         try:
             principal = await self._verifier.verify(token)
@@ -35,7 +37,7 @@ class UserTokenVerifier:
         structlog.contextvars.bind_contextvars(user_id=principal.user_id)
         return AccessToken(
             token=token,
-            client_id=principal.user_id,  # users' tokens name no client
+            client_id=principal.user_id,  # tokens of users name no client
             scopes=[],
             expires_at=int(principal.expires_at.timestamp()),
             subject=principal.user_id,
@@ -43,11 +45,13 @@ class UserTokenVerifier:
 
 
 def auth_settings(settings: Settings) -> AuthSettings:
-    """Return what the SDK publishes as RFC 9728 metadata: this resource, and who issues tokens for it."""
-    return AuthSettings.model_validate(  # from strings: a URL object would add a slash to the issuer
-        {
-            "issuer_url": settings.jwt_issuer,
-            "resource_server_url": f"{settings.jwt_issuer.rstrip('/')}/mcp",
-            "validate_token_resource": False,  # the verifier checks the audience
-        }
+    """Returns what the SDK publishes as RFC 9728 metadata: this resource and the issuer of its tokens."""
+    return (
+        AuthSettings.model_validate(  # from strings, because a URL object would append a slash to the issuer
+            {
+                "issuer_url": settings.jwt_issuer,
+                "resource_server_url": f"{settings.jwt_issuer.rstrip('/')}/mcp",
+                "validate_token_resource": False,  # the verifier checks the audience
+            }
+        )
     )

@@ -1,4 +1,4 @@
-"""The backend's HTTP API, as far as the tools need it."""
+"""Client of the backend's HTTP API, as far as the tools need it."""
 
 from typing import Any, TypeVar
 from uuid import UUID
@@ -8,7 +8,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from todo_kit.logging import get_logger
-from todo_mcp.errors import RefusedError, UnreachableError
+from todo_mcp.errors import BackendRefusedError, BackendUnreachableError
 from todo_mcp.schemas import Task, TaskList
 
 TIMEOUT_SECONDS = 10.0
@@ -17,41 +17,41 @@ _log = get_logger(__name__)
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
-class _InvalidInput(BaseModel):
+class _RefusedInput(BaseModel):
     location: str
     pointer: str
     detail: str
 
 
-class _Problem(BaseModel):
-    """The members of a problem+json answer that are worth a model's attention."""
+class _BackendProblem(BaseModel):
+    """The members of a problem+json answer that are shown to the model."""
 
     detail: str
-    errors: list[_InvalidInput] = []
+    errors: list[_RefusedInput] = []
 
 
 class Backend:
-    """Calls the backend with the token of the user that a call is for.
+    """Calls the backend with the token of a user.
 
-    Every method raises `RefusedError` for what the backend does not accept and `UnreachableError` when it
-    does not answer, or not in the agreed shape.
+    Every method raises `BackendRefusedError` when the backend refuses the call, and `BackendUnreachableError`
+    when it does not answer, fails, or answers with unexpected JSON.
     """
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
-        """Call through `client`, whose base URL is the backend's and which stays the caller's to close."""
+        """Calls through `client`, whose base URL is the backend's; the caller closes it."""
         self._client = client
 
     async def create_task(self, token: str, values: dict[str, Any]) -> Task:
-        """Create a task and return it."""
+        """Creates a task and returns it."""
         return await self._call(Task, token, "POST", "/api/todos", json=values)
 
     async def list_tasks(self, token: str, query: dict[str, Any]) -> TaskList:
-        """Return a part of the user's tasks; members of `query` that are None are left out."""
+        """Returns a page of the user's tasks; members of `query` that are None are left out."""
         params = {name: value for name, value in query.items() if value is not None}
         return await self._call(TaskList, token, "GET", "/api/todos", params=params)
 
     async def complete_task(self, token: str, task_id: UUID) -> Task:
-        """Complete a task and return it; not by the route that toggles, for a repeat must not reopen it."""
+        """Completes a task and returns it; a repeated call does not reopen it, as the toggle route would."""
         return await self._call(Task, token, "PATCH", f"/api/todos/{task_id}", json={"completed": True})
 
     async def _call(
@@ -60,31 +60,33 @@ class Backend:
         headers = {"Authorization": f"Bearer {token}"}
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if request_id is not None:
-            headers["X-Request-ID"] = request_id  # one id through both services' logs
+            headers["X-Request-ID"] = request_id  # the same id in the logs of both services
         try:
             response = await self._client.request(method, path, headers=headers, **request)
         except httpx2.TransportError as error:
             _log.warning("backend_unreachable", error=repr(error))
-            raise UnreachableError("The task service cannot be reached. Try again shortly.") from error
+            raise BackendUnreachableError("The task service cannot be reached. Try again shortly.") from error
         if response.is_server_error:
             _log.warning("backend_failed", status=response.status_code)
-            raise UnreachableError(
+            raise BackendUnreachableError(
                 f"The task service failed ({response.status_code}). Try again in"
                 f" {response.headers.get('Retry-After', '30')} seconds."
             )
         if not response.is_success:
-            raise RefusedError(_reason(response))
+            raise BackendRefusedError(_reason(response))
         try:
             return answer.model_validate_json(response.content)
         except ValidationError as error:
             _log.error("backend_answer_malformed", path=path, mistakes=error.error_count())
-            raise UnreachableError("The task service answered in a way that is not understood.") from error
+            raise BackendUnreachableError(
+                "The task service answered in a way that is not understood."
+            ) from error
 
 
 def _reason(response: httpx2.Response) -> str:
-    """Return a problem's detail and, for refused input, what is wrong with each part of it."""
+    """Returns a problem's detail and, for refused input, what is wrong with each member."""
     try:
-        problem = _Problem.model_validate_json(response.content)
+        problem = _BackendProblem.model_validate_json(response.content)
     except ValidationError:
         return f"The task service refused the call with status {response.status_code}."
     refused = [f"{item.pointer.strip('/') or item.location}: {item.detail}" for item in problem.errors]

@@ -1,24 +1,24 @@
-"""What a tool answers with when it does not do what was asked.
+"""The errors of the tools.
 
     mcp.server.mcpserver.exceptions.ToolError
     └── BackendError
-        ├── RefusedError        the backend says that the call is wrong; its words are passed on
-        └── UnreachableError    nobody knows whether the call is wrong; it may be repeated
+        ├── BackendRefusedError        the backend refused the call; its message is passed on
+        └── BackendUnreachableError    the backend gave no usable answer; the call may be repeated
 
-The SDK gives the message of a ToolError to the model as a result with `is_error`, so it says what to do next.
-What any other exception says stays in the log.
+The SDK returns the message of a ToolError to the model as a result with `is_error`, so it says what to do
+next. The messages of other exceptions are only logged.
 """
 
 from mcp.server.mcpserver.exceptions import ToolError
 
 
 class BackendError(ToolError):
-    """The backend did not do what a tool asked of it."""
+    """The backend did not do what a tool requested."""
 
 
-class RefusedError(BackendError):
-    """The backend understood the call and refuses it."""
+class BackendRefusedError(BackendError):
+    """The backend refused the call, for example because an argument is not allowed."""
 
 
-class UnreachableError(BackendError):
+class BackendUnreachableError(BackendError):
     """The backend gave no usable answer."""

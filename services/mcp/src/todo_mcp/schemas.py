@@ -1,4 +1,8 @@
-"""What tools take and return."""
+"""The arguments and results of the tools; texts and class docstrings here are part of what a model reads.
+
+Separate from the backend's schemas on purpose: the backend may change its API without changing what agents
+see.
+"""
 
 from typing import Annotated, Literal
 
@@ -6,16 +10,16 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from todo_kit.events import Priority, TaskSnapshot
 
-Title = Annotated[str, Field(min_length=1, max_length=255, description="What is to be done.")]
-Description = Annotated[str, Field(max_length=2000, description="Details, if there are any.")]
-TaskPriority = Annotated[Priority, Field(description="How important the task is.")]
-DueDate = Annotated[
+TitleArgument = Annotated[str, Field(min_length=1, max_length=255, description="What is to be done.")]
+DescriptionArgument = Annotated[str, Field(max_length=2000, description="Details, if there are any.")]
+PriorityArgument = Annotated[Priority, Field(description="How important the task is.")]
+DueDateArgument = Annotated[
     AwareDatetime,
     Field(description="When it is due, with its offset from UTC, such as 2026-01-31T17:00:00+01:00."),
 ]
-Status = Literal["pending", "completed"]
-SortBy = Literal["created_at", "due_date", "priority"]
-SortDir = Literal["asc", "desc"]
+StatusArgument = Literal["pending", "completed"]
+SortByArgument = Literal["created_at", "due_date", "priority"]
+SortDirArgument = Literal["asc", "desc"]
 
 
 class Task(TaskSnapshot):

@@ -1,4 +1,4 @@
-"""The MCP service's settings."""
+"""The MCP service's settings; nothing else in the service reads the environment."""
 
 from typing import Annotated, Any
 
@@ -9,10 +9,10 @@ from todo_kit.settings import JwtSettings, ServiceSettings
 
 
 class Settings(ServiceSettings, JwtSettings):
-    """Read from the environment when the service starts.
+    """The settings of the running service.
 
-    `backend_url` is the backend itself or the address at which a Dapr sidecar invokes it. `public_hosts` is a
-    comma-separated list of names by which callers reach this service; localhost is always one of them.
+    `backend_url` is the address of the backend, or the one at which a Dapr sidecar invokes it. `public_hosts`
+    is a comma-separated list of the host names of this service; localhost always belongs to it.
     """
 
     service = "mcp"

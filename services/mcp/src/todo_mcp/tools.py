@@ -1,4 +1,7 @@
-"""The tools. No tool has an argument for the user: whose tasks are meant is what the token says."""
+"""The tools; their docstrings are what a model reads.
+
+No tool has an argument for the user: a tool uses the tasks of the token's user.
+"""
 
 from typing import Annotated
 from uuid import UUID
@@ -10,15 +13,15 @@ from pydantic import Field
 
 from todo_mcp.backend import Backend
 from todo_mcp.schemas import (
-    Description,
-    DueDate,
-    SortBy,
-    SortDir,
-    Status,
+    DescriptionArgument,
+    DueDateArgument,
+    PriorityArgument,
+    SortByArgument,
+    SortDirArgument,
+    StatusArgument,
     Task,
     TaskList,
-    TaskPriority,
-    Title,
+    TitleArgument,
 )
 
 INSTRUCTIONS = """The signed-in user's to-do list. Refer to tasks by the ids that list_tasks returns; when a
@@ -26,7 +29,7 @@ name fits several tasks, ask the user which one is meant."""
 
 
 def register_tools(server: MCPServer, backend: Backend) -> None:
-    """Offer the tools on `server`; they act on tasks through `backend`."""
+    """Registers the tools on `server`; they read and change tasks through `backend`."""
 
     @server.tool(
         title="Add a task",
@@ -35,10 +38,10 @@ def register_tools(server: MCPServer, backend: Backend) -> None:
         ),
     )
     async def add_task(
-        title: Title,
-        description: Description = "",
-        priority: TaskPriority = "medium",
-        due_date: DueDate | None = None,
+        title: TitleArgument,
+        description: DescriptionArgument = "",
+        priority: PriorityArgument = "medium",
+        due_date: DueDateArgument | None = None,
     ) -> Task:
         """Add a task to the user's list and return it as it was stored."""
         values = {
@@ -52,10 +55,14 @@ def register_tools(server: MCPServer, backend: Backend) -> None:
     @server.tool(title="List tasks", annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
     async def list_tasks(
         *,
-        status: Annotated[Status | None, Field(description="Only pending or only completed tasks.")] = None,
-        priority: Annotated[TaskPriority | None, Field(description="Only tasks of this priority.")] = None,
-        sort_by: SortBy = "created_at",
-        sort_dir: SortDir = "desc",
+        status: Annotated[
+            StatusArgument | None, Field(description="Only pending or only completed tasks.")
+        ] = None,
+        priority: Annotated[
+            PriorityArgument | None, Field(description="Only tasks of this priority.")
+        ] = None,
+        sort_by: SortByArgument = "created_at",
+        sort_dir: SortDirArgument = "desc",
         limit: Annotated[int, Field(ge=1, le=100)] = 50,
         cursor: Annotated[str | None, Field(description="The next_cursor of the part before.")] = None,
     ) -> TaskList:

@@ -1,1 +1,5 @@
-"""The notification service: decides from events what a user is told, keeps it, and says so on the bus."""
+"""The notification service: turns events into notifications of users, stores them and publishes them.
+
+Imports `todo_kit` and no other service. Start reading at `app.create_app`, then `subscriptions` (events
+coming in), `notifications.rules` (which of them become a notification) and `notifications.service`.
+"""

@@ -5,5 +5,5 @@ from todo_notification.app import create_app
 from todo_notification.settings import Settings
 
 if __name__ == "__main__":
-    settings = Settings()  # type: ignore[call-arg]  # from the environment
+    settings = Settings.from_environment()
     serve(create_app(settings), settings)

@@ -1,9 +1,9 @@
-"""The service's schema: what its tables have in common, and its outbox."""
+"""The notification service's PostgreSQL schema: the base of its models, and its outbox."""
 
-from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from todo_kit.outbox import outbox_table
+from todo_kit.data.database import service_metadata
+from todo_kit.data.outbox import outbox_table
 
 SCHEMA = "notification"
 
@@ -11,10 +11,7 @@ SCHEMA = "notification"
 class Base(DeclarativeBase):
     """Base of the service's models."""
 
-    metadata = MetaData(
-        schema=SCHEMA,
-        naming_convention={"pk": "pk_%(table_name)s", "uq": "uq_%(table_name)s_%(column_0_name)s"},
-    )
+    metadata = service_metadata(SCHEMA)
 
 
 outbox = outbox_table(Base.metadata)

@@ -1,32 +1,22 @@
-"""What the service answers with when it does not do what was asked.
+"""The notification service's own HTTP errors.
 
 todo_kit.problems.ProblemError
-├── NotFoundError
-│   └── NotificationNotFoundError   404
-└── ValidationFailedError
-    └── InvalidCursorError          422
+└── NotFoundError
+    └── NotificationNotFoundError   404
+
+Lists also raise `todo_kit.cursors.InvalidCursorError` (422).
 """
 
 from uuid import UUID
 
-from todo_kit.problems import NotFoundError, ValidationFailedError
+from todo_kit.problems import NotFoundError
 
 
 class NotificationNotFoundError(NotFoundError):
-    """The user has no such notification; whether another user has is not said."""
+    """The user has no such notification; whether another user has one is not disclosed."""
 
     title = "Notification not found"
 
     def __init__(self, notification_id: UUID) -> None:
-        """Name the notification that was asked for."""
+        """Names the requested notification."""
         super().__init__(f"You have no notification {notification_id}.")
-
-
-class InvalidCursorError(ValidationFailedError):
-    """A list was asked to go on from a cursor that this list did not give."""
-
-    title = "Invalid cursor"
-
-    def __init__(self) -> None:
-        """Say how to go on."""
-        super().__init__("The cursor does not belong to this list. Start again without one.")

@@ -2,4 +2,6 @@
 
 from prometheus_client import Counter
 
-NOTICES = Counter("notification_notices_total", "Notices by kind: stored, or a repeat.", ["kind", "outcome"])
+NOTICES = Counter(
+    "notification_notices_total", "Notifications by kind: stored, or a repeated event.", ["kind", "outcome"]
+)

@@ -1,7 +1,9 @@
-"""Brings the schema `notification` up to date: `python -m todo_notification.migrate`, with DATABASE_URL."""
+"""Upgrades the schema `notification` at DATABASE_URL: `python -m todo_notification.migrate`."""
 
-from todo_kit.migrations import migrate_from_environment
+from todo_kit.data.migrations import run_migrations
 from todo_notification.database import SCHEMA
+from todo_notification.settings import MigrationSettings
 
 if __name__ == "__main__":
-    migrate_from_environment("todo_notification", SCHEMA)
+    settings = MigrationSettings.from_environment()
+    run_migrations("todo_notification", SCHEMA, settings.database_url.get_secret_value())

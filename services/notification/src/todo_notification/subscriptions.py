@@ -1,7 +1,7 @@
-"""Events coming in from the bus, and which of them become a notification.
+"""Handles the events that come in from the bus.
 
-Delivery is at least once and may be late or out of order; none of that matters here, because each event
-stands for itself and is handled once by its id.
+Events are delivered at least once, maybe late or out of order. That does no harm: an event is handled
+independently of all others, and its id shows whether it was handled before.
 """
 
 from fastapi import FastAPI
@@ -11,58 +11,60 @@ from todo_kit.bus import DropEvent, subscribe
 from todo_kit.events import Payload, ReceivedEvent, TaskEvent
 from todo_kit.topics import Topics
 from todo_notification.metrics import NOTICES
-from todo_notification.notifications.notices import (
-    Notice,
+from todo_notification.notifications.rules import (
+    NewNotification,
     ReminderOverdue,
-    notice_of_overdue,
-    notice_of_task,
+    notification_of_change,
+    notification_of_reminder,
 )
 from todo_notification.notifications.service import NotificationService
 
 
-class AnyNotificationsEvent(Payload):
-    """An event on the topic `notifications`: one of several kinds, our own announcements among them."""
+class NotificationsTopicEvent(Payload):
+    """An event on the topic `notifications`: a reminder, or one that this service published itself."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     event_type: str
 
 
-class Teller:
-    """Has the service tell what an event is worth telling."""
+class EventHandlers:
+    """Store a notification for each event that the rules make one of."""
 
     def __init__(self, notifications: NotificationService) -> None:
-        """Tell through `notifications`."""
+        """Stores notifications through `notifications`."""
         self._notifications = notifications
 
     async def on_task_event(self, event: ReceivedEvent[TaskEvent]) -> None:
-        """Tell that a task was completed."""
-        notice = notice_of_task(event.data)
-        if notice is not None:
-            await self._tell(event.id, notice)
+        """Stores the notification of a completed task."""
+        notification = notification_of_change(event.data)
+        if notification is not None:
+            await self._store(event.id, notification)
 
-    async def on_notifications_event(self, event: ReceivedEvent[AnyNotificationsEvent]) -> None:
-        """Tell that a task is overdue. Raises DropEvent for such an event that is malformed."""
+    async def on_notifications_event(self, event: ReceivedEvent[NotificationsTopicEvent]) -> None:
+        """Stores the notification of an overdue task; raises DropEvent for a malformed reminder."""
         if event.data.event_type != "reminder.overdue":
             return
         try:
             overdue = ReminderOverdue.model_validate(event.data.model_dump())
         except ValidationError as error:
-            raise DropEvent(f"reminder.overdue lacks or distorts {error.error_count()} members") from error
-        await self._tell(event.id, notice_of_overdue(overdue))
+            raise DropEvent(
+                f"{error.error_count()} members of reminder.overdue are missing or invalid"
+            ) from error
+        await self._store(event.id, notification_of_reminder(overdue))
 
-    async def _tell(self, event_id: str, notice: Notice) -> None:
-        is_new = await self._notifications.tell(event_id, notice)
-        NOTICES.labels(notice.kind, "stored" if is_new else "repeat").inc()
+    async def _store(self, event_id: str, notification: NewNotification) -> None:
+        is_new = await self._notifications.add(event_id, notification)
+        NOTICES.labels(notification.kind, "stored" if is_new else "repeat").inc()
 
 
-def subscribe_to_events(app: FastAPI, pubsub_name: str, topics: Topics, teller: Teller) -> None:
-    """Have both topics of the environment delivered; what cannot be handled goes to the dead letters."""
+def subscribe_to_events(app: FastAPI, pubsub_name: str, topics: Topics, handlers: EventHandlers) -> None:
+    """Subscribes to both topics of the environment; events that cannot be handled become dead letters."""
     subscribe(
         app,
         pubsub_name,
         topics.task_events,
-        teller.on_task_event,
+        handlers.on_task_event,
         event_model=TaskEvent,
         dead_letter_topic=topics.dead_letters,
     )
@@ -70,7 +72,7 @@ def subscribe_to_events(app: FastAPI, pubsub_name: str, topics: Topics, teller: 
         app,
         pubsub_name,
         topics.notifications,
-        teller.on_notifications_event,
-        event_model=AnyNotificationsEvent,
+        handlers.on_notifications_event,
+        event_model=NotificationsTopicEvent,
         dead_letter_topic=topics.dead_letters,
     )

@@ -1,9 +1,9 @@
-"""`python -m todo_sse_gateway` serves the gateway."""
+"""Serves the gateway: `python -m todo_sse_gateway`."""
 
 from todo_kit.server import serve
 from todo_sse_gateway.app import create_app
 from todo_sse_gateway.settings import Settings
 
 if __name__ == "__main__":
-    settings = Settings()  # type: ignore[call-arg]  # from the environment
+    settings = Settings.from_environment()
     serve(create_app(settings), settings)

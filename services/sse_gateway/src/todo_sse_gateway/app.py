@@ -1,4 +1,4 @@
-"""Puts the gateway together."""
+"""Builds the gateway's application."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ def _utc_now() -> datetime:
 def create_app(
     settings: Settings, *, limits: Limits | None = None, now: Callable[[], datetime] = _utc_now
 ) -> FastAPI:
-    """Return the application. `now` is the wall clock for the age of events and the expiry of tokens."""
+    """Returns the application; `now` is the wall clock for the age of events and the expiry of tokens."""
     limits = limits or Limits()
     hub = Hub(limits, time.monotonic)
     verifier = TokenVerifier.from_settings(settings)
@@ -51,11 +51,11 @@ def create_app(
 
 
 class _StreamFirst:
-    """Gives the stream's path to its endpoint and everything else to the application.
+    """Routes the path of the stream to its endpoint and everything else to the application.
 
-    A stream keeps each layer that it passes for hours: routed by FastAPI it costs 5 kB more memory and a
-    sixth of the deliveries a second (measured with 2,000 streams). It keeps the one layer it needs: ids and
-    the log line.
+    A stream keeps every layer that it passes through for hours: routed by FastAPI, it needs 5 kB more memory
+    and delivers a sixth fewer events per second (measured with 2,000 streams). It passes only through the
+    layer that it needs, which adds ids and the log line.
     """
 
     def __init__(self, app: ASGIApp, endpoint: StreamEndpoint) -> None:

@@ -1,4 +1,4 @@
-"""Errors of the gateway that a client sees.
+"""The gateway's own HTTP errors.
 
 todo_kit.problems.ProblemError
 ├── MethodNotAllowedError     405
@@ -20,27 +20,27 @@ class MethodNotAllowedError(ProblemError):
     title = "Method not allowed"
 
     def __init__(self) -> None:
-        """Name the method that is allowed."""
+        """Names the allowed method."""
         super().__init__("The stream is read with GET.", headers={"Allow": "GET"})
 
 
 class TooManyStreamsError(TooManyRequestsError):
-    """One user has as many open streams as one user may have."""
+    """The user has as many open streams as a user may have."""
 
     title = "Too many open streams"
 
     def __init__(self, limit: int) -> None:
-        """Say the limit and when to try again."""
+        """Names the limit and when to try again."""
         super().__init__(
             f"This user has {limit} streams open. Close a tab and try again.", headers={"Retry-After": "30"}
         )
 
 
 class StoppingError(UnavailableError):
-    """This replica is going away; the next attempt reaches another one."""
+    """This replica is stopping; the next attempt reaches another one."""
 
     title = "Gateway stopping"
 
     def __init__(self) -> None:
-        """Ask the client to come back at once: only this replica is affected."""
+        """Asks the client to reconnect at once, because the other replicas keep running."""
         super().__init__("This gateway is stopping. Connect again.", retry_after_seconds=1)

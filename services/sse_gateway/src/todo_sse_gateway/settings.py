@@ -1,14 +1,11 @@
-"""Settings of the gateway, read from the environment."""
-
-from typing import ClassVar
+"""The gateway's settings; nothing else in the service reads the environment."""
 
 from todo_kit.settings import BusSettings, JwtSettings, ServiceSettings
 
 
 class Settings(ServiceSettings, JwtSettings, BusSettings):
-    """What the gateway needs: whose tokens it accepts and the component that broadcasts events."""
+    """The settings of the running service; its bus component delivers every event to every replica."""
 
-    service: ClassVar[str] = "sse-gateway"
-
+    service = "sse-gateway"
     port: int = 8003
     pubsub_name: str = "pubsub-broadcast"

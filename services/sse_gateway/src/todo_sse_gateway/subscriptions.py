@@ -1,8 +1,7 @@
-"""Events coming in from the bus and what becomes of each in the streams.
+"""Handles the events that come in from the bus.
 
-The component is a broadcast one: every replica gets every event. An event is passed on as it came, members
-unknown to the gateway included, so that publishers and browsers may agree on a new member without a release
-of the gateway.
+The component delivers every event to every replica. An event is passed on with all its members, also those
+unknown to the gateway, so publishers and browsers can use a new member without a release of the gateway.
 """
 
 from collections.abc import Callable
@@ -24,7 +23,7 @@ NOTIFICATION = "notification"
 
 
 class UserEvent(Payload):
-    """What the gateway reads of any payload: its kind and whose streams it belongs to."""
+    """The members that the gateway reads of any payload: the type of the event and its user."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -33,25 +32,26 @@ class UserEvent(Payload):
 
 
 class Forwarder:
-    """Encodes an event once and gives it to the hub."""
+    """Encodes an event once and passes it to the hub."""
 
     def __init__(self, hub: Hub, limits: Limits, now: Callable[[], datetime]) -> None:
-        """Forward into `hub`; `now` is the wall clock that an event's publication is compared with."""
+        """Forwards to `hub`; `now` is the wall clock by which the age of an event is calculated."""
         self._hub = hub
         self._limits = limits
         self._now = now
 
     async def forward(self, event: ReceivedEvent[UserEvent]) -> None:
-        """Push the event to the streams of its user, unless browsers do not want it or had it.
+        """Pushes the event to the streams of its user, unless it is not for browsers, too old or a repeat.
 
-        Raises DropEvent for an event that would break the framing of the stream.
+        Raises:
+            DropEvent: The event would break the framing of the stream.
         """
         name = stream_event_name(event.data.event_type)
         if name is None:
             return
         age_seconds = (self._now() - event.time).total_seconds()
         if age_seconds > self._limits.replay_seconds:
-            # A new consumer group starts at the oldest entry of a Redis stream: clients have read those.
+            # A new consumer group starts at the oldest entry of a Redis stream, which clients have read.
             EVENTS_RECEIVED.labels(name, "too-old").inc()
             return
         try:
@@ -69,9 +69,10 @@ class Forwarder:
 
 
 def stream_event_name(event_type: str) -> str | None:
-    """Return the name under which browsers get events of this type, None for what they do not get.
+    """Returns the name under which browsers get events of this type; None if they do not get them.
 
-    Reminders, for one, travel on the topic of notifications to the notification service, not to browsers.
+    Reminders, for example, are on the topic `notifications`, but for the notification service and not for
+    browsers.
     """
     if event_type.startswith("task."):
         return TASK_CHANGED
@@ -79,6 +80,6 @@ def stream_event_name(event_type: str) -> str | None:
 
 
 def subscribe_to_events(app: FastAPI, pubsub_name: str, topics: Topics, forwarder: Forwarder) -> None:
-    """Have both topics of the environment delivered to `forwarder`."""
+    """Subscribes `forwarder` to both topics of the environment."""
     for topic in (topics.task_events, topics.notifications):
         subscribe(app, pubsub_name, topic, forwarder.forward, event_model=UserEvent)

@@ -1,1 +1,4 @@
-"""Tasks: their table, their rules and their HTTP interface."""
+"""Tasks: HTTP interface (`routes`, `schemas`), rules (`service`) and storage (`repository`, `models`).
+
+`position` is what a list's cursor contains. Start reading at `routes`.
+"""

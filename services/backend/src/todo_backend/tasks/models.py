@@ -8,15 +8,15 @@ from sqlalchemy import Enum, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from todo_backend.database import SCHEMA, Base
-from todo_kit.database import UtcDateTime
+from todo_kit.data.database import UtcDateTime
 from todo_kit.events import Priority
 
-# PostgreSQL orders an enum as it is declared, so this is also the order of sorting by priority.
+# PostgreSQL orders the values of an enum as they are declared, so this is also the sort order.
 PRIORITIES_ASCENDING = tuple(reversed(get_args(Priority)))
 
 
 class TaskRecord(Base):
-    """One task of one user."""
+    """A task of a user."""
 
     __tablename__ = "tasks"
     __table_args__ = (Index("ix_tasks_user", "user_id", "created_at", "id"),)

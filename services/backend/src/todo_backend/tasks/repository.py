@@ -1,4 +1,4 @@
-"""The only place that reads and writes tasks, always of one user."""
+"""Reads and writes tasks, always of one user; nothing else accesses their table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,65 +7,66 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Text, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from todo_backend.tasks.cursor import Position
 from todo_backend.tasks.models import TaskRecord
+from todo_backend.tasks.position import TaskPosition
 from todo_backend.tasks.schemas import Task, TaskQuery
-from todo_kit.database import UtcDateTime
+from todo_kit.data.database import UtcDateTime
 
 _COLUMNS = [getattr(TaskRecord, name) for name in Task.model_fields]
 
 
 class TaskRepository:
-    """Tasks of the user that it was made for: no method can reach another user's."""
+    """The tasks of one user: no method can access those of another user."""
 
     def __init__(self, session: AsyncSession, user_id: str) -> None:
-        """Work inside the session's transaction."""
+        """Works inside the session's transaction."""
         self._session = session
         self._user_id = user_id
 
     async def find(self, task_id: UUID, *, for_update: bool = False) -> TaskRecord | None:
-        """Return the task or None; `for_update` makes other writers of it wait for this transaction."""
+        """Returns the task or None; `for_update` makes its other writers wait for this transaction."""
         mine = select(TaskRecord).where(TaskRecord.id == task_id, TaskRecord.user_id == self._user_id)
         record: TaskRecord | None = await self._session.scalar(mine.with_for_update() if for_update else mine)
         return record
 
     async def add(self, record: TaskRecord) -> None:
-        """Store a new task for the user."""
+        """Stores a new task of the user."""
         record.user_id = self._user_id
         self._session.add(record)
         await self._session.flush()
 
     async def delete(self, record: TaskRecord) -> None:
-        """Delete a task that `find` returned."""
+        """Deletes a task that `find` returned."""
         await self._session.delete(record)
         await self._session.flush()
 
-    async def page(self, query: TaskQuery, after: Position | None) -> Sequence[Row[Any]]:
-        """Return at most `query.limit` + 1 rows after `after`; the extra one says that there are more.
+    async def page(self, query: TaskQuery, after: TaskPosition | None) -> Sequence[Row[Any]]:
+        """Returns at most `query.limit` + 1 rows after `after`; the extra row shows that more follow.
 
-        Rows have the fields of `Task` and are not models, which would slow this hot path several times.
+        Rows have the fields of `Task`. They are not models, which would make this hot path several times
+        slower.
         """
         statement = select(*_COLUMNS).where(TaskRecord.user_id == self._user_id)
         if query.status is not None:
             statement = statement.where(TaskRecord.completed.is_(query.status == "completed"))
         if query.priority is not None:
             statement = statement.where(TaskRecord.priority == query.priority)
-        first = _sort_key(query, TaskRecord.due_date, TaskRecord.priority)
-        key = [*first, TaskRecord.created_at, TaskRecord.id]
+        sort_key = _sort_key(query, TaskRecord.due_date, TaskRecord.priority)
+        key = [*sort_key, TaskRecord.created_at, TaskRecord.id]
         is_descending = query.sort_dir == "desc"
         if after is not None:
             due_date = literal(after.due_date, UtcDateTime)
             priority = literal(after.priority, TaskRecord.priority.type)
-            first = _sort_key(query, due_date, priority)
-            seen = [*first, literal(after.created_at), literal(after.id)]
-            row, last = tuple_(*key), tuple_(*seen)
+            last_sort_key = _sort_key(query, due_date, priority)
+            last_key = [*last_sort_key, literal(after.created_at), literal(after.id)]
+            row, last = tuple_(*key), tuple_(*last_key)
             statement = statement.where(row < last if is_descending else row > last)
         order = [column.desc() if is_descending else column.asc() for column in key]
         return (await self._session.execute(statement.order_by(*order).limit(query.limit + 1))).all()
 
 
 def _sort_key(query: TaskQuery, due_date: Any, priority: Any) -> list[ColumnElement[Any]]:
-    """Return what comes before (created_at, id) in the order; no due date is last in both directions."""
+    """Returns what rows are sorted by before (created_at, id); rows without a due date are last."""
     if query.sort_by == "priority":
         return [priority]
     if query.sort_by == "due_date":

@@ -1,4 +1,4 @@
-"""HTTP interface of tasks, `/api/todos`."""
+"""HTTP interface of tasks, `/api/todos`; the docstrings of routes are their descriptions in OpenAPI."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What goes over HTTP: bodies, answers, and the parameters of a list."""
+"""The JSON of the HTTP interface; class docstrings are descriptions in OpenAPI."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ def _refuse_numbers(value: Any) -> Any:
 
 
 def _to_utc(instant: datetime) -> datetime:
-    if not FIRST_DUE_YEAR <= instant.year <= LAST_DUE_YEAR:  # far from where an offset could overflow
+    if not FIRST_DUE_YEAR <= instant.year <= LAST_DUE_YEAR:  # within these years no offset overflows
         raise ValueError(f"must lie in the years {FIRST_DUE_YEAR} to {LAST_DUE_YEAR}")
     return instant.astimezone(UTC)
 
@@ -50,7 +50,7 @@ SortDir = Literal["asc", "desc"]
 
 
 def _absent() -> Any:
-    """Declare a member that may be left out, but that is never null by being left out."""
+    """Declares a member that may be left out, but may not be null."""
     return Field(default=None, json_schema_extra=_drop_default)
 
 
@@ -59,7 +59,7 @@ def _drop_default(schema: JsonDict) -> None:
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")  # a caller who sends user_id or id learns that it has no effect
+    model_config = ConfigDict(extra="forbid")  # a caller must learn that user_id has no effect
 
 
 class TaskWrite(_Body):

@@ -1,1 +1,1 @@
-"""Alembic's folder: revisions are applied by `todo_kit.migrations`."""
+"""Alembic's scripts; `todo_kit.data.migrations` runs them."""

@@ -1,6 +1,6 @@
-"""What Alembic runs; the connection comes from `todo_kit.migrations`."""
+"""The script that Alembic runs; `todo_kit.data.migrations` opens the connection."""
 
-from todo_kit.migrations import run_env
+from todo_kit.data.migrations import run_env
 from todo_notification.database import SCHEMA
 from todo_notification.notifications.models import NotificationRecord
 

@@ -1,1 +1,4 @@
-"""Notifications: what becomes one, their table and their HTTP interface."""
+"""Notifications: which events become one (`rules`), HTTP interface (`routes`, `schemas`) and storage.
+
+Start reading at `rules` and `service`.
+"""

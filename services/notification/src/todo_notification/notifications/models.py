@@ -6,15 +6,15 @@ from uuid import UUID
 from sqlalchemy import Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from todo_kit.database import UtcDateTime
+from todo_kit.data.database import UtcDateTime
 from todo_notification.database import Base
 
 
 class NotificationRecord(Base):
-    """One thing that one user was told.
+    """A notification of a user.
 
-    `event_id` is the CloudEvent that it tells of; that it is unique makes handling an event twice harmless.
-    `task_id` refers to nothing: the task belongs to the backend and may be gone.
+    `event_id` is the id of its CloudEvent; it is unique, so a repeated event stores no second notification.
+    `task_id` is no foreign key: the task belongs to the backend and may be deleted.
     """
 
     __tablename__ = "notifications"

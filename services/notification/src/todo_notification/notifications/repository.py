@@ -1,4 +1,4 @@
-"""The only place that reads and writes notifications, always of one user."""
+"""Reads and writes notifications, always of one user; nothing else accesses their table."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,21 +8,23 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from todo_notification.notifications.models import NotificationRecord
+from todo_notification.notifications.position import NotificationPosition
 from todo_notification.notifications.schemas import NotificationQuery
 
 
 class NotificationRepository:
-    """Notifications of the user that it was made for: no method can reach another user's."""
+    """The notifications of one user: no method can access those of another user."""
 
     def __init__(self, session: AsyncSession, user_id: str) -> None:
-        """Work inside the session's transaction."""
+        """Works inside the session's transaction."""
         self._session = session
         self._user_id = user_id
 
     async def add(self, **values: object) -> NotificationRecord | None:
-        """Store a notification for the user, or return None when its event has one already.
+        """Stores a notification of the user; returns None when its event has a notification already.
 
-        Of two transactions with one event the second waits for the first, so exactly one stores.
+        When two transactions add a notification of the same event, the second waits for the first, and only
+        one stores it.
         """
         statement = (
             insert(NotificationRecord)
@@ -34,7 +36,7 @@ class NotificationRepository:
         return record
 
     async def find(self, notification_id: UUID) -> NotificationRecord | None:
-        """Return the notification or None."""
+        """Returns the notification or None."""
         mine = select(NotificationRecord).where(
             NotificationRecord.id == notification_id, NotificationRecord.user_id == self._user_id
         )
@@ -42,9 +44,9 @@ class NotificationRepository:
         return record
 
     async def page(
-        self, query: NotificationQuery, after: NotificationRecord | None
+        self, query: NotificationQuery, after: NotificationPosition | None
     ) -> Sequence[NotificationRecord]:
-        """Return at most `query.limit` + 1, newest first; the extra one says that there are more."""
+        """Returns at most `query.limit` + 1 records, newest first; the extra one shows that more follow."""
         order = (NotificationRecord.created_at, NotificationRecord.id)
         statement = select(NotificationRecord).where(NotificationRecord.user_id == self._user_id)
         if query.unread_only:
@@ -55,7 +57,7 @@ class NotificationRepository:
         return (await self._session.scalars(newest_first)).all()
 
     async def mark_all_read(self) -> None:
-        """Mark what is unread now as read."""
+        """Marks the notifications that are unread now as read."""
         await self._session.execute(
             update(NotificationRecord)
             .where(NotificationRecord.user_id == self._user_id, ~NotificationRecord.is_read)
@@ -63,7 +65,7 @@ class NotificationRepository:
         )
 
     async def count_unread(self) -> int:
-        """Count what is unread."""
+        """Counts the unread notifications."""
         unread = select(func.count()).where(
             NotificationRecord.user_id == self._user_id, ~NotificationRecord.is_read
         )

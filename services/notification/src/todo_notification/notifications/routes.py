@@ -1,4 +1,4 @@
-"""HTTP interface of notifications, `/api/notifications`."""
+"""HTTP interface of notifications, `/api/notifications`; its docstrings are descriptions in OpenAPI."""
 
 from typing import Annotated
 from uuid import UUID

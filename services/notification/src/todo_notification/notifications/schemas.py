@@ -1,4 +1,4 @@
-"""What goes over HTTP: notifications, and the parameters of a list."""
+"""The JSON of the HTTP interface."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 
 class Notification(BaseModel):
-    """One thing that the user was told. `kind` is the type of the event that it tells of."""
+    """A notification of the user; `kind` is the type of its event."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -21,21 +21,21 @@ class Notification(BaseModel):
 
 
 class NotificationPage(BaseModel):
-    """A part of a list, newest first; `next_cursor` asks for the next part and is null at the end."""
+    """A page of a list, newest first; `next_cursor` requests the next page and is null at the end."""
 
     items: list[Notification]
-    next_cursor: UUID | None
+    next_cursor: str | None
 
 
 class UnreadCount(BaseModel):
-    """How many notifications the user has not read."""
+    """The number of notifications that the user has not read."""
 
     count: int
 
 
 class NotificationQuery(BaseModel):
-    """Which notifications a list has. `cursor` is the `next_cursor` of the part before."""
+    """Which notifications a list contains; `cursor` is the `next_cursor` of the page before."""
 
     unread_only: bool = False
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: UUID | None = None
+    cursor: Annotated[str | None, Field(max_length=500)] = None

@@ -1,1 +1,4 @@
-"""The fan-out core: event encoding, replay, streams and their registry. It knows neither Dapr nor FastAPI."""
+"""Streams of events to browsers: encoding, replay of missed events, open streams and their registry.
+
+Imports neither Dapr nor FastAPI's application. Start reading at `hub`, which the `endpoint` opens streams in.
+"""

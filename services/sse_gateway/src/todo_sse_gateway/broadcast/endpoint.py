@@ -1,7 +1,7 @@
-"""`GET /sse/tasks` as an ASGI application: one response that lasts as long as its token.
+"""`GET /sse/tasks` as an ASGI application: a response that ends when its token expires.
 
-It writes encoded bytes to the server itself, past the layers of FastAPI. FastAPI's own server-sent events
-encode for each connection and broadcast sixty times slower (design facts 2.3).
+It sends encoded bytes to the server directly, without the layers of FastAPI. FastAPI's own server-sent events
+are encoded for each connection, which makes a broadcast sixty times slower (design facts 2.3).
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class StreamEndpoint:
     def __init__(
         self, hub: Hub, verifier: TokenVerifier, drain: Drain, limits: Limits, now: Callable[[], datetime]
     ) -> None:
-        """Build the endpoint. `now` is the wall clock that a token's `exp` is compared with."""
+        """Builds the endpoint; `now` is the wall clock that a token's `exp` is compared with."""
         self._hub = hub
         self._verifier = verifier
         self._drain = drain
@@ -44,15 +44,15 @@ class StreamEndpoint:
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request: with a stream, or with a problem that says why there is none."""
-        scope["route"] = self  # what the request log reads the path from
+        """Answers a request with a stream, or with a problem that says why there is none."""
+        scope["route"] = self  # the request log reads the path from here
         try:
             expires_at, stream, is_reset = await self._open(scope)
         except ProblemError as error:
             STREAMS_REFUSED.labels(int(error.status_code)).inc()
             await problem_response(error)(scope, receive, send)
             return
-        pulse = _Pulse(stream, expires_at, self._limits.heartbeat_seconds, self._now)
+        timer = _StreamTimer(stream, expires_at, self._limits.heartbeat_seconds, self._now)
         watcher = asyncio.create_task(_watch_disconnect(stream, receive))
         CONNECTIONS.inc()
         try:
@@ -60,7 +60,7 @@ class StreamEndpoint:
         finally:
             CONNECTIONS.dec()
             watcher.cancel()
-            pulse.stop()
+            timer.stop()
             self._hub.discard(stream)
             reason = stream.end_reason or EndReason.DISCONNECTED  # cancelled by the server
             STREAMS_ENDED.labels(reason).inc()
@@ -87,11 +87,11 @@ class StreamEndpoint:
         return principal
 
     async def _write(self, stream: Stream, send: Send) -> None:
-        """Send what the stream holds until it ends, and give up on a reader that does not take it.
+        """Sends the events of the stream until it ends.
 
-        An ended stream has `flush_seconds` to go out; one that ended because its reader is too slow has
-        none. The response is then left incomplete on purpose: the server cuts the connection and the client
-        resumes.
+        The last bytes of an ended stream may take `flush_seconds`; if it ended because its reader is too
+        slow, they are not sent. In both cases the response may stay incomplete on purpose: the server cuts
+        the connection, and the client resumes.
         """
         loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
@@ -114,8 +114,8 @@ async def _watch_disconnect(stream: Stream, receive: Receive) -> None:
     stream.end(EndReason.DISCONNECTED)
 
 
-class _Pulse:
-    """The timer of one stream: a comment while it is idle, and its end when the token expires."""
+class _StreamTimer:
+    """The timer of a stream: sends a comment while it is idle, and ends it when the token expires."""
 
     def __init__(
         self, stream: Stream, expires_at: datetime, heartbeat_seconds: float, now: Callable[[], datetime]
@@ -124,20 +124,20 @@ class _Pulse:
         self._expires_at = expires_at
         self._heartbeat_seconds = heartbeat_seconds
         self._now = now
-        self._timer = self._next()
+        self._timer = self._schedule()
 
     def stop(self) -> None:
         self._timer.cancel()
 
-    def _next(self) -> asyncio.TimerHandle:
+    def _schedule(self) -> asyncio.TimerHandle:
         remaining = (self._expires_at - self._now()).total_seconds()
         delay = min(self._heartbeat_seconds, max(0.0, remaining))
-        return asyncio.get_running_loop().call_later(delay, self._beat)
+        return asyncio.get_running_loop().call_later(delay, self._fire)
 
-    def _beat(self) -> None:
+    def _fire(self) -> None:
         if self._now() >= self._expires_at:
             self._stream.end(EndReason.EXPIRED)
             return
         if self._stream.is_idle:
             self._stream.push(wire.HEARTBEAT)
-        self._timer = self._next()
+        self._timer = self._schedule()

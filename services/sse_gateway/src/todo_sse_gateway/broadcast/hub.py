@@ -1,4 +1,4 @@
-"""The registry of open streams by user: fan-out, resume, and the orderly end of all of them."""
+"""The registry of open streams by user: delivers events, resumes streams and ends all of them at shutdown."""
 
 import asyncio
 import math
@@ -13,32 +13,35 @@ from todo_sse_gateway.limits import Limits
 
 
 class Hub:
-    """Gives every event of a user to every open stream of that user, once, in the order of arrival.
+    """Delivers every event of a user once to each open stream of that user, in the order of arrival.
 
-    All methods but `drain` run to their end without waiting, so a stream that opens while events arrive
-    sees each of them exactly once: replayed or live.
+    All methods except `drain` run without awaiting, so a stream that opens while events arrive gets each of
+    them exactly once, either replayed or live.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        """Build an empty hub. `clock` is the monotonic clock of the replay log, in seconds."""
+        """Creates an empty hub; `clock` is the monotonic clock of the replay log, in seconds."""
         self._limits = limits
         self._replay = ReplayLog(limits, clock)
         self._streams: dict[str, set[Stream]] = {}
 
     def __len__(self) -> int:
-        """Count the open streams."""
+        """Counts the open streams."""
         return sum(map(len, self._streams.values()))
 
     def __iter__(self) -> Iterator[Stream]:
-        """Iterate over the open streams of all users."""
+        """Iterates over the open streams of all users."""
         for streams in self._streams.values():
             yield from streams
 
     def open(self, user_id: str, last_event_id: str | None) -> tuple[Stream, bool]:
-        """Open a stream for the user that goes on after `last_event_id`; None starts at now.
+        """Opens a stream of the user that continues after `last_event_id`; None starts with the next event.
 
-        Returns the stream and whether it had to be reset because the gap cannot be replayed. Raises
-        TooManyStreamsError when the user has as many streams as one user may have.
+        Returns:
+            The stream, and whether it was reset because the missed events cannot be replayed.
+
+        Raises:
+            TooManyStreamsError: The user has as many streams as a user may have.
         """
         if len(self._streams.get(user_id, ())) >= self._limits.streams_per_user:
             raise TooManyStreamsError(self._limits.streams_per_user)
@@ -56,16 +59,17 @@ class Hub:
         return stream, is_reset
 
     def discard(self, stream: Stream) -> None:
-        """Forget a stream whose response is over."""
+        """Removes a stream whose response has ended."""
         streams = self._streams[stream.user_id]
         streams.remove(stream)
         if not streams:
             del self._streams[stream.user_id]
 
     def publish(self, user_id: str, event_id: str, chunk: bytes) -> int | None:
-        """Give an encoded event to the user's streams and keep it for those who return.
+        """Delivers an encoded event to the user's streams and keeps it for streams that resume.
 
-        Returns how many streams got it, or None when the id was seen before and nobody gets it again.
+        Returns:
+            The number of streams that got the event; None, without delivery, when its id was seen before.
         """
         if not self._replay.append(user_id, event_id, chunk):
             return None
@@ -75,9 +79,9 @@ class Hub:
         return len(streams)
 
     async def drain(self, spread_seconds: float) -> None:
-        """Say `bye` to all open streams, in waves over at most `spread_seconds`, and end them.
+        """Sends `bye` to all open streams and ends them, in waves over at most `spread_seconds`.
 
-        Reconnecting clients then reach the other replicas a few at a time. The caller opens no stream
+        Clients then reconnect to the other replicas a few at a time. The caller must open no stream
         meanwhile.
         """
         streams = list(self)
@@ -89,4 +93,4 @@ class Hub:
                 stream.end(EndReason.DRAINED, wire.encode_bye(self._retry_milliseconds()))
 
     def _retry_milliseconds(self) -> int:
-        return random.randint(*self._limits.retry_milliseconds)  # noqa: S311 - spreads load, protects nothing
+        return random.randint(*self._limits.retry_milliseconds)  # noqa: S311  # spreads load, protects nothing

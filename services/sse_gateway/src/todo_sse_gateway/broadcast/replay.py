@@ -1,8 +1,8 @@
-"""The replay log: the latest events of each user, bounded in count, age, users and bytes.
+"""The replay log: the latest events of each user, limited in number, age, users and bytes.
 
-A position in the log is named by the id of the last event a client has seen, or, for a client that has seen
-none, by a cursor of this process (`<epoch>.<sequence>`). Every replica keeps its own log; event ids are the
-same in all of them, cursors are not, so a cursor of another replica is an unknown position.
+A position in the log is the id of the last event that a client has seen or, for a client that has seen none,
+a cursor of this process (`<epoch>.<sequence>`). Every replica has its own log. Event ids are the same in all
+of them and cursors are not, so the cursor of another replica is an unknown position.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from todo_sse_gateway.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _ReplayEntry:
     sequence: int
     stored_at: float
     chunk: bytes
@@ -22,43 +22,43 @@ class _Entry:
 
 @dataclass(slots=True)
 class _UserLog:
-    """Events of one user, oldest first, and what is known of the ones that were dropped before them."""
+    """Events of one user, oldest first, and the position of the last event that was dropped before them."""
 
     dropped_sequence: int
     dropped_id: str | None = None
-    entries: OrderedDict[str, _Entry] = field(default_factory=OrderedDict)
+    entries: OrderedDict[str, _ReplayEntry] = field(default_factory=OrderedDict)
 
 
 class ReplayLog:
-    """Remembers encoded events for clients that come back.
+    """Keeps encoded events for clients that reconnect.
 
-    `clock` gives seconds that never run backwards (`time.monotonic`).
+    `clock` returns seconds that never go back (`time.monotonic`).
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        """Begin with an empty log and an epoch that no other process has."""
+        """Creates an empty log with an epoch that no other process has."""
         self._limits = limits
         self._clock = clock
         self._epoch = secrets.token_hex(8)
         self._sequence = 0
         self._forgotten_sequence = 0
         self._bytes = 0
-        self._logs: OrderedDict[str, _UserLog] = OrderedDict()  # the user written to last is at the end
+        self._logs: OrderedDict[str, _UserLog] = OrderedDict()  # the user with the latest event is at the end
 
     @property
     def position(self) -> str:
-        """The cursor of now: resuming after it replays what is appended from here on."""
+        """The cursor of the current end: resuming after it replays the events that are appended later."""
         return f"{self._epoch}.{self._sequence}"
 
     def append(self, user_id: str, event_id: str, chunk: bytes) -> bool:
-        """Keep an event of the user. Returns False, and keeps nothing, when that id is known already."""
+        """Keeps an event of the user; returns False, without keeping it, when its id is known already."""
         log = self._logs.get(user_id)
         if log is None:
             log = self._logs[user_id] = _UserLog(dropped_sequence=self._forgotten_sequence)
         elif event_id in log.entries or event_id == log.dropped_id:
             return False
         self._sequence += 1
-        log.entries[event_id] = _Entry(self._sequence, self._clock(), chunk)
+        log.entries[event_id] = _ReplayEntry(self._sequence, self._clock(), chunk)
         self._bytes += len(chunk)
         self._logs.move_to_end(user_id)
         self._trim(log)
@@ -66,10 +66,9 @@ class ReplayLog:
         return True
 
     def after(self, user_id: str, last_event_id: str) -> list[bytes] | None:
-        """Return the user's events that follow the position, oldest first.
+        """Returns the user's events after the position, oldest first.
 
-        None when that cannot be told: the position is unknown here, or an event that followed it is no
-        longer kept.
+        Returns None when they are not known: the position is unknown here, or an event after it was dropped.
         """
         log = self._logs.get(user_id)
         if log is not None:
@@ -94,7 +93,7 @@ class ReplayLog:
         return entry.sequence if entry is not None else None
 
     def _trim(self, log: _UserLog) -> None:
-        """Drop what is too old or too much of one user; the last id dropped stays a known position."""
+        """Drops a user's events beyond the limits; the last dropped event stays a known position."""
         oldest_at = self._clock() - self._limits.replay_seconds
         while log.entries:
             event_id, entry = next(iter(log.entries.items()))
@@ -105,7 +104,7 @@ class ReplayLog:
             log.dropped_sequence, log.dropped_id = entry.sequence, event_id
 
     def _forget(self) -> None:
-        """Drop whole users, longest quiet first, until all of them together fit."""
+        """Drops the logs of whole users, those without events for longest first, until the rest fits."""
         while len(self._logs) > self._limits.replay_users or self._bytes > self._limits.replay_bytes:
             _, log = self._logs.popitem(last=False)
             self._bytes -= sum(len(entry.chunk) for entry in log.entries.values())

@@ -1,4 +1,4 @@
-"""One open stream: a bounded queue of encoded events on their way to one reader, and why it ended."""
+"""An open stream: a bounded queue of encoded events for one reader, and the reason why it ended."""
 
 import asyncio
 from collections import deque
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 COALESCED_CHUNKS = 64
-"""Events joined into one write: five times the deliveries a second of one write each (design facts 2.3)."""
+"""Events joined into one write; a write per event delivers a fifth as many a second (design facts 2.3)."""
 
 
 class EndReason(StrEnum):
@@ -19,10 +19,10 @@ class EndReason(StrEnum):
 
 
 class Stream:
-    """Events for one reader. Nothing here waits for the reader, so no reader can slow another."""
+    """The events for one reader; no method waits for the reader, so a slow reader delays no other."""
 
     def __init__(self, user_id: str, queue_events: int, opening: Iterable[bytes] = ()) -> None:
-        """Start with the chunks of `opening`, which do not count against `queue_events`."""
+        """Starts with the chunks of `opening`, which do not count towards `queue_events`."""
         self.user_id = user_id
         self.end_reason: EndReason | None = None
         self._queue = deque(opening)
@@ -34,17 +34,17 @@ class Stream:
 
     @property
     def is_idle(self) -> bool:
-        """True when the reader has been given everything."""
+        """Whether the queue is empty."""
         return not self._queue
 
     def on_end(self, callback: Callable[[EndReason], None]) -> None:
-        """Call `callback` when the stream ends, at once if it has ended already."""
+        """Calls `callback` when the stream ends, immediately if it has ended already."""
         self._on_end = callback
         if self.end_reason is not None:
             callback(self.end_reason)
 
     def push(self, chunk: bytes) -> None:
-        """Queue an encoded event. A full queue ends the stream: the client resumes from its last event."""
+        """Queues an encoded event; if the queue is full, ends the stream, and the client resumes."""
         if self.end_reason is not None:
             return
         if len(self._queue) >= self._limit:
@@ -53,19 +53,19 @@ class Stream:
         self._queue.append(chunk)
         self._wake.set()
 
-    def end(self, reason: EndReason, farewell: bytes = b"") -> None:
-        """End the stream after what is queued and `farewell`; the first reason counts."""
+    def end(self, reason: EndReason, last_chunk: bytes = b"") -> None:
+        """Ends the stream after the queued events and `last_chunk`; a second call has no effect."""
         if self.end_reason is not None:
             return
         self.end_reason = reason
-        if farewell:
-            self._queue.append(farewell)
+        if last_chunk:
+            self._queue.append(last_chunk)
         self._wake.set()
         if self._on_end is not None:
             self._on_end(reason)
 
     async def next_batch(self) -> bytes | None:
-        """Wait for events and return as many as go into one write; None when the stream is over."""
+        """Waits for events and returns those of the next write; None when the stream has ended."""
         while not self._queue:
             if self.end_reason is not None:
                 return None

@@ -1,18 +1,18 @@
-"""Bytes of a `text/event-stream` response, after https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+"""The bytes of a `text/event-stream` response (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx would collect the stream into buffers otherwise
+    (b"x-accel-buffering", b"no"),  # otherwise nginx buffers the stream
 )
 HEARTBEAT = b": heartbeat\n\n"
 
 
 def encode_event(name: str, data: bytes, event_id: str) -> bytes:
-    """Encode one event that a client can resume after.
+    """Returns an event after which a client can resume; `data` is JSON on one line.
 
-    `data` is JSON on one line. Raises ValueError for an id or data that would end the field early and so
-    let one event forge another.
+    Raises:
+        ValueError: The id or the data would end its field early, so the event could contain a forged one.
     """
     if not event_id.isprintable():
         raise ValueError(f"event id {event_id!r} cannot be a field of an event stream")
@@ -22,20 +22,20 @@ def encode_event(name: str, data: bytes, event_id: str) -> bytes:
 
 
 def encode_opening(retry_milliseconds: int) -> bytes:
-    """Encode the start of a stream: the reconnect delay, and bytes that make proxies pass the headers on."""
+    """Returns the start of a stream: the reconnect delay, and bytes that make proxies send the headers."""
     return b"retry: %d\n: connected\n\n" % retry_milliseconds
 
 
 def encode_ready(position: str) -> bytes:
-    """Encode where a fresh stream starts, so that a client without any event yet can resume without a gap."""
+    """Returns the position of a new stream, from which a client can resume before its first event."""
     return encode_event("sync.ready", b"{}", position)
 
 
 def encode_reset(position: str) -> bytes:
-    """Encode that events were missed for good; `position` is where the stream goes on from."""
+    """Returns the event that says that missed events are lost; the stream continues at `position`."""
     return encode_event("sync.reset", b"{}", position)
 
 
 def encode_bye(retry_milliseconds: int) -> bytes:
-    """Encode the farewell of a stopping gateway; without id: the last real event stays the position."""
+    """Returns the last event of a stopping gateway; it has no id, so the client's position stays."""
     return b"event: bye\nretry: %d\ndata: {}\n\n" % retry_milliseconds

@@ -1,4 +1,4 @@
-"""The outbox on a real PostgreSQL: nothing lost, order by key kept, repeats recognisable."""
+"""The outbox on a real PostgreSQL: no event is lost, order by key is kept, repeats keep their id."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,21 +12,21 @@ from structlog.testing import capture_logs
 
 from todo_embedded.postgres import PostgresServer
 from todo_kit.bus import PublishError
-from todo_kit.database import create_engine, session_factory
-from todo_kit.outbox import Relay, enqueue, metrics, outbox_table
-from todo_kit.outbox.upkeep import keep_up
+from todo_kit.data.database import create_engine, session_factory
+from todo_kit.data.outbox import Relay, enqueue, metrics, outbox_table
+from todo_kit.data.outbox.upkeep import keep_up
 from todo_kit.testing import MemoryPublisher, wait_until
 
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    """Return an outbox in a schema of its own."""
+    """Returns an outbox in its own schema."""
     return outbox_table(MetaData(schema="example"))
 
 
 @pytest.fixture(scope="module")
 async def engine(postgres: PostgresServer, table: Table) -> AsyncIterator[AsyncEngine]:
-    """Return an engine of a database that has the table."""
+    """Returns an engine of a database that has the table."""
     engine = create_engine(postgres.create_database("outbox"))
     async with engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA example"))
@@ -42,7 +42,7 @@ async def _empty(engine: AsyncEngine, table: Table) -> None:
 
 
 async def put(engine: AsyncEngine, table: Table, *items: tuple[str, int]) -> list[UUID]:
-    """Enqueue (key, number) pairs, each in its own transaction."""
+    """Enqueues (key, number) pairs, each in its own transaction."""
     ids = []
     for key, number in items:
         async with session_factory(engine).begin() as session:
@@ -52,27 +52,27 @@ async def put(engine: AsyncEngine, table: Table, *items: tuple[str, int]) -> lis
 
 
 async def waiting(engine: AsyncEngine, table: Table) -> int:
-    """Return how many rows are not published."""
+    """Returns how many rows are not published."""
     async with engine.connect() as connection:
         count = select(func.count()).select_from(table).where(table.c.published_at.is_(None))
         return (await connection.execute(count)).scalar_one()
 
 
 async def end_backoff(engine: AsyncEngine, table: Table) -> None:
-    """Let every back-off be over."""
+    """Ends every back-off."""
     async with engine.begin() as connection:
         await connection.execute(update(table).values(retry_at=func.now() - timedelta(seconds=1)))
 
 
 def numbers(publisher: MemoryPublisher, key: str) -> list[int]:
-    """Return the published numbers of one key."""
+    """Returns the published numbers of one key."""
     return [int(event.data) for event in publisher.published if event.key == key]
 
 
 async def test_enqueue_in_rolled_back_transaction_publishes_nothing(
     engine: AsyncEngine, table: Table
 ) -> None:
-    """An event shares the fate of the change it tells of."""
+    """The event of a change that is rolled back is not published."""
     async with session_factory(engine)() as session:
         await enqueue(session, table, topic="t", event_type="n", key="a", payload=b"1")
         await session.rollback()
@@ -84,7 +84,7 @@ async def test_enqueue_in_rolled_back_transaction_publishes_nothing(
 async def test_relay_batch_publishes_in_order_with_the_row_id_as_event_id(
     engine: AsyncEngine, table: Table
 ) -> None:
-    """Consumers get the id that `enqueue` returned, and one key's events as they were enqueued."""
+    """Consumers get the id that `enqueue` returned, and events of one key in the order of enqueuing."""
     ids = await put(engine, table, ("a", 1), ("b", 1), ("a", 2), ("a", 3))
     publisher = MemoryPublisher()
     await Relay(engine, table, publisher).relay_batch()
@@ -94,7 +94,7 @@ async def test_relay_batch_publishes_in_order_with_the_row_id_as_event_id(
 
 
 async def test_running_relay_is_woken_by_commit_without_polling(engine: AsyncEngine, table: Table) -> None:
-    """NOTIFY wakes the relay: with a poll of an hour, an event still goes out at once."""
+    """NOTIFY wakes the relay: an event is published at once, although the relay polls once an hour."""
     publisher = MemoryPublisher()
     async with Relay(engine, table, publisher, poll_seconds=3600).running():
         await put(engine, table, ("a", 1))
@@ -104,7 +104,7 @@ async def test_running_relay_is_woken_by_commit_without_polling(engine: AsyncEng
 
 
 async def test_stopped_relay_publishes_what_was_committed_before(engine: AsyncEngine, table: Table) -> None:
-    """The last request's event leaves with the process that wrote it."""
+    """A process that stops publishes the event of its last request."""
     publisher = MemoryPublisher()
     relay = Relay(engine, table, publisher, poll_seconds=3600)
     await put(engine, table, ("a", 1))
@@ -116,7 +116,7 @@ async def test_stopped_relay_publishes_what_was_committed_before(engine: AsyncEn
 async def test_failing_bus_keeps_rows_and_recovery_publishes_them_in_order(
     engine: AsyncEngine, table: Table
 ) -> None:
-    """While the bus refuses, rows wait with a growing number of attempts; nothing is lost afterwards."""
+    """While the bus refuses, rows wait and attempts are counted; later they are published in order."""
     await put(engine, table, ("a", 1), ("a", 2))
     publisher = MemoryPublisher()
     publisher.is_failing = True
@@ -135,7 +135,7 @@ async def test_failing_bus_keeps_rows_and_recovery_publishes_them_in_order(
 
 
 async def test_many_attempts_do_not_overflow_the_backoff(engine: AsyncEngine, table: Table) -> None:
-    """A night of failures still gives a back-off of half a minute."""
+    """After a night of failures the back-off is still half a minute."""
     await put(engine, table, ("a", 1))
     async with engine.begin() as connection:
         await connection.execute(update(table).values(attempts=100_000))
@@ -147,10 +147,8 @@ async def test_many_attempts_do_not_overflow_the_backoff(engine: AsyncEngine, ta
     assert timedelta(seconds=25) < pause <= timedelta(seconds=30)
 
 
-async def test_event_that_the_bus_refuses_holds_back_its_own_key_only(
-    engine: AsyncEngine, table: Table
-) -> None:
-    """A poison event of one user never delays another user's events."""
+async def test_refused_event_delays_only_its_own_key(engine: AsyncEngine, table: Table) -> None:
+    """An event that the bus never accepts does not delay other users' events."""
 
     class RefusesA(MemoryPublisher):
         async def publish(self, topic: str, data: bytes, *, event_id: str, event_type: str, key: str) -> None:
@@ -168,7 +166,7 @@ async def test_event_that_the_bus_refuses_holds_back_its_own_key_only(
 async def test_crash_between_publish_and_commit_repeats_the_event_with_its_id(
     engine: AsyncEngine, table: Table
 ) -> None:
-    """A relay that is killed after publishing leaves the row waiting; the repeat carries the same id."""
+    """When a relay dies after publishing, the row is published again with the same id."""
 
     class KilledAfterwards(MemoryPublisher):
         async def publish(self, topic: str, data: bytes, *, event_id: str, event_type: str, key: str) -> None:
@@ -188,7 +186,7 @@ async def test_crash_between_publish_and_commit_repeats_the_event_with_its_id(
 async def test_two_relays_keep_the_order_of_each_key_and_publish_each_event_once(
     engine: AsyncEngine, table: Table
 ) -> None:
-    """Replicas compete for every batch while writers go on; each user still sees their own order."""
+    """Two replicas publish while events are written, and the order of each key is kept."""
 
     class Slow(MemoryPublisher):
         async def publish(self, topic: str, data: bytes, *, event_id: str, event_type: str, key: str) -> None:
@@ -207,7 +205,7 @@ async def test_two_relays_keep_the_order_of_each_key_and_publish_each_event_once
 async def test_upkeep_measures_the_backlog_and_prunes_old_published_rows(
     engine: AsyncEngine, table: Table
 ) -> None:
-    """Gauges show what waits and for how long; published rows go after a day, waiting ones never."""
+    """Gauges show the backlog and its age; published rows are deleted after a day, waiting ones never."""
     await put(engine, table, ("a", 1), ("b", 2))
     async with engine.begin() as connection:
         long_ago = func.now() - timedelta(days=2)
@@ -221,7 +219,7 @@ async def test_upkeep_measures_the_backlog_and_prunes_old_published_rows(
 
 
 async def test_running_relay_survives_a_database_that_refuses(engine: AsyncEngine, table: Table) -> None:
-    """A failure of the database is waited out; the relay goes on by itself."""
+    """After a failure of the database the relay goes on by itself."""
     publisher = MemoryPublisher()
     async with engine.begin() as connection:
         await connection.execute(text("ALTER TABLE example.outbox RENAME TO away"))

@@ -1,6 +1,7 @@
-"""Wakes a relay when a transaction that enqueued has been committed, by PostgreSQL's LISTEN and NOTIFY.
+"""Wakes a relay when a transaction that enqueued an event is committed, by PostgreSQL's LISTEN and NOTIFY.
 
-A convenience only: the relay polls too, so a pooler that swallows notifications costs a second, not an event.
+It only saves time: the relay polls too, so behind a pooler that loses notifications an event is a second
+late.
 """
 
 import asyncio
@@ -11,17 +12,17 @@ from sqlalchemy import Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from todo_kit.data.outbox.table import channel
 from todo_kit.logging import get_logger
-from todo_kit.outbox.table import channel
 
-CHECK_SECONDS = 30.0  # a connection that a firewall forgot says nothing by itself
+CHECK_SECONDS = 30.0  # a connection that a firewall dropped reports no error by itself
 RECONNECT_SECONDS = 5.0
 
 _log = get_logger(__name__)
 
 
 async def listen(engine: AsyncEngine, table: Table, wake: asyncio.Event) -> None:
-    """Set `wake` on every notification until cancelled; reconnects when the connection is lost."""
+    """Sets `wake` on every notification until cancelled; reconnects when the connection is lost."""
     while True:
         try:
             await _listen_once(engine, table, wake)
@@ -37,10 +38,12 @@ async def _listen_once(engine: AsyncEngine, table: Table, wake: asyncio.Event) -
         try:
             await driver.set_autocommit(True)
             await driver.execute(f'LISTEN "{channel(table)}"'.encode())
-            wake.set()  # what was committed before LISTEN took effect
+            wake.set()  # for what was committed before LISTEN took effect
             while True:
                 async for _ in driver.notifies(timeout=CHECK_SECONDS):
                     wake.set()
                 await driver.execute("SELECT 1")
         finally:
-            await connection.invalidate()  # it listens and commits by itself: not for the pool
+            await (
+                connection.invalidate()
+            )  # it listens and is in autocommit mode, so it must not return to the pool

@@ -1,4 +1,4 @@
-"""Migrations on a real PostgreSQL: within one schema, all or nothing, and safe to start twice at once."""
+"""Migrations on a real PostgreSQL: in their own schema, all or nothing, and safe to run concurrently."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +9,11 @@ from psycopg.rows import scalar_row
 from sqlalchemy.exc import ProgrammingError
 
 from todo_embedded.postgres import PostgresServer
-from todo_kit.migrations import run_migrations
+from todo_kit.data.migrations import run_migrations
 
 ENV = """
 from sqlalchemy import MetaData
-from todo_kit.migrations import run_env
+from todo_kit.data.migrations import run_env
 
 run_env(MetaData(schema="example"), "example")
 """
@@ -30,10 +30,10 @@ def upgrade() -> None:
 
 
 class Package:
-    """A package with migrations, made for one test."""
+    """A package with migrations, for one test."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        """Begin without revisions."""
+        """Creates the package without revisions."""
         self.name = name
         self._versions = folder / name / "migrations" / "versions"
         self._versions.mkdir(parents=True)
@@ -42,7 +42,7 @@ class Package:
         self._last: str | None = None
 
     def add(self, revision: str, statement: str) -> None:
-        """Add a revision after the last one."""
+        """Adds a revision after the last one."""
         text = REVISION.format(revision=revision, down_revision=self._last, statement=statement)
         (self._versions / f"{revision}.py").write_text(text)
         self._last = revision
@@ -50,7 +50,7 @@ class Package:
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Package:
-    """Return a package that can be imported and has one table to make."""
+    """Returns a package that can be imported and has a revision that creates a table."""
     monkeypatch.syspath_prepend(tmp_path)
     package = Package(tmp_path, f"migrating_{request.node.name}")
     package.add("r1", "CREATE TABLE example.first (id int)")
@@ -59,12 +59,12 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
 
 @pytest.fixture
 def url(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
-    """Return the URL of an empty database."""
+    """Returns the URL of an empty database."""
     return postgres.create_database(request.node.name)
 
 
 def tables(url: str) -> list[str]:
-    """Return every table of the database that is not the server's own."""
+    """Returns all tables of the database except PostgreSQL's own."""
     with psycopg.connect(url, row_factory=scalar_row) as connection:
         return connection.execute(
             "SELECT schemaname || '.' || tablename FROM pg_tables"
@@ -72,14 +72,14 @@ def tables(url: str) -> list[str]:
         ).fetchall()
 
 
-def test_everything_is_made_inside_the_schema(package: Package, url: str) -> None:
-    """Alembic's own table too: two services share one database."""
+def test_all_tables_are_created_inside_the_schema(package: Package, url: str) -> None:
+    """Alembic's own table is in the schema too, because services share a database."""
     run_migrations(package.name, "example", url)
     assert tables(url) == ["example.alembic_version", "example.first"]
 
 
-def test_new_revisions_are_applied_to_what_is_there(package: Package, url: str) -> None:
-    """A second run does only what is new."""
+def test_second_run_applies_only_new_revisions(package: Package, url: str) -> None:
+    """A run applies the revisions that were added since the last run."""
     run_migrations(package.name, "example", url)
     package.add("r2", "CREATE TABLE example.second (id int)")
     run_migrations(package.name, "example", url)
@@ -87,16 +87,16 @@ def test_new_revisions_are_applied_to_what_is_there(package: Package, url: str) 
     assert tables(url) == ["example.alembic_version", "example.first", "example.second"]
 
 
-def test_failing_revision_leaves_nothing_behind(package: Package, url: str) -> None:
-    """The release stops with the database as it was, whichever revision failed."""
+def test_failing_revision_leaves_the_database_unchanged(package: Package, url: str) -> None:
+    """The database is as it was before the run, whichever revision failed."""
     package.add("r2", "CREATE TABLE nowhere.second (id int)")
     with pytest.raises(ProgrammingError):
         run_migrations(package.name, "example", url)
     assert tables(url) == []
 
 
-def test_runs_at_the_same_time_queue(package: Package, url: str) -> None:
-    """Two releases, or two pods of one job, do not trip over each other."""
+def test_concurrent_runs_wait_for_each_other(package: Package, url: str) -> None:
+    """A run waits while another one holds the advisory lock."""
     with ThreadPoolExecutor(1) as other, psycopg.connect(url) as holder:
         holder.execute("SELECT pg_advisory_lock(hashtextextended('migrate:example', 0))")
         run = other.submit(run_migrations, package.name, "example", url)

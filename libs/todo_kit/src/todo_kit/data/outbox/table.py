@@ -1,4 +1,4 @@
-"""The outbox table and the one way to write to it."""
+"""The outbox table, and the function that writes to it."""
 
 import uuid
 from uuid import UUID
@@ -24,11 +24,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 
 def outbox_table(metadata: MetaData) -> Table:
-    """Declare the table `outbox` in the schema of `metadata`.
+    """Declares the table `outbox` in the schema of `metadata`.
 
-    `position` orders events: of two changes where the second could know of the first, the first has the
-    smaller one. A row waits while `published_at` is null, and while its `retry_at` is to come, so does all
-    that has the same key.
+    `position` orders events: if a change could see the effect of another one, it has the greater position. A
+    row waits to be published while `published_at` is null. While the `retry_at` of a row is in the future,
+    all rows with its key wait.
     """
     return Table(
         "outbox",
@@ -54,17 +54,17 @@ def outbox_table(metadata: MetaData) -> Table:
 
 
 def channel(table: Table) -> str:
-    """Return the NOTIFY channel that relays of `table` listen on."""
+    """Returns the NOTIFY channel that relays of `table` listen on."""
     return f"{table.schema}_outbox"
 
 
 async def enqueue(
     session: AsyncSession, table: Table, *, topic: str, event_type: str, key: str, payload: bytes
 ) -> UUID:
-    """Store an event in the session's transaction and return its id; relays are woken by the commit.
+    """Stores an event in the session's transaction and returns its id; the commit wakes the relays.
 
-    Events with one `key` are published in order. To keep the order of one row's changes, change the row first
-    (its lock makes others wait) and enqueue then.
+    Events with the same `key` are published in order. To keep the order of the changes of one row, change the
+    row first (others then wait for its lock) and call this afterwards.
     """
     event_id = uuid.uuid4()
     row = (

@@ -1,4 +1,4 @@
-"""What an operator sees of an outbox. Gauges are of the whole table, so every replica shows the same."""
+"""Prometheus metrics of an outbox. Gauges cover the whole table, so every replica shows the same values."""
 
 from prometheus_client import Counter, Gauge
 

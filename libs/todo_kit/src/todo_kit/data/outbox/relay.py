@@ -1,4 +1,4 @@
-"""Publishes what waits in an outbox table."""
+"""Publishes the events that wait in an outbox table."""
 
 import asyncio
 import time
@@ -12,26 +12,26 @@ from sqlalchemy import Row, Table, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from todo_kit.bus import Publisher, PublishError
+from todo_kit.data.outbox import metrics
+from todo_kit.data.outbox.listener import listen
+from todo_kit.data.outbox.upkeep import keep_up
 from todo_kit.logging import get_logger
-from todo_kit.outbox import metrics
-from todo_kit.outbox.listener import listen
-from todo_kit.outbox.upkeep import keep_up
 
 BATCH_ROWS = 200
-BATCH_SECONDS = 10.0  # after which a batch starts no further publish: its transaction must not live long
+BATCH_SECONDS = 10.0  # then a batch starts no further publish, because its transaction must be short
 CONCURRENT_KEYS = 16
 POLL_SECONDS = 1.0
 UPKEEP_SECONDS = 5.0
 FIRST_BACKOFF_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 30.0  # a bus that is back is used again well within a minute
-STOP_TIMEOUT_SECONDS = 15.0  # a batch and its commit
+MAX_BACKOFF_SECONDS = 30.0  # a bus that works again is used again within half a minute
+STOP_TIMEOUT_SECONDS = 15.0  # enough for a batch and its commit
 
 _log = get_logger(__name__)
 
 
 @dataclass
-class _Outcome:
-    """Positions of one batch's rows."""
+class _BatchResult:
+    """Positions of the rows of one batch."""
 
     published: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
@@ -40,17 +40,17 @@ class _Outcome:
 class Relay:
     """Publishes the rows of one outbox table, in order by key, from any number of processes.
 
-    Each batch is one transaction that holds an advisory lock, so one process publishes at a time and any
-    other takes over when it dies. `FOR UPDATE SKIP LOCKED` instead would let two processes hold neighbouring
-    rows of one key and publish them in either order. Within a batch different keys are published at once. A
-    row that the bus refuses holds back its own key only. A process that dies between publishing and commit
-    leaves its rows waiting: they are published again, with the same ids.
+    Each batch is one transaction that holds an advisory lock, so one process publishes at a time, and another
+    takes over when it dies. (With `FOR UPDATE SKIP LOCKED` two processes could hold neighbouring rows of one
+    key and publish them in either order.) Within a batch, different keys are published concurrently. A row
+    that the bus refuses delays only the rows with its key. When a process dies between publishing and commit,
+    its rows are published again, with the same ids.
     """
 
     def __init__(
         self, engine: AsyncEngine, table: Table, publisher: Publisher, *, poll_seconds: float = POLL_SECONDS
     ) -> None:
-        """Prepare; `poll_seconds` bounds how long an event waits when its wake-up is lost."""
+        """Prepares; `poll_seconds` limits how long an event waits when its notification is lost."""
         self._engine = engine
         self._table = table
         self._publisher = publisher
@@ -60,24 +60,24 @@ class Relay:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Relay in the background, for a lifespan; on leaving, `stop` and wait for at most 15 s."""
+        """Runs the relay in the background; at the end of the block, stops it and waits up to 15 s."""
         task = asyncio.create_task(self.run(), name="outbox-relay")
         try:
             yield
         finally:
             self.stop()
             await asyncio.wait({task}, timeout=STOP_TIMEOUT_SECONDS)
-            task.cancel()  # changes nothing when it has ended
+            task.cancel()  # has no effect if it has ended
             with suppress(asyncio.CancelledError):
                 await task
 
     def stop(self) -> None:
-        """Have `run` return after one more batch, so that the last requests' events are not left behind."""
+        """Makes `run` return after one more batch, which publishes the events of the last requests."""
         self._is_stopping = True
         self._wake.set()
 
     async def run(self) -> None:
-        """Relay until `stop`, whatever the database and the bus do."""
+        """Publishes until `stop` is called; after a failure of database or bus it waits and goes on."""
         listener = asyncio.create_task(listen(self._engine, self._table, self._wake), name="outbox-listener")
         failures = 0
         upkeep_at = 0.0
@@ -93,7 +93,7 @@ class Relay:
                         await keep_up(self._engine, self._table)
                         upkeep_at = time.monotonic() + UPKEEP_SECONDS
                     failures = 0
-                except Exception:  # noqa: BLE001 - this task must outlive every failure
+                except Exception:  # noqa: BLE001  # the relay must go on after any failure
                     pause = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(failures, 6))
                     failures += 1
                     _log.exception("outbox_relay_failed", retry_in_seconds=pause)
@@ -107,9 +107,9 @@ class Relay:
                 await listener
 
     async def relay_batch(self) -> bool:
-        """Publish up to `BATCH_ROWS` waiting rows; return whether more may wait.
+        """Publishes up to `BATCH_ROWS` waiting rows; returns whether more may wait.
 
-        Does nothing while another process has the lock. Raises what the database raises.
+        Does nothing while another process holds the lock. Errors of the database are not caught.
         """
         async with self._engine.begin() as connection:
             lock = func.hashtextextended(f"outbox-relay:{self._table.schema}", 0)
@@ -118,12 +118,12 @@ class Relay:
             rows = (await connection.execute(self._waiting())).all()
             if not rows:
                 return False
-            outcome = await self._publish(rows)
-            await self._record(connection, outcome)
+            result = await self._publish(rows)
+            await self._record(connection, result)
         return len(rows) == BATCH_ROWS
 
     def _waiting(self) -> Any:
-        """Select the oldest waiting rows, without those of a key that is backing off."""
+        """Returns the query for the oldest waiting rows, without those whose key is backing off."""
         table, earlier = self._table, self._table.alias("earlier")
         is_backing_off = (
             select(1)
@@ -149,28 +149,28 @@ class Relay:
             .limit(BATCH_ROWS)
         )
 
-    async def _publish(self, rows: Iterable[Row[Any]]) -> _Outcome:
+    async def _publish(self, rows: Iterable[Row[Any]]) -> _BatchResult:
         by_key: dict[str, list[Row[Any]]] = defaultdict(list)
         for row in rows:
             by_key[row.key].append(row)
-        outcome = _Outcome()
+        result = _BatchResult()
         slots = asyncio.Semaphore(CONCURRENT_KEYS)
         deadline = time.monotonic() + BATCH_SECONDS
 
-        async def publish_in_order(of_key: list[Row[Any]]) -> None:
+        async def publish_in_order(rows_of_key: list[Row[Any]]) -> None:
             async with slots:
-                for row in of_key:
+                for row in rows_of_key:
                     if time.monotonic() >= deadline:
                         return
                     if not await self._publish_row(row):
-                        outcome.failed.append(row.position)
+                        result.failed.append(row.position)
                         return
-                    outcome.published.append(row.position)
+                    result.published.append(row.position)
 
         async with asyncio.TaskGroup() as group:
-            for of_key in by_key.values():
-                group.create_task(publish_in_order(of_key))
-        return outcome
+            for rows_of_key in by_key.values():
+                group.create_task(publish_in_order(rows_of_key))
+        return result
 
     async def _publish_row(self, row: Row[Any]) -> bool:
         try:
@@ -186,20 +186,20 @@ class Relay:
         metrics.PUBLISHED.labels(row.topic, row.event_type).inc()
         return True
 
-    async def _record(self, connection: AsyncConnection, outcome: _Outcome) -> None:
+    async def _record(self, connection: AsyncConnection, result: _BatchResult) -> None:
         table = self._table
-        if outcome.published:
+        if result.published:
             await connection.execute(
                 update(table)
-                .where(table.c.position.in_(outcome.published))
+                .where(table.c.position.in_(result.published))
                 .values(published_at=func.clock_timestamp(), attempts=table.c.attempts + 1, retry_at=None)
             )
-        if outcome.failed:
+        if result.failed:
             doubled = FIRST_BACKOFF_SECONDS * func.power(2, func.least(table.c.attempts, 6))
             seconds = func.least(MAX_BACKOFF_SECONDS, doubled)
             await connection.execute(
                 update(table)
-                .where(table.c.position.in_(outcome.failed))
+                .where(table.c.position.in_(result.failed))
                 .values(
                     attempts=table.c.attempts + 1,
                     retry_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds),

@@ -1,4 +1,4 @@
-"""PostgreSQL through SQLAlchemy and psycopg 3."""
+"""PostgreSQL through SQLAlchemy and psycopg 3: engine, sessions, column types and outages."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +7,7 @@ import psycopg
 from fastapi import FastAPI, Request
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
-from sqlalchemy import DateTime, Dialect, TypeDecorator, text
+from sqlalchemy import DateTime, Dialect, MetaData, TypeDecorator, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -20,22 +20,34 @@ _log = get_logger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5
 
+_NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+def service_metadata(schema: str) -> MetaData:
+    """Returns the metadata of a service's tables: its own schema, and the names that constraints get."""
+    return MetaData(schema=schema, naming_convention=_NAMING_CONVENTION)
+
 
 def connection_parameters(url: str) -> dict[str, Any]:
-    """Return psycopg's arguments for a libpq URL, verbatim but for a connect time-out if it names none."""
+    """Returns psycopg's arguments for a libpq URL, with a connect timeout unless the URL sets one."""
     return {"connect_timeout": CONNECT_TIMEOUT_SECONDS} | conninfo_to_dict(url)
 
 
 def create_engine(url: str | SecretStr, *, pool_size: int = 10) -> AsyncEngine:
-    """Return an engine for a libpq URL; nothing connects yet.
+    """Returns an engine for a libpq URL; nothing connects yet.
 
-    The URL reaches libpq as it is: `sslmode`, `channel_binding` and `host=/socket` work as documented there.
+    The URL is passed to libpq as it is: `sslmode`, `channel_binding` and `host=/socket` work as documented
+    there.
     """
     plain = url.get_secret_value() if isinstance(url, SecretStr) else url
     parameters = connection_parameters(plain)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        # Without prepared statements the URL may be that of a transaction-pooling PgBouncer.
+        # Without prepared statements the URL may point to a transaction-pooling PgBouncer.
         return await psycopg.AsyncConnection.connect(**parameters, prepare_threshold=None)
 
     return create_async_engine(
@@ -44,37 +56,37 @@ def create_engine(url: str | SecretStr, *, pool_size: int = 10) -> AsyncEngine:
         hide_parameters=True,  # an error message must not quote what a user wrote
         pool_pre_ping=True,
         pool_size=pool_size,
-        max_overflow=0,  # so that replicas x pool_size is what the server must allow
+        max_overflow=0,  # the server must allow exactly replicas x pool_size connections
         pool_timeout=5,
     )
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """`timestamptz` that is read in UTC whatever the server's time zone is. Takes aware datetimes only."""
+    """A `timestamptz` that is read in UTC, whatever the server's time zone is. Takes aware datetimes only."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a datetime that does not say its offset: the server would guess."""
+        """Refuses a datetime without an offset, because the server would guess one."""
         if value is not None and value.utcoffset() is None:
-            raise ValueError("a stored datetime must be aware")
+            raise ValueError(f"the datetime {value} has no UTC offset; store aware datetimes only")
         return value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the same instant in UTC."""
+        """Returns the same instant in UTC."""
         return None if value is None else value.astimezone(UTC)
 
 
 def session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """Return a maker of sessions whose objects stay readable after commit."""
+    """Returns a factory of sessions whose objects stay readable after the commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
 def install_database_problems(app: FastAPI) -> None:
-    """Answer 503 with Retry-After while the database refuses, is gone, or gives no connection in time."""
-    for kind in (OperationalError, PoolTimeoutError):
-        app.add_exception_handler(kind, _on_database_unavailable)
+    """Makes `app` answer 503 with Retry-After while it gets no connection to the database."""
+    for error in (OperationalError, PoolTimeoutError):
+        app.add_exception_handler(error, _on_database_unavailable)
 
 
 async def _on_database_unavailable(_request: Request, error: Exception) -> Response:
@@ -83,6 +95,6 @@ async def _on_database_unavailable(_request: Request, error: Exception) -> Respo
 
 
 async def ping(engine: AsyncEngine) -> None:
-    """Raise unless the database answers."""
+    """Raises an exception unless the database answers."""
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))

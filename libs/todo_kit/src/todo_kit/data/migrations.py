@@ -1,7 +1,8 @@
-"""Runs one service's Alembic migrations inside its own schema, and nowhere else.
+"""Runs the Alembic migrations of a service inside its own schema.
 
-A service keeps its scripts in its package's `migrations` folder, whose `env.py` is one call of `run_env`, and
-starts them with `python -m todo_<name>.migrate`, which is one call of `migrate_from_environment`.
+A service keeps its revisions in the folder `migrations` of its package, whose `env.py` is a call of
+`run_env`. The service's module `migrate` calls `run_migrations`, so that the chart's Job can run `python -m
+todo_<name>.migrate`.
 """
 
 from importlib.resources import files
@@ -12,17 +13,22 @@ from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData, create_engine, text
 
-from todo_kit.database import connection_parameters
-from todo_kit.settings import DatabaseSettings
+from todo_kit.data.database import connection_parameters
 
-LOCK_TIMEOUT = "5s"  # a migration that waits longer for a table would make every later query of it wait too
+LOCK_TIMEOUT = "5s"  # while a migration waits for a table, all later queries of that table wait too
 
 
 def run_migrations(package: str, schema: str, database_url: str) -> None:
-    """Bring `schema` to the newest revision in `package`'s migrations folder.
+    """Upgrades `schema` to the newest revision in the migrations folder of `package`.
 
-    Creates the schema, holds an advisory lock so that concurrent runs queue, and does everything in one
-    transaction: a failing revision leaves the database as it was. Running it again changes nothing.
+    Creates the schema, holds an advisory lock so that concurrent runs wait for each other, and does
+    everything in one transaction: a failing revision leaves the database as it was. A second run changes
+    nothing.
+
+    Args:
+        package: The name of the service's package, such as `todo_backend`.
+        schema: The name of its PostgreSQL schema.
+        database_url: A libpq URL.
     """
     config = Config()
     config.set_main_option("script_location", str(files(package) / "migrations"))
@@ -45,14 +51,8 @@ def run_migrations(package: str, schema: str, database_url: str) -> None:
         engine.dispose()
 
 
-def migrate_from_environment(package: str, schema: str) -> None:
-    """Run the migrations against DATABASE_URL: the body of a service's `migrate` module."""
-    settings = DatabaseSettings()  # type: ignore[call-arg]  # from the environment
-    run_migrations(package, schema, settings.database_url.get_secret_value())
-
-
 def run_env(metadata: MetaData, schema: str) -> None:
-    """Run inside Alembic's `env.py`: migrate on the connection that `run_migrations` opened."""
+    """Migrates on the connection that `run_migrations` opened; call it in Alembic's `env.py`."""
     connection: Connection = context.config.attributes["connection"]
     context.configure(
         connection=connection,
