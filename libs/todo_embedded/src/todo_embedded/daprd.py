@@ -1,7 +1,7 @@
-"""Dapr's sidecar `daprd`: found, or built once; and run beside an application for the length of a block.
+"""Finds or builds Dapr's sidecar `daprd`, and runs it beside an application.
 
-PyPI and npm have no daprd, but the Go module proxy has its source. `daprd_main` is a `main` that registers
-only the components used here, built by `gobuild`.
+PyPI and npm have no daprd, but the Go module proxy has its source. `daprd_main` is a `main` package that
+registers only the components used here; `gobuild` builds it.
 """
 
 import os
@@ -14,7 +14,7 @@ from todo_embedded.gobuild import go_program
 from todo_embedded.ports import free_port
 from todo_embedded.probe import answers
 from todo_embedded.process import ServerProcess
-from todo_embedded.tools import Progress, ignore_progress
+from todo_embedded.tools import OnMessage, ignore_progress
 
 START_TIMEOUT_SECONDS = 30
 STOP_GRACE_SECONDS = 10
@@ -35,18 +35,19 @@ class Sidecar:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Dapr's clients read to find their sidecar."""
+        """Environment variables by which Dapr clients find this sidecar."""
         return {"DAPR_HTTP_PORT": str(self.http_port), "DAPR_GRPC_PORT": str(self.grpc_port)}
 
     def is_ready(self) -> bool:
-        """Tell whether its components are up; the application need not be."""
+        """Returns whether its components are up; the application need not be."""
         return answers(f"{self.url}/v1.0/healthz/outbound")
 
 
-def daprd(*, progress: Progress = ignore_progress) -> Path:
-    """Return a daprd: that of an installed Dapr CLI, else our own, built first when needed.
+def daprd(*, progress: OnMessage = ignore_progress) -> Path:
+    """Returns the daprd of an installed Dapr CLI, or else the one that this package builds.
 
-    Raises ToolInstallError.
+    Raises:
+        ToolInstallError: it could not be built.
     """
     installed = Path.home() / ".dapr" / "bin" / "daprd"
     if installed.exists():
@@ -54,8 +55,8 @@ def daprd(*, progress: Progress = ignore_progress) -> Path:
     return built_daprd(progress=progress)
 
 
-def built_daprd(*, progress: Progress = ignore_progress) -> Path:
-    """Return our own daprd, building it first when this machine has not built these sources yet."""
+def built_daprd(*, progress: OnMessage = ignore_progress) -> Path:
+    """Returns this package's own daprd, building it unless this machine has built these sources before."""
     return go_program(
         "daprd",
         "daprd_main",
@@ -77,9 +78,10 @@ def daprd_command(
     resources_paths: Sequence[Path],
     options: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Compose the command line of a sidecar that listens on the loopback address only.
+    """Returns the command line of a sidecar that listens on the loopback address only.
 
-    `options` are further flags of daprd by name. Actors and jobs are off: no placement, no scheduler.
+    Actors and jobs are off: there is no placement and no scheduler. `options` are more flags of daprd, by
+    name.
     """
     flags = {
         "app-id": app_id,
@@ -110,12 +112,15 @@ def daprd_sidecar(
     env: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
-    progress: Progress = ignore_progress,
+    progress: OnMessage = ignore_progress,
 ) -> Iterator[Sidecar]:
-    """Run a sidecar on free ports beside the application on `app_port`, until the block ends.
+    """Runs a sidecar on free ports beside the application on `app_port` for the duration of the block.
 
-    It is ready when its components are; it waits for the application by itself. `env` is added to the
-    environment, from which components take what they name by `envRef`. Raises EmbeddedError.
+    The block starts when the components are ready; daprd itself waits for the application. `env` is added to
+    the environment, from which components read their `envRef` values.
+
+    Raises:
+        EmbeddedError: daprd could not be built or started.
     """
     program = daprd(progress=progress)
     sidecar = Sidecar(app_id=app_id, http_port=free_port(), grpc_port=free_port())

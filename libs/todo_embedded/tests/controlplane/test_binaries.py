@@ -1,4 +1,4 @@
-"""Where the programs of a plane come from."""
+"""Where the binaries of a control plane come from."""
 
 import re
 from importlib import resources
@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from todo_embedded.controlplane import binaries as programs_module
-from todo_embedded.controlplane.binaries import ASSETS, KUBERNETES_VERSION, programs
+from todo_embedded.controlplane import binaries
+from todo_embedded.controlplane.binaries import ASSETS, KUBERNETES_VERSION, find_binaries
 from todo_embedded.errors import ToolInstallError
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that everything we would build comes from."""
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes every build return a path in one folder, without building."""
     folder = tmp_path / "built"
-    monkeypatch.setattr(programs_module, "go_program", lambda name, *_sources, **_options: folder / name)
+    monkeypatch.setattr(binaries, "go_program", lambda name, *_sources, **_options: folder / name)
     monkeypatch.delenv(ASSETS, raising=False)
     return folder
 
 
 @pytest.fixture
 def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of assets with an API server of our version; no etcd yet."""
+    """Sets the assets folder to one with an API server of our version and no etcd."""
     folder = tmp_path / "assets"
     folder.mkdir()
     add(folder, "kube-apiserver", f"echo Kubernetes {KUBERNETES_VERSION}")
@@ -31,51 +31,53 @@ def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def add(folder: Path, name: str, script: str = "") -> None:
-    """Put a program into a folder."""
+    """Writes a program into a folder."""
     (folder / name).write_text(f"#!/bin/sh\n{script}\n")
     (folder / name).chmod(0o755)
 
 
-def test_programs_are_ours_by_default(own: Path) -> None:
-    """One binary is all four programs of Kubernetes, told by its first argument which."""
-    found = programs()
-    assert found.scheduler == (str(own / "controlplane"), "kube-scheduler")
-    assert found.etcd == (str(own / "controlplane"), "etcd")
-    assert found.kwok == (str(own / "kwok"),)
+def test_binaries_are_built_by_default(built: Path) -> None:
+    """One binary contains etcd and three programs of Kubernetes; the first argument selects one."""
+    commands = find_binaries()
+    assert commands.scheduler == (str(built / "controlplane"), "kube-scheduler")
+    assert commands.etcd == (str(built / "controlplane"), "etcd")
+    assert commands.kwok == (str(built / "kwok"),)
 
 
-def test_assets_come_first_and_ours_fill_up(own: Path, assets: Path) -> None:
-    """etcd and the API server are those of the folder; what it lacks is ours."""
+def test_assets_are_used_and_missing_programs_are_built(built: Path, assets: Path) -> None:
+    """Programs come from the assets folder; one that it lacks is built."""
     add(assets, "etcd")
     add(assets, "kube-scheduler")
-    found = programs()
-    assert found.etcd == (str(assets / "etcd"),)
-    assert found.api_server == (str(assets / "kube-apiserver"),)
-    assert found.scheduler == (str(assets / "kube-scheduler"),)
-    assert found.controller_manager == (str(own / "controlplane"), "kube-controller-manager")
+    commands = find_binaries()
+    assert commands.etcd == (str(assets / "etcd"),)
+    assert commands.api_server == (str(assets / "kube-apiserver"),)
+    assert commands.scheduler == (str(assets / "kube-scheduler"),)
+    assert commands.controller_manager == (str(built / "controlplane"), "kube-controller-manager")
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("built")
 def test_incomplete_assets_are_refused(assets: Path) -> None:
-    """A folder without etcd is a mistake that is said, not worked around."""
+    """An assets folder without etcd is an error that names the folder."""
     with pytest.raises(
         ToolInstallError, match=f"{ASSETS} is '{assets}', which lacks etcd: correct or unset it"
     ):
-        programs()
+        find_binaries()
 
 
-@pytest.mark.usefixtures("own")
+@pytest.mark.usefixtures("built")
 def test_assets_of_another_version_are_refused(assets: Path) -> None:
-    """Another minor version would not know our flags."""
+    """Another minor version of the API server is an error, because it would not know our flags."""
     add(assets, "etcd")
     add(assets, "kube-apiserver", "echo Kubernetes v1.31.0")
-    with pytest.raises(ToolInstallError, match=r"says 'Kubernetes v1\.31\.0', but v1\.34 is needed"):
-        programs()
+    with pytest.raises(
+        ToolInstallError, match=r"has the version 'Kubernetes v1\.31\.0', but v1\.34 is needed"
+    ):
+        find_binaries()
 
 
 def test_version_is_that_of_the_sources() -> None:
-    """What the build is stamped with is what is built."""
+    """The version that the build sets is the version in go.mod."""
     pinned = (resources.files("todo_embedded") / "controlplane_main" / "go.mod").read_text()
-    found = re.search(r"k8s\.io/kubernetes (\S+)", pinned)
-    assert found is not None
-    assert found[1] == KUBERNETES_VERSION
+    commands = re.search(r"k8s\.io/kubernetes (\S+)", pinned)
+    assert commands is not None
+    assert commands[1] == KUBERNETES_VERSION

@@ -1,4 +1,4 @@
-"""The plane as a whole: it boots, serves those it knows, and leaves nothing behind."""
+"""The control plane as a whole: it starts, serves authenticated clients, and leaves nothing behind."""
 
 import base64
 import json
@@ -14,17 +14,17 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from todo_embedded.controlplane import control_plane as plane_module
-from todo_embedded.controlplane.binaries import programs
-from todo_embedded.controlplane.control_plane import Plane, control_plane
-from todo_embedded.controlplane.nodes import Node, occupant
+from todo_embedded.controlplane import control_plane as control_plane_module
+from todo_embedded.controlplane.binaries import find_binaries
+from todo_embedded.controlplane.control_plane import ControlPlane, control_plane
+from todo_embedded.controlplane.nodes import SimulatedNode, bound_pod
 from todo_embedded.errors import ApiError, ProcessStartError
 from todo_embedded.ports import is_free
 
-from .room import Room
+from .namespaces import Namespace
 
-TAINTED = Node(
-    name="twin-1",
+TAINTED = SimulatedNode(
+    name="batch-1",
     capacity={"cpu": "4", "memory": "8Gi", "pods": "20"},
     allocatable={"cpu": "3900m", "memory": "6Gi", "pods": "20"},
     labels={"pool": "batch"},
@@ -44,76 +44,78 @@ ROUTES = {
         ],
     },
 }
-SEEN_THERE = (LOGGING, ROUTES, occupant("loki-0", {"cpu": "1"}, node="twin-1", namespace="logging"))
+WORKLOADS = (LOGGING, ROUTES, bound_pod("loki-0", {"cpu": "1"}, node="batch-1", namespace="logging"))
 
 
-def test_plane_begins_with_ready_nodes_and_what_the_provider_runs(plane: Plane) -> None:
-    """Three small machines are Ready, each with four pods of DaemonSets, and there are two DNS servers."""
+def test_control_plane_starts_with_ready_nodes_and_running_workloads(plane: ControlPlane) -> None:
+    """All nodes are Ready and all pods of the given workloads run when the block begins."""
     nodes = plane.api.items("api/v1/nodes")
     ready = [
-        next(one["status"] for one in node["status"]["conditions"] if one["type"] == "Ready")
+        next(
+            condition["status"] for condition in node["status"]["conditions"] if condition["type"] == "Ready"
+        )
         for node in nodes
     ]
     assert ready == ["True", "True", "True"]
     assert {node["status"]["allocatable"]["memory"] for node in nodes} == {"3110Mi"}
     pods = plane.api.items("api/v1/namespaces/kube-system/pods")
     assert {pod["status"]["phase"] for pod in pods} == {"Running"}
-    assert len(pods) == 3 * 4 + 2
+    assert len(pods) == 3 * 2 + 2
 
 
-def test_kubeconfig_is_for_its_owner_and_names_the_rehearsal(plane: Plane) -> None:
-    """Only its owner may read it; its only context cannot be taken for a real cluster's."""
+def test_kubeconfig_is_private_and_has_the_context_rehearsal(plane: ControlPlane) -> None:
+    """Only the owner can read the file, and its context has a name that no real cluster has."""
     assert plane.kubeconfig.stat().st_mode & 0o777 == 0o600
     config = json.loads(plane.kubeconfig.read_text())
-    assert [one["name"] for one in config["contexts"]] == [config["current-context"]] == ["rehearsal"]
+    assert [context["name"] for context in config["contexts"]] == [config["current-context"]] == ["rehearsal"]
     assert config["clusters"][0]["cluster"]["server"] == plane.url
     assert plane.url.startswith("https://127.0.0.1:")
 
 
-def test_stranger_is_refused(plane: Plane) -> None:
-    """Who has no certificate gets nothing."""
+def test_client_without_a_certificate_is_refused(plane: ControlPlane) -> None:
+    """The API server answers 401 to a client without a certificate."""
     config = json.loads(plane.kubeconfig.read_text())
     authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"])
     trusting = ssl.create_default_context(cadata=authority.decode())
     assert httpx2.get(f"{plane.url}/api/v1/nodes", verify=trusting).status_code == 401
 
 
-def test_refusal_says_what_was_asked_and_why(plane: Plane, room: Room) -> None:
-    """The server's own words and its status reach the caller."""
+def test_refusal_names_the_request_and_the_reason(plane: ControlPlane, namespace: Namespace) -> None:
+    """An ApiError carries the server's message and its HTTP status."""
     with pytest.raises(
-        ApiError, match=rf'POST /api/v1/namespaces was refused \(409\):.*"{room.name}"'
+        ApiError, match=rf'POST /api/v1/namespaces was refused \(409\):.*"{namespace.name}"'
     ) as caught:
-        Room(plane, room.name)
+        Namespace(plane, namespace.name)
     assert caught.value.status_code == 409
 
 
-async def test_logs_can_be_asked_for(room: Room) -> None:
-    """A container has written nothing; asking is no error."""
-    made = room.deploy("web")
-    room.until(lambda: room.is_available(made))
-    name = room.pods()[0]["metadata"]["name"]
-    async with room.api.asynchronous() as client:
-        log = await client.get(f"api/v1/namespaces/{room.name}/pods/{name}/log")
+async def test_logs_can_be_read(namespace: Namespace) -> None:
+    """Reading the log of a simulated container succeeds and returns an empty text."""
+    deployment = namespace.deploy("web")
+    namespace.wait_until(lambda: namespace.is_available(deployment))
+    name = namespace.pods()[0]["metadata"]["name"]
+    async with namespace.api.async_client() as client:
+        log = await client.get(f"api/v1/namespaces/{namespace.name}/pods/{name}/log")
     assert (log.status_code, log.text) == (200, "")
 
 
 def processes_of(folder: Path) -> set[int]:
-    """Processes that were started with something of this folder."""
-    found = set()
+    """Returns the processes whose command line names this folder."""
+    pids = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if str(folder) in path.read_bytes().decode():
-                found.add(int(path.parent.name))
+                pids.add(int(path.parent.name))
         except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             continue
-    return found
+    return pids
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /proc")
 def test_nothing_is_left_after_the_block(tmp_path: Path, survivors: Callable[..., set[int]]) -> None:
-    """No process, no port and no file; the machines and kinds were those that were described."""
-    with control_plane(tmp_path, nodes=[TAINTED], workloads=SEEN_THERE) as plane:
-        node = plane.api.read("api/v1/nodes/twin-1")
+    """Inside the block there are the given nodes and kinds, afterwards no process, port or file."""
+    with control_plane(tmp_path, nodes=[TAINTED], workloads=WORKLOADS) as plane:
+        node = plane.api.read("api/v1/nodes/batch-1")
         plane.api.create({"apiVersion": "example.com/v1", "kind": "Route", "metadata": {"name": "first"}})
         pids = processes_of(tmp_path)
         url = plane.url
@@ -125,24 +127,24 @@ def test_nothing_is_left_after_the_block(tmp_path: Path, survivors: Callable[...
     assert list(tmp_path.iterdir()) == []
 
 
-def test_program_that_fails_is_named_with_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plane that cannot start says which program ended, and what it said last; nothing stays."""
-    broken = replace(programs(), api_server=("sh", "-c", "echo no such flag; exit 3"))
-    monkeypatch.setattr(plane_module, "programs", lambda **_options: broken)
-    said = r"kube-apiserver ended with 3(.|\n)*no such flag"
-    with pytest.raises(ProcessStartError, match=said), control_plane(tmp_path):
+def test_program_that_fails_is_named_with_its_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control plane that cannot start names the program and its last lines, and leaves no file."""
+    broken = replace(find_binaries(), api_server=("sh", "-c", "echo no such flag; exit 3"))
+    monkeypatch.setattr(control_plane_module, "find_binaries", lambda **_options: broken)
+    message = r"kube-apiserver ended with 3(.|\n)*no such flag"
+    with pytest.raises(ProcessStartError, match=message), control_plane(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
-def test_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
-    """`python -m todo_embedded.controlplane` says where its kubeconfig is; Ctrl-C takes it all away."""
+def test_command_runs_until_it_is_interrupted(tmp_path: Path) -> None:
+    """`python -m todo_embedded.controlplane` prints its kubeconfig, and Ctrl-C removes everything."""
     command = [sys.executable, "-m", "todo_embedded.controlplane"]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        said = process.stdout.readline()
-        kubeconfig = Path(said.removeprefix("export KUBECONFIG=").strip())
+        line = process.stdout.readline()
+        kubeconfig = Path(line.removeprefix("export KUBECONFIG=").strip())
         assert kubeconfig.is_relative_to(tmp_path)
         assert kubeconfig.exists()
         process.send_signal(signal.SIGINT)

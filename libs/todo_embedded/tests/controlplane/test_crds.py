@@ -1,4 +1,4 @@
-"""The kinds of Dapr, cert-manager and the Prometheus operator are known, and their schemas hold."""
+"""The kinds of Dapr, cert-manager and the Prometheus operator are served, with their schemas."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from todo_embedded.errors import ApiError
 
-from .room import Room
+from .namespaces import Namespace
 
 COMPONENT = ("Component", "dapr.io/v1alpha1", {"type": "pubsub.redis", "version": "v1", "metadata": []})
 CERTIFICATE = (
@@ -31,13 +31,15 @@ RULES = (
     [COMPONENT, CERTIFICATE, SERVICE_MONITOR, RULES],
     ids=lambda value: str(value)[:20],
 )
-def test_right_object_is_accepted(room: Room, kind: str, version: str, spec: dict[str, Any]) -> None:
-    """One of each operator's kinds is stored as it was given."""
-    assert room.make(kind, "one", api_version=version, spec=spec)["spec"] == spec
+def test_valid_object_is_accepted(
+    namespace: Namespace, kind: str, version: str, spec: dict[str, Any]
+) -> None:
+    """An object of each kind is stored as it was sent."""
+    assert namespace.create(kind, "one", api_version=version, spec=spec)["spec"] == spec
 
 
 @pytest.mark.parametrize(
-    ("kind", "version", "spec", "why"),
+    ("kind", "version", "spec", "reason"),
     [
         (*COMPONENT[:2], {"version": "v1", "metadata": []}, r"spec\.type: Required value"),
         (*CERTIFICATE[:2], {"dnsNames": ["shop.example"]}, r"spec\.secretName: Required value"),
@@ -46,7 +48,9 @@ def test_right_object_is_accepted(room: Room, kind: str, version: str, spec: dic
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_wrong_object_is_refused(room: Room, kind: str, version: str, spec: dict[str, Any], why: str) -> None:
-    """What lacks a required field is refused with the field's name."""
-    with pytest.raises(ApiError, match=why):
-        room.make(kind, "one", api_version=version, spec=spec)
+def test_invalid_object_is_refused(
+    namespace: Namespace, kind: str, version: str, spec: dict[str, Any], reason: str
+) -> None:
+    """An object without a required field is refused with the field's name."""
+    with pytest.raises(ApiError, match=reason):
+        namespace.create(kind, "one", api_version=version, spec=spec)

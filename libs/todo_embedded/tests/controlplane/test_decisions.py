@@ -1,21 +1,21 @@
-"""What is decided without a plane: what pods need, whom faults befall, what is told of a change."""
+"""What is decided without a control plane: references of pods, matching of faults, events of changes."""
 
 from typing import Any
 
 import pytest
 
 from todo_embedded.controlplane import pod_references
-from todo_embedded.controlplane.api_client import collection
 from todo_embedded.controlplane.kubelet_events import events_between
-from todo_embedded.controlplane.pod_annotations import Fate, Kind, fate_of
-from todo_embedded.controlplane.pod_faults import Crash, Fault, workload_of
-from todo_embedded.controlplane.simulated_kubelet import course
+from todo_embedded.controlplane.object_paths import collection
+from todo_embedded.controlplane.pod_annotations import BehaviourKind, PodBehaviour, behaviour_of
+from todo_embedded.controlplane.pod_faults import Crash, PodFault, workload_of
+from todo_embedded.controlplane.simulated_kubelet import started_behaviour
 
 
 def pod(
     *, owner: tuple[str, str] | None = None, labels: dict[str, str] | None = None, **spec: Any
 ) -> dict[str, Any]:
-    """A pod of the namespace `shop` with one container, `web`."""
+    """Returns a pod in the namespace `shop` with one container, `web`."""
     meta: dict[str, Any] = {"name": "web-1", "namespace": "shop", "uid": "1", "labels": labels or {}}
     if owner:
         meta["ownerReferences"] = [{"kind": owner[0], "name": owner[1], "controller": True}]
@@ -26,13 +26,13 @@ def pod(
 
 
 def complaints(volume: dict[str, Any], found: dict[str, Any] | None) -> list[str]:
-    """What is said when each object that a volume needs is found like this."""
-    needed = pod_references.of_volumes(pod(volumes=[{"name": "files"} | volume]))
+    """Returns the kubelet's messages when every object that a volume needs is as `found`."""
+    needed = pod_references.of_volumes({"volumes": [{"name": "files"} | volume]}, "shop")
     return [said for reference in needed if (said := reference.complaint(found))]
 
 
 def test_projected_volume_needs_each_of_its_sources() -> None:
-    """Sources that are optional, and those that are no objects, are not missed."""
+    """A missing source is reported, unless it is optional or no object."""
     sources = [
         {"secret": {"name": "tls"}},
         {"configMap": {"name": "settings"}},
@@ -45,8 +45,8 @@ def test_projected_volume_needs_each_of_its_sources() -> None:
     ]
 
 
-def test_mounted_keys_are_missed_in_the_words_of_their_kind() -> None:
-    """Only keys that are listed are needed."""
+def test_missing_mounted_keys_are_reported_in_the_words_of_their_kind() -> None:
+    """Keys under `items` are required; a Secret and a ConfigMap have different messages."""
     secret = {"secret": {"secretName": "tls", "items": [{"key": "tls.key", "path": "k"}]}}
     config = {"configMap": {"name": "settings", "items": [{"key": "url", "path": "u"}]}}
     prefix = 'MountVolume.SetUp failed for volume "files" : '
@@ -55,8 +55,8 @@ def test_mounted_keys_are_missed_in_the_words_of_their_kind() -> None:
     assert complaints(config, {"binaryData": {"url": "eA=="}}) == []
 
 
-def test_variables_are_looked_for_in_the_order_of_a_kubelet() -> None:
-    """Whole objects first, then single keys; what is optional is not looked for."""
+def test_variables_are_checked_in_the_order_of_a_kubelet() -> None:
+    """`envFrom` comes before `env`, and optional references are left out."""
     container = {
         "envFrom": [{"secretRef": {"name": "a"}}],
         "env": [
@@ -65,7 +65,9 @@ def test_variables_are_looked_for_in_the_order_of_a_kubelet() -> None:
             {"name": "C", "valueFrom": {"secretKeyRef": {"name": "c", "key": "k", "optional": True}}},
         ],
     }
-    assert [(one.kind, one.name) for one in pod_references.of_container(container, "shop")] == [
+    assert [
+        (reference.kind, reference.name) for reference in pod_references.of_container(container, "shop")
+    ] == [
         ("Secret", "a"),
         ("ConfigMap", "b"),
     ]
@@ -81,52 +83,52 @@ def test_variables_are_looked_for_in_the_order_of_a_kubelet() -> None:
     ],
 )
 def test_workload_of_a_pod(owner: tuple[str, str] | None, labels: dict[str, str], name: str) -> None:
-    """A pod belongs to the Deployment behind its ReplicaSet, to its owner, or to itself."""
+    """A pod's workload is the Deployment of its ReplicaSet, its owner, or the pod itself."""
     assert workload_of(pod(owner=owner, labels=labels)) == name
 
 
 @pytest.mark.parametrize(
-    ("fault", "is_meant"),
+    ("fault", "is_affected"),
     [
-        (Fault(), True),
-        (Fault(namespace="shop", workload="web-1", labels={"app": "web"}, container="web"), True),
-        (Fault(namespace="other"), False),
-        (Fault(workload="worker"), False),
-        (Fault(labels={"app": "worker"}), False),
-        (Fault(container="daprd"), False),
+        (PodFault(), True),
+        (PodFault(namespace="shop", workload="web-1", labels={"app": "web"}, container="web"), True),
+        (PodFault(namespace="other"), False),
+        (PodFault(workload="worker"), False),
+        (PodFault(labels={"app": "worker"}), False),
+        (PodFault(container="daprd"), False),
     ],
 )
-def test_fault_befalls_only_who_matches_all_it_names(fault: Fault, is_meant: bool) -> None:
-    """Nothing named means everyone; a container that a pod does not have cannot fail there."""
-    assert fault.befalls(pod(labels={"app": "web", "tier": "front"})) is is_meant
+def test_fault_affects_only_pods_that_match_every_criterion(fault: PodFault, is_affected: bool) -> None:
+    """A fault without criteria affects every pod; one of a container only pods that have it."""
+    assert fault.affects(pod(labels={"app": "web", "tier": "front"})) is is_affected
 
 
 def test_first_fault_counts_and_restart_policy_decides() -> None:
-    """A container that may not be restarted takes its pod along."""
+    """The first matching fault wins, and a container that is never restarted fails its pod."""
     faults = [Crash(workload="other"), Crash(exit_code=137, reason="OOMKilled"), Crash()]
-    fate = Fate(Kind.CRASHING, "web", reason="OOMKilled", exit_code=137)
-    assert course(pod(), faults) == fate
-    assert course(pod(restartPolicy="Never"), faults).kind is Kind.FAILING
-    assert course(pod(owner=("Job", "migrate")), []).kind is Kind.COMPLETING
+    behaviour = PodBehaviour(BehaviourKind.CRASHING, "web", reason="OOMKilled", exit_code=137)
+    assert started_behaviour(pod(), faults) == behaviour
+    assert started_behaviour(pod(restartPolicy="Never"), faults).kind is BehaviourKind.FAILING
+    assert started_behaviour(pod(owner=("Job", "migrate")), []).kind is BehaviourKind.COMPLETING
 
 
-def test_marks_are_read_back() -> None:
-    """A fate survives being written on a pod."""
-    fate = Fate(Kind.REFUSED, "web", "not found", "Error", 3)
-    marked = pod()
-    marked["metadata"]["annotations"] = fate.annotations()
-    assert fate_of(marked) == fate
-    assert fate_of(pod() | {"metadata": {"name": "web-1"}}) is None
+def test_annotations_are_read_back() -> None:
+    """A behaviour is the same after it was written into annotations and read again."""
+    behaviour = PodBehaviour(BehaviourKind.REFUSED, "web", "not found", "Error", 3)
+    annotated = pod()
+    annotated["metadata"]["annotations"] = behaviour.annotations()
+    assert behaviour_of(annotated) == behaviour
+    assert behaviour_of(pod() | {"metadata": {"name": "web-1"}}) is None
 
 
 def with_status(state: dict[str, Any], *, restarts: int = 0) -> dict[str, Any]:
-    """The pod with its container in a state."""
+    """Returns the pod with its container in a state."""
     status = {"name": "web", "image": "web:1", "state": state, "ready": True, "restartCount": restarts}
     return pod() | {"status": {"containerStatuses": [status]}}
 
 
-def test_restart_is_told_and_what_stays_is_not() -> None:
-    """A container that runs on is no news; one that runs anew is."""
+def test_restart_makes_events_and_no_change_makes_none() -> None:
+    """A restarted container has the three events of a start; an unchanged one has none."""
     first, again = with_status({"running": {}}), with_status({"running": {}}, restarts=1)
     assert list(events_between(first, first)) == []
     assert [event.reason for event in events_between(first, again)] == ["Pulled", "Created", "Started"]
@@ -141,5 +143,5 @@ def test_restart_is_told_and_what_stays_is_not() -> None:
     ],
 )
 def test_collection_of_a_kind(version: str, kind: str, path: str) -> None:
-    """Plurals are those of Kubernetes' own rule."""
+    """The path of a collection has the plural that Kubernetes guesses for the kind."""
     assert collection({"apiVersion": version, "kind": kind, "metadata": {}}) == path

@@ -1,4 +1,4 @@
-"""How pods fare, as a release sees it: states, words and events of a kubelet."""
+"""What a release sees of simulated pods: the states, messages and events of a kubelet."""
 
 from collections.abc import Iterator
 
@@ -7,91 +7,99 @@ import pytest
 from todo_embedded.controlplane.pod_faults import Crash, NeverReady
 from todo_embedded.controlplane.sidecar_injector import IMAGE
 
-from .conftest import REFUSAL, Registry
-from .room import Room
+from .conftest import REFUSAL, RegistryDouble
+from .namespaces import Namespace
 
 
-def test_missing_secret_is_said_and_recovers(room: Room) -> None:
-    """A container waits, in the kubelet's words, for the Secret and then for its key; with both it starts."""
-    made = room.deploy("web", env=[env_of("PASSWORD", secretKeyRef={"name": "login", "key": "password"})])
-    waiting = room.until(lambda: room.state().get("waiting"))
+def test_missing_secret_is_reported_until_it_exists(namespace: Namespace) -> None:
+    """A container waits, with the kubelet's message, for the Secret, then for its key, and then starts."""
+    deployment = namespace.deploy(
+        "web", env=[env_of("PASSWORD", secretKeyRef={"name": "login", "key": "password"})]
+    )
+    waiting = namespace.wait_until(lambda: namespace.state().get("waiting"))
     assert waiting == {"reason": "CreateContainerConfigError", "message": 'secret "login" not found'}
-    room.until(lambda: room.told("Failed") == ['Error: secret "login" not found'])
+    namespace.wait_until(lambda: namespace.event_messages("Failed") == ['Error: secret "login" not found'])
 
-    room.make("Secret", "login", stringData={"user": "me"})
-    said = f"couldn't find key password in Secret {room.name}/login"
-    room.until(lambda: room.state().get("waiting", {}).get("message") == said)
+    namespace.create("Secret", "login", stringData={"user": "me"})
+    message = f"couldn't find key password in Secret {namespace.name}/login"
+    namespace.wait_until(lambda: namespace.state().get("waiting", {}).get("message") == message)
 
-    room.api.merge(f"api/v1/namespaces/{room.name}/secrets/login", {"stringData": {"password": "x"}})
-    room.until(lambda: room.is_available(made))
+    namespace.api.merge(
+        f"api/v1/namespaces/{namespace.name}/secrets/login", {"stringData": {"password": "x"}}
+    )
+    namespace.wait_until(lambda: namespace.is_available(deployment))
 
 
-def test_missing_config_map_of_all_variables_is_said(room: Room) -> None:
-    """`envFrom` needs its ConfigMap unless it is optional."""
+def test_missing_config_map_of_env_from_is_reported(namespace: Namespace) -> None:
+    """A container waits for the ConfigMap of `envFrom`, unless it is optional."""
     sources = [{"configMapRef": {"name": "extras", "optional": True}}, {"configMapRef": {"name": "settings"}}]
-    room.deploy("web", envFrom=sources)
-    waiting = room.until(lambda: room.state().get("waiting"))
+    namespace.deploy("web", envFrom=sources)
+    waiting = namespace.wait_until(lambda: namespace.state().get("waiting"))
     assert waiting == {"reason": "CreateContainerConfigError", "message": 'configmap "settings" not found'}
 
 
-def test_missing_volume_keeps_the_container_from_being_made(room: Room) -> None:
-    """A volume's Secret is missed in an event only; the container is about to be made until it is there."""
+def test_missing_volume_keeps_the_container_from_being_created(namespace: Namespace) -> None:
+    """A missing Secret of a volume is reported in an event, and the container stays in ContainerCreating."""
     pod = {"volumes": [{"name": "keys", "secret": {"secretName": "tls"}}]}
-    made = room.deploy("web", pod=pod)
-    room.until(lambda: room.told("FailedMount"))
-    assert room.told("FailedMount") == ['MountVolume.SetUp failed for volume "keys" : secret "tls" not found']
-    assert room.until(room.state) == {"waiting": {"reason": "ContainerCreating"}}
-    room.make("Secret", "tls")
-    room.until(lambda: room.is_available(made))
+    deployment = namespace.deploy("web", pod=pod)
+    namespace.wait_until(lambda: namespace.event_messages("FailedMount"))
+    assert namespace.event_messages("FailedMount") == [
+        'MountVolume.SetUp failed for volume "keys" : secret "tls" not found'
+    ]
+    assert namespace.wait_until(namespace.state) == {"waiting": {"reason": "ContainerCreating"}}
+    namespace.create("Secret", "tls")
+    namespace.wait_until(lambda: namespace.is_available(deployment))
 
 
-def test_missing_pull_secret_is_warned_of(room: Room) -> None:
-    """Pulling is tried without it, after a warning."""
-    made = room.deploy("web", pod={"imagePullSecrets": [{"name": "registry"}]})
-    room.until(lambda: room.is_available(made))
-    assert room.until(lambda: room.told("FailedToRetrieveImagePullSecret")) == [
+def test_missing_pull_secret_is_a_warning(namespace: Namespace) -> None:
+    """A pod with a missing pull secret starts, after a warning event."""
+    deployment = namespace.deploy("web", pod={"imagePullSecrets": [{"name": "registry"}]})
+    namespace.wait_until(lambda: namespace.is_available(deployment))
+    assert namespace.wait_until(lambda: namespace.event_messages("FailedToRetrieveImagePullSecret")) == [
         "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
     ]
 
 
 @pytest.fixture
-def incomplete(registry: Registry) -> Iterator[Registry]:
-    """The registry, which lacks an image again after the test."""
+def incomplete(registry: RegistryDouble) -> Iterator[RegistryDouble]:
+    """Yields the registry, and lets it lack an image again after the test."""
     yield registry
     registry.is_complete = False
 
 
-def test_refused_image_is_backed_off_and_recovers(room: Room, incomplete: Registry) -> None:
-    """The registry's refusal is told, and shown within the back-off; the image is asked for again."""
-    made = room.deploy("web", image="shop/refused:1")
+def test_refused_image_is_backed_off_and_recovers(namespace: Namespace, incomplete: RegistryDouble) -> None:
+    """The registry's refusal is in state and events, and the pod starts once the image exists."""
+    deployment = namespace.deploy("web", image="shop/refused:1")
     backed_off = {
         "reason": "ImagePullBackOff",
         "message": f'Back-off pulling image "shop/refused:1": ErrImagePull: {REFUSAL}',
     }
-    room.until(lambda: room.state().get("waiting") == backed_off)
+    namespace.wait_until(lambda: namespace.state().get("waiting") == backed_off)
     refused = [
         f'Failed to pull image "shop/refused:1": {REFUSAL}',
         "Error: ErrImagePull",
         "Error: ImagePullBackOff",
     ]
-    room.until(lambda: sorted(room.told("Failed")) == sorted(refused))
+    namespace.wait_until(lambda: sorted(namespace.event_messages("Failed")) == sorted(refused))
     incomplete.is_complete = True
-    room.until(lambda: room.is_available(made))
+    namespace.wait_until(lambda: namespace.is_available(deployment))
 
 
-def test_registry_is_asked_for_images_of_a_release_only(room: Room, registry: Registry) -> None:
-    """Every container's image is asked for, the sidecar's too, but not what the provider itself runs."""
-    made = room.deploy("asking", annotations={"dapr.io/enabled": "true"})
-    room.until(lambda: room.is_available(made))
+def test_registry_is_asked_only_for_images_outside_kube_system(
+    namespace: Namespace, registry: RegistryDouble
+) -> None:
+    """Every container's image is checked, also the sidecar's, but no image of kube-system."""
+    deployment = namespace.deploy("asking", annotations={"dapr.io/enabled": "true"})
+    namespace.wait_until(lambda: namespace.is_available(deployment))
     assert {"shop/asking:1", IMAGE} <= set(registry.asked)
     assert [image for image in registry.asked if image.startswith("simulated/")] == []
 
 
-def test_crashing_container_is_restarted_ever_later(room: Room) -> None:
-    """It ends with its exit code, is backed off and started again, until it is cured."""
-    room.plane.fates.set_faults(Crash(namespace=room.name, workload="web", exit_code=3))
-    made = room.deploy("web")
-    status = room.until(lambda: crashed(room, times=2))
+def test_crashing_container_is_restarted_with_back_off(namespace: Namespace) -> None:
+    """A crashing container has its exit code and a growing back-off, and recovers without the fault."""
+    namespace.plane.kubelet.set_faults(Crash(namespace=namespace.name, workload="web", exit_code=3))
+    deployment = namespace.deploy("web")
+    status = namespace.wait_until(lambda: crashed(namespace, times=2))
     delay = {2: "40s", 3: "1m20s", 4: "2m40s"}[status["restartCount"]]
     assert status["lastState"]["terminated"] | {"startedAt": "", "finishedAt": ""} == {
         "exitCode": 3,
@@ -99,124 +107,137 @@ def test_crashing_container_is_restarted_ever_later(room: Room) -> None:
         "startedAt": "",
         "finishedAt": "",
     }
-    meta = room.pods()[0]["metadata"]
-    pod = f"{meta['name']}_{room.name}({meta['uid']})"
+    meta = namespace.pods()[0]["metadata"]
+    pod = f"{meta['name']}_{namespace.name}({meta['uid']})"
     assert status["state"]["waiting"] == {
         "reason": "CrashLoopBackOff",
         "message": f"back-off {delay} restarting failed container=web pod={pod}",
     }
-    assert room.until(lambda: room.told("BackOff")) == [
+    assert namespace.wait_until(lambda: namespace.event_messages("BackOff")) == [
         f"Back-off restarting failed container web in pod {pod}"
     ]
-    room.plane.fates.set_faults()
-    room.until(lambda: room.is_available(made))
-    assert room.pods()[0]["status"]["containerStatuses"][0]["restartCount"] >= 2
+    namespace.plane.kubelet.set_faults()
+    namespace.wait_until(lambda: namespace.is_available(deployment))
+    assert namespace.pods()[0]["status"]["containerStatuses"][0]["restartCount"] >= 2
 
 
-def test_container_that_never_gets_ready_runs_on(room: Room) -> None:
-    """It runs, its probe's failure is told, and the Deployment is not available until it is cured."""
-    room.plane.fates.set_faults(NeverReady(labels={"app": "web"}, message="Readiness probe failed: 503"))
-    made = room.deploy("web")
-    assert room.until(lambda: room.told("Unhealthy")) == ["Readiness probe failed: 503"]
-    status = room.pods()[0]["status"]
+def test_container_that_never_gets_ready_keeps_running(namespace: Namespace) -> None:
+    """The container runs with failing probes, and its Deployment is available only without the fault."""
+    namespace.plane.kubelet.set_faults(
+        NeverReady(labels={"app": "web"}, message="Readiness probe failed: 503")
+    )
+    deployment = namespace.deploy("web")
+    assert namespace.wait_until(lambda: namespace.event_messages("Unhealthy")) == [
+        "Readiness probe failed: 503"
+    ]
+    status = namespace.pods()[0]["status"]
     assert (status["phase"], status["containerStatuses"][0]["ready"]) == ("Running", False)
     assert condition(status, "Ready") == (
         "False",
         "ContainersNotReady",
         "containers with unready status: [web]",
     )
-    room.plane.fates.set_faults()
-    room.until(lambda: room.is_available(made))
+    namespace.plane.kubelet.set_faults()
+    namespace.wait_until(lambda: namespace.is_available(deployment))
 
 
-def test_fault_befalls_pods_that_run_already(room: Room) -> None:
-    """A fault set later takes a running pod down, and no pod of another workload."""
-    web, worker = room.deploy("web"), room.deploy("worker")
-    room.until(lambda: room.is_available(web) and room.is_available(worker))
-    room.plane.fates.set_faults(NeverReady(namespace=room.name, workload="web"))
-    room.until(lambda: not room.is_available(web))
-    assert room.is_available(worker)
+def test_fault_affects_running_pods(namespace: Namespace) -> None:
+    """A new fault makes a running pod unready, and no pod of another workload."""
+    web, worker = namespace.deploy("web"), namespace.deploy("worker")
+    namespace.wait_until(lambda: namespace.is_available(web) and namespace.is_available(worker))
+    namespace.plane.kubelet.set_faults(NeverReady(namespace=namespace.name, workload="web"))
+    namespace.wait_until(lambda: not namespace.is_available(web))
+    assert namespace.is_available(worker)
 
 
-def test_running_container_outlives_its_secret(room: Room) -> None:
-    """What was needed to start is not looked for again."""
-    room.make("Secret", "login", stringData={"password": "x"})
-    made = room.deploy("web", env=[env_of("PASSWORD", secretKeyRef={"name": "login", "key": "password"})])
-    room.until(lambda: room.is_available(made))
-    room.api.delete(f"api/v1/namespaces/{room.name}/secrets/login")
-    room.plane.fates.set_faults(NeverReady(workload="another"))  # has every pod decided about anew
-    later = room.deploy("later", image="shop/later:1")
-    room.until(lambda: room.is_available(later))
-    assert room.is_available(made)
+def test_running_container_outlives_its_secret(namespace: Namespace) -> None:
+    """A Secret that is deleted after the start does not stop the container."""
+    namespace.create("Secret", "login", stringData={"password": "x"})
+    deployment = namespace.deploy(
+        "web", env=[env_of("PASSWORD", secretKeyRef={"name": "login", "key": "password"})]
+    )
+    namespace.wait_until(lambda: namespace.is_available(deployment))
+    namespace.api.delete(f"api/v1/namespaces/{namespace.name}/secrets/login")
+    namespace.plane.kubelet.set_faults(NeverReady(workload="another"))  # makes every worker decide again
+    later = namespace.deploy("later", image="shop/later:1")
+    namespace.wait_until(lambda: namespace.is_available(later))
+    assert namespace.is_available(deployment)
 
 
-def test_init_container_in_trouble_keeps_the_others_from_starting(room: Room) -> None:
-    """Containers wait for initialisation while an init container cannot be configured."""
+def test_failing_init_container_keeps_the_others_from_starting(namespace: Namespace) -> None:
+    """Containers stay in PodInitializing while an init container cannot be configured."""
     needs = env_of("URL", configMapKeyRef={"name": "settings", "key": "url"})
     first = [
         {"name": "prepare", "image": "shop/prepare:1"},
         {"name": "migrate", "image": "shop/m:1", "env": [needs]},
     ]
-    room.deploy("web", pod={"initContainers": first})
-    status = room.until(
+    namespace.deploy("web", pod={"initContainers": first})
+    status = namespace.wait_until(
         lambda: next(
             (
-                one["status"]
-                for one in room.pods()
-                if "phase" in one["status"] and "initContainerStatuses" in one["status"]
+                pod["status"]
+                for pod in namespace.pods()
+                if "phase" in pod["status"] and "initContainerStatuses" in pod["status"]
             ),
             None,
         )
     )
-    states = [one["state"] for one in status["initContainerStatuses"] + status["containerStatuses"]]
+    states = [
+        container["state"] for container in status["initContainerStatuses"] + status["containerStatuses"]
+    ]
     assert states[0]["terminated"]["reason"] == "Completed"
     assert states[1]["waiting"]["message"] == 'configmap "settings" not found'
     assert states[2] == {"waiting": {"reason": "PodInitializing"}}
     assert condition(status, "Initialized")[0] == "False"
 
 
-def test_native_sidecar_runs_beside_the_container(room: Room) -> None:
-    """An init container that is to be restarted always keeps nobody from starting, and goes on running."""
+def test_native_sidecar_runs_beside_the_container(namespace: Namespace) -> None:
+    """An init container with restartPolicy Always runs on beside the pod's container."""
     sidecar = {"name": "proxy", "image": "shop/proxy:1", "restartPolicy": "Always"}
-    made = room.deploy("web", pod={"initContainers": [sidecar]})
-    room.until(lambda: room.is_available(made))
-    (status,) = room.pods()[0]["status"]["initContainerStatuses"]
+    deployment = namespace.deploy("web", pod={"initContainers": [sidecar]})
+    namespace.wait_until(lambda: namespace.is_available(deployment))
+    (status,) = namespace.pods()[0]["status"]["initContainerStatuses"]
     assert (status["ready"], list(status["state"])) == (True, ["running"])
 
 
-def test_start_is_told_as_a_kubelet_does(room: Room) -> None:
-    """A pod that starts leaves the three usual events."""
-    made = room.deploy("web")
-    room.until(lambda: room.is_available(made))
-    room.until(lambda: room.told("Started"))
-    assert [room.told(reason) for reason in ("Pulled", "Created", "Started")] == [
+def test_start_has_the_events_of_a_kubelet(namespace: Namespace) -> None:
+    """A pod that starts has the events Pulled, Created and Started."""
+    deployment = namespace.deploy("web")
+    namespace.wait_until(lambda: namespace.is_available(deployment))
+    namespace.wait_until(lambda: namespace.event_messages("Started"))
+    assert [namespace.event_messages(reason) for reason in ("Pulled", "Created", "Started")] == [
         ['Container image "shop/web:1" already present on machine'],
         ["Created container: web"],
         ["Started container web"],
     ]
 
 
-def test_deleted_pod_goes_at_once(room: Room) -> None:
-    """Whatever grace it was given."""
-    made = room.deploy("web", pod={"terminationGracePeriodSeconds": 600})
-    room.until(lambda: room.is_available(made))
-    old = room.pods()[0]["metadata"]["name"]
-    room.api.delete(f"api/v1/namespaces/{room.name}/pods/{old}")
-    room.until(lambda: [one["metadata"]["name"] for one in room.pods()] not in ([old], []), seconds=10)
+def test_deleted_pod_is_gone_at_once(namespace: Namespace) -> None:
+    """A deleted pod disappears without waiting for its grace period."""
+    deployment = namespace.deploy("web", pod={"terminationGracePeriodSeconds": 600})
+    namespace.wait_until(lambda: namespace.is_available(deployment))
+    old = namespace.pods()[0]["metadata"]["name"]
+    namespace.api.delete(f"api/v1/namespaces/{namespace.name}/pods/{old}")
+    namespace.wait_until(
+        lambda: [pod["metadata"]["name"] for pod in namespace.pods()] not in ([old], []), seconds=10
+    )
 
 
 def env_of(name: str, **source: dict[str, str]) -> dict[str, object]:
-    """An environment variable that comes from elsewhere."""
+    """Returns an environment variable whose value comes from another object."""
     return {"name": name, "valueFrom": source}
 
 
-def crashed(room: Room, *, times: int) -> dict | None:
-    """The status of the only container when it waits after that many restarts or more."""
-    statuses = room.pods()[0]["status"].get("containerStatuses", []) if room.pods() else []
-    return next((one for one in statuses if one["restartCount"] >= times and "waiting" in one["state"]), None)
+def crashed(namespace: Namespace, *, times: int) -> dict | None:
+    """Returns the status of the only container if it waits after that many restarts or more."""
+    statuses = namespace.pods()[0]["status"].get("containerStatuses", []) if namespace.pods() else []
+    return next(
+        (status for status in statuses if status["restartCount"] >= times and "waiting" in status["state"]),
+        None,
+    )
 
 
 def condition(status: dict, kind: str) -> tuple[str, str | None, str | None]:
-    """A condition's status, reason and message."""
-    found = next(one for one in status["conditions"] if one["type"] == kind)
-    return found["status"], found.get("reason"), found.get("message")
+    """Returns a condition's status, reason and message."""
+    entry = next(entry for entry in status["conditions"] if entry["type"] == kind)
+    return entry["status"], entry.get("reason"), entry.get("message")

@@ -10,7 +10,7 @@ from pathlib import Path
 from todo_embedded.nodejs import NodeJs, node
 from todo_embedded.probe import answers
 from todo_embedded.process import ServerProcess
-from todo_embedded.tools import OnProgress
+from todo_embedded.tools import OnMessage
 
 INSTALL_TIMEOUT_SECONDS = 600
 BUILD_TIMEOUT_SECONDS = 600
@@ -32,7 +32,7 @@ class Frontend:
     def _standalone(self) -> Path:
         return self.folder / ".next" / "standalone"
 
-    def build(self, *, log: OnProgress, progress: OnProgress) -> None:
+    def build(self, *, log: OnMessage, progress: OnMessage) -> None:
         """Installs and builds what has changed. Raises EmbeddedError."""
         runtime = node(progress=progress)
         if not is_installed(self.folder):
@@ -49,7 +49,7 @@ class Frontend:
         self._npm(runtime, "run", "build", timeout_seconds=BUILD_TIMEOUT_SECONDS, log=log)
         stamp.write_text(inputs)
 
-    def migrate(self, env: Mapping[str, str], *, log: OnProgress) -> None:
+    def migrate(self, env: Mapping[str, str], *, log: OnMessage) -> None:
         """Migrates the tables of the accounts. Raises EmbeddedError."""
         runtime = node()
         environment = runtime.environment() | dict(env)
@@ -59,7 +59,7 @@ class Frontend:
             process.wait_for_success(timeout_seconds=MIGRATE_TIMEOUT_SECONDS)
 
     @contextlib.contextmanager
-    def serve(self, env: Mapping[str, str], *, log: OnProgress) -> Iterator[ServerProcess]:
+    def serve(self, env: Mapping[str, str], *, log: OnMessage) -> Iterator[ServerProcess]:
         """Runs the server for the length of the block, from when it is ready. Raises EmbeddedError."""
         runtime = node()
         address = {"HOSTNAME": "127.0.0.1", "PORT": str(self.port), "NODE_ENV": "production"}
@@ -72,7 +72,7 @@ class Frontend:
             yield process
             process.stop(grace_seconds=STOP_GRACE_SECONDS)
 
-    def _npm(self, runtime: NodeJs, *arguments: str, timeout_seconds: float, log: OnProgress) -> None:
+    def _npm(self, runtime: NodeJs, *arguments: str, timeout_seconds: float, log: OnMessage) -> None:
         environment = runtime.environment() | {"NEXT_TELEMETRY_DISABLED": "1", "CI": "1"}
         name = f"npm {arguments[0]}"
         with ServerProcess(

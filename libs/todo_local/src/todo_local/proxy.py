@@ -10,7 +10,7 @@ from pathlib import Path
 from todo_embedded.caddy import caddy
 from todo_embedded.ports import is_free
 from todo_embedded.process import ServerProcess
-from todo_embedded.tools import OnProgress
+from todo_embedded.tools import OnMessage
 
 START_TIMEOUT_SECONDS = 15
 STOP_GRACE_SECONDS = 2
@@ -67,7 +67,7 @@ def caddy_config(port: int, upstreams: Mapping[str, int], hosts: Sequence[str]) 
 
 @contextlib.contextmanager
 def proxy(
-    port: int, upstreams: Mapping[str, int], folder: Path, *, log: OnProgress, progress: OnProgress
+    port: int, upstreams: Mapping[str, int], folder: Path, *, log: OnMessage, progress: OnMessage
 ) -> Iterator[ServerProcess]:
     """Runs the proxy for the length of the block; it writes only to `folder`. Raises EmbeddedError."""
     config = folder / "caddy.json"

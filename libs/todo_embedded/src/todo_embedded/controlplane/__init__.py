@@ -1,9 +1,13 @@
-"""A Kubernetes control plane of one's own, for rehearsals and tests; only its kubelets are simulated.
+"""A real Kubernetes control plane on simulated nodes; needs the extra `todo-embedded[controlplane]`.
 
-`plane` starts and stops it. `programs` finds or builds what it runs, `servers` says how, `certificates` and
-`kubeconfig` let its parts trust each other, `api` talks to it. `nodes` describes machines. `fates` decides
-how pods fare on them, by `references` and `faults`; with `marks` it has kwok play the `stages` of that, and
-it tells of it in `events`. `sidecars` stands in for Dapr's injector, `definitions` has the kinds of others.
+Start reading at `control_plane`, which starts and stops all of it. `binaries` finds or builds the programs
+and `command_lines` holds their flags; `pki` and `kubeconfig` make the credentials; `api_client` and
+`object_paths` talk to the API server. `nodes` describes simulated nodes and what runs on them.
 
-Needs the extra `todo-embedded[controlplane]`.
+`simulated_kubelet` decides what happens to each pod, from the live objects (`pod_references`) and from
+injected faults (`pod_faults`). It writes its decision into annotations (`pod_annotations`), from which kwok
+sets the pod's status (`kwok_stages`), and it writes the events of a kubelet (`kubelet_events`).
+`sidecar_injector` replaces Dapr's injector, `crds` installs custom resource definitions.
+
+May import: the rest of `todo_embedded`, cryptography, httpx2 and PyYAML.
 """

@@ -1,4 +1,4 @@
-"""Runs a control plane to look at, until Ctrl-C: `python -m todo_embedded.controlplane`."""
+"""Runs a control plane until Ctrl-C: `python -m todo_embedded.controlplane`."""
 
 import signal
 import sys
@@ -14,23 +14,23 @@ from todo_embedded.errors import EmbeddedError
 
 
 def main() -> None:
-    """Boot, say how long it took and where the kubeconfig is, and wait."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job would ignore the first
+    """Starts a control plane, prints how to reach it, and waits for Ctrl-C."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the background jobs of a shell ignore SIGINT
         signal.signal(number, signal.default_int_handler)
     with (
         suppress(KeyboardInterrupt),
         tempfile.TemporaryDirectory(prefix="todo-plane-") as folder,
-        control_plane(Path(folder), progress=_tell) as plane,
+        control_plane(Path(folder), progress=_print_progress) as plane,
     ):
-        install_definitions(plane.api, progress=_tell)
+        install_definitions(plane.api, progress=_print_progress)
         inject_sidecars(plane.api)
-        _tell("It serves until Ctrl-C; in another terminal:")
+        _print_progress("It runs until Ctrl-C. To use it in another terminal:")
         sys.stdout.write(f"export KUBECONFIG={plane.kubeconfig}\n")
         sys.stdout.flush()
         threading.Event().wait()
 
 
-def _tell(message: str) -> None:
+def _print_progress(message: str) -> None:
     sys.stderr.write(f"{message}\n")
 
 

@@ -1,22 +1,23 @@
-"""The programs of a control plane: those of $KUBEBUILDER_ASSETS, else our own, built once from Go modules.
+"""Finds the control plane's binaries in $KUBEBUILDER_ASSETS, or builds them once from Go modules.
 
-`controlplane_main` links etcd and three programs of Kubernetes into one binary, `kwok_main` is kwok as it is.
+`controlplane_main` links etcd and three programs of Kubernetes into one binary; `kwok_main` is kwok
+unchanged.
 """
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from todo_embedded.errors import ToolInstallError
 from todo_embedded.gobuild import go_program
-from todo_embedded.tools import Progress, ignore_progress
+from todo_embedded.process import run
+from todo_embedded.tools import OnMessage, ignore_progress
 
 KUBERNETES_VERSION = "v1.34.4"  # of controlplane_main/go.mod
 KWOK_PACKAGE = "sigs.k8s.io/kwok/cmd/kwok"
 ASSETS = "KUBEBUILDER_ASSETS"
-REQUIRED_ASSETS = ("etcd", "kube-apiserver")  # what setup-envtest, the convention's origin, puts there
+REQUIRED_ASSETS = ("etcd", "kube-apiserver")  # what setup-envtest, which defined the variable, installs
 OPTIONAL_ASSETS = ("kube-controller-manager", "kube-scheduler")
 VERSION_TIMEOUT_SECONDS = 30
 
@@ -24,8 +25,8 @@ Command = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Programs:
-    """How each program is called, without its flags."""
+class ControlPlaneBinaries:
+    """The command of each program, without its flags."""
 
     etcd: Command
     api_server: Command
@@ -34,13 +35,15 @@ class Programs:
     kwok: Command
 
 
-def programs(*, progress: Progress = ignore_progress) -> Programs:
-    """Return the programs, building first what this machine lacks.
+def find_binaries(*, progress: OnMessage = ignore_progress) -> ControlPlaneBinaries:
+    """Returns the binaries, building those that this machine lacks.
 
-    etcd and kube-apiserver are those of the folder $KUBEBUILDER_ASSETS when it is set. The controller manager
-    and the scheduler are taken from there too where present (setup-envtest brings neither), else they are our
-    own; kwok always is. Raises ToolInstallError, also when that API server is of another minor version than
-    ours: it would not know our flags, and a controller manager must not be newer than its API server.
+    With $KUBEBUILDER_ASSETS set, etcd and kube-apiserver come from that folder; the controller manager and
+    the scheduler too if it has them (setup-envtest installs neither). kwok is always built from `kwok_main`.
+
+    Raises:
+        ToolInstallError: a build failed, or the API server in $KUBEBUILDER_ASSETS has another minor version.
+            It would not know our flags, and a controller manager must not be newer than its API server.
     """
     kwok = go_program(
         "kwok",
@@ -50,21 +53,21 @@ def programs(*, progress: Progress = ignore_progress) -> Programs:
         remedy="build on a machine that has one and copy its ~/.cache/todo",
         progress=progress,
     )
-    found = _assets()
-    if any(name not in found for name in (*REQUIRED_ASSETS, *OPTIONAL_ASSETS)):
-        own = str(built_programs(progress=progress))
-        found = {name: (own, name) for name in (*REQUIRED_ASSETS, *OPTIONAL_ASSETS)} | found
-    return Programs(
-        etcd=found["etcd"],
-        api_server=found["kube-apiserver"],
-        controller_manager=found["kube-controller-manager"],
-        scheduler=found["kube-scheduler"],
+    commands = _asset_commands()
+    if any(name not in commands for name in (*REQUIRED_ASSETS, *OPTIONAL_ASSETS)):
+        built = str(build_control_plane(progress=progress))
+        commands = {name: (built, name) for name in (*REQUIRED_ASSETS, *OPTIONAL_ASSETS)} | commands
+    return ControlPlaneBinaries(
+        etcd=commands["etcd"],
+        api_server=commands["kube-apiserver"],
+        controller_manager=commands["kube-controller-manager"],
+        scheduler=commands["kube-scheduler"],
         kwok=(str(kwok),),
     )
 
 
-def built_programs(*, progress: Progress = ignore_progress) -> Path:
-    """Return our binary of etcd and the Kubernetes programs, building it first when needed."""
+def build_control_plane(*, progress: OnMessage = ignore_progress) -> Path:
+    """Returns the binary with etcd and the Kubernetes programs, building it on first use."""
     major, minor = KUBERNETES_VERSION.lstrip("v").split(".")[:2]
     stamps = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -80,34 +83,28 @@ def built_programs(*, progress: Progress = ignore_progress) -> Path:
     )
 
 
-def _assets() -> dict[str, Command]:
+def _asset_commands() -> dict[str, Command]:
     folder = os.environ.get(ASSETS)
     if not folder:
         return {}
     names = (*REQUIRED_ASSETS, *OPTIONAL_ASSETS)
-    found: dict[str, Command] = {
+    commands: dict[str, Command] = {
         name: (str(path),) for name in names if (path := Path(folder) / name).exists()
     }
-    missing = [name for name in REQUIRED_ASSETS if name not in found]
+    missing = [name for name in REQUIRED_ASSETS if name not in commands]
     if missing:
         raise ToolInstallError(
             f"{ASSETS} is {folder!r}, which lacks {' and '.join(missing)}: correct or unset it"
         )
-    _check_version(found["kube-apiserver"][0])
-    return found
+    _check_version(commands["kube-apiserver"][0])
+    return commands
 
 
 def _check_version(api_server: str) -> None:
-    result = subprocess.run(
-        [api_server, "--version"],
-        capture_output=True,
-        text=True,
-        timeout=VERSION_TIMEOUT_SECONDS,
-        check=False,
-    )
+    result = run([api_server, "--version"], timeout_seconds=VERSION_TIMEOUT_SECONDS)
     minor = ".".join(KUBERNETES_VERSION.split(".")[:2])
     if not re.match(rf"Kubernetes {re.escape(minor)}\.", result.stdout):
-        said = (result.stdout or result.stderr).strip()
+        answer = (result.stdout or result.stderr).strip()
         raise ToolInstallError(
-            f"{api_server} of {ASSETS} says {said!r}, but {minor} is needed: replace or unset it"
+            f"{api_server} of {ASSETS} has the version {answer!r}, but {minor} is needed: replace or unset it"
         )

@@ -1,21 +1,21 @@
-"""The command lines of a control plane's programs. All listen on 127.0.0.1 only, with TLS.
+"""The command lines of a control plane's programs, which listen on 127.0.0.1 only, with TLS.
 
-They are set up for a short life: nothing is synced to disk, nobody elects leaders, and no client is slowed
-down. What they decide (admission, quotas, scheduling) is left as it comes.
+The flags suit a short life: no sync to disk, no leader election, no client throttling. What the programs
+decide (admission, quotas, scheduling) keeps its defaults.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from todo_embedded.controlplane.binaries import Programs
+from todo_embedded.controlplane.binaries import ControlPlaneBinaries
 from todo_embedded.controlplane.kubeconfig import write_kubeconfig
-from todo_embedded.controlplane.pki import Authority, KeyPair
+from todo_embedded.controlplane.pki import CertificateAuthority, KeyPair
 from todo_embedded.ports import free_port
 
-SERVICE_ADDRESSES = "10.245.0.0/16"
-ADMINISTRATORS = "system:masters"  # the group that Kubernetes lets do everything
-UNHURRIED = {"kube-api-qps": "1000", "kube-api-burst": "2000"}
+SERVICE_CLUSTER_IP_RANGE = "10.245.0.0/16"
+ADMINISTRATORS = "system:masters"  # the group to which Kubernetes allows everything
+NO_CLIENT_THROTTLING = {"kube-api-qps": "1000", "kube-api-burst": "2000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +29,31 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Ports that nobody listens on."""
+        """Returns ports that nobody listens on."""
         return cls(free_port(), free_port(), free_port(), free_port())
 
 
-class Servers:
-    """The commands of one control plane, whose keys, data and settings lie in one folder."""
+class CommandLines:
+    """The commands of one control plane, which keeps its keys, data and settings in one folder."""
 
-    def __init__(self, programs: Programs, folder: Path, ports: Ports) -> None:
-        """Make the keys and certificates."""
-        self._programs = programs
+    def __init__(self, binaries: ControlPlaneBinaries, folder: Path, ports: Ports) -> None:
+        """Creates the keys and certificates."""
+        self._binaries = binaries
         self._folder = folder
         self._ports = ports
-        self._authority = Authority(folder / "pki")
-        self._tokens = self._authority.signing_key("service-accounts")
+        self._authority = CertificateAuthority(folder / "pki")
+        self._token_keys = self._authority.signing_key("service-accounts")
         self.administrator = self._authority.issue("rehearsal-admin", ADMINISTRATORS)
         self.url = f"https://127.0.0.1:{ports.api_server}"
         self.kubeconfig = self._kubeconfig("kubeconfig", self.administrator)
 
     @property
     def authority(self) -> Path:
-        """The certificate that all others are signed with."""
+        """Certificate of the authority that signed all the others."""
         return self._authority.certificate
 
     def etcd(self) -> list[str]:
-        """The store: one member, whose data is not synced to disk."""
+        """Returns the command of etcd: one member, without sync to disk."""
         pair = self._authority.issue("etcd")
         clients, peers = (f"https://127.0.0.1:{port}" for port in (self._ports.etcd, self._ports.etcd_peer))
         identity = {
@@ -63,7 +63,7 @@ class Servers:
             "client-cert-auth": "true",
         }
         return _command(
-            self._programs.etcd,
+            self._binaries.etcd,
             {
                 "data-dir": self._folder / "etcd",
                 "listen-client-urls": clients,
@@ -79,10 +79,10 @@ class Servers:
         )
 
     def api_server(self) -> list[str]:
-        """The API, with the admission that is on by default and mutating policies in CEL, beta in 1.34."""
+        """Returns the command of the API server, with default admission and, beta in 1.34, CEL mutation."""
         pair = self._authority.issue("kube-apiserver", ADMINISTRATORS)
         return _command(
-            self._programs.api_server,
+            self._binaries.api_server,
             {
                 "bind-address": "127.0.0.1",
                 "secure-port": self._ports.api_server,
@@ -98,12 +98,12 @@ class Servers:
                 "kubelet-client-certificate": pair.certificate,
                 "kubelet-client-key": pair.key,
                 "kubelet-certificate-authority": self.authority,
-                "kubelet-preferred-address-types": "InternalDNS",  # the nodes' InternalIP is made up
+                "kubelet-preferred-address-types": "InternalDNS",  # the nodes' InternalIP does not exist
                 "service-account-issuer": "https://kubernetes.default.svc",
-                "service-account-key-file": self._tokens.certificate,
-                "service-account-signing-key-file": self._tokens.key,
-                "service-cluster-ip-range": SERVICE_ADDRESSES,
-                "endpoint-reconciler-type": "none",  # a loopback address is no endpoint for pods
+                "service-account-key-file": self._token_keys.certificate,
+                "service-account-signing-key-file": self._token_keys.key,
+                "service-cluster-ip-range": SERVICE_CLUSTER_IP_RANGE,
+                "endpoint-reconciler-type": "none",  # a loopback address is not a valid endpoint
                 "feature-gates": "MutatingAdmissionPolicy=true",
                 "runtime-config": "admissionregistration.k8s.io/v1beta1=true",
                 "allow-privileged": "true",
@@ -112,36 +112,36 @@ class Servers:
         )
 
     def controller_manager(self) -> list[str]:
-        """All controllers, as one administrator: service accounts would have to be given tokens first."""
+        """Returns the command of all controllers; they share an administrator, as accounts have no tokens."""
         return _command(
-            self._programs.controller_manager,
+            self._binaries.controller_manager,
             {
                 "kubeconfig": self._client("kube-controller-manager", ADMINISTRATORS),
                 "leader-elect": "false",
                 "secure-port": "0",
                 "root-ca-file": self.authority,
-                "service-account-private-key-file": self._tokens.key,
-                # Of a simulated machine only this computer can be slow.
+                "service-account-private-key-file": self._token_keys.key,
+                # A simulated node never fails; a slow computer must not make it look so.
                 "node-monitor-grace-period": "10m",
                 "profiling": "false",
             }
-            | UNHURRIED,
+            | NO_CLIENT_THROTTLING,
         )
 
     def scheduler(self) -> list[str]:
-        """The scheduler as it is by default."""
+        """Returns the command of the default scheduler."""
         client = self._client("system:kube-scheduler")
         return _command(
-            self._programs.scheduler,
+            self._binaries.scheduler,
             {"kubeconfig": client, "leader-elect": "false", "secure-port": "0", "profiling": "false"}
-            | UNHURRIED,
+            | NO_CLIENT_THROTTLING,
         )
 
     def kwok(self, configuration: Path) -> list[str]:
-        """The kubelets of all nodes; `configuration` has the stages they play."""
+        """Returns the command of kwok, the kubelet of all nodes; `configuration` holds its Stage objects."""
         pair = self._authority.issue("kwok", ADMINISTRATORS)
         return _command(
-            self._programs.kwok,
+            self._binaries.kwok,
             {
                 "kubeconfig": self._kubeconfig("kwok.kubeconfig", pair),
                 "config": configuration,

@@ -1,7 +1,7 @@
-"""The custom resource definitions of Dapr, cert-manager and the Prometheus operator, from their Go modules.
+"""Installs the custom resource definitions of Dapr, cert-manager and the Prometheus operator.
 
-Each module is fetched once. Our cache keeps the definitions as JSON and without their descriptions, nine
-tenths of them, which the API server would read for nothing.
+They come from the Go modules of these projects, each downloaded once. The cache keeps them as JSON without
+descriptions, which are nine tenths of the text and would only slow the API server down.
 """
 
 import hashlib
@@ -13,19 +13,19 @@ from typing import Any
 
 import yaml
 
-from todo_embedded.controlplane.api_client import Api
+from todo_embedded.controlplane.api_client import ApiClient
 from todo_embedded.errors import ProcessStartError
 from todo_embedded.gobuild import go_module
-from todo_embedded.tools import Progress, building, cache_dir, ignore_progress
+from todo_embedded.tools import OnMessage, building, cache_dir, ignore_progress
 
-COLLECTION = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+DEFINITIONS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ESTABLISHED_TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Files of one folder of a Go module; `checksum` is the module's line in a go.sum."""
+class DefinitionFiles:
+    """Files in one folder of a Go module; `checksum` is the module's line in a go.sum."""
 
     module: str
     version: str
@@ -35,21 +35,21 @@ class Source:
 
 
 SOURCES = (
-    Source(
+    DefinitionFiles(
         "github.com/dapr/dapr",
         "v1.16.0",
         "h1:la2WLZM8Myr2Pq3cyrFjHKWDSPYLzGZCs3p502TwBjI=",
         "charts/dapr/crds",
         ("components", "configuration", "httpendpoints", "resiliency", "subscription"),
     ),
-    Source(
+    DefinitionFiles(
         "github.com/cert-manager/cert-manager",
         "v1.21.2",
         "h1:UWgoYM+KLNtRlqmoWOKjKBOBUPVHeepQ6/ac3ERJW68=",
         "deploy/crds",
         ("cert-manager.io_certificates", "cert-manager.io_clusterissuers", "cert-manager.io_issuers"),
     ),
-    Source(
+    DefinitionFiles(
         "github.com/prometheus-operator/prometheus-operator",
         "v0.85.0",
         "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
@@ -61,13 +61,17 @@ SOURCES = (
 )
 
 
-def install_definitions(api: Api, *, progress: Progress = ignore_progress) -> None:
-    """Make the kinds of all `SOURCES` known to a control plane and wait until they are served.
+def install_definitions(api: ApiClient, *, progress: OnMessage = ignore_progress) -> None:
+    """Installs the definitions of all `SOURCES` and waits until their kinds are served.
 
-    Raises ToolInstallError when a module cannot be had, ApiError and ProcessStartError when the plane does
-    not take them.
+    Raises:
+        ToolInstallError: a module could not be downloaded.
+        ApiError: a definition was refused.
+        ProcessStartError: a kind was not served within the time limit.
     """
-    names = [api.create(json.loads(path.read_bytes()))["metadata"]["name"] for path in _files(progress)]
+    names = [
+        api.create(json.loads(path.read_bytes()))["metadata"]["name"] for path in _cached_files(progress)
+    ]
     deadline = time.monotonic() + ESTABLISHED_TIMEOUT_SECONDS
     for name in names:
         while not _is_established(api, name):
@@ -76,32 +80,34 @@ def install_definitions(api: Api, *, progress: Progress = ignore_progress) -> No
             time.sleep(POLL_SECONDS)
 
 
-def _files(progress: Progress) -> list[Path]:
+def _cached_files(progress: OnMessage) -> list[Path]:
     folder = cache_dir() / f"definitions-{hashlib.sha256(repr(SOURCES).encode()).hexdigest()[:16]}"
     with building(folder) as staging:
         if staging is not None:
             for source in SOURCES:
-                progress(f"Fetching {source.module} {source.version}, once")
+                progress(f"Downloading {source.module} {source.version}, once")
                 module = go_module(source.module, source.version, source.checksum, progress=progress)
                 for name in source.files:
                     definition = yaml.safe_load((module / source.folder / f"{name}.yaml").read_bytes())
-                    (staging / f"{name}.json").write_text(json.dumps(_undescribed(definition)))
+                    (staging / f"{name}.json").write_text(json.dumps(_without_descriptions(definition)))
     return sorted(folder.iterdir())
 
 
-def _undescribed(value: Any) -> Any:
-    """A property may be called `description` too; that is no string."""
+def _without_descriptions(value: Any) -> Any:
+    """Returns a definition without descriptions; a *property* named `description` is no string and stays."""
     if isinstance(value, list):
-        return [_undescribed(one) for one in value]
+        return [_without_descriptions(item) for item in value]
     if isinstance(value, dict):
         return {
-            key: _undescribed(one)
-            for key, one in value.items()
-            if not (key == "description" and isinstance(one, str))
+            key: _without_descriptions(item)
+            for key, item in value.items()
+            if not (key == "description" and isinstance(item, str))
         }
     return value
 
 
-def _is_established(api: Api, name: str) -> bool:
-    conditions = api.read(f"{COLLECTION}/{name}")["status"]["conditions"] or []
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+def _is_established(api: ApiClient, name: str) -> bool:
+    conditions = api.read(f"{DEFINITIONS}/{name}")["status"]["conditions"] or []
+    return any(
+        condition["type"] == "Established" and condition["status"] == "True" for condition in conditions
+    )

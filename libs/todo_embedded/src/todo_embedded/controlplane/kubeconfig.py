@@ -1,4 +1,4 @@
-"""The file by which clients, ours and anybody's, reach a control plane."""
+"""Writes the kubeconfig by which kubectl and other clients reach a control plane."""
 
 import base64
 import json
@@ -10,13 +10,13 @@ CONTEXT = "rehearsal"
 
 
 def write_kubeconfig(path: Path, *, url: str, authority: Path, user: KeyPair) -> Path:
-    """Write a kubeconfig that carries its certificates with it, readable by its owner only, and return it.
+    """Writes a kubeconfig with embedded certificates, readable by its owner only, and returns its path.
 
-    It is JSON, which is YAML too. Its only context, named `rehearsal`, is the current one.
+    The file is JSON, which is valid YAML. Its only context, `rehearsal`, is the current one.
     """
     client = {
-        "client-certificate-data": _encoded(user.certificate),
-        "client-key-data": _encoded(user.key),
+        "client-certificate-data": _base64(user.certificate),
+        "client-key-data": _base64(user.key),
     }
     config = {
         "apiVersion": "v1",
@@ -24,7 +24,7 @@ def write_kubeconfig(path: Path, *, url: str, authority: Path, user: KeyPair) ->
         "current-context": CONTEXT,
         "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT}}],
         "clusters": [
-            {"name": CONTEXT, "cluster": {"server": url, "certificate-authority-data": _encoded(authority)}}
+            {"name": CONTEXT, "cluster": {"server": url, "certificate-authority-data": _base64(authority)}}
         ],
         "users": [{"name": CONTEXT, "user": client}],
     }
@@ -33,5 +33,5 @@ def write_kubeconfig(path: Path, *, url: str, authority: Path, user: KeyPair) ->
     return path
 
 
-def _encoded(path: Path) -> str:
+def _base64(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()

@@ -1,22 +1,23 @@
-"""The events a kubelet writes about a pod, read off how its status and its marks changed.
+"""The events that a kubelet writes about a pod, derived from changes of its status and annotations.
 
-The words are those of Kubernetes 1.34 (pkg/kubelet/{images,kuberuntime,prober}): releases are judged by them.
+The texts are those of Kubernetes 1.34 (pkg/kubelet/{images,kuberuntime,prober}), because the release engine
+reads causes of failure from them.
 """
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from todo_embedded.controlplane.pod_annotations import Kind, fate_of
+from todo_embedded.controlplane.object_paths import KubeObject
+from todo_embedded.controlplane.pod_annotations import BehaviourKind, behaviour_of
 
-Json = Mapping[str, Any]
 NORMAL, WARNING = "Normal", "Warning"
 FIELDS = (("initContainerStatuses", "spec.initContainers"), ("containerStatuses", "spec.containers"))
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class KubeletEvent:
     """One event about a pod, or about its container at `field_path` (`spec.containers{web}`)."""
 
     type: str
@@ -25,22 +26,23 @@ class Event:
     field_path: str = ""
 
 
-def events_between(before: Json | None, after: Json) -> Iterator[Event]:
-    """What happened between two looks at a pod, oldest first; `before` is None at the first."""
-    fate = fate_of(after)
-    if fate and fate.kind is Kind.MOUNTING and (before is None or fate_of(before) != fate):
-        yield Event(WARNING, "FailedMount", fate.message)
+def events_between(before: KubeObject | None, after: KubeObject) -> Iterator[KubeletEvent]:
+    """Yields the events for the changes of a pod, oldest first; `before` is None for a new pod."""
+    behaviour = behaviour_of(after)
+    is_new = before is None or behaviour_of(before) != behaviour
+    if behaviour and behaviour.kind is BehaviourKind.MOUNTING and is_new:
+        yield KubeletEvent(WARNING, "FailedMount", behaviour.message)
     for field, path in FIELDS:
-        known = {one["name"]: one for one in before["status"].get(field, [])} if before else {}
+        earlier = {status["name"]: status for status in before["status"].get(field, [])} if before else {}
         for now in after["status"].get(field, []):
-            was = known.get(now["name"], {"state": {}, "restartCount": 0})
-            if _course(was) != _course(now):
-                for kind, reason, message in _told(was, now, after):
-                    yield Event(kind, reason, message, f"{path}{{{now['name']}}}")
+            was = earlier.get(now["name"], {"state": {}, "restartCount": 0})
+            if _reported_fields(was) != _reported_fields(now):
+                for type_, reason, message in _container_events(was, now, after):
+                    yield KubeletEvent(type_, reason, message, f"{path}{{{now['name']}}}")
 
 
-def manifest(event: Event, pod: Json, *, name: str) -> dict[str, Any]:
-    """The object by which an event about a pod is first told."""
+def manifest(event: KubeletEvent, pod: KubeObject, *, name: str) -> dict[str, Any]:
+    """Returns the Event object with which an event is first written."""
     meta = pod["metadata"]
     about = {"apiVersion": "v1", "kind": "Pod", "fieldPath": event.field_path}
     now = timestamp()
@@ -60,12 +62,12 @@ def manifest(event: Event, pod: Json, *, name: str) -> dict[str, Any]:
 
 
 def timestamp() -> str:
-    """Now, as the API writes times."""
+    """Returns the current time as the API writes it."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _course(status: Json) -> tuple[Any, ...]:
-    """What of a container's status, when it changes, is worth an event."""
+def _reported_fields(status: KubeObject) -> tuple[Any, ...]:
+    """Returns the fields of a container's status whose change a kubelet reports."""
     state = status["state"]
     waiting = state.get("waiting", {})
     return (
@@ -77,8 +79,8 @@ def _course(status: Json) -> tuple[Any, ...]:
     )
 
 
-def _told(was: Json, now: Json, pod: Json) -> Iterator[tuple[str, str, str]]:
-    """Type, reason and message of what a kubelet says when a container's status has changed."""
+def _container_events(was: KubeObject, now: KubeObject, pod: KubeObject) -> Iterator[tuple[str, str, str]]:
+    """Yields type, reason and message of each event for a change of a container's status."""
     name, image, state = now["name"], now["image"], now["state"]
     waiting = state.get("waiting", {})
     match waiting.get("reason"):
@@ -100,6 +102,7 @@ def _told(was: Json, now: Json, pod: Json) -> Iterator[tuple[str, str, str]]:
             yield NORMAL, "Pulled", f'Container image "{image}" already present on machine'
             yield NORMAL, "Created", f"Created container: {name}"
             yield NORMAL, "Started", f"Started container {name}"
-    fate = fate_of(pod)
-    if "running" in state and fate and fate.kind is Kind.UNREADY and fate.container == name:
-        yield WARNING, "Unhealthy", fate.message
+    behaviour = behaviour_of(pod)
+    is_unready = behaviour and (behaviour.kind, behaviour.container) == (BehaviourKind.UNREADY, name)
+    if behaviour and is_unready and "running" in state:
+        yield WARNING, "Unhealthy", behaviour.message

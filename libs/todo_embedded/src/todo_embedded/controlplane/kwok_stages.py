@@ -1,7 +1,7 @@
-"""What kwok plays in the place of kubelets: stages of nodes, and of the pods that `fates` has marked.
+"""kwok's configuration: Stage objects that set the status of nodes and of pods with a behaviour annotation.
 
-They come in kwok's `--config` file and not as custom resources, so that the cluster has no kinds the real one
-lacks. What a stage writes is in pod_status.gotmpl; when it is played, and after how long, is here.
+They are in kwok's `--config` file and not custom resources, so that the cluster has no kinds that a real one
+lacks. This module says when a stage applies and after which delay; pod_status.gotmpl is what it writes.
 """
 
 import json
@@ -10,22 +10,22 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from todo_embedded.controlplane.pod_annotations import CONTAINER, KIND, MESSAGE, Kind
+from todo_embedded.controlplane.pod_annotations import CONTAINER, KIND, MESSAGE, BehaviourKind
 
 API_VERSION = "kwok.x-k8s.io/v1alpha1"
 PULLING_REASONS = ("ErrImagePull", "ImagePullBackOff")
 
 # jq expressions over a pod
-_TROUBLED = (
+_AFFECTED_CONTAINER = (
     ". as $pod | [.status.initContainerStatuses[]?, .status.containerStatuses[]?]"
     f' | map(select(.name == $pod.metadata.annotations["{CONTAINER}"])) | .[0]'
 )
-_WAITING_FOR = f"{_TROUBLED} | .state.waiting.reason"
-_RUNS = f"{_TROUBLED} | .state.running != null"
-_RUNS_UNREADY = f"{_TROUBLED} | .state.running != null and .ready == false"
-_SAYS_SO = f'{_TROUBLED} | .state.waiting.message == $pod.metadata.annotations["{MESSAGE}"]'
+_WAITING_REASON = f"{_AFFECTED_CONTAINER} | .state.waiting.reason"
+_IS_RUNNING = f"{_AFFECTED_CONTAINER} | .state.running != null"
+_IS_RUNNING_UNREADY = f"{_AFFECTED_CONTAINER} | .state.running != null and .ready == false"
+_HAS_MESSAGE = f'{_AFFECTED_CONTAINER} | .state.waiting.message == $pod.metadata.annotations["{MESSAGE}"]'
 _IS_READY = '.status.conditions[]? | select(.type == "Ready") | .status'
-_MOUNTS = (
+_IS_MOUNTING = (
     "[.status.containerStatuses[]?.state.waiting.reason]"
     ' | length > 0 and all(. == "ContainerCreating" or . == "PodInitializing")'
 )
@@ -33,10 +33,10 @@ _MOUNTS = (
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long simulated pods take, in seconds; real ones take longer, what comes out is the same.
+    """Durations of simulated pods, in seconds; those of real pods are longer, with the same result.
 
     `start`: until a container runs. `work`: until the pod of a Job is done. `crash`: how long a crashing
-    container runs. `back_off`: until it is started again, and until what is missing is looked for again.
+    container runs. `back_off`: until it is restarted, and until a missing object is looked up again.
     """
 
     start: float = 0.2
@@ -49,58 +49,65 @@ QUICK = Pace()
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
-    """One step of a pod: played for these fates when all of `when` holds (jq, operator, values)."""
+class _PodStage:
+    """A status change: for pods of these behaviours when all of `when` holds (jq, operator, values)."""
 
     step: str
-    fates: tuple[Kind, ...]
+    behaviours: tuple[BehaviourKind, ...]
     when: tuple[tuple[str, str, tuple[str, ...]], ...]
     delay_seconds: float = 0
 
 
 def write_stages(path: Path, pace: Pace) -> Path:
-    """Write kwok's configuration and return its path."""
+    """Writes kwok's configuration and returns its path."""
     empty_log = path.with_suffix(".log")
     empty_log.touch()
-    objects = [_node_ready(), _pod_delete(), *map(_manifest, _stages(pace)), _no_logs(empty_log)]
-    path.write_text("\n---\n".join(json.dumps(one) for one in objects))
+    objects = [_node_ready(), _pod_delete(), *map(_pod_stage, _pod_stages(pace)), _no_logs(empty_log)]
+    path.write_text("\n---\n".join(json.dumps(manifest) for manifest in objects))
     return path
 
 
-def _stages(pace: Pace) -> list[_Stage]:
-    starting = (Kind.RUNNING, Kind.COMPLETING, Kind.FAILING)
-    in_back_off = (_WAITING_FOR, "In", ("CrashLoopBackOff",))
+def _pod_stages(pace: Pace) -> list[_PodStage]:
+    starting = (BehaviourKind.RUNNING, BehaviourKind.COMPLETING, BehaviourKind.FAILING)
+    in_back_off = (_WAITING_REASON, "In", ("CrashLoopBackOff",))
     is_running_pod = ((".status.phase", "In", ("Running",)), (_IS_READY, "In", ("True",)))
     return [
-        _Stage("mounting", (Kind.MOUNTING,), ((_MOUNTS, "NotIn", ("true",)),)),
-        _Stage("pull-failed", (Kind.REFUSED,), ((_WAITING_FOR, "NotIn", PULLING_REASONS),)),
-        _Stage("pull-backed-off", (Kind.REFUSED,), ((_WAITING_FOR, "In", ("ErrImagePull",)),), pace.back_off),
-        _Stage("misconfigured", (Kind.MISCONFIGURED,), ((_SAYS_SO, "NotIn", ("true",)),)),
-        _Stage(
+        _PodStage("mounting", (BehaviourKind.MOUNTING,), ((_IS_MOUNTING, "NotIn", ("true",)),)),
+        _PodStage("pull-failed", (BehaviourKind.REFUSED,), ((_WAITING_REASON, "NotIn", PULLING_REASONS),)),
+        _PodStage(
+            "pull-backed-off",
+            (BehaviourKind.REFUSED,),
+            ((_WAITING_REASON, "In", ("ErrImagePull",)),),
+            pace.back_off,
+        ),
+        _PodStage("misconfigured", (BehaviourKind.MISCONFIGURED,), ((_HAS_MESSAGE, "NotIn", ("true",)),)),
+        _PodStage(
             "running",
             starting,
             ((".status.phase", "NotIn", ("Succeeded", "Failed")), (_IS_READY, "NotIn", ("True",))),
             pace.start,
         ),
-        _Stage("unready", (Kind.UNREADY,), ((_RUNS_UNREADY, "NotIn", ("true",)),), pace.start),
-        _Stage(
+        _PodStage(
+            "unready", (BehaviourKind.UNREADY,), ((_IS_RUNNING_UNREADY, "NotIn", ("true",)),), pace.start
+        ),
+        _PodStage(
             "started",
-            (Kind.CRASHING,),
-            ((_RUNS, "NotIn", ("true",)), (_WAITING_FOR, "NotIn", ("CrashLoopBackOff",))),
+            (BehaviourKind.CRASHING,),
+            ((_IS_RUNNING, "NotIn", ("true",)), (_WAITING_REASON, "NotIn", ("CrashLoopBackOff",))),
             pace.start,
         ),
-        _Stage("crashed", (Kind.CRASHING,), ((_RUNS, "In", ("true",)),), pace.crash),
-        _Stage("restarted", (Kind.CRASHING,), (in_back_off,), pace.back_off),
-        _Stage("completed", (Kind.COMPLETING,), is_running_pod, pace.work),
-        _Stage("failed", (Kind.FAILING,), is_running_pod, pace.crash),
+        _PodStage("crashed", (BehaviourKind.CRASHING,), ((_IS_RUNNING, "In", ("true",)),), pace.crash),
+        _PodStage("restarted", (BehaviourKind.CRASHING,), (in_back_off,), pace.back_off),
+        _PodStage("completed", (BehaviourKind.COMPLETING,), is_running_pod, pace.work),
+        _PodStage("failed", (BehaviourKind.FAILING,), is_running_pod, pace.crash),
     ]
 
 
-def _manifest(stage: _Stage) -> dict[str, Any]:
+def _pod_stage(stage: _PodStage) -> dict[str, Any]:
     template = resources.files("todo_embedded.controlplane") / "pod_status.gotmpl"
     expressions = [
         (".metadata.deletionTimestamp", "DoesNotExist", ()),
-        (f'.metadata.annotations["{KIND}"]', "In", stage.fates),
+        (f'.metadata.annotations["{KIND}"]', "In", stage.behaviours),
         *stage.when,
     ]
     patch = _status_patch(f'{{{{- $step := "{stage.step}" -}}}}\n{template.read_text()}')
@@ -124,12 +131,12 @@ def _node_ready() -> dict[str, Any]:
 
 
 def _pod_delete() -> dict[str, Any]:
-    """Pods go at once: nothing in them needs their grace."""
+    """Returns the stage that removes deleted pods at once: nothing in them needs the grace period."""
     return _stage("pod-delete", "Pod", [(".metadata.deletionTimestamp", "Exists", ())], {"delete": True})
 
 
 def _no_logs(log: Path) -> dict[str, Any]:
-    """Every container has an empty log, so that who asks for it is answered."""
+    """Returns kwok's setting that every container has an empty log, so that reading logs does not fail."""
     return {
         "apiVersion": API_VERSION,
         "kind": "ClusterLogs",

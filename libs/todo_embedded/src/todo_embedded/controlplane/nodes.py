@@ -1,21 +1,22 @@
-"""The machines of a simulated cluster and what its provider runs on them.
+"""Simulated nodes, and generic workloads that take part of them, as a provider's own do.
 
-The default is what a small DigitalOcean cluster shows of itself (`kubectl describe node` of s-2vcpu-4gb).
+Nothing here describes a certain provider: callers give names, sizes and labels.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from todo_embedded.controlplane.api_client import Manifest
 from todo_embedded.controlplane.binaries import KUBERNETES_VERSION
+from todo_embedded.controlplane.object_paths import KubeObject
 
-SYSTEM = "kube-system"
+SYSTEM_NAMESPACE = "kube-system"
+SMALL = {"cpu": "2", "memory": "4Gi", "pods": "110"}
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
-    """A machine: resources as the API writes them (`1900m`, `3110Mi`), taints as in `spec.taints` of a node.
+class SimulatedNode:
+    """A node: resources as the API writes them (`1900m`, `3110Mi`), taints as in `spec.taints`.
 
     `labels` are added to those that every node has.
     """
@@ -26,8 +27,8 @@ class Node:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Mapping[str, str]] = ()
 
-    def manifest(self, number: int, kubelet_port: int) -> Manifest:
-        """The object by which its kubelet would register; `number` (from 1) makes its address."""
+    def manifest(self, number: int, kubelet_port: int) -> KubeObject:
+        """Returns the object with which a kubelet would register; `number` (from 1) makes its addresses."""
         labels = {
             "kubernetes.io/hostname": self.name,
             "kubernetes.io/os": "linux",
@@ -63,30 +64,31 @@ class Node:
         }
 
 
-def droplets(count: int = 3) -> tuple[Node, ...]:
-    """DigitalOcean machines of 2 CPU and 4 GB (`s-2vcpu-4gb`), as pods find them."""
+def node_pool(
+    prefix: str = "node",
+    count: int = 3,
+    *,
+    capacity: Mapping[str, str] = SMALL,
+    allocatable: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> tuple[SimulatedNode, ...]:
+    """Returns identical nodes named `PREFIX-1` to `PREFIX-COUNT`.
+
+    `allocatable` is what pods may request; a resource it does not name is allocatable up to `capacity`.
+    """
     return tuple(
-        Node(
-            name=f"pool-{number}",
-            capacity={"cpu": "2", "memory": "4009092Ki", "pods": "110", "ephemeral-storage": "82535812Ki"},
-            allocatable={
-                "cpu": "1900m",
-                "memory": "3110Mi",
-                "pods": "110",
-                "ephemeral-storage": "76065004031",
-            },
-            labels={
-                "node.kubernetes.io/instance-type": "s-2vcpu-4gb",
-                "topology.kubernetes.io/region": "fra1",
-                "doks.digitalocean.com/node-pool": "pool",
-            },
+        SimulatedNode(
+            name=f"{prefix}-{number}",
+            capacity=capacity,
+            allocatable={**capacity, **(allocatable or {})},
+            labels=labels or {},
         )
         for number in range(1, count + 1)
     )
 
 
-def daemon_set(name: str, requests: Mapping[str, str]) -> Manifest:
-    """A pod of the provider's on every machine, whatever its taints."""
+def daemon_set(name: str, requests: Mapping[str, str]) -> KubeObject:
+    """Returns a DaemonSet in kube-system whose pods run on every node, whatever its taints."""
     pod = {
         "hostNetwork": True,
         "priorityClassName": "system-node-critical",
@@ -95,16 +97,16 @@ def daemon_set(name: str, requests: Mapping[str, str]) -> Manifest:
     return _workload("DaemonSet", name, requests, pod)
 
 
-def deployment(name: str, requests: Mapping[str, str], *, replicas: int) -> Manifest:
-    """Pods of the provider's that the scheduler places."""
+def deployment(name: str, requests: Mapping[str, str], *, replicas: int) -> KubeObject:
+    """Returns a Deployment in kube-system."""
     pod = {"priorityClassName": "system-cluster-critical"}
     return _workload("Deployment", name, requests, pod, replicas=replicas)
 
 
-def occupant(
+def bound_pod(
     name: str, requests: Mapping[str, str], *, node: str, namespace: str, priority_class: str = ""
-) -> Manifest:
-    """A pod that is on this machine whatever the scheduler thinks: one that was seen there."""
+) -> KubeObject:
+    """Returns a pod that is bound to a node already, so that the scheduler does not decide about it."""
     spec = {"nodeName": node, "priorityClassName": priority_class, "tolerations": [{"operator": "Exists"}]}
     return {
         "apiVersion": "v1",
@@ -116,27 +118,17 @@ def occupant(
 
 def _workload(
     kind: str, name: str, requests: Mapping[str, str], pod: Mapping[str, Any], **spec: Any
-) -> Manifest:
+) -> KubeObject:
     labels = {"k8s-app": name}
     containers = [_container(name, requests)]
     template = {"metadata": {"labels": labels}, "spec": {**pod, "containers": containers}}
     return {
         "apiVersion": "apps/v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": SYSTEM, "labels": labels},
+        "metadata": {"name": name, "namespace": SYSTEM_NAMESPACE, "labels": labels},
         "spec": {**spec, "selector": {"matchLabels": labels}, "template": template},
     }
 
 
 def _container(name: str, requests: Mapping[str, str]) -> dict[str, Any]:
     return {"name": name, "image": f"simulated/{name}", "resources": {"requests": dict(requests)}}
-
-
-DROPLETS = droplets()
-DOKS_WORKLOADS: tuple[Manifest, ...] = (
-    daemon_set("cilium", {"cpu": "300m", "memory": "300Mi"}),
-    daemon_set("cpc-bridge-proxy", {"cpu": "100m", "memory": "75Mi"}),
-    daemon_set("do-node-agent", {"cpu": "102m", "memory": "80Mi"}),
-    daemon_set("kube-proxy", {"memory": "125Mi"}),
-    deployment("coredns", {"cpu": "100m", "memory": "150M"}, replicas=2),
-)

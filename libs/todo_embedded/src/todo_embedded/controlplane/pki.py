@@ -1,4 +1,4 @@
-"""Keys and certificates by which the parts of one control plane trust each other, made anew for each."""
+"""Creates the keys and certificates of one control plane; every control plane gets its own."""
 
 import datetime
 import ipaddress
@@ -18,17 +18,17 @@ SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.def
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """The files of a certificate and of its key."""
+    """The files of a certificate and its key."""
 
     certificate: Path
     key: Path
 
 
-class Authority:
-    """A certificate authority that writes what it signs to one folder, readable by its owner only."""
+class CertificateAuthority:
+    """Issues certificates into one folder, readable by its owner only."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder and the authority's own key."""
+        """Creates the folder and the authority's own key."""
         self._folder = folder
         folder.mkdir(mode=0o700)
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -44,9 +44,9 @@ class Authority:
         self.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
 
     def issue(self, common_name: str, organization: str | None = None) -> KeyPair:
-        """Issue a certificate for 127.0.0.1 as a server, and for `common_name` of `organization` as a client.
+        """Issues a certificate for a server on 127.0.0.1 and for the client `common_name`.
 
-        Kubernetes takes the names of users and of their groups from these two fields.
+        Kubernetes takes the user's name from `common_name` and the group from `organization`.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in SERVER_NAMES]
@@ -68,7 +68,7 @@ class Authority:
         return pair
 
     def signing_key(self, name: str) -> KeyPair:
-        """Make a key without a certificate: the private and the public half of what signs tokens."""
+        """Creates a key pair without a certificate, for signing tokens; `certificate` is the public key."""
         key = ec.generate_private_key(ec.SECP256R1())
         pair = KeyPair(self._folder / f"{name}.pub", self._folder / f"{name}.key")
         pair.certificate.write_bytes(

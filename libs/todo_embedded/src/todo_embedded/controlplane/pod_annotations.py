@@ -1,19 +1,22 @@
-"""The marks on a pod by which `fates` tells kwok's stages what to play; a pod without marks is left alone."""
+"""The annotations by which the simulated kubelet tells kwok how a pod behaves.
 
-from collections.abc import Mapping
+kwok leaves a pod without them as it is.
+"""
+
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-KIND = "rehearsal/fate"
+from todo_embedded.controlplane.object_paths import KubeObject
+
+KIND = "rehearsal/behaviour"
 CONTAINER = "rehearsal/container"
 MESSAGE = "rehearsal/message"
 REASON = "rehearsal/reason"
 EXIT_CODE = "rehearsal/exit-code"
 
 
-class Kind(StrEnum):
-    """What can happen to a pod on its machine."""
+class BehaviourKind(StrEnum):
+    """The ways in which a simulated pod can behave."""
 
     MOUNTING = "mounting"
     REFUSED = "image-refused"
@@ -25,14 +28,14 @@ class Kind(StrEnum):
     COMPLETING = "completing"
 
 
-BEFORE_START = frozenset({Kind.MOUNTING, Kind.REFUSED, Kind.MISCONFIGURED})
+BEFORE_START = frozenset({BehaviourKind.MOUNTING, BehaviourKind.REFUSED, BehaviourKind.MISCONFIGURED})
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """What happens to a pod, because of which `container` where it is one; `message` is the kubelet's."""
+class PodBehaviour:
+    """How a pod behaves; `container` is the one that causes it, `message` what the kubelet says about it."""
 
-    kind: Kind
+    kind: BehaviourKind
     container: str = ""
     message: str = ""
     reason: str = ""
@@ -40,11 +43,11 @@ class Fate:
 
     @property
     def is_before_start(self) -> bool:
-        """True while something is missing without which the container cannot start; a kubelet tries again."""
+        """True while something is missing that the container needs to start; a kubelet keeps retrying."""
         return self.kind in BEFORE_START
 
     def annotations(self) -> dict[str, str]:
-        """The marks, all of them, so that they replace those of another fate."""
+        """Returns all of the annotations, so that they replace those of an earlier behaviour."""
         return {
             KIND: self.kind,
             CONTAINER: self.container,
@@ -54,9 +57,15 @@ class Fate:
         }
 
 
-def fate_of(pod: Mapping[str, Any]) -> Fate | None:
-    """The fate a pod is marked with; None when it has none yet."""
-    marks = pod["metadata"].get("annotations", {})
-    if KIND not in marks:
+def behaviour_of(pod: KubeObject) -> PodBehaviour | None:
+    """Returns the behaviour that a pod's annotations name; None before it was decided."""
+    annotations = pod["metadata"].get("annotations", {})
+    if KIND not in annotations:
         return None
-    return Fate(Kind(marks[KIND]), marks[CONTAINER], marks[MESSAGE], marks[REASON], int(marks[EXIT_CODE]))
+    return PodBehaviour(
+        BehaviourKind(annotations[KIND]),
+        annotations[CONTAINER],
+        annotations[MESSAGE],
+        annotations[REASON],
+        int(annotations[EXIT_CODE]),
+    )

@@ -1,16 +1,18 @@
-"""What a rehearsal can make go wrong inside containers, where no kubelet could foresee it."""
+"""Faults that can be injected into running containers, where no missing object would explain them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from todo_embedded.controlplane.object_paths import KubeObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """Something that befalls pods that match all that is named; nothing named means every pod.
+class PodFault:
+    """A fault of all pods that match every given criterion; without criteria, of every pod.
 
-    `workload` is the Deployment, StatefulSet, DaemonSet or Job, `labels` are the pod's. It befalls the
-    container of that name, where there is one, by default the pod's first.
+    `workload` is the name of the Deployment, StatefulSet, DaemonSet or Job; `labels` are the pod's.
+    `container` names the container that has the fault, by default the pod's first; a pod without it does not
+    match.
     """
 
     namespace: str = ""
@@ -18,43 +20,44 @@ class Fault:
     labels: Mapping[str, str] = field(default_factory=dict)
     container: str = ""
 
-    def befalls(self, pod: Mapping[str, Any]) -> bool:
-        """Tell whether this pod is meant."""
+    def affects(self, pod: KubeObject) -> bool:
+        """Returns whether a pod has this fault."""
         meta = pod["metadata"]
         return (
             self.namespace in ("", meta["namespace"])
             and self.workload in ("", workload_of(pod))
             and self.labels.items() <= meta.get("labels", {}).items()
-            and self.container in ("", *(one["name"] for one in pod["spec"]["containers"]))
+            and self.container in ("", *(container["name"] for container in pod["spec"]["containers"]))
         )
 
-    def container_of(self, pod: Mapping[str, Any]) -> str:
-        """Name of the container it befalls."""
+    def container_of(self, pod: KubeObject) -> str:
+        """Returns the name of the container that has the fault."""
         return self.container or str(pod["spec"]["containers"][0]["name"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crash(Fault):
-    """The container ends soon after each start; `reason` is `Error`, or `OOMKilled` with 137."""
+class Crash(PodFault):
+    """The container exits soon after each start; `reason` is `Error`, or `OOMKilled` with exit code 137."""
 
     exit_code: int = 1
     reason: str = "Error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NeverReady(Fault):
+class NeverReady(PodFault):
     """The container runs, but its readiness probe fails with this message."""
 
     message: str = "Readiness probe failed: HTTP probe failed with statuscode: 503"
 
 
-def workload_of(pod: Mapping[str, Any]) -> str:
-    """Name of the workload a pod belongs to, its own name when it belongs to none.
+def workload_of(pod: KubeObject) -> str:
+    """Returns the name of the workload that owns a pod, or the pod's own name if none does.
 
-    A ReplicaSet made by a Deployment has the Deployment's name and the pod template's hash.
+    The ReplicaSet of a Deployment is named after the Deployment and the hash of its pod template.
     """
     meta = pod["metadata"]
-    owner = next((one for one in meta.get("ownerReferences", []) if one.get("controller")), None)
+    controllers = (owner for owner in meta.get("ownerReferences", []) if owner.get("controller"))
+    owner = next(controllers, None)
     if owner is None:
         return str(meta["name"])
     template_hash = meta.get("labels", {}).get("pod-template-hash")

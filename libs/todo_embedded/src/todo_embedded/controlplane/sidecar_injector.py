@@ -1,13 +1,14 @@
-"""Stands in for Dapr's sidecar injector, which does not run here: a policy of the API server adds `daprd`.
+"""Replaces Dapr's sidecar injector, which does not run here, by a mutating policy that adds `daprd`.
 
-It adds what decides whether a pod fits and is admitted: the container's name, image, resources as `dapr.io/*`
-annotations ask for them, a security context for the `restricted` standard, and the label by which Dapr finds
-its pods. Arguments, probes and volumes are left out, since nobody runs it.
+The policy adds what decides whether a pod fits and is admitted: the container's name and image, resources as
+the `dapr.io/*` annotations request them, a security context for the `restricted` standard, and the label by
+which Dapr finds its pods. Arguments, probes and volumes are left out, because the container never runs.
 """
 
 import time
 
-from todo_embedded.controlplane.api_client import Api, Manifest, location
+from todo_embedded.controlplane.api_client import ApiClient
+from todo_embedded.controlplane.object_paths import KubeObject, location
 from todo_embedded.errors import ProcessStartError
 
 NAME = "daprd"
@@ -16,40 +17,42 @@ EFFECTIVE_TIMEOUT_SECONDS = 20
 POLL_SECONDS = 0.05
 POLICY_API = "admissionregistration.k8s.io/v1beta1"
 
-_WANTED = 'object.metadata.?annotations[?"dapr.io/enabled"].orValue("") == "true"'
-_NOT_THERE = f'!object.spec.containers.exists(one, one.name == "{NAME}")'
+_IS_ENABLED = 'object.metadata.?annotations[?"dapr.io/enabled"].orValue("") == "true"'
+_HAS_NO_SIDECAR = f'!object.spec.containers.exists(container, container.name == "{NAME}")'
 
 
-def inject_sidecars(api: Api, *, image: str = IMAGE) -> None:
-    """Have a `daprd` added to every pod that is made from now on with `dapr.io/enabled: "true"`.
+def inject_sidecars(api: ApiClient, *, image: str = IMAGE) -> None:
+    """Adds a `daprd` to every pod with `dapr.io/enabled: "true"` that is created from now on.
 
-    Raises ApiError when the policy is refused and ProcessStartError when it does not come into force.
+    Raises:
+        ApiError: the policy was refused.
+        ProcessStartError: the policy did not take effect within the time limit.
     """
     for manifest in (_policy(image), _binding()):
         api.create(manifest)
     _wait_for(api, containers=["app", NAME])
 
 
-def stop_injecting(api: Api) -> None:
-    """Leave pods that are made from now on as they are, as when the injector is away."""
+def stop_injecting(api: ApiClient) -> None:
+    """Adds no sidecar to pods that are created from now on, as while the injector is down."""
     for manifest in (_binding(), _policy(IMAGE)):
         api.delete(location(manifest))
     _wait_for(api, containers=["app"])
 
 
-def _wait_for(api: Api, *, containers: list[str]) -> None:
-    """The API server takes a moment to act on a change of its policies: ask until it does."""
+def _wait_for(api: ApiClient, *, containers: list[str]) -> None:
+    """Waits until new pods get these containers: a change of a policy takes a moment to have effect."""
     deadline = time.monotonic() + EFFECTIVE_TIMEOUT_SECONDS
-    while (found := _containers_of_probe(api)) != containers:
+    while (names := _containers_of_probe(api)) != containers:
         if time.monotonic() > deadline:
             raise ProcessStartError(
-                f"a pod has the containers {', '.join(found)} and not {', '.join(containers)} "
+                f"a pod has the containers {', '.join(names)} and not {', '.join(containers)} "
                 f"{EFFECTIVE_TIMEOUT_SECONDS} s after the policy {NAME} was changed"
             )
         time.sleep(POLL_SECONDS)
 
 
-def _policy(image: str) -> Manifest:
+def _policy(image: str) -> KubeObject:
     requests, limits = (
         ", ".join(f'?"{resource}": {_annotation(f"{resource}-{kind}")}' for resource in ("cpu", "memory"))
         for kind in ("request", "limit")
@@ -87,8 +90,8 @@ def _policy(image: str) -> Manifest:
                 ]
             },
             "matchConditions": [
-                {"name": "wanted", "expression": _WANTED},
-                {"name": "not-there", "expression": _NOT_THERE},
+                {"name": "enabled", "expression": _IS_ENABLED},
+                {"name": "no-sidecar", "expression": _HAS_NO_SIDECAR},
             ],
             "mutations": [
                 {"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": label}},
@@ -99,15 +102,15 @@ def _policy(image: str) -> Manifest:
 
 
 def _annotation(name: str) -> str:
-    """What an annotation says, as an optional string in CEL.
+    """Returns CEL for the value of an annotation, as an optional string.
 
-    `object.metadata.annotations[?name]` would be the same without its type, on which cel-go 0.26 panics.
+    `object.metadata.annotations[?name]` would do the same, but without a type cel-go 0.26 panics.
     """
     annotations, key = "object.metadata.annotations", f'"dapr.io/sidecar-{name}"'
     return f"{key} in {annotations} ? optional.of(string({annotations}[{key}])) : optional.none()"
 
 
-def _binding() -> Manifest:
+def _binding() -> KubeObject:
     return {
         "apiVersion": POLICY_API,
         "kind": "MutatingAdmissionPolicyBinding",
@@ -116,12 +119,12 @@ def _binding() -> Manifest:
     }
 
 
-def _containers_of_probe(api: Api) -> list[str]:
-    """What would become of a pod that asks for a sidecar; it is not made."""
-    pod: Manifest = {
+def _containers_of_probe(api: ApiClient) -> list[str]:
+    """Returns the containers that a pod with a sidecar would get, by a dry run."""
+    pod: KubeObject = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "probe", "namespace": "default", "annotations": {"dapr.io/enabled": "true"}},
         "spec": {"containers": [{"name": "app", "image": "app"}]},
     }
-    return [one["name"] for one in api.create(pod, dry_run=True)["spec"]["containers"]]
+    return [container["name"] for container in api.create(pod, dry_run=True)["spec"]["containers"]]

@@ -1,14 +1,14 @@
-"""Decides how each pod on a simulated machine fares, as its kubelet would find out: from the live objects.
+"""Decides what happens to each pod on a simulated node, as its kubelet would find out: from the live objects.
 
-One thread watches the pods of the plane. Each that is bound to a machine has a worker, which marks it for
-kwok's stages to play and asks again while something is missing. What happens is told in the kubelet's events.
+One thread watches all pods. Each pod that is bound to a node has a worker, which writes the pod's behaviour
+into annotations for kwok, checks again while something is missing, and reports changes as a kubelet's events.
 """
 
 import asyncio
 import json
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
@@ -16,212 +16,226 @@ from typing import Any, Self
 import httpx2
 
 from todo_embedded.controlplane import kubelet_events, pod_references
-from todo_embedded.controlplane.api_client import MERGE_PATCH, Api, accept, watch
-from todo_embedded.controlplane.kubelet_events import Event, events_between
-from todo_embedded.controlplane.nodes import SYSTEM
-from todo_embedded.controlplane.pod_annotations import Fate, Kind, fate_of
-from todo_embedded.controlplane.pod_faults import Crash, Fault, NeverReady
+from todo_embedded.controlplane.api_client import MERGE_PATCH, ApiClient, body_of, watch
+from todo_embedded.controlplane.kubelet_events import KubeletEvent, events_between
+from todo_embedded.controlplane.nodes import SYSTEM_NAMESPACE
+from todo_embedded.controlplane.object_paths import KubeObject
+from todo_embedded.controlplane.pod_annotations import BehaviourKind, PodBehaviour, behaviour_of
+from todo_embedded.controlplane.pod_faults import Crash, NeverReady, PodFault
 from todo_embedded.controlplane.pod_references import Reference
 
 RECONNECT_SECONDS = 0.2
 GONE = (403, 404)  # the object, or its namespace, is being deleted
-OVER = ("Succeeded", "Failed")
+CONFLICT = 409
+FINISHED_PHASES = ("Succeeded", "Failed")
 
 ImageCheck = Callable[[str], str | None]
-Pod = Mapping[str, Any]
 
 
 def every_image_exists(_image: str) -> None:
-    """Refuse no image: the check of callers that have no registry."""
+    """Accepts every image: the image check of callers without a registry."""
 
 
-class Fates:
-    """The kubelets' decisions, taken in a thread of its own for the length of the block.
+class SimulatedKubelet:
+    """The kubelet of all nodes, which works in a thread of its own for the duration of the block."""
 
-    `image_check` is given an image and returns the text with which its registry refuses it, or None. It is
-    called from worker threads, and not for what the provider itself runs. `retry_seconds` is how often a pod
-    asks again for what is missing.
-    """
+    def __init__(self, api: ApiClient, *, image_check: ImageCheck, retry_seconds: float) -> None:
+        """Prepares it; nothing is decided before the block begins.
 
-    def __init__(self, api: Api, *, image_check: ImageCheck, retry_seconds: float) -> None:
-        """Nothing is decided before the block begins."""
+        Args:
+            api: the API server to watch.
+            image_check: gets an image and returns the text with which its registry refuses it, or None. It is
+                called from worker threads, and not for pods in kube-system.
+            retry_seconds: how often a pod checks again for what is missing.
+        """
         self._api = api
         self._image_check = image_check
         self._retry_seconds = retry_seconds
-        self._faults: tuple[Fault, ...] = ()
-        self._pods: dict[str, Pod] = {}
+        self._faults: tuple[PodFault, ...] = ()
+        self._pods: dict[str, KubeObject] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="fates")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="kubelet")
         self._is_up = threading.Event()
 
-    def set_faults(self, *faults: Fault) -> None:
-        """Let these go wrong from now on, and nothing else; of several for one pod the first counts.
+    def set_faults(self, *faults: PodFault) -> None:
+        """Replaces all faults by these; of several for one pod the first counts.
 
-        It befalls pods that run already, too; what is taken away recovers.
+        Running pods are affected too; a pod whose fault is removed recovers.
         """
         self._faults = faults
         self._loop.call_soon_threadsafe(self._wake_workers)
 
     def __enter__(self) -> Self:
-        """Begin to decide."""
-        self._outcome: Future[None] = self._pool.submit(asyncio.run, self._run())
+        """Starts the thread."""
+        self._finished: Future[None] = self._pool.submit(asyncio.run, self._run())
         self._is_up.wait()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop deciding. Raises what ended it early, if something did."""
-        if not self._outcome.done():
+        """Stops the thread, and raises the error that ended it early, if there was one."""
+        if not self._finished.done():
             self._loop.call_soon_threadsafe(self._stop.set)
         self._pool.shutdown()
-        self._outcome.result()
+        self._finished.result()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self._changed = asyncio.Event()
-        self._untold: asyncio.Queue[tuple[Event, Pod]] = asyncio.Queue()
+        self._faults_changed = asyncio.Event()
+        self._unwritten_events: asyncio.Queue[tuple[KubeletEvent, KubeObject]] = asyncio.Queue()
         self._is_up.set()
-        async with self._api.asynchronous() as self._client, asyncio.TaskGroup() as self._tasks:
-            steady = [self._tasks.create_task(self._watch_pods()), self._tasks.create_task(self._tell())]
+        async with self._api.async_client() as self._client, asyncio.TaskGroup() as self._tasks:
+            permanent = [
+                self._tasks.create_task(self._watch_pods()),
+                self._tasks.create_task(self._write_events()),
+            ]
             await self._stop.wait()
-            for task in [*steady, *self._workers.values()]:
+            for task in [*permanent, *self._workers.values()]:
                 task.cancel()
 
     def _wake_workers(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._faults_changed.set()
+        self._faults_changed = asyncio.Event()
 
     async def _watch_pods(self) -> None:
         while True:
             try:
                 async for change, pod in watch(self._client, "api/v1/pods"):
-                    self._see(change, pod)
+                    self._handle_change(change, pod)
             except httpx2.TransportError:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _see(self, change: str, pod: Pod) -> None:
+    def _handle_change(self, change: str, pod: KubeObject) -> None:
         meta = pod["metadata"]
         uid = meta["uid"]
-        if change == "DELETED" or "deletionTimestamp" in meta or pod["status"].get("phase") in OVER:
+        is_finished = pod["status"].get("phase") in FINISHED_PHASES
+        if change == "DELETED" or "deletionTimestamp" in meta or is_finished:
             self._pods.pop(uid, None)
             if worker := self._workers.pop(uid, None):
                 worker.cancel()
         elif "nodeName" in pod["spec"]:
             for event in events_between(self._pods.get(uid), pod):
-                self._untold.put_nowait((event, pod))
+                self._unwritten_events.put_nowait((event, pod))
             self._pods[uid] = pod
             if uid not in self._workers:
                 self._workers[uid] = self._tasks.create_task(self._work(pod))
 
-    async def _work(self, pod: Pod) -> None:
-        """Decide about one pod until it is gone."""
-        fate = fate_of(pod)
-        if fate is None:
+    async def _work(self, pod: KubeObject) -> None:
+        """Keeps the behaviour of one pod up to date until the pod is gone."""
+        current = behaviour_of(pod)
+        if current is None:
             await self._warn_of_pull_secrets(pod)
         while True:
-            changed = self._changed
-            decided = await self._decide(pod, fate)
-            if decided != fate:
-                await self._mark(pod, decided)
-                fate = decided
+            faults_changed = self._faults_changed
+            decided = await self._decide(pod, current)
+            if decided != current:
+                await self._annotate(pod, decided)
+                current = decided
             try:
-                async with asyncio.timeout(self._retry_seconds if fate.is_before_start else None):
-                    await changed.wait()
+                async with asyncio.timeout(self._retry_seconds if current.is_before_start else None):
+                    await faults_changed.wait()
             except TimeoutError:
                 continue
 
-    async def _decide(self, pod: Pod, fate: Fate | None) -> Fate:
-        """What is missing counts until the pod has started, what goes wrong inside it ever after."""
-        if fate is None or fate.is_before_start:
-            hindrance = await self._hindrance(pod)
-            if hindrance:
-                return hindrance
-        return course(pod, self._faults)
+    async def _decide(self, pod: KubeObject, current: PodBehaviour | None) -> PodBehaviour:
+        """Returns the pod's behaviour: what is missing counts only until the pod has started."""
+        if current is None or current.is_before_start:
+            blocked = await self._blocked_start(pod)
+            if blocked:
+                return blocked
+        return started_behaviour(pod, self._faults)
 
-    async def _hindrance(self, pod: Pod) -> Fate | None:
-        """The first thing that keeps the pod from starting, in the order in which a kubelet comes upon it."""
-        said = await self._complaint(pod_references.of_volumes(pod))
-        if said:
-            return Fate(Kind.MOUNTING, message=said)
+    async def _blocked_start(self, pod: KubeObject) -> PodBehaviour | None:
+        """Returns the first thing that keeps the pod from starting, in the order of a kubelet's checks."""
         meta, spec = pod["metadata"], pod["spec"]
+        missing = await self._missing_reference(pod_references.of_volumes(spec, meta["namespace"]))
+        if missing:
+            return PodBehaviour(BehaviourKind.MOUNTING, message=missing)
         for container in [*spec.get("initContainers", []), *spec["containers"]]:
-            if meta["namespace"] != SYSTEM:
+            if meta["namespace"] != SYSTEM_NAMESPACE:
                 refusal = await asyncio.to_thread(self._image_check, container["image"])
                 if refusal:
-                    return Fate(Kind.REFUSED, container["name"], refusal)
-            said = await self._complaint(pod_references.of_container(container, meta["namespace"]))
-            if said:
-                return Fate(Kind.MISCONFIGURED, container["name"], said)
+                    return PodBehaviour(BehaviourKind.REFUSED, container["name"], refusal)
+            missing = await self._missing_reference(pod_references.of_container(container, meta["namespace"]))
+            if missing:
+                return PodBehaviour(BehaviourKind.MISCONFIGURED, container["name"], missing)
         return None
 
-    async def _complaint(self, needed: Iterable[Reference]) -> str:
-        for reference in needed:
-            if said := reference.complaint(await self._find(reference)):
-                return said
+    async def _missing_reference(self, references: Iterable[Reference]) -> str:
+        """Returns what a kubelet says about the first object or key that is missing, or an empty text."""
+        for reference in references:
+            if message := reference.complaint(await self._read(reference)):
+                return message
         return ""
 
-    async def _find(self, reference: Reference) -> Any:
-        response = await self._ask("GET", reference.path)
-        return None if response.status_code == 404 else accept(response)
+    async def _read(self, reference: Reference) -> Any:
+        response = await self._request("GET", reference.path)
+        return None if response.status_code == 404 else body_of(response)
 
-    async def _ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """Send a request that goes on to its end even if its task is cancelled: httpcore2 leaves a connection
-        open that is given up in the middle of its TLS handshake.
+    async def _request(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        """Sends a request and completes it even if its task is cancelled.
+
+        httpcore2 leaves a connection open that is abandoned during its TLS handshake.
         """
         return await asyncio.shield(self._tasks.create_task(self._client.request(method, path, **options)))
 
-    async def _warn_of_pull_secrets(self, pod: Pod) -> None:
-        missing = [one.name for one in pod_references.of_pulling(pod) if await self._find(one) is None]
+    async def _warn_of_pull_secrets(self, pod: KubeObject) -> None:
+        missing = [
+            reference.name
+            for reference in pod_references.of_image_pulls(pod["spec"], pod["metadata"]["namespace"])
+            if await self._read(reference) is None
+        ]
         if missing:
             message = (
                 f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
                 "attempting to pull the image may not succeed."
             )
-            self._untold.put_nowait(
-                (Event(kubelet_events.WARNING, "FailedToRetrieveImagePullSecret", message), pod)
-            )
+            event = KubeletEvent(kubelet_events.WARNING, "FailedToRetrieveImagePullSecret", message)
+            self._unwritten_events.put_nowait((event, pod))
 
-    async def _mark(self, pod: Pod, fate: Fate) -> None:
+    async def _annotate(self, pod: KubeObject, behaviour: PodBehaviour) -> None:
         meta = pod["metadata"]
         path = f"api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
-        patch = {"metadata": {"uid": meta["uid"], "annotations": fate.annotations()}}
-        response = await self._ask("PATCH", path, content=json.dumps(patch), headers=MERGE_PATCH)
-        if response.status_code not in (*GONE, 409):  # 409: another pod has the name by now
-            accept(response)
+        # With the uid the server answers 409 if another pod has the name by now.
+        patch = {"metadata": {"uid": meta["uid"], "annotations": behaviour.annotations()}}
+        response = await self._request("PATCH", path, content=json.dumps(patch), headers=MERGE_PATCH)
+        if response.status_code not in (*GONE, CONFLICT):
+            body_of(response)
 
-    async def _tell(self) -> None:
-        """Write events one after the other; one that is told again is counted, as kubelets do."""
-        told: dict[tuple[str, Event], dict[str, Any]] = {}
+    async def _write_events(self) -> None:
+        """Writes events one after the other; a repeated event only raises its count, as with kubelets."""
+        written: dict[tuple[str, KubeletEvent], dict[str, Any]] = {}
         while True:
-            event, pod = await self._untold.get()
+            event, pod = await self._unwritten_events.get()
             key = (pod["metadata"]["uid"], event)
             collection = f"api/v1/namespaces/{pod['metadata']['namespace']}/events"
-            if key in told:
-                told[key]["count"] += 1
-                again = {"count": told[key]["count"], "lastTimestamp": kubelet_events.timestamp()}
-                path = f"{collection}/{told[key]['metadata']['name']}"
-                response = await self._ask("PATCH", path, content=json.dumps(again), headers=MERGE_PATCH)
+            if key in written:
+                written[key]["count"] += 1
+                patch = {"count": written[key]["count"], "lastTimestamp": kubelet_events.timestamp()}
+                path = f"{collection}/{written[key]['metadata']['name']}"
+                response = await self._request("PATCH", path, content=json.dumps(patch), headers=MERGE_PATCH)
             else:
-                told[key] = kubelet_events.manifest(
+                written[key] = kubelet_events.manifest(
                     event, pod, name=f"{pod['metadata']['name']}.{uuid.uuid4().hex[:16]}"
                 )
-                response = await self._ask("POST", collection, json=told[key])
+                response = await self._request("POST", collection, json=written[key])
             if response.status_code not in GONE:
-                accept(response)
+                body_of(response)
 
 
-def course(pod: Pod, faults: Iterable[Fault]) -> Fate:
-    """How a pod fares once nothing is missing: as its first fault wants it, else well."""
+def started_behaviour(pod: KubeObject, faults: Iterable[PodFault]) -> PodBehaviour:
+    """Returns the behaviour of a pod that lacks nothing: that of its first fault, otherwise healthy."""
     owners = pod["metadata"].get("ownerReferences", [])
-    is_of_job = any(one["kind"] == "Job" for one in owners)
-    fault = next((one for one in faults if one.befalls(pod)), None)
+    is_of_job = any(owner["kind"] == "Job" for owner in owners)
+    fault = next((fault for fault in faults if fault.affects(pod)), None)
     match fault:
         case Crash():
-            kind = Kind.FAILING if pod["spec"]["restartPolicy"] == "Never" else Kind.CRASHING
+            is_final = pod["spec"]["restartPolicy"] == "Never"
+            kind = BehaviourKind.FAILING if is_final else BehaviourKind.CRASHING
             name = fault.container_of(pod)
-            return Fate(kind, name, reason=fault.reason, exit_code=fault.exit_code)
+            return PodBehaviour(kind, name, reason=fault.reason, exit_code=fault.exit_code)
         case NeverReady():
-            return Fate(Kind.UNREADY, fault.container_of(pod), fault.message)
-    return Fate(Kind.COMPLETING if is_of_job else Kind.RUNNING)
+            return PodBehaviour(BehaviourKind.UNREADY, fault.container_of(pod), fault.message)
+    return PodBehaviour(BehaviourKind.COMPLETING if is_of_job else BehaviourKind.RUNNING)
