@@ -1,1 +1,1 @@
-"""Tests of what is found before a release: judges on pictures, and the whole against an API double."""
+"""Tests of preflight: checks on snapshots, and whole inspections against an API double."""

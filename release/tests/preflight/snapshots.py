@@ -1,4 +1,4 @@
-"""Pictures for judges: a rendered chart and live objects as plain dicts."""
+"""Builds snapshots for tests of checks: a rendered chart and live objects as plain dicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,12 +7,13 @@ from typing import Any
 
 import yaml
 
-from todo_release.adapters.kubernetes.manifest import Manifest, parse
+from todo_release.adapters.kubernetes.api_resources import Resource
+from todo_release.adapters.kubernetes.manifest import RenderedManifest, parse_manifest
 from todo_release.config.model import Config
 from todo_release.preflight import all_checks
-from todo_release.preflight.check import Check
+from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Finding, Severity
-from todo_release.preflight.snapshot import LiveCluster, PreflightSnapshot, Resource, SecretFacts, Served
+from todo_release.preflight.snapshot import LiveCluster, PreflightSnapshot, SecretSummary, ServedResource
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CONFIG = {
@@ -40,77 +41,83 @@ CONFIG = {
 }
 
 
-def config(**changes: Any) -> Config:
-    """release.yaml of the shop; `changes` replace whole top-level keys."""
+def make_config(**changes: Any) -> Config:
+    """Returns release.yaml of the shop; `changes` replace whole top-level keys."""
     return Config.model_validate({**CONFIG, **changes})
 
 
-def manifest(*objects: Mapping[str, Any] | str) -> Manifest:
-    """A rendered chart of these objects, given as dicts or as YAML."""
-    texts = [one if isinstance(one, str) else yaml.safe_dump(dict(one)) for one in objects]
-    return parse("\n---\n".join(texts))
+def make_manifest(*objects: Mapping[str, Any] | str) -> RenderedManifest:
+    """Returns a rendered chart of these objects, given as dicts or as YAML."""
+    texts = [body if isinstance(body, str) else yaml.safe_dump(dict(body)) for body in objects]
+    return parse_manifest("\n---\n".join(texts))
 
 
-def snapshot(
+def make_snapshot(
     *objects: Mapping[str, Any] | str,
     lists: Mapping[Resource, Sequence[Mapping[str, Any]]] | None = None,
-    secrets: Sequence[SecretFacts] = (),
+    secrets: Sequence[SecretSummary] = (),
     live: Mapping[str, Any] | None = None,
     **rest: Any,
 ) -> PreflightSnapshot:
-    """A picture of staging with these objects rendered; every list that is not given was read and is
-    empty.
-    """
-    rendered = manifest(*objects)
-    known = dict.fromkeys(all_checks.needs(rendered), ()) | dict(lists or {})
-    seen = LiveCluster(
+    """Returns a snapshot of staging with these objects rendered; lists that are not given are empty."""
+    chart = make_manifest(*objects)
+    known = dict.fromkeys(all_checks.needs(chart), ()) | dict(lists or {})
+    cluster = LiveCluster(
         lists=known,
-        secrets={one.name: one for one in secrets},
+        secrets={secret.name: secret for secret in secrets},
         namespace={"metadata": {"name": "staging", "labels": {}}},
         version=(1, 34),
         served=[
             _served("v1", "Namespace"),
-            *(_served(one.api_version, one.kind) for one in rendered.objects),
+            *(_served(rendered.api_version, rendered.kind) for rendered in chart.objects),
         ],
     )
     return PreflightSnapshot(
         **{
             "environment": "staging",
             "version": "0.1.0",
-            "config": config(),
-            "manifest": rendered,
-            "live": replace(seen, **dict(live or {})),
+            "config": make_config(),
+            "manifest": chart,
+            "live": replace(cluster, **dict(live or {})),
             "now": NOW,
             **rest,
         }
     )
 
 
-def _served(api_version: str, kind: str) -> Served:
-    return Served(api_version=api_version, kind=kind, plural=f"{kind.lower()}s", is_namespaced=True)
+def _served(api_version: str, kind: str) -> ServedResource:
+    return ServedResource(api_version=api_version, kind=kind, plural=f"{kind.lower()}s", is_namespaced=True)
 
 
-def found(check: Check, seen: PreflightSnapshot) -> list[Finding]:
-    """What one check finds."""
-    return list(check.judge(seen))
+def findings_of(check: PreflightCheck, snapshot: PreflightSnapshot) -> list[Finding]:
+    """Returns what a check finds."""
+    return list(check.evaluate(snapshot))
 
 
-def told(check: Check, seen: PreflightSnapshot) -> list[tuple[str, str, str]]:
-    """(severity, object, cause) of what one check finds."""
-    return [(one.severity.value, one.subject, one.cause) for one in found(check, seen)]
+def severities_of(check: PreflightCheck, snapshot: PreflightSnapshot) -> list[str]:
+    """Returns the severities of what a check finds."""
+    return [finding.severity.value for finding in findings_of(check, snapshot)]
 
 
-def errors(check: Check, seen: PreflightSnapshot) -> list[str]:
-    """The causes of the errors that one check finds."""
-    return [one.cause for one in found(check, seen) if one.severity is Severity.ERROR]
+def summaries_of(check: PreflightCheck, snapshot: PreflightSnapshot) -> list[tuple[str, str, str]]:
+    """Returns (severity, object, cause) of what a check finds."""
+    return [
+        (finding.severity.value, finding.subject, finding.cause) for finding in findings_of(check, snapshot)
+    ]
+
+
+def error_causes(check: PreflightCheck, snapshot: PreflightSnapshot) -> list[str]:
+    """Returns the causes of the errors that a check finds."""
+    return [finding.cause for finding in findings_of(check, snapshot) if finding.severity is Severity.ERROR]
 
 
 def workload(
     name: str = "web", *, kind: str = "Deployment", spec: Mapping[str, Any] | None = None, **pod: Any
 ) -> dict[str, Any]:
-    """A workload whose pods have the label `app`; `spec` is laid over its own, `pod` over its pods' spec.
+    """Returns a workload whose pods have the label `app`.
 
-    `annotations` among them are the pods', `hook` makes it a hook.
+    `spec` overrides keys of its own spec, `pod` keys of its pods' spec. Of the latter, `annotations` are the
+    annotations of the pods, and `hook` makes the workload a hook.
     """
     annotations, hook = pod.pop("annotations", None), pod.pop("hook", None)
     body = {
@@ -133,8 +140,8 @@ def workload(
     return body
 
 
-def live(body: Mapping[str, Any], **metadata: Any) -> dict[str, Any]:
-    """The object as it would stand in staging, made by its Helm release."""
+def live_object(body: Mapping[str, Any], **metadata: Any) -> dict[str, Any]:
+    """Returns the object as it is live in staging, created by its Helm release."""
     meta = {
         **body["metadata"],
         "namespace": "staging",

@@ -7,8 +7,9 @@ import pytest
 from todo_release.errors import ConfigError
 from todo_release.preflight import all_checks
 from todo_release.preflight.all_checks import CHECKS
+from todo_release.preflight.check import PreflightCheck
 
-from .snapshots import snapshot, workload
+from .snapshots import make_snapshot, workload
 
 RUNBOOKS = Path(__file__).parents[3] / "docs/runbooks"
 
@@ -20,7 +21,7 @@ def test_every_check_has_an_id_of_its_own_and_a_title() -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
-def test_every_check_has_a_runbook_of_its_name(check: all_checks.Check) -> None:
+def test_every_check_has_a_runbook_of_its_name(check: PreflightCheck) -> None:
     """Symptom, cause, how to look, how to fix: short enough to be read in a hurry."""
     text = (RUNBOOKS / f"preflight-{check.id}.md").read_text(encoding="utf-8")
     for heading in ("## Symptom", "## Cause", "## Look", "## Fix"):
@@ -31,13 +32,13 @@ def test_every_check_has_a_runbook_of_its_name(check: all_checks.Check) -> None:
 def test_runbooks_of_preflight_are_those_of_its_checks() -> None:
     """None is left of a check that is gone."""
     assert {path.stem for path in RUNBOOKS.glob("preflight-*.md")} == {
-        f"preflight-{one.id}" for one in CHECKS
+        f"preflight-{check.id}" for check in CHECKS
     }
 
 
 def test_empty_release_to_an_empty_namespace_has_nothing_to_say() -> None:
     """Nothing but that there are no nodes."""
-    assert [one.check for one in all_checks.judge(snapshot(), {})] == ["capacity"]
+    assert [finding.check for finding in all_checks.evaluate(make_snapshot(), {})] == ["capacity"]
 
 
 def test_worst_comes_first() -> None:
@@ -45,7 +46,9 @@ def test_worst_comes_first() -> None:
     probe = {"httpGet": {"path": "/x", "port": 1}}
     container = {"name": "web", "image": "registry.test/shop/web:1", "readinessProbe": probe}
     pods = {"containers": [container], "serviceAccountName": "gone"}
-    severities = [one.severity.value for one in all_checks.judge(snapshot(workload(**pods)), {})]
+    severities = [
+        finding.severity.value for finding in all_checks.evaluate(make_snapshot(workload(**pods)), {})
+    ]
     assert severities == sorted(severities, key=["error", "warning", "note"].index)
     assert len(set(severities)) == 3
 
@@ -53,17 +56,17 @@ def test_worst_comes_first() -> None:
 def test_skipped_check_has_notes_for_errors_and_the_same_warnings() -> None:
     """With the reason; other checks go on counting."""
     pods = {"containers": [{"name": "web", "image": "redis:7"}], "serviceAccountName": "gone"}
-    found = all_checks.judge(snapshot(workload(**pods)), {"references": "made by hand"})
-    skipped = [one for one in found if one.check == "references"]
-    assert [(one.severity.value, one.cause) for one in skipped] == [
+    findings = all_checks.evaluate(make_snapshot(workload(**pods)), {"references": "made by hand"})
+    skipped = [finding for finding in findings if finding.check == "references"]
+    assert [(finding.severity.value, finding.cause) for finding in skipped] == [
         ("note", "It uses ServiceAccount gone, which does not exist. (Skipped: made by hand.)")
     ]
-    assert [one.severity.value for one in found if one.check == "images"] == ["warning"]
+    assert [finding.severity.value for finding in findings if finding.check == "images"] == ["warning"]
 
 
 def test_skips_are_read_by_check() -> None:
     """A reason may have an equals sign of its own."""
-    assert all_checks.skips(["capacity=a=b ", "hpa=c"]) == {"capacity": "a=b", "hpa": "c"}
+    assert all_checks.skips(["capacity=a=b ", "autoscaling=c"]) == {"capacity": "a=b", "autoscaling": "c"}
 
 
 @pytest.mark.parametrize(
@@ -78,4 +81,4 @@ def test_skip_without_a_reason_or_of_no_check_is_refused(text: str, problem: str
     """The error lists the checks there are."""
     with pytest.raises(ConfigError, match=problem) as refused:
         all_checks.skips([text])
-    assert "references, api, dapr, images, capacity" in refused.value.remedy
+    assert "references, api-versions, dapr, images, capacity" in refused.value.remedy

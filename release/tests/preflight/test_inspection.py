@@ -17,20 +17,19 @@ import pytest
 from todo_release.adapters.git import Repository
 from todo_release.adapters.helm.cli import Helm
 from todo_release.adapters.kubernetes.client import Cluster
-from todo_release.adapters.registry.auth import DeniedError
-from todo_release.adapters.registry.client import MissingError
+from todo_release.adapters.registry.auth import RegistryDeniedError
+from todo_release.adapters.registry.client import ImageNotFoundError
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.config.loader import load
-from todo_release.environments.environment import Access, ReleaseContext
-from todo_release.environments.history import Records
+from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.environments.history import RecordStore
 from todo_release.errors import ClusterError, HelmError, RegistryError
-from todo_release.preflight import inspection
 from todo_release.preflight.finding import Severity
-from todo_release.preflight.inspection import Inspection, LookupSources
-from todo_release.preflight.rendering import Drafter
+from todo_release.preflight.inspection import Inspection, LookupSources, inspect
+from todo_release.preflight.rendering import ChartRenderer
 
+from ..doubles.clients import NOW, RegistryClientDouble
 from ..doubles.kubernetes_api import ApiDouble, serve
-from ..doubles.world import NOW, RegistryDouble
 from ..shop import FILES, Tree
 
 TEMPLATE = """\
@@ -153,13 +152,13 @@ class RegistryAsNodesSeeIt:
             raise self.problem
 
 
-class Scene:
+class InspectedShop:
     """The shop in a git repository, and a cluster that is ready for it."""
 
     def __init__(self, tree: Tree, api: ApiDouble, folder: Path) -> None:
         """Everything that a release needs is there."""
         self.tree, self.api = tree, api
-        self.registry = RegistryDouble()
+        self.registry = RegistryClientDouble()
         self.nodes_registry = RegistryAsNodesSeeIt()
         self.kubeconfig = api.kubeconfig(folder)
         tree.commit(
@@ -233,10 +232,10 @@ class Scene:
 
     def deploy(self, version: str) -> None:
         """Let the shop run in staging as Helm records it: rendered from what is checked out."""
-        draft = self.drafter(None).draft("staging")
+        chart = self.renderer(None).render("staging")
         body = {
             "version": 1,
-            "manifest": draft.text,
+            "manifest": chart.text,
             "chart": {"metadata": {"name": "shop", "version": version, "appVersion": version}},
             "info": {"status": "deployed", "last_deployed": NOW.isoformat(), "description": version},
         }
@@ -258,124 +257,123 @@ class Scene:
         config = load(self.tree.path)
         cluster = Cluster.connect("here", self.kubeconfig)
 
-        def reach(name: str) -> Access:
+        def reach(name: str) -> EnvironmentAccess:
             settings = config.environment(name)
-            return Access(
+            return EnvironmentAccess(
                 name=name,
                 settings=settings,
                 cluster=cluster,
                 helm=Helm("here", settings.namespace, self.kubeconfig, cluster=cluster),
-                records=Records(cluster, settings.namespace, settings.release),
+                records=RecordStore(cluster, settings.namespace, settings.release),
             )
 
         return ReleaseContext(
             repository=Repository(self.tree.path),
             config=config,
-            reach=reach,
-            who=lambda: "Rita <rita@example.com> on test",
+            connect=reach,
+            read_actor=lambda: "Rita <rita@example.com> on test",
             run_url=None,
             now=lambda: NOW,
         )
 
-    def drafter(self, version: str | None) -> Drafter:
+    def renderer(self, version: str | None) -> ChartRenderer:
         """Renders a version, or the work tree."""
-        return Drafter(self.context, self.registry, version)  # type: ignore[arg-type]  # a double
+        return ChartRenderer(self.context, self.registry, version)  # type: ignore[arg-type]  # a double
 
     def inspect(self, version: str | None = None, **skips: str) -> Inspection:
         """Inspect staging."""
         sources = LookupSources(self.nodes_registry)  # type: ignore[arg-type]  # a double
-        return inspection.inspect(self.context, self.drafter(version), "staging", skips, sources)
+        return inspect(self.context, self.renderer(version), "staging", skips, sources)
 
 
 @pytest.fixture
-def scene(tree: Tree, tmp_path: Path) -> Iterator[Scene]:
+def shop(tree: Tree, tmp_path: Path) -> Iterator[InspectedShop]:
     """A shop and a healthy cluster."""
     with serve(ApiDouble()) as api:
-        yield Scene(tree, api, tmp_path)
+        yield InspectedShop(tree, api, tmp_path)
 
 
-def told(found: Inspection) -> list[tuple[str, str, str]]:
+def summaries_of(inspection: Inspection) -> list[tuple[str, str, str]]:
     """(severity, check, cause) of every finding."""
-    return [(one.severity.value, one.check, one.cause) for one in found.findings]
+    return [(finding.severity.value, finding.check, finding.cause) for finding in inspection.findings]
 
 
-PATH_NOTE = "Probes ask for paths such as /readyz; what web answers without a login is not declared."
+PATH_NOTE = "Probes request paths such as /readyz; which paths of web need no login is not declared."
 
 
-def test_healthy_cluster_gives_no_alarm(scene: Scene) -> None:
+def test_healthy_cluster_gives_no_alarm(shop: InspectedShop) -> None:
     """Neither error nor warning; the nodes are shown."""
-    found = scene.inspect()
-    assert told(found) == [("note", "probes", PATH_NOTE)]
-    assert found.version == "0.0.0"
-    assert found.nodes is not None
-    assert found.nodes.rows == (("n1", "1900m", "100m", "250m (13 %)", "3110Mi", "64Mi", "128Mi (4 %)"),)
+    inspection = shop.inspect()
+    assert summaries_of(inspection) == [("note", "probes", PATH_NOTE)]
+    assert inspection.version == "0.0.0"
+    assert inspection.nodes is not None
+    assert inspection.nodes.rows == (("n1", "1900m", "100m", "250m (13 %)", "3110Mi", "64Mi", "128Mi (4 %)"),)
 
 
 def test_inspection_takes_a_handful_of_requests_and_few_seconds(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    shop: InspectedShop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every list once, however many pods there are; none of them writes."""
     for number in range(200):
-        scene.node(f"other-{number // 20}")
-        scene.pod(f"other-{number}", namespace="elsewhere", on=f"other-{number // 20}")
-    scene.api.requests.clear()
+        shop.node(f"other-{number // 20}")
+        shop.pod(f"other-{number}", namespace="elsewhere", on=f"other-{number // 20}")
+    shop.api.requests.clear()
     began = time.monotonic()
-    found = scene.inspect()
+    inspection = shop.inspect()
     seconds = time.monotonic() - began
-    lists = [path for path in scene.api.requests if path.endswith("s")]
+    lists = [path for path in shop.api.requests if path.endswith("s")]
     assert len(lists) == len(set(lists))
-    assert len(scene.api.requests) <= 32
-    assert found.errors == ()
+    assert len(shop.api.requests) <= 32
+    assert inspection.errors == ()
     with capsys.disabled():
-        sys.stdout.write(f"\n201 pods, {len(scene.api.requests)} requests: inspected in {seconds:.2f} s\n")
+        sys.stdout.write(f"\n201 pods, {len(shop.api.requests)} requests: inspected in {seconds:.2f} s\n")
 
 
-def test_no_value_of_a_secret_is_in_what_is_told(scene: Scene) -> None:
+def test_no_value_of_a_secret_is_in_what_is_told(shop: InspectedShop) -> None:
     """Not even when the key is at fault."""
-    scene.secret("app", {"PASSWORD": PASSWORD, "MECHANISM": "SCRAM-SHA-256"})
-    found = scene.inspect()
-    (finding,) = found.errors
+    shop.secret("app", {"PASSWORD": PASSWORD, "MECHANISM": "SCRAM-SHA-256"})
+    inspection = shop.inspect()
+    (finding,) = inspection.errors
     assert finding.cause == (
-        "Key MECHANISM of Secret app holds no saslMechanism that is known: Dapr takes it for PLAIN without a"
-        " word."
+        "Key MECHANISM of Secret app is no saslMechanism that Dapr knows: Dapr silently uses PLAIN instead."
     )
-    shown = json.dumps(found.as_json())
+    shown = json.dumps(inspection.as_json())
     assert PASSWORD not in shown
     assert "SCRAM-SHA-256" not in shown
 
 
-def test_finding_stands_at_the_line_of_the_values_file(scene: Scene) -> None:
+def test_finding_stands_at_the_line_of_the_values_file(shop: InspectedShop) -> None:
     """So that CI can show it beside the change."""
-    scene.tree.write({"chart/values.yaml": VALUES.replace("key: PASSWORD", "key: PASSWRD")})
-    (finding,) = scene.inspect().errors
+    shop.tree.write({"chart/values.yaml": VALUES.replace("key: PASSWORD", "key: PASSWRD")})
+    (finding,) = shop.inspect().errors
     assert finding.cause == "There is no key PASSWRD in Secret app; Deployment/shop-staging-web reads it."
     assert finding.place is not None
     assert (finding.place.file, finding.place.line) == ("chart/values.yaml", 4)
 
 
-def test_edits_of_the_work_tree_are_inspected_and_a_tag_as_it_was_tagged(scene: Scene) -> None:
+def test_edits_of_the_work_tree_are_inspected_and_a_tag_as_it_was_tagged(shop: InspectedShop) -> None:
     """What is deployed from a tag does not change with the tree."""
-    scene.tree.write({"chart/values.yaml": RELEASED})
-    scene.tree.commit("release")
-    scene.tree.git("tag", "v0.1.0")
-    scene.tree.write({"chart/values.yaml": VALUES.replace("cpu: 100m", "cpu: 9000m")})
-    assert [one.check for one in scene.inspect().errors] == ["capacity"]
-    assert scene.inspect("0.1.0").errors == ()
-    assert scene.inspect("0.1.0").version == "0.1.0"
+    shop.tree.write({"chart/values.yaml": RELEASED})
+    shop.tree.commit("release")
+    shop.tree.git("tag", "v0.1.0")
+    shop.tree.write({"chart/values.yaml": VALUES.replace("cpu: 100m", "cpu: 9000m")})
+    assert [finding.check for finding in shop.inspect().errors] == ["capacity"]
+    assert shop.inspect("0.1.0").errors == ()
+    assert shop.inspect("0.1.0").version == "0.1.0"
 
 
-def test_version_that_is_to_be_released_is_inspected_with_its_edits(scene: Scene) -> None:
+def test_version_that_is_to_be_released_is_inspected_with_its_edits(shop: InspectedShop) -> None:
     """Images that are not built yet are not looked up."""
-    scene.nodes_registry.problem = MissingError("It is not there.", remedy="Push it.")
-    assert scene.inspect("0.2.0").errors == ()
+    shop.nodes_registry.problem = ImageNotFoundError("It is not there.", remedy="Push it.")
+    assert shop.inspect("0.2.0").errors == ()
 
 
 @pytest.mark.parametrize(
     ("problem", "expected"),
     [
-        (MissingError("It is not there.", remedy=""), ("error", "images", "It is not there.")),
+        (ImageNotFoundError("It is not there.", remedy=""), ("error", "images", "It is not there.")),
         (
-            DeniedError("It refused.", remedy=""),
+            RegistryDeniedError("It refused.", remedy=""),
             (
                 "error",
                 "images",
@@ -390,27 +388,27 @@ def test_version_that_is_to_be_released_is_inspected_with_its_edits(scene: Scene
     ids=["missing", "denied", "down"],
 )
 def test_images_are_looked_up_with_the_pull_secrets_of_the_namespace(
-    scene: Scene, problem: RegistryError, expected: tuple[str, str, str]
+    shop: InspectedShop, problem: RegistryError, expected: tuple[str, str, str]
 ) -> None:
     """As the kubelet will; what only may be wrong is a warning."""
-    scene.tree.write({"chart/values.yaml": RELEASED})
-    scene.tree.commit("release")
-    scene.tree.git("tag", "v0.1.0")
-    scene.nodes_registry.asked = []
-    scene.nodes_registry.problem = problem
-    assert expected in told(scene.inspect("0.1.0"))
-    assert scene.nodes_registry.asked == [("registry.test", "robot", "shop/web")]
+    shop.tree.write({"chart/values.yaml": RELEASED})
+    shop.tree.commit("release")
+    shop.tree.git("tag", "v0.1.0")
+    shop.nodes_registry.asked = []
+    shop.nodes_registry.problem = problem
+    assert expected in summaries_of(shop.inspect("0.1.0"))
+    assert shop.nodes_registry.asked == [("registry.test", "robot", "shop/web")]
 
 
-def test_list_that_is_forbidden_makes_a_note_and_nothing_else(scene: Scene) -> None:
+def test_list_that_is_forbidden_makes_a_note_and_nothing_else(shop: InspectedShop) -> None:
     """A deployer who may not see webhooks can release all the same."""
-    scene.api.refused["apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"] = 403
-    scene.api.refused["api/v1/nodes"] = 403
-    scene.api.refused["api/v1/services"] = 403
-    found = scene.inspect()
-    assert found.errors == ()
-    assert found.nodes is None
-    unseen = {cause.partition(": ")[2] for _, _, cause in told(found) if "judged" in cause}
+    shop.api.refused["apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"] = 403
+    shop.api.refused["api/v1/nodes"] = 403
+    shop.api.refused["api/v1/services"] = 403
+    inspection = shop.inspect()
+    assert inspection.errors == ()
+    assert inspection.nodes is None
+    unseen = {cause.partition(": ")[2] for _, _, cause in summaries_of(inspection) if "checked:" in cause}
     assert unseen == {
         "mutatingwebhookconfigurations.admissionregistration.k8s.io may not be read (403).",
         "services of other namespaces may not be listed.",
@@ -418,140 +416,144 @@ def test_list_that_is_forbidden_makes_a_note_and_nothing_else(scene: Scene) -> N
     }
 
 
-def test_everything_else_that_is_refused_is_a_note_too(scene: Scene) -> None:
+def test_everything_else_that_is_refused_is_a_note_too(shop: InspectedShop) -> None:
     """Discovery, version, namespace, metrics, Secrets."""
     for path in ("api", "apis", "version", STAGING, "apis/metrics.k8s.io/v1beta1", f"{STAGING}/secrets"):
-        scene.api.refused[path] = 403
-    found = scene.inspect()
-    assert found.errors == ()
-    assert {one.severity for one in found.findings} == {Severity.NOTE}
+        shop.api.refused[path] = 403
+    inspection = shop.inspect()
+    assert inspection.errors == ()
+    assert {finding.severity for finding in inspection.findings} == {Severity.NOTE}
 
 
-def test_server_that_cannot_list_what_it_serves_is_a_note(scene: Scene) -> None:
+def test_server_that_cannot_list_what_it_serves_is_a_note(shop: InspectedShop) -> None:
     """Before Kubernetes 1.27 it answers in another form."""
     for root in ("api", "apis"):
-        scene.api.objects[root] = {"kind": "APIGroupList", "groups": []}
-    (unseen,) = [one.cause for one in scene.inspect().findings if one.check == "api"]
-    assert unseen.endswith("the API server does not list what it serves (needs 1.27).")
+        shop.api.objects[root] = {"kind": "APIGroupList", "groups": []}
+    (unseen,) = [finding.cause for finding in shop.inspect().findings if finding.check == "api-versions"]
+    assert unseen.endswith("the API server does not list what it serves (needs Kubernetes 1.27).")
 
 
-def test_damaged_records_of_helm_and_of_the_engine_are_left_to_others(scene: Scene) -> None:
+def test_damaged_records_of_helm_and_of_the_engine_are_left_to_others(shop: InspectedShop) -> None:
     """The release itself stops at them and says why; everything then counts as changed."""
     labels = {"owner": "helm", "name": "shop-staging", "status": "deployed", "version": "1"}
     body = {
         "metadata": {"name": "sh.helm.release.v1.shop-staging.v1", "labels": labels},
         "data": {"release": "odd"},
     }
-    scene.api.put(
+    shop.api.put(
         f"{STAGING}/secrets/sh.helm.release.v1.shop-staging.v1", body | {"type": "helm.sh/release.v1"}
     )
     records = {"metadata": {"name": "shop-staging-releases"}, "data": {"000001": "odd"}}
-    scene.api.put(f"{STAGING}/configmaps/shop-staging-releases", records)
-    assert told(scene.inspect()) == [("note", "probes", PATH_NOTE)]
+    shop.api.put(f"{STAGING}/configmaps/shop-staging-releases", records)
+    assert summaries_of(shop.inspect()) == [("note", "probes", PATH_NOTE)]
 
 
-def test_list_that_fails_everywhere_is_tried_nowhere_else(scene: Scene) -> None:
+def test_list_that_fails_everywhere_is_tried_nowhere_else(shop: InspectedShop) -> None:
     """Services may be listed neither in the cluster nor in the namespace."""
-    scene.api.refused["api/v1/services"] = 403
-    scene.api.refused[f"{STAGING}/services"] = 500
-    assert any("services could not be read (500)" in cause for _, _, cause in told(scene.inspect()))
+    shop.api.refused["api/v1/services"] = 403
+    shop.api.refused[f"{STAGING}/services"] = 500
+    assert any("services could not be read (500)" in cause for _, _, cause in summaries_of(shop.inspect()))
 
 
-def test_credentials_that_are_not_known_end_the_inspection(scene: Scene) -> None:
-    """Nothing could be seen at all."""
-    scene.api.refusal = 401
+def test_credentials_that_are_not_known_end_the_inspection(shop: InspectedShop) -> None:
+    """Nothing could be snapshot at all."""
+    shop.api.refusal = 401
     with pytest.raises(ClusterError, match="401"):
-        scene.inspect()
+        shop.inspect()
 
 
-def test_chart_that_cannot_be_rendered_ends_the_inspection(scene: Scene) -> None:
-    """There is nothing to judge; Helm says why."""
-    scene.tree.write({"chart/templates/web.yaml": "{{ .Values.web.nothing.at.all }}\n"})
+def test_chart_that_cannot_be_rendered_ends_the_inspection(shop: InspectedShop) -> None:
+    """There is nothing to check; Helm says why."""
+    shop.tree.write({"chart/templates/web.yaml": "{{ .Values.web.nothing.at.all }}\n"})
     with pytest.raises(HelmError):
-        scene.inspect()
+        shop.inspect()
 
 
-def test_what_runs_unchanged_does_not_roll(scene: Scene) -> None:
+def test_what_runs_unchanged_does_not_roll(shop: InspectedShop) -> None:
     """Helm's record is compared with what would be applied."""
-    scene.api.put(
+    shop.api.put(
         "apis/apps/v1/namespaces/staging/deployments/shop-staging-web",
         {
             "metadata": {"name": "shop-staging-web", "namespace": "staging"},
             "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}},
         },
     )
-    scene.pod("web-1", app="web", cpu="150m")
-    scene.deploy("0.0.0")
-    found = scene.inspect()
-    assert found.nodes is not None
-    assert found.nodes.rows[0][2:4] == ("250m", "250m (13 %)")
-    scene.tree.write({"chart/values.yaml": VALUES.replace("cpu: 100m", "cpu: 110m")})
-    changed = scene.inspect()
+    shop.pod("web-1", app="web", cpu="150m")
+    shop.deploy("0.0.0")
+    inspection = shop.inspect()
+    assert inspection.nodes is not None
+    assert inspection.nodes.rows[0][2:4] == ("250m", "250m (13 %)")
+    shop.tree.write({"chart/values.yaml": VALUES.replace("cpu: 100m", "cpu: 110m")})
+    changed = shop.inspect()
     assert changed.nodes is not None
     assert changed.nodes.rows[0][3] == "410m (21 %)"
 
 
-def test_migrations_between_the_running_version_and_this_one_are_judged(scene: Scene) -> None:
+def test_migrations_between_the_running_version_and_this_one_are_judged(shop: InspectedShop) -> None:
     """With what the running version's code says about what they take away; an unknown version is a note."""
-    scene.tree.commit("api", {"api/models.py": 'table = "tasks"\nlegacy = column("legacy")\n'})
-    scene.tree.git("tag", "v0.1.0")
+    shop.tree.commit("api", {"api/models.py": 'table = "tasks"\nlegacy = column("legacy")\n'})
+    shop.tree.git("tag", "v0.1.0")
     script = 'from alembic import op\n\n\ndef upgrade() -> None:\n    op.drop_column("tasks", "legacy")\n'
-    scene.tree.commit("api: Migrate.", {"api/migrations/0002.py": script})
-    scene.deploy("0.1.0")
-    (finding,) = scene.inspect().errors
+    shop.tree.commit("api: Migrate.", {"api/migrations/0002.py": script})
+    shop.deploy("0.1.0")
+    (finding,) = shop.inspect().errors
     assert finding.cause.endswith("The running version names it in api/models.py:2.")
     assert finding.place is not None
     assert (finding.place.file, finding.place.line) == ("api/migrations/0002.py", 5)
-    scene.deploy("9.9.9")
-    (unseen,) = [one.cause for one in scene.inspect().findings if one.check == "migrations"]
-    assert unseen.endswith("the commit of 9.9.9, which runs, is not known here.")
+    shop.deploy("9.9.9")
+    (unseen,) = [finding.cause for finding in shop.inspect().findings if finding.check == "migrations"]
+    assert unseen.endswith("the commit of the running version 9.9.9 is not known here.")
 
 
-def test_migrations_of_a_tag_are_those_of_its_commit(scene: Scene) -> None:
+def test_migrations_of_a_tag_are_those_of_its_commit(shop: InspectedShop) -> None:
     """What is written after it does not count; one that went is no migration any more."""
-    scene.tree.commit("api", {"api/migrations/0001.py": "def upgrade():\n    pass\n"})
-    scene.tree.git("tag", "v0.1.0")
-    scene.deploy("0.1.0")
-    scene.tree.write({"chart/values.yaml": RELEASED})
-    (scene.tree.path / "api/migrations/0001.py").unlink()
-    scene.tree.commit("release", {"api/migrations/0002.py": "def upgrade():\n    op.create_table('b')\n"})
-    scene.tree.git("tag", "v0.2.0")
-    scene.tree.write({"api/migrations/0003.py": "def upgrade():\n    op.drop_table('b')\n"})
-    seen = [one.subject for one in scene.inspect("0.2.0").findings if one.check == "migrations"]
-    assert seen == ["api/migrations/0002.py"]
+    shop.tree.commit("api", {"api/migrations/0001.py": "def upgrade():\n    pass\n"})
+    shop.tree.git("tag", "v0.1.0")
+    shop.deploy("0.1.0")
+    shop.tree.write({"chart/values.yaml": RELEASED})
+    (shop.tree.path / "api/migrations/0001.py").unlink()
+    shop.tree.commit("release", {"api/migrations/0002.py": "def upgrade():\n    op.create_table('b')\n"})
+    shop.tree.git("tag", "v0.2.0")
+    shop.tree.write({"api/migrations/0003.py": "def upgrade():\n    op.drop_table('b')\n"})
+    snapshot = [
+        finding.subject for finding in shop.inspect("0.2.0").findings if finding.check == "migrations"
+    ]
+    assert snapshot == ["api/migrations/0002.py"]
 
 
-def test_environments_that_share_topics_on_one_broker_are_an_error(scene: Scene) -> None:
+def test_environments_that_share_topics_on_one_broker_are_an_error(shop: InspectedShop) -> None:
     """The other environment is rendered too; one that cannot be is left out."""
     values = {"chart/values-production.yaml": "prefix: staging-\n"}
-    scene.tree.write(values)
-    (finding,) = scene.inspect().errors
+    shop.tree.write(values)
+    (finding,) = shop.inspect().errors
     assert "They share a broker, so each environment consumes the other's events" in finding.cause
-    (scene.tree.path / "chart/values-production.yaml").unlink()
-    assert scene.inspect().errors == ()
+    (shop.tree.path / "chart/values-production.yaml").unlink()
+    assert shop.inspect().errors == ()
 
 
-def test_skipped_check_notes_its_errors_with_the_reason(scene: Scene) -> None:
+def test_skipped_check_notes_its_errors_with_the_reason(shop: InspectedShop) -> None:
     """And the release goes on."""
-    scene.api.objects.pop(f"{STAGING}/secrets/app")
-    assert {one.check for one in scene.inspect().errors} == {"references"}
-    found = scene.inspect(references="they are made by hand afterwards")
-    assert found.errors == ()
-    assert any("(Skipped: they are made by hand afterwards.)" in cause for _, _, cause in told(found))
-    assert found.as_json()["skipped"] == {"references": "they are made by hand afterwards"}
+    shop.api.objects.pop(f"{STAGING}/secrets/app")
+    assert {finding.check for finding in shop.inspect().errors} == {"references"}
+    inspection = shop.inspect(references="they are made by hand afterwards")
+    assert inspection.errors == ()
+    assert any(
+        "(Skipped: they are made by hand afterwards.)" in cause for _, _, cause in summaries_of(inspection)
+    )
+    assert inspection.as_json()["skipped"] == {"references": "they are made by hand afterwards"}
 
 
-def test_verdict_counts_by_severity(scene: Scene) -> None:
+def test_verdict_counts_by_severity(shop: InspectedShop) -> None:
     """One line for people."""
-    found = replace(scene.inspect(), seconds=0.84)
-    assert found.verdict == "staging: no errors, no warnings, 1 note in 0.8 s"
+    inspection = replace(shop.inspect(), seconds=0.84)
+    assert inspection.verdict == "staging: no errors, no warnings, 1 note in 0.8 s"
 
 
-def test_registry_that_is_down_is_told(scene: Scene) -> None:
+def test_registry_that_is_down_is_told(shop: InspectedShop) -> None:
     """Which images exist is then unknown."""
-    scene.registry.is_down = True
+    shop.registry.is_down = True
     assert (
         "warning",
         "images",
-        "Which images must still be built could not be seen: The registry is down.",
-    ) in told(scene.inspect())
+        "It is not known which images must still be built: The registry is down.",
+    ) in summaries_of(shop.inspect())

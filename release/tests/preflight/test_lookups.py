@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,26 +12,28 @@ import pytest
 
 from todo_release.adapters.git import Repository
 from todo_release.adapters.registry import image_name
-from todo_release.adapters.registry.auth import DeniedError
+from todo_release.adapters.registry.auth import RegistryDeniedError
 from todo_release.adapters.registry.credentials import Credentials
-from todo_release.config.model import Config, RegistrySettings
+from todo_release.config.model import Config, PreflightSettings, RegistrySettings
 from todo_release.errors import RegistryError
 from todo_release.preflight import lookups
 from todo_release.preflight.snapshot import ImageLookup
 
 from ..environments.test_pull_access import pull_secret
 from ..shop import Tree
-from .snapshots import config
+from .snapshots import make_config
 
 SETTINGS = RegistrySettings(repository="registry.test/shop")
-MANIFEST = "kind: Pod\nspec: {imagePullSecrets: [{name: old}, {name: new}]}\n"
+MANIFEST = (
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {imagePullSecrets: [{name: old}, {name: new}]}\n"
+)
 IMAGE = "registry.test/shop/web@sha256:1"
 
 
 def test_look_that_does_not_come_back_is_left_out() -> None:
     """A resolver that hangs must not hang the release."""
     gate = threading.Event()
-    hanging: Callable[[], str] = lambda: "late" if gate.wait(30) else ""  # noqa: E731  a look of this test
+    hanging: Callable[[], str] = lambda: "late" if gate.wait(30) else ""  # noqa: E731  # a lookup of this test alone
     assert lookups.within(0.05, {"quick": lambda: "here", "hanging": hanging}) == {"quick": "here"}
     gate.set()
 
@@ -48,67 +51,48 @@ def test_look_that_does_not_come_back_is_left_out() -> None:
 )
 def test_reference_is_taken_apart_by_dockers_rules(reference: str, parts: tuple[str, str, str]) -> None:
     """A digest goes before a tag; a port is no tag."""
-    assert image_name.parse(reference) == parts
+    assert image_name.split_reference(reference) == parts
 
 
-class Registries:
-    """Every registry there is; lets in whoever knows the password."""
+class RegistriesDouble:
+    """A double of all registries, as `ConnectToHost`; registry.test accepts only the password `good`."""
 
     def __init__(self, error: RegistryError | None = None) -> None:
-        """`error` is what resolving ends with for everybody."""
+        """`error` is raised by every lookup."""
         self.error = error
-        self.came: list[tuple[str, str | None]] = []
+        self.logins: list[tuple[str, str | None]] = []
 
-    def __call__(self, host: str, credentials: Credentials | None) -> Any:
-        """As `Connect`."""
-        self.came.append((host, credentials.username if credentials else None))
+    @contextmanager
+    def __call__(self, host: str, credentials: Credentials | None) -> Iterator[Any]:
+        """Connects to one registry."""
+        self.logins.append((host, credentials.username if credentials else None))
 
         def resolve(repository: str, reference: str, platform: str) -> None:
             if self.error:
                 raise self.error
             if host == "registry.test" and (credentials is None or credentials.password != "good"):
-                raise DeniedError("It refused: 401.", remedy="")
+                raise RegistryDeniedError("It refused: 401.", remedy="")
 
-        entered = SimpleNamespace(resolve=resolve)
-        return SimpleNamespace(__enter__=None, entered=entered)
-
-
-class Opened:
-    """A context manager around what `Registries` gives."""
-
-    def __init__(self, registries: Registries) -> None:
-        """Nothing is opened yet."""
-        self._registries = registries
-
-    def __call__(self, host: str, credentials: Credentials | None) -> "Opened":
-        """As `Connect`."""
-        self._entered = self._registries(host, credentials).entered
-        return self
-
-    def __enter__(self) -> Any:
-        """The registry."""
-        return self._entered
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+        yield SimpleNamespace(resolve=resolve)
 
 
-def look(secrets: dict[str, str], registries: Registries, image: str = IMAGE) -> ImageLookup:
-    """Look for one image with these pull secrets in the namespace."""
+def look_up(secrets: dict[str, str], registries: RegistriesDouble, image: str = IMAGE) -> ImageLookup:
+    """Looks up one image with these pull secrets in the namespace."""
     cluster = SimpleNamespace(pull_secret=lambda namespace, name: secrets.get(name))
     access: Any = SimpleNamespace(cluster=cluster, settings=SimpleNamespace(namespace="staging"))
-    return lookups.images(access, SETTINGS, MANIFEST, [image], Opened(registries))[image]  # type: ignore[arg-type]
+    connect: Any = registries
+    return lookups.images(access, SETTINGS, MANIFEST, [image], connect)[image]
 
 
 def test_image_is_there_when_any_pull_secret_opens_it() -> None:
     """As the kubelet tries them."""
     secrets = {"new": pull_secret("bad"), "old": pull_secret("good")}
-    assert look(secrets, Registries()) == ImageLookup(reference=IMAGE)
+    assert look_up(secrets, RegistriesDouble()) == ImageLookup(reference=IMAGE)
 
 
 def test_image_that_no_pull_secret_opens_is_denied() -> None:
     """Every refusal is told, no password is."""
-    found = look({"new": pull_secret("bad"), "old": pull_secret("worse")}, Registries())
+    found = look_up({"new": pull_secret("bad"), "old": pull_secret("worse")}, RegistriesDouble())
     assert found.denied == (
         f"The cluster cannot pull {IMAGE}: with new: It refused: 401. with old: It refused: 401."
     )
@@ -116,22 +100,22 @@ def test_image_that_no_pull_secret_opens_is_denied() -> None:
 
 def test_image_without_a_pull_secret_is_asked_for_as_anybody() -> None:
     """A node may have credentials of its own, so a refusal is not certain."""
-    registries = Registries()
-    found = look({}, registries)
-    assert registries.came == [("registry.test", None)]
+    registries = RegistriesDouble()
+    found = look_up({}, registries)
+    assert registries.logins == [("registry.test", None)]
     assert (found.denied, found.unknown) == (
         "",
         "it is not public, and no pull secret is for registry.test. It refused: 401.",
     )
-    assert look({}, Registries(), "redis:7") == ImageLookup(reference="redis:7")
+    assert look_up({}, RegistriesDouble(), "redis:7") == ImageLookup(reference="redis:7")
 
 
 def test_registry_that_does_not_answer_leaves_the_image_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its words, or after a while without."""
-    down = Registries(RegistryError("It is down.", remedy=""))
-    assert look({}, down).unknown == "It is down."
+    down = RegistriesDouble(RegistryError("It is down.", remedy=""))
+    assert look_up({}, down).unknown == "It is down."
     monkeypatch.setattr(lookups, "within", lambda seconds, wanted: {})
-    assert look({}, Registries()).unknown == "its registry did not answer within 5 s."
+    assert look_up({}, RegistriesDouble()).unknown == "its registry did not answer within 5 s."
 
 
 def test_addresses_are_known_none_or_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +141,7 @@ def with_contracts(**contracts: str) -> Config:
         name: {"dockerfile": "Dockerfile", "inputs": ["."], "values": name, "contract": path}
         for name, path in contracts.items()
     }
-    return config(images=images)
+    return make_config(images=images)
 
 
 def test_contracts_are_read_and_damaged_ones_left_out(tmp_path: Path) -> None:
@@ -170,9 +154,9 @@ def test_contracts_are_read_and_damaged_ones_left_out(tmp_path: Path) -> None:
 
 def test_files_of_the_release_path_are_read(tree: Tree) -> None:
     """Workflows, bootstrap and release.yaml; nothing large, nothing else."""
-    large = "x" * (lookups.MOST_BYTES + 1)
+    large = "x" * (lookups.MAX_FILE_BYTES + 1)
     tree.write({".github/workflows/a.yml": "a", "k8s/bootstrap": "b", "k8s/large": large, "other.yml": "c"})
-    found = lookups.files(Repository(tree.path))
+    found = lookups.files(Repository(tree.path), PreflightSettings(cluster_files=("k8s/**",)))
     assert found.pop("release.yaml").startswith("name: shop")
     assert found == {".github/workflows/a.yml": "a", "k8s/bootstrap": "b", "k8s/large": ""}
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import NameOID
 
-from todo_release.preflight.secret_summary import HELM_RELEASE, PULL, TLS, Reducer
+from todo_release.preflight.secret_summary import HELM_RELEASE, PULL, TLS, SecretSummarizer
 
 PASSWORD = "hunter2-and-more"
 
@@ -43,7 +43,7 @@ def certificate(*names: str, days: int = 30) -> bytes:
 
 def test_no_value_is_in_what_is_kept() -> None:
     """Not as text, not in base64, not as a plain hash that could be looked up."""
-    kept = repr(Reducer().reduce(secret({"PASSWORD": PASSWORD.encode()})))
+    kept = repr(SecretSummarizer().summarize(secret({"PASSWORD": PASSWORD.encode()})))
     assert "PASSWORD" in kept
     assert PASSWORD not in kept
     assert base64.b64encode(PASSWORD.encode()).decode() not in kept
@@ -51,41 +51,53 @@ def test_no_value_is_in_what_is_kept() -> None:
 
 def test_fingerprints_tell_equal_values_apart_from_others_within_one_reading_only() -> None:
     """The key of one reading is known to nobody after it."""
-    reducer = Reducer()
-    facts = reducer.reduce(secret({"a": b"SHA-256", "b": b"SHA-256", "c": b"PLAIN"}))
-    assert facts.keys["a"] == facts.keys["b"] == reducer.words(["SHA-256"])["SHA-256"] != facts.keys["c"]
-    assert Reducer().words(["SHA-256"])["SHA-256"] != facts.keys["a"]
+    summarizer = SecretSummarizer()
+    summary = summarizer.summarize(secret({"a": b"SHA-256", "b": b"SHA-256", "c": b"PLAIN"}))
+    assert (
+        summary.keys["a"]
+        == summary.keys["b"]
+        == summarizer.fingerprints(["SHA-256"])["SHA-256"]
+        != summary.keys["c"]
+    )
+    assert SecretSummarizer().fingerprints(["SHA-256"])["SHA-256"] != summary.keys["a"]
 
 
 def test_record_of_helm_is_reduced_to_its_labels_and_size() -> None:
     """What was deployed is read elsewhere."""
     labels = {"owner": "helm", "name": "shop"}
-    facts = Reducer().reduce(secret({"release": b"x" * 30}, type=HELM_RELEASE, metadata={"labels": labels}))
-    assert (facts.keys, facts.labels, facts.size_bytes) == ({}, labels, 40)
+    summary = SecretSummarizer().summarize(
+        secret({"release": b"x" * 30}, type=HELM_RELEASE, metadata={"labels": labels})
+    )
+    assert (summary.keys, summary.labels, summary.size_bytes) == ({}, labels, 40)
 
 
 def test_certificate_is_read_for_its_names_and_its_end() -> None:
     """Both are public; a Secret that holds none is known as such."""
-    facts = Reducer().reduce(
+    summary = SecretSummarizer().summarize(
         secret({"tls.crt": certificate("shop.test", "*.shop.test"), "tls.key": b"k"}, type=TLS)
     )
-    assert facts.certificate is not None
-    assert facts.certificate.names == ("shop.test", "*.shop.test")
-    assert timedelta(days=29) < facts.certificate.expires_at - datetime.now(UTC) < timedelta(days=31)
-    bare = Reducer().reduce(secret({"tls.crt": certificate()}, type=TLS)).certificate
+    assert summary.certificate is not None
+    assert summary.certificate.names == ("shop.test", "*.shop.test")
+    assert timedelta(days=29) < summary.certificate.expires_at - datetime.now(UTC) < timedelta(days=31)
+    bare = SecretSummarizer().summarize(secret({"tls.crt": certificate()}, type=TLS)).certificate
     assert bare is not None
     assert bare.names == ()
-    assert Reducer().reduce(secret({"tls.crt": b"nothing"}, type=TLS)).certificate is None
+    assert SecretSummarizer().summarize(secret({"tls.crt": b"nothing"}, type=TLS)).certificate is None
 
 
 def test_pull_secret_is_read_for_its_hosts() -> None:
     """Never for its passwords; damaged ones are for no host."""
     auths = {"auths": {"ghcr.io": {"auth": base64.b64encode(f"robot:{PASSWORD}".encode()).decode()}}}
-    facts = Reducer().reduce(secret({".dockerconfigjson": json.dumps(auths).encode()}, type=PULL))
-    assert facts.registries == frozenset({"ghcr.io"})
-    assert Reducer().reduce(secret({".dockerconfigjson": b"odd"}, type=PULL)).registries == frozenset()
+    summary = SecretSummarizer().summarize(
+        secret({".dockerconfigjson": json.dumps(auths).encode()}, type=PULL)
+    )
+    assert summary.registries == frozenset({"ghcr.io"})
+    assert (
+        SecretSummarizer().summarize(secret({".dockerconfigjson": b"odd"}, type=PULL)).registries
+        == frozenset()
+    )
 
 
 def test_empty_secret_has_no_keys() -> None:
     """The API leaves `data` out then."""
-    assert Reducer().reduce({"metadata": {"name": "empty"}}).keys == {}
+    assert SecretSummarizer().summarize({"metadata": {"name": "empty"}}).keys == {}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from todo_release.adapters.kubernetes.manifest import Manifest, Rendered
+from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject
 from todo_release.core.yaml_positions import Place
 from todo_release.preflight.finding import error
-from todo_release.preflight.value_positions import Places, Settings
+from todo_release.preflight.value_positions import ReleaseFileValues, ValuePositions
 
 VALUES = """\
 domain: shop.test
@@ -28,11 +28,11 @@ environments:
     set:
       ingress.host: staging.shop.test
 """
-PLACES = Places(
+POSITIONS = ValuePositions(
     "chart",
     [("chart/values.yaml", VALUES), ("chart/values-staging.yaml", STAGING)],
     {"ingress": {"host": "staging.shop.test"}, "pinned": {"tag": "0.1.0"}},
-    Settings(RELEASE, "staging", ("ingress.host", "not.written")),
+    ReleaseFileValues(RELEASE, "staging", ("ingress.host", "not.written")),
 )
 BODY = {
     "apiVersion": "apps/v1",
@@ -56,7 +56,9 @@ BODY = {
         },
     },
 }
-MANIFEST = Manifest((Rendered(BODY, "templates/web.yaml"), Rendered({**BODY, "metadata": {"name": "bare"}})))
+MANIFEST = RenderedManifest(
+    (RenderedObject(BODY, "templates/web.yaml"), RenderedObject({**BODY, "metadata": {"name": "bare"}}))
+)
 CONTAINER = ("spec", "template", "spec", "containers", 0)
 TEMPLATE = Place("chart/templates/web.yaml", 1, 1)
 
@@ -74,7 +76,7 @@ TEMPLATE = Place("chart/templates/web.yaml", 1, 1)
 )
 def test_field_is_traced_to_the_line_that_sets_it(field: tuple[str | int, ...], file: str, line: int) -> None:
     """In the file that wins, in the part that belongs to the object."""
-    found = PLACES.locate(error("Deployment/shop-web", "x", "y", field), MANIFEST)
+    found = POSITIONS.locate(error("Deployment/shop-web", "x", "y", field), MANIFEST)
     assert found.place is not None
     assert (found.place.file, found.place.line) == (file, line)
 
@@ -92,18 +94,18 @@ def test_field_is_traced_to_the_line_that_sets_it(field: tuple[str | int, ...], 
 )
 def test_field_that_cannot_be_traced_leads_to_the_template(field: tuple[str | int, ...]) -> None:
     """A wrong line would be worse than none."""
-    assert PLACES.locate(error("Deployment/shop-web", "x", "y", field), MANIFEST).place == TEMPLATE
+    assert POSITIONS.locate(error("Deployment/shop-web", "x", "y", field), MANIFEST).place == TEMPLATE
 
 
 def test_finding_without_an_object_of_the_chart_keeps_what_it_has() -> None:
     """Its own place, or none."""
     own = Place("m.py", 3, 1)
-    assert PLACES.locate(error("m.py", "x", "y", place=own), MANIFEST).place == own
-    assert PLACES.locate(error("Namespace/staging", "x", "y"), MANIFEST).place is None
-    assert PLACES.locate(error("Deployment/bare", "x", "y"), MANIFEST).place is None
+    assert POSITIONS.locate(error("m.py", "x", "y", place=own), MANIFEST).place == own
+    assert POSITIONS.locate(error("Namespace/staging", "x", "y"), MANIFEST).place is None
+    assert POSITIONS.locate(error("Deployment/bare", "x", "y"), MANIFEST).place is None
 
 
 def test_two_lines_that_would_do_equally_well_are_no_place() -> None:
     """Neither part belongs to the object."""
-    other = Manifest((Rendered({**BODY, "metadata": {"name": "cron"}}, "templates/web.yaml"),))
-    assert PLACES.locate(error("Deployment/cron", "x", "y", ("spec", "replicas")), other).place == TEMPLATE
+    other = RenderedManifest((RenderedObject({**BODY, "metadata": {"name": "cron"}}, "templates/web.yaml"),))
+    assert POSITIONS.locate(error("Deployment/cron", "x", "y", ("spec", "replicas")), other).place == TEMPLATE

@@ -1,11 +1,12 @@
-"""All checks, in the order in which they are reported, and the judging of a picture by them."""
+"""All checks in the order of their reports, their evaluation, and `--skip CHECK=REASON`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from todo_release.adapters.kubernetes.manifest import Manifest
+from todo_release.adapters.kubernetes.api_resources import Resource
+from todo_release.adapters.kubernetes.manifest import RenderedManifest
 from todo_release.errors import ConfigError
-from todo_release.preflight.check import Check
+from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.checks import (
     api_versions,
     autoscaling,
@@ -21,34 +22,37 @@ from todo_release.preflight.checks import (
     workflows,
 )
 from todo_release.preflight.finding import Finding, Severity
-from todo_release.preflight.snapshot import PreflightSnapshot, Resource, resource_of
+from todo_release.preflight.snapshot import PreflightSnapshot
 
-CHECKS: tuple[Check, ...] = (
+CHECKS: tuple[PreflightCheck, ...] = (
     references.CHECK, api_versions.CHECK, dapr.CHECK, images.CHECK, capacity.CHECK, autoscaling.CHECK,
     network.CHECK, probes.CHECK, release_state.CHECK, hygiene.CHECK, migrations.CHECK, workflows.CHECK,
 )  # fmt: skip
-ORDER = list(Severity)
+SEVERITY_ORDER = list(Severity)
 
 
-def judge(snapshot: PreflightSnapshot, skips: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Everything that the checks find, the worst first; errors of a check that is skipped become notes."""
-    found = [_skipped(finding, skips) for check in CHECKS for finding in check.judge(snapshot)]
-    return tuple(sorted(dict.fromkeys(found), key=lambda finding: ORDER.index(finding.severity)))
+def evaluate(snapshot: PreflightSnapshot, skips: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Returns all findings, the worst first; errors of a skipped check become notes."""
+    findings = [
+        _downgraded_if_skipped(finding, skips) for check in CHECKS for finding in check.evaluate(snapshot)
+    ]
+    unique = dict.fromkeys(findings)
+    return tuple(sorted(unique, key=lambda finding: SEVERITY_ORDER.index(finding.severity)))
 
 
-def needs(manifest: Manifest) -> frozenset[Resource]:
-    """The lists that the checks look at: their own, and those that hold what the chart will replace."""
-    own = {resource for check in CHECKS for resource in check.needs}
-    return frozenset(own | {resource_of(one) for one in manifest.objects})
+def needs(manifest: RenderedManifest) -> frozenset[Resource]:
+    """Returns the API lists that the checks need: their own, and those of the chart's objects."""
+    needed_by_checks = {resource for check in CHECKS for resource in check.needs}
+    return frozenset(needed_by_checks | {rendered.resource for rendered in manifest.objects})
 
 
 def skips(texts: Iterable[str]) -> dict[str, str]:
-    """Reasons by check, from `CHECK=REASON`.
+    """Parses `CHECK=REASON` options into reasons by check id.
 
     Raises:
-        ConfigError: there is no such check, or no reason is given.
+        ConfigError: there is no such check, or the reason is missing.
     """
-    found = {}
+    reasons = {}
     for text in texts:
         name, _, reason = text.partition("=")
         if name not in (known := [check.id for check in CHECKS]) or not reason.strip():
@@ -56,14 +60,14 @@ def skips(texts: Iterable[str]) -> dict[str, str]:
                 f"there is no check {name!r}" if name not in known else f"the check {name!r} needs a reason"
             )
             raise ConfigError(
-                f"`--skip {text}` cannot be done: {problem}.",
+                f"`--skip {text}` is not valid: {problem}.",
                 remedy=f"Write CHECK=REASON; the checks are {', '.join(known)}.",
             )
-        found[name] = reason.strip()
-    return found
+        reasons[name] = reason.strip()
+    return reasons
 
 
-def _skipped(finding: Finding, skips: Mapping[str, str]) -> Finding:
+def _downgraded_if_skipped(finding: Finding, skips: Mapping[str, str]) -> Finding:
     reason = skips.get(finding.check)
     if reason is None or finding.severity is not Severity.ERROR:
         return finding

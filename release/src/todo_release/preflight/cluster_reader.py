@@ -1,7 +1,7 @@
-"""Reads a cluster for the checks: every list once, all at the same time.
+"""Reads a cluster for the checks: every list once, all in parallel.
 
-A list that may not be read is named with the reason, and a list of the whole cluster is then tried in the
-environment's namespace alone. Secrets are reduced here, before anything else sees them.
+A list that may not be read is recorded with the reason, and one that spans namespaces is then read in the
+environment's namespace alone. Secrets are summarised here, before any other code sees them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -9,130 +9,136 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from todo_release.adapters.helm.storage import deployed
-from todo_release.adapters.kubernetes.client import RefusedError, namespaced
-from todo_release.adapters.kubernetes.manifest import Manifest, parse
+from todo_release.adapters.helm.storage import find_deployed
+from todo_release.adapters.kubernetes.api_resources import (
+    INGRESSES,
+    PODS,
+    SECRETS,
+    SERVICES,
+    Resource,
+)
+from todo_release.adapters.kubernetes.client import ApiRefusedError
+from todo_release.adapters.kubernetes.manifest import RenderedManifest, parse_manifest
 from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.environments.environment import Access
+from todo_release.environments.environment import EnvironmentAccess
 from todo_release.errors import HelmError
-from todo_release.preflight.secret_summary import Reducer
-from todo_release.preflight.snapshot import INGRESSES, PODS, SECRETS, SERVICES, LiveCluster, Resource, Served
+from todo_release.preflight.secret_summary import SecretSummarizer
+from todo_release.preflight.snapshot import LiveCluster, ServedResource
 
 PARALLEL_READS = 10  # as many connections as the client keeps
 METRICS = "apis/metrics.k8s.io/v1beta1"
-# Since Kubernetes 1.27 the server lists all that it serves in two answers instead of one a group and version.
+# Since Kubernetes 1.27 discovery takes two requests instead of one for each group and version.
 DISCOVERY = ",".join(
     f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
     for version in ("v2", "v2beta1")
 )
 Items = Sequence[JsonObject]
-ALSO_NAMESPACED = (PODS, SERVICES, INGRESSES)
+READ_ACROSS_NAMESPACES = (PODS, SERVICES, INGRESSES)
 
 
-def read(access: Access, resources: Iterable[Resource], words: Iterable[str]) -> LiveCluster:
-    """One look at everything that `resources` names, at what the server serves, and at the namespace itself.
+def read(access: EnvironmentAccess, resources: Iterable[Resource], words: Iterable[str]) -> LiveCluster:
+    """Reads all lists in `resources`, what the API server serves, and the namespace itself.
 
     Raises:
-        ClusterError: the API server was not reachable or does not know who is asking.
+        ClusterError: the API server was not reachable, or does not accept the credentials.
     """
     reader = _Reader(access)
     wanted = sorted({*resources, SECRETS})
     with ThreadPoolExecutor(PARALLEL_READS) as pool:
         served_later = pool.submit(reader.served)
-        version_later = pool.submit(reader.one, "version")
-        namespace_later = pool.submit(reader.one, f"api/v1/namespaces/{access.settings.namespace}")
-        metrics_later = pool.submit(reader.metrics)
-        lists = dict(zip(wanted, pool.map(reader.list, wanted), strict=True))
+        version_later = pool.submit(reader.read_object, "version")
+        namespace_later = pool.submit(reader.read_object, f"api/v1/namespaces/{access.settings.namespace}")
+        metrics_later = pool.submit(reader.metrics_problem)
+        lists = dict(zip(wanted, pool.map(reader.read_list, wanted), strict=True))
         served, version = served_later.result(), version_later.result()
-        namespace, metrics = namespace_later.result(), metrics_later.result()
+        namespace, metrics_problem = namespace_later.result(), metrics_later.result()
     secrets = lists.pop(SECRETS)
-    reducer = Reducer()
+    summarizer = SecretSummarizer()
+    summaries = [summarizer.summarize(secret) for secret in secrets or ()]
     running, manifest = _deployed(secrets or (), access.settings.release)
     return LiveCluster(
-        lists={resource: found for resource, found in lists.items() if found is not None}
+        lists={resource: items for resource, items in lists.items() if items is not None}
         | ({SECRETS: ()} if secrets is not None else {}),
         unread=reader.unread,
         partial=frozenset(reader.partial),
-        secrets={facts.name: facts for facts in map(reducer.reduce, secrets or ())},
-        words=reducer.words(words),
+        secrets={summary.name: summary for summary in summaries},
+        word_fingerprints=summarizer.fingerprints(words),
         served=served,
         version=_version(version),
         namespace=namespace,
-        metrics=metrics,
+        metrics_problem=metrics_problem,
         running=running,
         last_manifest=manifest,
     )
 
 
 class _Reader:
-    """Reads one list after the other, from several threads, and remembers what was refused."""
+    """Reads single lists and objects, from several threads, and records what the API server refused."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: EnvironmentAccess) -> None:
         self._cluster = access.cluster
         self._namespace = access.settings.namespace
         self.unread: dict[str, str] = {}
         self.partial: set[Resource] = set()
 
-    def list(self, resource: Resource) -> Items | None:
-        everywhere = f"{resource.root}/{resource.plural}"
-        here = namespaced(resource.root, resource.plural, self._namespace)
-        places = [everywhere] if resource.is_everywhere else [here]
-        if resource in ALSO_NAMESPACED:
-            places = [everywhere, here]
-        for place in places:
-            found: Items | None = self._try(str(resource), partial(self._cluster.items, place))
-            if found is not None:
+    def read_list(self, resource: Resource) -> Items | None:
+        paths = [resource.path(self._namespace)]
+        if resource in READ_ACROSS_NAMESPACES:
+            paths.insert(0, resource.path())
+        for path in paths:
+            items: Items | None = self._try(str(resource), partial(self._cluster.items, path))
+            if items is not None:
                 self.unread.pop(str(resource), None)
-                if place != places[0]:
+                if path != paths[0]:
                     self.partial.add(resource)
-                return found
+                return items
         return None
 
-    def one(self, path: str) -> Any:
+    def read_object(self, path: str) -> Any:
         return self._try(path, partial(self._cluster.read, path))
 
-    def served(self) -> Sequence[Served]:
+    def served(self) -> Sequence[ServedResource]:
         answers = [
             self._try("api resources", partial(self._cluster.read, root, accept=DISCOVERY))
             for root in ("api", "apis")
         ]
-        found = [one for answer in answers if answer for one in _served(answer)]
-        if not found:
+        served = [resource for answer in answers if answer for resource in _served_resources(answer)]
+        if not served:
             self.unread.setdefault(
-                "api resources", "the API server does not list what it serves (needs 1.27)"
+                "api resources", "the API server does not list what it serves (needs Kubernetes 1.27)"
             )
-        return found
+        return served
 
-    def metrics(self) -> str:
-        """What is wrong with the metrics API, empty when it answers."""
+    def metrics_problem(self) -> str:
+        """Returns what is wrong with the metrics API, empty when it answers."""
         try:
-            found = self._cluster.read(METRICS)
-        except RefusedError as refusal:
+            answer = self._cluster.read(METRICS)
+        except ApiRefusedError as refusal:
             if refusal.status == 403:
-                self.unread["metrics"] = "the metrics API may not be asked (403)"
+                self.unread["metrics"] = "the metrics API may not be read (403)"
                 return ""
             return f"does not answer ({refusal.status})"
-        return "" if found else "is not installed"
+        return "" if answer else "is not installed"
 
-    def _try(self, what: str, look: Callable[[], Any]) -> Any:
+    def _try(self, name: str, request: Callable[[], Any]) -> Any:
         try:
-            return look()
-        except RefusedError as refusal:
+            return request()
+        except ApiRefusedError as refusal:
             if refusal.status == 401:
                 raise
-            why = "may not be read" if refusal.status == 403 else "could not be read"
-            self.unread[what] = f"{what} {why} ({refusal.status})"
+            reason = "may not be read" if refusal.status == 403 else "could not be read"
+            self.unread[name] = f"{name} {reason} ({refusal.status})"
             return None
 
 
-def _served(answer: JsonObject) -> Iterable[Served]:
+def _served_resources(answer: JsonObject) -> Iterable[ServedResource]:
     if answer.get("kind") != "APIGroupDiscoveryList":
         return
     for group in answer["items"]:
         name = group["metadata"].get("name", "")
         for version in group["versions"]:
             for resource in version.get("resources") or ():
-                yield Served(
+                yield ServedResource(
                     api_version=f"{name}/{version['version']}" if name else version["version"],
                     kind=resource["responseKind"]["kind"],
                     plural=resource["resource"],
@@ -147,10 +153,13 @@ def _version(answer: JsonObject | None) -> tuple[int, int] | None:
     return int(digits[0]), int(digits[1])
 
 
-def _deployed(secrets: Sequence[JsonObject], release: str) -> tuple[str | None, Manifest | None]:
-    """The version that runs and what it gave to the cluster; a record that cannot be read counts as none."""
+def _deployed(secrets: Sequence[JsonObject], release: str) -> tuple[str | None, RenderedManifest | None]:
+    """Returns the running version and the manifest Helm applied; None for both if a record is damaged."""
     try:
-        found = deployed(secrets, release)
+        revision_and_manifest = find_deployed(secrets, release)
     except HelmError:
-        found = None
-    return (found[0].app_version, parse(found[1])) if found else (None, None)
+        return None, None
+    if revision_and_manifest is None:
+        return None, None
+    revision, manifest = revision_and_manifest
+    return revision.app_version, parse_manifest(manifest)

@@ -22,12 +22,12 @@ class PreflightError(ReleaseError):
         self.findings = tuple(findings)
 
 
-def error_of(found: "Inspection") -> PreflightError:
-    """The error that ends a release, with all that would fail in it."""
-    listed = "".join(f"\n  {listing.line(finding)}" for finding in found.errors)
-    count = len(found.errors)
+def error_of(inspection: "Inspection") -> PreflightError:
+    """Returns the error that ends a release, with every error that the inspection found."""
+    listed = "".join(f"\n  {listing.line(finding)}" for finding in inspection.errors)
+    count = len(inspection.errors)
     return PreflightError(
-        f"{count} thing{'s' if count != 1 else ''} would fail in {found.environment}:{listed}",
-        remedy="Correct what is listed; `--skip CHECK=REASON` goes on all the same.",
-        findings=found.errors,
+        f"{count} thing{'s' if count != 1 else ''} would fail in {inspection.environment}:{listed}",
+        remedy="Correct what is listed; `--skip CHECK=REASON` releases although a check found errors.",
+        findings=inspection.errors,
     )

@@ -1,11 +1,11 @@
-"""What a check has to say: what is wrong, how bad it is, where it stands, and what to do."""
+"""A finding of a check: what is wrong, how severe it is, where, and what to do."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from todo_release.core.yaml_positions import Path, Place, dotted
+from todo_release.core.yaml_positions import Place, YamlPath, dotted
 
 
 class Severity(StrEnum):
@@ -18,32 +18,34 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing found. `subject` is `Kind/name` or a file, `field` a path in that object, `cause` and
-    `remedy` are sentences. Whoever runs the checks fills in `check` and, unless the check knew it, `place`;
-    `skipped_because` is the reason why what would be an error does not count.
+    """One finding.
+
+    `subject` is `Kind/name` or a file, `field` a path in that object, `cause` and `remedy` are sentences.
+    Whoever runs the checks fills in `check` and, unless the check knew it, `place`. `skipped_because` is the
+    reason why an error was turned into a note.
     """
 
     severity: Severity
     subject: str
     cause: str
     remedy: str
-    field: Path = ()
+    field: YamlPath = ()
     place: Place | None = None
     check: str = ""
     skipped_because: str = ""
 
     @property
     def runbook(self) -> str:
-        """The page, from the repository's root, that says more."""
+        """Returns the path of the check's runbook, from the root of the engine's repository."""
         return f"docs/runbooks/preflight-{self.check}.md"
 
     @property
     def path(self) -> str:
-        """The field, dotted."""
+        """Returns the field in dotted form."""
         return dotted(self.field)
 
     def as_json(self) -> Mapping[str, Any]:
-        """For machines."""
+        """Returns the finding for programs."""
         place = self.place
         return {
             "check": self.check,
@@ -61,22 +63,24 @@ class Finding:
 Findings = Iterable[Finding]
 
 
-def error(subject: str, cause: str, remedy: str, field: Path = (), place: Place | None = None) -> Finding:
-    """A finding that stops a release."""
+def error(subject: str, cause: str, remedy: str, field: YamlPath = (), place: Place | None = None) -> Finding:
+    """Returns a finding that stops a release."""
     return Finding(
         severity=Severity.ERROR, subject=subject, cause=cause, remedy=remedy, field=field, place=place
     )
 
 
-def warning(subject: str, cause: str, remedy: str, field: Path = (), place: Place | None = None) -> Finding:
-    """A finding that a person should decide about."""
+def warning(
+    subject: str, cause: str, remedy: str, field: YamlPath = (), place: Place | None = None
+) -> Finding:
+    """Returns a finding that a person should decide about."""
     return Finding(
         severity=Severity.WARNING, subject=subject, cause=cause, remedy=remedy, field=field, place=place
     )
 
 
-def note(subject: str, cause: str, remedy: str, field: Path = (), place: Place | None = None) -> Finding:
-    """A finding for whoever wonders later."""
+def note(subject: str, cause: str, remedy: str, field: YamlPath = (), place: Place | None = None) -> Finding:
+    """Returns a finding that is only worth knowing."""
     return Finding(
         severity=Severity.NOTE, subject=subject, cause=cause, remedy=remedy, field=field, place=place
     )

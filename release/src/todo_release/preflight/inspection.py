@@ -1,7 +1,7 @@
-"""Inspects an environment before a release: renders, looks at everything at the same time, and judges.
+"""Inspects an environment before a release: renders the chart, reads everything in parallel, runs the checks.
 
-Nothing is changed. What cannot be looked at becomes a note, not a failure; only a chart that cannot be
-rendered and a cluster that cannot be reached end an inspection.
+Nothing is changed. What cannot be read becomes a note and not a failure; only a chart that cannot be rendered
+and a cluster that cannot be reached end an inspection.
 """
 
 import time
@@ -12,23 +12,23 @@ from typing import Any, TypeVar
 
 from todo_release.core.tables import Table
 from todo_release.environments.environment import ReleaseContext
-from todo_release.environments.history import Record
+from todo_release.environments.history import DeploymentRecord
 from todo_release.errors import ReleaseError
 from todo_release.preflight import all_checks, cluster_reader, lookups
-from todo_release.preflight.checks import capacity
 from todo_release.preflight.checks.dapr_schema import WORDS
 from todo_release.preflight.checks.images import images_of
 from todo_release.preflight.finding import Finding, Severity
-from todo_release.preflight.rendering import Draft, Drafter
-from todo_release.preflight.snapshot import ImageLookup, PreflightSnapshot, Sibling, UnreadError
+from todo_release.preflight.rendering import ChartRenderer, RenderedChart
+from todo_release.preflight.scheduling.node_table import node_table
+from todo_release.preflight.snapshot import ImageLookup, PreflightSnapshot, SiblingEnvironment, UnreadError
 
-PARALLEL_LOOKS = 8
-Found = TypeVar("Found")
+PARALLEL_LOOKUPS = 8
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What an inspection found, the worst first; `nodes` is None when the nodes could not be seen."""
+    """The result of an inspection, the worst findings first; `nodes` is None when they could not be read."""
 
     environment: str
     version: str
@@ -38,23 +38,23 @@ class Inspection:
     seconds: float
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """The findings of one severity."""
+        """Returns the findings of one severity."""
         return tuple(finding for finding in self.findings if finding.severity is severity)
 
     @property
     def errors(self) -> tuple[Finding, ...]:
-        """What will certainly fail."""
+        """Returns what will certainly fail."""
         return self.of(Severity.ERROR)
 
     @property
     def verdict(self) -> str:
-        """One line: `production: 1 error, 2 warnings, no notes in 0.8 s`."""
+        """Returns one line: `production: 1 error, 2 warnings, no notes in 0.8 s`."""
         counts = [(len(self.of(severity)), severity.value) for severity in Severity]
-        told = ", ".join(f"{count or 'no'} {name}{'' if count == 1 else 's'}" for count, name in counts)
-        return f"{self.environment}: {told} in {self.seconds:.1f} s"
+        summary = ", ".join(f"{count or 'no'} {name}{'' if count == 1 else 's'}" for count, name in counts)
+        return f"{self.environment}: {summary} in {self.seconds:.1f} s"
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Returns the inspection for programs."""
         return {
             "environment": self.environment,
             "version": self.version,
@@ -66,118 +66,127 @@ class Inspection:
         }
 
 
+Inspect = Callable[[str, str | None], Inspection]
+
+
 @dataclass(frozen=True, slots=True)
 class LookupSources:
-    """What an inspection looks at beside the operator's own: `connect` reaches a registry host with
-    credentials, or as anybody; `parse` is None where the tasks are not known.
+    """What an inspection asks besides the cluster and git.
+
+    `connect` reaches a registry host with credentials, or anonymously. `parse` checks the arguments of a
+    task; it is None where the tasks are not known.
     """
 
-    connect: lookups.Connect
+    connect: lookups.ConnectToHost
     parse: Callable[[Sequence[str]], str | None] | None = None
 
 
 def inspect(
     context: ReleaseContext,
-    drafter: Drafter,
+    renderer: ChartRenderer,
     environment: str,
     skips: Mapping[str, str],
     sources: LookupSources,
 ) -> Inspection:
-    """Inspect one environment for what `drafter` renders.
+    """Inspects one environment for the version that `renderer` renders.
 
     Raises:
         HelmError: the chart cannot be rendered.
         ConfigError: a file of the chart is not as a release needs it.
         ClusterError: the API server was not reachable.
     """
-    began = time.monotonic()
-    draft = drafter.draft(environment)
-    snapshot = _picture(context, drafter, environment, draft, sources)
-    found = [draft.places.locate(finding, draft.manifest) for finding in all_checks.judge(snapshot, skips)]
+    started = time.monotonic()
+    chart = renderer.render(environment)
+    snapshot = _take_snapshot(context, renderer, environment, chart, sources)
+    findings = all_checks.evaluate(snapshot, skips)
     return Inspection(
         environment=environment,
-        version=draft.version,
-        findings=tuple(found),
-        nodes=_nodes(snapshot),
+        version=chart.version,
+        findings=tuple(chart.positions.locate(finding, chart.manifest) for finding in findings),
+        nodes=_node_table(snapshot),
         skips=skips,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - started,
     )
 
 
-def _picture(
-    context: ReleaseContext, drafter: Drafter, environment: str, draft: Draft, sources: LookupSources
+def _take_snapshot(
+    context: ReleaseContext,
+    renderer: ChartRenderer,
+    environment: str,
+    chart: RenderedChart,
+    sources: LookupSources,
 ) -> PreflightSnapshot:
     config, repository = context.config, context.repository
-    access = context.reach(environment)
-    references = {reference for _, _, reference in images_of(draft.manifest)}
-    hosts = {
-        rule.get("host", "")
-        for one in draft.manifest.of_kind("Ingress")
-        for rule in one.spec.get("rules") or ()
-    }
-    is_elsewhere = config.smoke_of(environment).connect_to is not None
-    with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
-        live_later = pool.submit(cluster_reader.read, access, all_checks.needs(draft.manifest), WORDS)
-        records_later: Future[Sequence[Record]] = pool.submit(access.records.read)
+    access = context.connect(environment)
+    references = {reference for _, _, reference in images_of(chart.manifest)}
+    with ThreadPoolExecutor(PARALLEL_LOOKUPS) as pool:
+        live_later = pool.submit(cluster_reader.read, access, all_checks.needs(chart.manifest), WORDS)
+        records_later: Future[Sequence[DeploymentRecord]] = pool.submit(access.records.read)
         images_later: Future[Mapping[str, ImageLookup]] = pool.submit(
-            lookups.images, access, config.registry, draft.text, references, sources.connect
+            lookups.images, access, config.registry, chart.text, references, sources.connect
         )
-        addresses_later = pool.submit(lookups.addresses, () if is_elsewhere else hosts)
-        files_later = pool.submit(lookups.files, repository)
+        addresses_later = pool.submit(lookups.addresses, _hosts_to_resolve(context, environment, chart))
+        files_later = pool.submit(lookups.files, repository, config.preflight)
         siblings = pool.map(
-            lambda name: _sibling(context, drafter, name),
-            [one for one in config.environments if one != environment],
+            lambda name: _sibling(context, renderer, name),
+            [name for name in config.environments if name != environment],
         )
         live = live_later.result()
         return PreflightSnapshot(
             environment=environment,
-            version=draft.version,
+            version=chart.version,
             config=config,
-            manifest=draft.manifest,
+            manifest=chart.manifest,
             live=live,
-            images=_quietly(images_later),
-            registry_problem=next((one.problem for one in drafter.problems), ""),
+            images=_result_or_none(images_later),
+            registry_problem=next((failure.problem for failure in renderer.registry_errors), ""),
             addresses=addresses_later.result(),
-            records=_quietly(records_later) or (),
-            siblings=[one for one in siblings if one is not None],
-            topic_prefix=draft.topic_prefix,
+            records=_result_or_none(records_later) or (),
+            siblings=[sibling for sibling in siblings if sibling is not None],
+            topic_prefix=chart.topic_prefix,
             contracts=lookups.contracts(repository.root, config),
-            migrations=lookups.pending_migrations(repository, config, live.running, draft.commit),
+            migrations=lookups.pending_migrations(repository, config, live.running, chart.commit),
             files=files_later.result(),
             parse=sources.parse,
             now=context.now(),
         )
 
 
-def _sibling(context: ReleaseContext, drafter: Drafter, name: str) -> Sibling | None:
-    """Another environment as it would be now; one that cannot be rendered has an inspection of its own for
-    that.
-    """
+def _hosts_to_resolve(context: ReleaseContext, environment: str, chart: RenderedChart) -> set[str]:
+    """Returns the hosts of Ingresses; none where smoke checks connect to another address anyway."""
+    if context.config.smoke_of(environment).connect_to is not None:
+        return set()
+    return {
+        rule.get("host", "")
+        for ingress in chart.manifest.of_kind("Ingress")
+        for rule in ingress.spec.get("rules") or ()
+    }
+
+
+def _sibling(context: ReleaseContext, renderer: ChartRenderer, name: str) -> SiblingEnvironment | None:
+    """Returns another environment; None when it cannot be rendered, which its own inspection reports."""
     try:
-        draft = drafter.draft(name)
+        chart = renderer.render(name)
     except ReleaseError:
         return None
-    return Sibling(
+    return SiblingEnvironment(
         name=name,
         settings=context.config.environment(name),
-        manifest=draft.manifest,
-        topic_prefix=draft.topic_prefix,
+        manifest=chart.manifest,
+        topic_prefix=chart.topic_prefix,
     )
 
 
-def _quietly(later: Future[Found]) -> Found | None:
-    """What came of a look; None when it failed, because others look at the same thing and say why."""
+def _result_or_none(future: Future[_Result]) -> _Result | None:
+    """Returns a result; None when the lookup failed, because the same cause is reported elsewhere."""
     try:
-        return later.result()
+        return future.result()
     except ReleaseError:
         return None
 
 
-def _nodes(snapshot: PreflightSnapshot) -> Table | None:
+def _node_table(snapshot: PreflightSnapshot) -> Table | None:
     try:
-        return capacity.table(snapshot)
+        return node_table(snapshot)
     except UnreadError:
         return None
-
-
-Inspect = Callable[[str, str | None], "Inspection"]

@@ -1,6 +1,6 @@
-"""Looks at what is neither chart nor cluster: registries, names, git, files. Nothing is changed.
+"""Looks up what neither chart nor cluster says: registries, DNS, git and files. Nothing is changed.
 
-What somebody else must answer has a few seconds; who is late counts as not seen.
+Other servers have a few seconds to answer; an answer that comes later counts as unknown.
 """
 
 import json
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from todo_release.adapters.git import Repository
 from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.adapters.registry.auth import DeniedError
-from todo_release.adapters.registry.client import MissingError
+from todo_release.adapters.registry.auth import RegistryDeniedError
+from todo_release.adapters.registry.client import ImageNotFoundError
 from todo_release.adapters.registry.credentials import Credentials
-from todo_release.adapters.registry.image_name import host_of, parse
+from todo_release.adapters.registry.image_name import host_of, split_reference
 from todo_release.artifacts import versions
-from todo_release.config.model import FILE_NAME, Config, RegistrySettings
+from todo_release.config.model import FILE_NAME, Config, PreflightSettings, RegistrySettings
 from todo_release.environments import pull_access
-from todo_release.environments.environment import Access
+from todo_release.environments.environment import EnvironmentAccess
 from todo_release.errors import RegistryError
 from todo_release.preflight.checks import migrations
 from todo_release.preflight.snapshot import ImageLookup, Migration
@@ -29,22 +29,23 @@ from todo_release.preflight.snapshot import ImageLookup, Migration
 if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
 
-PATIENCE_SECONDS = 5.0
-WORK_FILES = (".github/workflows/*.yml", ".github/workflows/*.yaml", "k8s/**", FILE_NAME)
-MOST_BYTES = 200_000
-Connect = Callable[[str, Credentials | None], "Registry"]
-Key = TypeVar("Key")
-Found = TypeVar("Found")
+TIMEOUT_SECONDS = 5.0
+WORKFLOW_FILES = (".github/workflows/*.yml", ".github/workflows/*.yaml")
+MAX_FILE_BYTES = 200_000
+ConnectToHost = Callable[[str, Credentials | None], "Registry"]
+_Key = TypeVar("_Key")
+_Answer = TypeVar("_Answer")
 
 
-def within(seconds: float, looks: Mapping[Key, Callable[[], Found]]) -> dict[Key, Found]:
-    """Do all looks at the same time; the answers of those that came back in time. No look may raise."""
-    answers: dict[Key, Found] = {}  # of daemon threads: a resolver that hangs must not keep the program alive
+def within(seconds: float, lookups: Mapping[_Key, Callable[[], _Answer]]) -> dict[_Key, _Answer]:
+    """Runs all lookups in parallel and returns the answers that came in time. No lookup may raise."""
+    answers: dict[_Key, _Answer] = {}
 
-    def work(key: Key, look: Callable[[], Found]) -> None:
-        answers[key] = look()
+    def run(key: _Key, lookup: Callable[[], _Answer]) -> None:
+        answers[key] = lookup()
 
-    threads = [threading.Thread(target=work, args=item, daemon=True) for item in looks.items()]
+    # Daemon threads, because a resolver that hangs must not keep the program running.
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in lookups.items()]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + seconds
@@ -54,41 +55,47 @@ def within(seconds: float, looks: Mapping[Key, Callable[[], Found]]) -> dict[Key
 
 
 def images(
-    access: Access, settings: RegistrySettings, manifest: str, references: Iterable[str], connect: Connect
+    access: EnvironmentAccess,
+    settings: RegistrySettings,
+    manifest: str,
+    references: Iterable[str],
+    connect: ConnectToHost,
 ) -> dict[str, ImageLookup]:
-    """Follow images down to their configuration, as the nodes will: with the pull secrets that the chart
-    names.
+    """Looks images up as the nodes will: down to their configuration, with the chart's pull secrets.
 
     Raises:
         ClusterError: a pull secret could not be read.
         RegistryError: a pull secret is damaged.
     """
-    names = pull_access.pull_secrets(manifest)
+    secret_names = pull_access.find_pull_secrets(manifest)
     wanted = set(references)
     hosts = {host_of(reference) for reference in wanted}
-    credentials = {host: pull_access.credentials_of(access, names, host) for host in hosts}
+    credentials = {host: pull_access.read_pull_credentials(access, secret_names, host) for host in hosts}
 
-    def look(reference: str) -> ImageLookup:
-        return _look(reference, settings.platform, credentials[host_of(reference)], connect)
+    def look_up(reference: str) -> ImageLookup:
+        return _look_up_image(reference, settings.platform, credentials[host_of(reference)], connect)
 
-    found = within(PATIENCE_SECONDS, {one: partial(look, one) for one in wanted})
-    late = f"its registry did not answer within {PATIENCE_SECONDS:.0f} s."
-    return {one: found.get(one, ImageLookup(reference=one, unknown=late)) for one in wanted}
+    answers = within(TIMEOUT_SECONDS, {reference: partial(look_up, reference) for reference in wanted})
+    late = f"its registry did not answer within {TIMEOUT_SECONDS:.0f} s."
+    return {
+        reference: answers.get(reference, ImageLookup(reference=reference, unknown=late))
+        for reference in wanted
+    }
 
 
-def _look(
-    reference: str, platform: str, credentials: Mapping[str, Credentials], connect: Connect
+def _look_up_image(
+    reference: str, platform: str, credentials: Mapping[str, Credentials], connect: ConnectToHost
 ) -> ImageLookup:
-    host, repository, version = parse(reference)
+    host, repository, version = split_reference(reference)
     refusals = []
-    tried: list[tuple[str, Credentials | None]] = [*credentials.items()] or [("", None)]
-    for secret, each in tried:
+    attempts: list[tuple[str, Credentials | None]] = [*credentials.items()] or [("", None)]
+    for secret, login in attempts:
         try:
-            with connect(host, each) as registry:
+            with connect(host, login) as registry:
                 registry.resolve(repository, version, platform)
-        except MissingError as missing:
+        except ImageNotFoundError as missing:
             return ImageLookup(reference=reference, missing=missing.problem)
-        except DeniedError as denied:
+        except RegistryDeniedError as denied:
             refusals.append(f"with {secret}: {denied.problem}" if secret else denied.problem)
         except RegistryError as unknown:
             return ImageLookup(reference=reference, unknown=unknown.problem)
@@ -104,14 +111,12 @@ def _look(
 
 
 def addresses(hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Addresses of hosts, none for one that does not exist; hosts that could not be asked for are left
-    out.
-    """
-    found = within(PATIENCE_SECONDS, {host: partial(_addresses, host) for host in set(hosts) if host})
-    return {host: known for host, known in found.items() if known is not None}
+    """Resolves hosts: no address for one that does not exist, no entry for one that could not be resolved."""
+    answers = within(TIMEOUT_SECONDS, {host: partial(_resolve, host) for host in set(hosts) if host})
+    return {host: resolved for host, resolved in answers.items() if resolved is not None}
 
 
-def _addresses(host: str) -> tuple[str, ...] | None:
+def _resolve(host: str) -> tuple[str, ...] | None:
     try:
         answers = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
     except socket.gaierror as error:
@@ -122,8 +127,16 @@ def _addresses(host: str) -> tuple[str, ...] | None:
 def pending_migrations(
     repository: Repository, config: Config, running: str | None, commit: str | None
 ) -> list[Migration] | None:
-    """The migrations that a version (`commit`, or the work tree) has and the running one has not; None when
-    the running version is no release that is known here.
+    """Returns the migrations that a version has and the running version does not have.
+
+    Args:
+        repository: The git repository.
+        config: release.yaml.
+        running: The version that is deployed, None for a first release.
+        commit: The commit of the version, None for the work tree.
+
+    Returns:
+        The migrations; None when the running version has no tag in this repository.
     """
     if running is None or not config.migrations:
         return []
@@ -138,37 +151,48 @@ def pending_migrations(
         texts = {
             path: repository.text_at(commit, path) for path in changed if repository.files_at(commit, path)
         }
-    inputs = sorted({path for image in config.images.values() for path in image.inputs})
-    apart = {*config.migrations, *(path for image in config.images.values() for path in image.exclude)}
+    return [
+        Migration(path=path, text=text, mentions=_mentions(repository, config, before, text))
+        for path, text in texts.items()
+        if text
+    ]
 
-    def mentions(text: str) -> dict[tuple[str, ...], str]:
-        found = {
-            names: repository.mentions(before, names, inputs, sorted(apart))
-            for names in migrations.names(text)
-        }
-        return {names: places[0] for names, places in found.items() if places}
 
-    return [Migration(path=path, text=text, mentions=mentions(text)) for path, text in texts.items() if text]
+def _mentions(
+    repository: Repository, config: Config, commit: str, migration: str
+) -> dict[tuple[str, ...], str]:
+    """Returns the first place in the code of a commit for each table or column that a migration affects."""
+    include = sorted({path for image in config.images.values() for path in image.inputs})
+    exclude = sorted(
+        {*config.migrations, *(path for image in config.images.values() for path in image.exclude)}
+    )
+    mentions = {}
+    for names in migrations.affected_names(migration):
+        places = repository.mentions(commit, names, include, exclude)
+        if places:
+            mentions[names] = places[0]
+    return mentions
 
 
 def contracts(root: Path, config: Config) -> dict[str, JsonObject]:
-    """The OpenAPI documents that release.yaml names, by image; one that cannot be read counts as none."""
-    found = {}
+    """Returns the OpenAPI documents that release.yaml names, by image; unreadable ones are left out."""
+    documents = {}
     for name, image in config.images.items():
         if image.contract:
             try:
-                found[name] = json.loads(_text(root / image.contract))
+                documents[name] = json.loads(_text(root / image.contract))
             except ValueError:
                 continue
-    return found
+    return documents
 
 
-def files(repository: Repository) -> dict[str, str]:
-    """Texts of the work tree that a release is made with: workflows, bootstrap, release.yaml."""
-    return {path: _text(repository.root / path) for path in repository.files(WORK_FILES)}
+def files(repository: Repository, settings: PreflightSettings) -> dict[str, str]:
+    """Returns the texts of workflows, of the files that name the cluster, and of release.yaml, by path."""
+    pathspecs = (*WORKFLOW_FILES, *settings.cluster_files, FILE_NAME)
+    return {path: _text(repository.root / path) for path in repository.files(pathspecs)}
 
 
 def _text(path: Path) -> str:
-    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+    if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
         return ""
     return path.read_text(encoding="utf-8", errors="replace")

@@ -4,20 +4,19 @@ from typing import Any
 
 import pytest
 
-from todo_release.preflight.checks.api_versions import CHECK
-from todo_release.preflight.snapshot import (
+from todo_release.adapters.kubernetes.api_resources import (
     MUTATING_WEBHOOKS,
     PODS,
     SERVICES,
     VALIDATING_WEBHOOKS,
-    PreflightSnapshot,
-    Served,
 )
+from todo_release.preflight.checks.api_versions import CHECK
+from todo_release.preflight.snapshot import PreflightSnapshot, ServedResource
 
-from ..snapshots import errors, found, snapshot, told, workload
+from ..snapshots import error_causes, findings_of, make_snapshot, severities_of, summaries_of, workload
 
 SERVED = [
-    Served(api_version=version, kind=kind, plural=f"{kind.lower()}s", is_namespaced=True)
+    ServedResource(api_version=version, kind=kind, plural=f"{kind.lower()}s", is_namespaced=True)
     for version, kind in (
         ("apps/v1", "Deployment"),
         ("batch/v1", "CronJob"),
@@ -27,10 +26,12 @@ SERVED = [
 ]
 
 
-def seen(*objects: dict[str, Any], webhooks: list[Any] | None = None, **rest: Any) -> PreflightSnapshot:
+def make_cluster(
+    *objects: dict[str, Any], webhooks: list[Any] | None = None, **rest: Any
+) -> PreflightSnapshot:
     """A cluster that serves a little, with these mutating webhooks."""
     lists = {MUTATING_WEBHOOKS: webhooks or [], **rest.pop("lists", {})}
-    return snapshot(*objects, lists=lists, live={"served": SERVED, **rest.pop("live", {})}, **rest)
+    return make_snapshot(*objects, lists=lists, live={"served": SERVED, **rest.pop("live", {})}, **rest)
 
 
 def thing(api_version: str, kind: str) -> dict[str, Any]:
@@ -44,8 +45,8 @@ def test_kinds_that_are_served_say_nothing() -> None:
         **thing("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
         "spec": {"names": {"kind": "Widget"}},
     }
-    assert errors(CHECK, seen(workload(), thing("batch/v1", "CronJob"))) == []
-    assert errors(CHECK, seen(own, thing("shop.test/v1", "Widget"))) == [
+    assert error_causes(CHECK, make_cluster(workload(), thing("batch/v1", "CronJob"))) == []
+    assert error_causes(CHECK, make_cluster(own, thing("shop.test/v1", "Widget"))) == [
         "The cluster serves no apiextensions.k8s.io/v1 CustomResourceDefinition."
     ]
 
@@ -56,7 +57,7 @@ def test_kinds_that_are_served_say_nothing() -> None:
         (
             "monitoring.coreos.com/v1",
             "ServiceMonitor",
-            "Install what brings monitoring.coreos.com (its CustomResourceDefinitions), or switch it off.",
+            "Install the CustomResourceDefinitions of monitoring.coreos.com, or switch the object off in the values.",
         ),
         ("batch/v2", "CronJob", "Write apiVersion batch/v1beta1."),
         ("policy/v1beta1", "PodDisruptionBudget", "Write apiVersion policy/v1."),
@@ -67,7 +68,7 @@ def test_kind_that_is_not_served_is_told_once_with_what_to_write(
     api_version: str, kind: str, remedy: str
 ) -> None:
     """Missing definitions, versions that never were, versions that are gone."""
-    (finding,) = found(CHECK, seen(thing(api_version, kind), thing(api_version, kind)))
+    (finding,) = findings_of(CHECK, make_cluster(thing(api_version, kind), thing(api_version, kind)))
     assert (finding.severity.value, finding.cause, finding.remedy) == (
         "error",
         f"The cluster serves no {api_version} {kind}.",
@@ -77,17 +78,17 @@ def test_kind_that_is_not_served_is_told_once_with_what_to_write(
 
 def test_version_that_will_go_is_a_warning() -> None:
     """While the cluster still serves it."""
-    (finding,) = found(CHECK, seen(thing("batch/v1beta1", "CronJob")))
+    (finding,) = findings_of(CHECK, make_cluster(thing("batch/v1beta1", "CronJob")))
     assert (finding.severity.value, finding.cause) == (
         "warning",
-        "batch/v1beta1 CronJob is gone from Kubernetes 1.25 on; this cluster (1.34) still serves it.",
+        "Kubernetes 1.25 no longer serves batch/v1beta1 CronJob; this cluster (1.34) still does.",
     )
-    assert told(CHECK, seen(thing("batch/v1beta1", "CronJob"), live={"version": None})) == []
+    assert summaries_of(CHECK, make_cluster(thing("batch/v1beta1", "CronJob"), live={"version": None})) == []
 
 
 def test_what_is_served_must_have_been_read() -> None:
     """Else nothing can be said."""
-    assert [one.severity.value for one in found(CHECK, seen(workload(), live={"served": ()}))] == ["note"]
+    assert severities_of(CHECK, make_cluster(workload(), live={"served": ()})) == ["note"]
 
 
 SIDECAR = workload(annotations={"dapr.io/enabled": "true"})
@@ -117,21 +118,21 @@ def behind(*, ready: str = "True", selector: dict[str, str] | None = None) -> di
 
 def test_injector_must_be_there_for_sidecars() -> None:
     """Pods start without one in silence otherwise."""
-    (cause,) = errors(CHECK, seen(SIDECAR))
+    (cause,) = error_causes(CHECK, make_cluster(SIDECAR))
     assert cause == (
         "1 workloads want a Dapr sidecar, and the cluster has no dapr-sidecar-injector webhook: they would"
         " start without one."
     )
-    assert told(CHECK, seen(workload())) == []
-    assert told(CHECK, seen(SIDECAR, webhooks=[hook()], lists=behind())) == []
+    assert summaries_of(CHECK, make_cluster(workload())) == []
+    assert summaries_of(CHECK, make_cluster(SIDECAR, webhooks=[hook()], lists=behind())) == []
 
 
 @pytest.mark.parametrize("lists", [{}, behind(ready="False"), behind(selector={"app": "other"})])
 def test_injector_without_a_ready_pod_is_an_error(lists: dict[Any, Any]) -> None:
     """No Service, no ready pod, no pod that it selects."""
-    (cause,) = errors(CHECK, seen(SIDECAR, webhooks=[hook()], lists=lists))
+    (cause,) = error_causes(CHECK, make_cluster(SIDECAR, webhooks=[hook()], lists=lists))
     assert cause.startswith(
-        "No pod is ready behind dapr-system/dapr-sidecar-injector, which the webhook hook asks"
+        "No pod is ready behind dapr-system/dapr-sidecar-injector, which the webhook hook calls"
     )
 
 
@@ -140,10 +141,8 @@ def test_other_webhook_without_a_pod_counts_by_its_policy() -> None:
     other = {"clientConfig": {"service": {"namespace": "cert-manager", "name": "webhook"}}}
     required = hook("Fail", **other)
     validating = {VALIDATING_WEBHOOKS: [required]}
-    assert [one.severity.value for one in found(CHECK, seen(workload(), lists=validating))] == ["error"]
-    assert [one.severity.value for one in found(CHECK, seen(workload(), webhooks=[hook(**other)]))] == [
-        "note"
-    ]
+    assert severities_of(CHECK, make_cluster(workload(), lists=validating)) == ["error"]
+    assert severities_of(CHECK, make_cluster(workload(), webhooks=[hook(**other)])) == ["note"]
 
 
 @pytest.mark.parametrize(
@@ -159,10 +158,10 @@ def test_other_webhook_without_a_pod_counts_by_its_policy() -> None:
 )
 def test_webhook_that_does_not_concern_the_release_is_left_alone(changes: dict[str, Any]) -> None:
     """No alarm for somebody else's trouble."""
-    assert told(CHECK, seen(workload(), webhooks=[hook("Fail", **changes)])) == []
+    assert summaries_of(CHECK, make_cluster(workload(), webhooks=[hook("Fail", **changes)])) == []
 
 
 def test_service_without_a_selector_is_taken_on_trust() -> None:
     """Its endpoints are somebody's own."""
     service = {"metadata": SERVICE, "spec": {}}
-    assert told(CHECK, seen(SIDECAR, webhooks=[hook()], lists={SERVICES: [service]})) == []
+    assert summaries_of(CHECK, make_cluster(SIDECAR, webhooks=[hook()], lists={SERVICES: [service]})) == []

@@ -5,19 +5,28 @@ from typing import Any
 import pytest
 import yaml
 
-from todo_release.preflight.checks import capacity
-from todo_release.preflight.checks.capacity import CHECK
-from todo_release.preflight.snapshot import (
+from todo_release.adapters.kubernetes.api_resources import (
     LIMIT_RANGES,
     NODES,
     PODS,
     PRIORITY_CLASSES,
     QUOTAS,
-    PreflightSnapshot,
-    resource_of,
 )
+from todo_release.preflight.checks.capacity import CHECK
+from todo_release.preflight.scheduling.node_table import node_table
+from todo_release.preflight.snapshot import PreflightSnapshot
 
-from ..snapshots import config, errors, found, live, manifest, snapshot, told, workload
+from ..snapshots import (
+    error_causes,
+    findings_of,
+    live_object,
+    make_config,
+    make_manifest,
+    make_snapshot,
+    severities_of,
+    summaries_of,
+    workload,
+)
 
 
 def node(name: str, cpu: str = "1900m", memory: str = "3110Mi", **spec: Any) -> dict[str, Any]:
@@ -56,22 +65,24 @@ def sized(name: str = "web", cpu: str = "100m", *, replicas: int = 1, **rest: An
     return workload(name, spec=spec, containers=[container], **rest)
 
 
-def scene(
+def make_cluster(
     *objects: dict[str, Any], nodes: list[Any], pods: list[Any] | None = None, **rest: Any
 ) -> PreflightSnapshot:
     """A cluster of these nodes and pods; every rendered workload that has pods is there already."""
     lists = {NODES: nodes, PODS: pods or [], **rest.pop("lists", {})}
-    names = {one["metadata"]["labels"]["app"] for one in pods or ()}
-    for one in manifest(*objects).objects:
-        if one.name in names:
-            lists.setdefault(resource_of(one), []).append(live(one.body))
-    return snapshot(*objects, lists=lists, **rest)
+    names = {live["metadata"]["labels"]["app"] for live in pods or ()}
+    for rendered in make_manifest(*objects).objects:
+        if rendered.name in names:
+            lists.setdefault(rendered.resource, []).append(live_object(rendered.body))
+    return make_snapshot(*objects, lists=lists, **rest)
 
 
 def test_rollout_that_fits_says_nothing() -> None:
     """Zero false alarms on a healthy cluster."""
-    seen = scene(sized("web", "200m", replicas=2), nodes=[node("n1")], pods=[pod("web", "n1", "200m")] * 2)
-    assert told(CHECK, seen) == []
+    snapshot = make_cluster(
+        sized("web", "200m", replicas=2), nodes=[node("n1")], pods=[pod("web", "n1", "200m")] * 2
+    )
+    assert summaries_of(CHECK, snapshot) == []
 
 
 def test_surge_deadlock_names_need_best_node_and_what_helps() -> None:
@@ -79,14 +90,14 @@ def test_surge_deadlock_names_need_best_node_and_what_helps() -> None:
     others = [
         pod("other", name, cpu, namespace="monitoring") for name, cpu in (("n1", "1420m"), ("n2", "1800m"))
     ]
-    seen = scene(
-        sized("sse-gateway", "350m"),
+    snapshot = make_cluster(
+        sized("worker", "350m"),
         nodes=[node("n1"), node("n2")],
-        pods=[*others, pod("sse-gateway", "n1", "300m")],
+        pods=[*others, pod("worker", "n1", "300m")],
     )
-    (finding,) = found(CHECK, seen)
-    assert (finding.severity.value, finding.subject) == ("error", "Deployment/sse-gateway")
-    assert finding.cause == "sse-gateway needs 350m, the best node (n1) has 180m."
+    (finding,) = findings_of(CHECK, snapshot)
+    assert (finding.severity.value, finding.subject) == ("error", "Deployment/worker")
+    assert finding.cause == "worker needs 350m, the best node (n1) has 180m."
     assert finding.remedy == (
         "Set maxSurge 0 and maxUnavailable 1, lower its request to 180m, or add a node."
     )
@@ -95,31 +106,35 @@ def test_surge_deadlock_names_need_best_node_and_what_helps() -> None:
 
 def test_advice_that_would_not_help_is_not_given() -> None:
     """Without its old pod the new one still would not fit; only a node helps."""
-    seen = scene(sized("web", "900m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")])
-    (finding,) = found(CHECK, seen)
+    snapshot = make_cluster(
+        sized("web", "900m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")]
+    )
+    (finding,) = findings_of(CHECK, snapshot)
     assert finding.remedy == "Add a node."
-    seen = scene(sized("web", "1500m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")])
-    (finding,) = found(CHECK, seen)
-    assert finding.remedy == "No single change helps: lower several requests, or take larger nodes."
+    snapshot = make_cluster(
+        sized("web", "1500m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")]
+    )
+    (finding,) = findings_of(CHECK, snapshot)
+    assert finding.remedy == "No single change helps: lower several requests, or use larger nodes."
 
 
 def test_memory_can_be_what_is_missing() -> None:
     """And both at once."""
     small = node("n1", "1000m", "100Mi")
-    assert errors(CHECK, scene(sized("web"), nodes=[small], pods=[pod("other", "n1", "100m", "60Mi")])) == [
-        "web needs 64Mi, the best node (n1) has 40Mi."
-    ]
-    assert errors(CHECK, scene(sized("web"), nodes=[small], pods=[pod("other", "n1", "950m", "60Mi")])) == [
-        "web needs 100m and 64Mi, the best node (n1) has 50m and 40Mi."
-    ]
+    assert error_causes(
+        CHECK, make_cluster(sized("web"), nodes=[small], pods=[pod("other", "n1", "100m", "60Mi")])
+    ) == ["web needs 64Mi, the best node (n1) has 40Mi."]
+    assert error_causes(
+        CHECK, make_cluster(sized("web"), nodes=[small], pods=[pod("other", "n1", "950m", "60Mi")])
+    ) == ["web needs 100m and 64Mi, the best node (n1) has 50m and 40Mi."]
 
 
 def test_nodes_that_are_not_open_are_named_with_the_reason() -> None:
     """Taints, cordons, selectors."""
     taint = {"key": "gpu", "effect": "NoSchedule"}
-    seen = scene(sized(), nodes=[node("n1", taints=[taint]), node("n2", unschedulable=True)])
-    assert errors(CHECK, seen) == [
-        "web finds no node that is open to it: n1 has the taint gpu; n2 is cordoned."
+    snapshot = make_cluster(sized(), nodes=[node("n1", taints=[taint]), node("n2", unschedulable=True)])
+    assert error_causes(CHECK, snapshot) == [
+        "web finds no eligible node: n1 has the taint gpu; n2 is cordoned."
     ]
 
 
@@ -127,57 +142,71 @@ def test_node_that_runs_all_the_pods_it_may_is_full() -> None:
     """Whatever they request."""
     full = node("n1")
     full["status"]["allocatable"]["pods"] = "1"
-    assert errors(CHECK, scene(sized(), nodes=[full], pods=[pod("other", "n1", "0")])) == [
-        "web finds no place: n1 runs all the 1 pods that it may."
+    assert error_causes(CHECK, make_cluster(sized(), nodes=[full], pods=[pod("other", "n1", "0")])) == [
+        "web fits nowhere: n1 runs all the 1 pods that it may."
     ]
 
 
 def test_workloads_that_roll_in_turns_are_a_warning() -> None:
     """The rollout ends, only later."""
     pods = [pod("web", "n1", "300m"), pod("api", "n1", "300m")]
-    seen = scene(sized("web", "300m"), sized("api", "300m"), nodes=[node("n1", "1000m")], pods=pods)
-    (finding,) = found(CHECK, seen)
+    snapshot = make_cluster(
+        sized("web", "300m"), sized("api", "300m"), nodes=[node("n1", "1000m")], pods=pods
+    )
+    (finding,) = findings_of(CHECK, snapshot)
     assert (finding.severity.value, finding.subject) == ("warning", "Deployment/api")
-    assert "Deployment/api must wait until others have let go of old pods" in finding.cause
+    assert "Deployment/api must wait until others have removed old pods" in finding.cause
 
 
 def test_workload_whose_template_did_not_change_needs_no_surge() -> None:
     """What Helm deployed last is compared; a deployment that is gone would be made again."""
     web = sized("web", "600m")
-    before = manifest(web)
+    before = make_manifest(web)
     pods = [pod("web", "n1", "600m")]
     nodes = [node("n1", "1000m")]
-    assert told(CHECK, scene(web, nodes=nodes, pods=pods, live={"last_manifest": before})) == []
-    assert len(errors(CHECK, scene(web, nodes=nodes, pods=pods))) == 1
+    assert (
+        summaries_of(CHECK, make_cluster(web, nodes=nodes, pods=pods, live={"last_manifest": before})) == []
+    )
+    assert len(error_causes(CHECK, make_cluster(web, nodes=nodes, pods=pods))) == 1
     changed = sized("web", "610m")
-    assert len(errors(CHECK, scene(changed, nodes=nodes, pods=pods, live={"last_manifest": before}))) == 1
+    assert (
+        len(
+            error_causes(CHECK, make_cluster(changed, nodes=nodes, pods=pods, live={"last_manifest": before}))
+        )
+        == 1
+    )
 
 
 def test_more_replicas_of_an_unchanged_workload_need_room_for_the_new_ones() -> None:
     """Scaling is no rolling, but it takes room."""
-    before = manifest(sized("web", "300m"))
+    before = make_manifest(sized("web", "300m"))
     nodes, pods = [node("n1", "1000m")], [pod("web", "n1", "300m")]
     three, four = sized("web", "300m", replicas=3), sized("web", "300m", replicas=4)
-    assert told(CHECK, scene(three, nodes=nodes, pods=pods, live={"last_manifest": before})) == []
-    assert len(errors(CHECK, scene(four, nodes=nodes, pods=pods, live={"last_manifest": before}))) == 1
+    assert (
+        summaries_of(CHECK, make_cluster(three, nodes=nodes, pods=pods, live={"last_manifest": before})) == []
+    )
+    assert (
+        len(error_causes(CHECK, make_cluster(four, nodes=nodes, pods=pods, live={"last_manifest": before})))
+        == 1
+    )
 
 
 def test_sidecar_counts_with_what_its_annotations_ask_for() -> None:
     """50m a pod is what made the real releases fail."""
     annotations = {"dapr.io/enabled": "true", "dapr.io/sidecar-cpu-request": "50m"}
-    seen = scene(sized("web", "80m", annotations=annotations), nodes=[node("n1", "100m")])
-    assert errors(CHECK, seen) == ["web needs 130m, the best node (n1) has 100m."]
+    snapshot = make_cluster(sized("web", "80m", annotations=annotations), nodes=[node("n1", "100m")])
+    assert error_causes(CHECK, snapshot) == ["web needs 130m, the best node (n1) has 100m."]
 
 
 def test_limit_stands_in_for_a_missing_request_and_a_limit_range_for_both() -> None:
     """As the API server fills them in."""
     only_limit = workload(containers=[{"name": "web", "resources": {"limits": {"cpu": "500m"}}}])
-    assert errors(CHECK, scene(only_limit, nodes=[node("n1", "100m")])) == [
+    assert error_causes(CHECK, make_cluster(only_limit, nodes=[node("n1", "100m")])) == [
         "web needs 500m, the best node (n1) has 100m."
     ]
     defaults = {"type": "Container", "defaultRequest": {"cpu": "200m"}, "default": {"cpu": "300m"}}
     ranges = {LIMIT_RANGES: [{"metadata": {}, "spec": {"limits": [defaults, {"type": "Pod"}]}}]}
-    assert errors(CHECK, scene(workload(), nodes=[node("n1", "100m")], lists=ranges)) == [
+    assert error_causes(CHECK, make_cluster(workload(), nodes=[node("n1", "100m")], lists=ranges)) == [
         "web needs 200m, the best node (n1) has 100m."
     ]
 
@@ -187,11 +216,11 @@ def test_init_containers_count_by_their_largest_beside_native_sidecars() -> None
     native = {"name": "proxy", "restartPolicy": "Always", "resources": {"requests": {"cpu": "50m"}}}
     init = {"name": "init", "resources": {"requests": {"cpu": "300m"}}}
     app = {"name": "web", "resources": {"requests": {"cpu": "100m"}}}
-    seen = scene(
+    snapshot = make_cluster(
         workload(initContainers=[native, init], containers=[app], overhead={"cpu": "10m"}),
         nodes=[node("n1", "100m")],
     )
-    assert errors(CHECK, seen) == ["web needs 360m, the best node (n1) has 100m."]
+    assert error_causes(CHECK, snapshot) == ["web needs 360m, the best node (n1) has 100m."]
 
 
 def test_pods_on_their_way_out_or_done_take_no_room() -> None:
@@ -199,7 +228,7 @@ def test_pods_on_their_way_out_or_done_take_no_room() -> None:
     going, done = pod("other", "n1", "900m"), pod("other", "n1", "900m")
     going["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
     done["status"]["phase"] = "Succeeded"
-    assert told(CHECK, scene(sized(), nodes=[node("n1", "1000m")], pods=[going, done])) == []
+    assert summaries_of(CHECK, make_cluster(sized(), nodes=[node("n1", "1000m")], pods=[going, done])) == []
 
 
 @pytest.mark.parametrize(
@@ -215,12 +244,12 @@ def test_pods_on_their_way_out_or_done_take_no_room() -> None:
 )
 def test_strategy_decides_whether_old_and_new_stand_side_by_side(spec: dict[str, Any], problems: int) -> None:
     """Percentages are rounded as the controller does; two zeroes mean one unavailable."""
-    seen = scene(
+    snapshot = make_cluster(
         sized("web", "450m", replicas=2, spec=spec),
         nodes=[node("n1", "1000m")],
         pods=[pod("web", "n1", "450m"), pod("web", "n1", "450m")],
     )
-    assert len(errors(CHECK, seen)) == problems
+    assert len(error_causes(CHECK, snapshot)) == problems
 
 
 def test_stateful_set_replaces_its_pods_in_place() -> None:
@@ -231,7 +260,10 @@ def test_stateful_set_replaces_its_pods_in_place() -> None:
         spec={"replicas": 1},
         containers=[{"name": "db", "resources": {"requests": {"cpu": "900m"}}}],
     )
-    assert told(CHECK, scene(state, nodes=[node("n1", "1000m")], pods=[pod("db", "n1", "900m")])) == []
+    assert (
+        summaries_of(CHECK, make_cluster(state, nodes=[node("n1", "1000m")], pods=[pod("db", "n1", "900m")]))
+        == []
+    )
 
 
 def test_daemon_set_needs_room_on_every_node_that_is_open_to_it() -> None:
@@ -245,41 +277,43 @@ def test_daemon_set_needs_room_on_every_node_that_is_open_to_it() -> None:
         pod("agent", "n2", "200m"),
         pod("other", "n2", "750m"),
     ]
-    assert errors(CHECK, scene(agent, nodes=nodes, pods=pods)) == [
+    assert error_causes(CHECK, make_cluster(agent, nodes=nodes, pods=pods)) == [
         "agent needs 300m, the best node (n2) has 250m."
     ]
-    same = {"last_manifest": manifest(agent)}
-    assert told(CHECK, scene(agent, nodes=nodes, pods=pods, live=same)) == []
+    same = {"last_manifest": make_manifest(agent)}
+    assert summaries_of(CHECK, make_cluster(agent, nodes=nodes, pods=pods, live=same)) == []
 
 
 def test_hook_that_finds_no_place_ends_the_release_before_it_begins() -> None:
     """A migration needs room too, alone and first; Jobs that ran and timed ones need none now."""
     container = {"name": "migrate", "resources": {"requests": {"cpu": "500m"}}}
     hook = workload("migrate", kind="Job", hook="pre-upgrade", containers=[container])
-    (finding,) = found(CHECK, scene(hook, nodes=[node("n1", "300m")]))
+    (finding,) = findings_of(CHECK, make_cluster(hook, nodes=[node("n1", "300m")]))
     assert finding.cause == (
         "migrate needs 500m, the best node (n1) has 300m: the hook never starts and the release ends there."
     )
     assert finding.remedy == "Lower its request to 300m."
-    assert told(CHECK, scene(hook, nodes=[node("n1", "500m")])) == []
-    (finding,) = found(CHECK, scene(hook, nodes=[node("n1", "300m")], pods=[pod("other", "n1", "295m")]))
-    assert finding.remedy == "No single change helps: lower several requests, or take larger nodes."
+    assert summaries_of(CHECK, make_cluster(hook, nodes=[node("n1", "500m")])) == []
+    (finding,) = findings_of(
+        CHECK, make_cluster(hook, nodes=[node("n1", "300m")], pods=[pod("other", "n1", "295m")])
+    )
+    assert finding.remedy == "No single change helps: lower several requests, or use larger nodes."
 
 
 def test_plain_job_takes_room_once_and_a_timed_one_later() -> None:
     """A Job that is there already ran; a CronJob runs at night."""
     container = {"name": "seed", "resources": {"requests": {"cpu": "500m"}}}
     job = workload("seed", kind="Job", containers=[container])
-    assert len(errors(CHECK, scene(job, nodes=[node("n1", "300m")]))) == 1
-    there = {resource_of(manifest(job).objects[0]): [live(job)]}
-    assert told(CHECK, scene(job, nodes=[node("n1", "300m")], lists=there)) == []
+    assert len(error_causes(CHECK, make_cluster(job, nodes=[node("n1", "300m")]))) == 1
+    there = {make_manifest(job).objects[0].resource: [live_object(job)]}
+    assert summaries_of(CHECK, make_cluster(job, nodes=[node("n1", "300m")], lists=there)) == []
     timed = {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
         "metadata": {"name": "nightly"},
         "spec": {"jobTemplate": {"spec": {"template": job["spec"]["template"]}}},
     }
-    assert told(CHECK, scene(timed, nodes=[node("n1", "300m")])) == []
+    assert summaries_of(CHECK, make_cluster(timed, nodes=[node("n1", "300m")])) == []
 
 
 CLASSES = {
@@ -294,28 +328,28 @@ CLASSES = {
 def test_pods_that_would_be_pushed_out_are_named() -> None:
     """Production may roll by evicting staging; that is a warning, and only where the class allows it."""
     lesser = pod("other", "n1", "900m", namespace="play", priority=10)
-    seen = scene(
+    snapshot = make_cluster(
         sized("web", "300m", priorityClassName="high"),
         nodes=[node("n1", "1000m")],
         pods=[lesser],
         lists=CLASSES,
     )
-    assert told(CHECK, seen) == [
+    assert summaries_of(CHECK, snapshot) == [
         (
             "warning",
             "Namespace/staging",
-            "The scheduler will push out pods of lower priority to make room: play/ReplicaSet/other.",
+            "The scheduler will evict pods of lower priority to make room: play/ReplicaSet/other.",
         )
     ]
-    polite = scene(
+    polite = make_cluster(
         sized("web", "300m", priorityClassName="polite"),
         nodes=[node("n1", "1000m")],
         pods=[lesser],
         lists=CLASSES,
     )
-    assert len(errors(CHECK, polite)) == 1
-    by_default = scene(sized("web", "300m"), nodes=[node("n1", "1000m")], pods=[lesser], lists=CLASSES)
-    assert [one.severity.value for one in found(CHECK, by_default)] == ["warning"]
+    assert len(error_causes(CHECK, polite)) == 1
+    by_default = make_cluster(sized("web", "300m"), nodes=[node("n1", "1000m")], pods=[lesser], lists=CLASSES)
+    assert severities_of(CHECK, by_default) == ["warning"]
 
 
 def quota(used: dict[str, str], **hard: str) -> dict[Any, Any]:
@@ -329,7 +363,9 @@ def test_quota_without_room_for_one_more_pod_is_an_error() -> None:
     """However empty the nodes are; a Deployment without surge gets by."""
     pods = [pod("web", "n1", "500m")]
     lists = quota({"requests.cpu": "500m"}, requests_cpu="600m")
-    (finding,) = found(CHECK, scene(sized("web", "500m"), nodes=[node("n1")], pods=pods, lists=lists))
+    (finding,) = findings_of(
+        CHECK, make_cluster(sized("web", "500m"), nodes=[node("n1")], pods=pods, lists=lists)
+    )
     assert finding.cause == "web needs 500m and 64Mi, the quota has 100m of requests.cpu left."
     assert finding.remedy == (
         "Set maxSurge 0 and maxUnavailable 1, lower its request to 100m, or raise the quota."
@@ -346,14 +382,16 @@ def test_quota_without_room_for_one_more_pod_is_an_error() -> None:
 )
 def test_quota_is_read_by_every_name_it_may_have(lists: dict[Any, Any], said: str) -> None:
     """Short names are those of requests."""
-    (finding,) = found(CHECK, scene(sized(), nodes=[node("n1")], lists=lists))
+    (finding,) = findings_of(CHECK, make_cluster(sized(), nodes=[node("n1")], lists=lists))
     assert finding.cause.endswith(f"the quota has {said} left.")
 
 
 def test_container_without_what_the_quota_counts_is_refused() -> None:
     """Admission does not guess."""
-    seen = scene(sized(), nodes=[node("n1")], lists=quota({}, limits_cpu="4", requests_memory="4Gi"))
-    assert errors(CHECK, seen) == [
+    snapshot = make_cluster(
+        sized(), nodes=[node("n1")], lists=quota({}, limits_cpu="4", requests_memory="4Gi")
+    )
+    assert error_causes(CHECK, snapshot) == [
         "Container web has no limits of cpu, which the namespace's quota counts: its pods are refused."
     ]
 
@@ -369,40 +407,49 @@ def test_container_outside_of_the_limit_range_is_refused() -> None:
             }
         ]
     )
-    seen = scene(
+    snapshot = make_cluster(
         big, nodes=[node("n1")], lists={LIMIT_RANGES: [{"metadata": {}, "spec": {"limits": [rule]}}]}
     )
-    assert errors(CHECK, seen) == [
+    assert error_causes(CHECK, snapshot) == [
         "Container web has limits of 1 cpu, the LimitRange's max is 200m: its pods are refused.",
         "Container web has requests of 64Mi memory, the LimitRange's min is 128Mi: its pods are refused.",
     ]
 
 
+POOL_LABEL = "nodes.test/pool"
+GROWING = {"node_pools": {"label": POOL_LABEL, "max_nodes": 2}}
+
+
 def pooled(name: str, cpu: str = "1000m") -> dict[str, Any]:
     """A node of a pool that grows by itself."""
     made = node(name, cpu)
-    made["metadata"]["labels"]["doks.digitalocean.com/node-pool"] = "default"
+    made["metadata"]["labels"][POOL_LABEL] = "default"
     return made
 
 
 def test_autoscaler_may_add_the_nodes_that_are_missing() -> None:
     """With as many as the pool may have; a daemon of every node is on the new one too."""
-    grows = config(preflight={"max_nodes": 2})
+    grows = make_config(preflight=GROWING)
     daemon = pod("agent", "n1", "100m", namespace="kube-system", owner="DaemonSet")
     nodes, pods = [pooled("n1")], [daemon, pod("other", "n1", "800m")]
-    (finding,) = found(CHECK, scene(sized("web", "900m"), nodes=nodes, pods=pods, config=grows))
+    (finding,) = findings_of(CHECK, make_cluster(sized("web", "900m"), nodes=nodes, pods=pods, config=grows))
     assert (finding.severity.value, finding.cause) == (
         "warning",
         "web needs 900m, the best node (n1) has 100m: the autoscaler must add a node, which takes minutes.",
     )
-    assert len(errors(CHECK, scene(sized("web", "950m"), nodes=nodes, pods=pods, config=grows))) == 1
+    assert (
+        len(error_causes(CHECK, make_cluster(sized("web", "950m"), nodes=nodes, pods=pods, config=grows)))
+        == 1
+    )
 
 
 def test_nodes_of_no_pool_do_not_grow() -> None:
     """Whatever release.yaml says."""
     nodes, pods = [node("n1", "1000m")], [pod("other", "n1", "900m")]
-    seen = scene(sized("web", "900m"), nodes=nodes, pods=pods, config=config(preflight={"max_nodes": 2}))
-    assert len(errors(CHECK, seen)) == 1
+    snapshot = make_cluster(
+        sized("web", "900m"), nodes=nodes, pods=pods, config=make_config(preflight=GROWING)
+    )
+    assert len(error_causes(CHECK, snapshot)) == 1
 
 
 def scaler(name: str, least: int, most: int) -> dict[str, Any]:
@@ -423,13 +470,15 @@ def test_autoscalers_at_their_most_are_a_warning() -> None:
     del web["spec"]["replicas"]
     other = scaler("api", 1, 9)
     nodes = [node("n1", "1000m")]
-    (finding,) = found(CHECK, scene(web, scaler("web", 2, 6), other, nodes=nodes))
+    (finding,) = findings_of(CHECK, make_cluster(web, scaler("web", 2, 6), other, nodes=nodes))
     assert (finding.severity.value, finding.cause) == (
         "warning",
-        "At their most the autoscalers want 4 pods more, and 3 find no place (web 3).",
+        "At maxReplicas the autoscalers want 4 more pods, and 3 of them fit nowhere (web 3).",
     )
-    seen = scene(web, scaler("web", 2, 6), nodes=[pooled("n1")], config=config(preflight={"max_nodes": 2}))
-    assert told(CHECK, seen) == []
+    snapshot = make_cluster(
+        web, scaler("web", 2, 6), nodes=[pooled("n1")], config=make_config(preflight=GROWING)
+    )
+    assert summaries_of(CHECK, snapshot) == []
 
 
 def test_replicas_that_the_chart_does_not_state_are_the_live_ones() -> None:
@@ -437,17 +486,17 @@ def test_replicas_that_the_chart_does_not_state_are_the_live_ones() -> None:
     web = sized("web", "300m")
     del web["spec"]["replicas"]
     pods = [pod("web", "n1", "300m")] * 3
-    seen = scene(web, nodes=[node("n1", "1000m")], pods=pods)
-    seen.live.lists[resource_of(seen.manifest.objects[0])][0]["spec"]["replicas"] = 3
-    assert len(errors(CHECK, seen)) == 1
-    assert told(CHECK, scene(web, nodes=[node("n1", "300m")])) == []
+    snapshot = make_cluster(web, nodes=[node("n1", "1000m")], pods=pods)
+    snapshot.live.lists[snapshot.manifest.objects[0].resource][0]["spec"]["replicas"] = 3
+    assert len(error_causes(CHECK, snapshot)) == 1
+    assert summaries_of(CHECK, make_cluster(web, nodes=[node("n1", "300m")])) == []
 
 
 def test_packing_that_only_a_careful_scheduler_finds_is_a_warning() -> None:
     """The default scheduler spreads, and then the last of the large ones finds no node."""
     nodes, pods = [node("n1", "1000m"), node("n2", "1000m")], [pod("other", "n2", "400m")]
-    seen = scene(sized("a", "600m"), sized("b", "500m", replicas=2), nodes=nodes, pods=pods)
-    (finding,) = found(CHECK, seen)
+    snapshot = make_cluster(sized("a", "600m"), sized("b", "500m", replicas=2), nodes=nodes, pods=pods)
+    (finding,) = findings_of(CHECK, snapshot)
     assert (finding.severity.value, finding.subject) == ("warning", "Deployment/b")
     assert "only if the scheduler packs the nodes tightly" in finding.cause
 
@@ -456,23 +505,23 @@ def test_spreading_that_fits_where_packing_does_not_is_fine() -> None:
     """It is what the scheduler does by default."""
     nodes = [node("n1", "500m"), node("n2", "500m")]
     pods = [pod("other", "n2", "100m")]
-    seen = scene(sized("a", "300m"), sized("b", "200m", replicas=3), nodes=nodes, pods=pods)
-    assert told(CHECK, seen) == []
+    snapshot = make_cluster(sized("a", "300m"), sized("b", "200m", replicas=3), nodes=nodes, pods=pods)
+    assert summaries_of(CHECK, snapshot) == []
 
 
 def test_cluster_without_nodes_is_an_error() -> None:
     """Nothing could run."""
-    assert errors(CHECK, scene(sized(), nodes=[])) == ["The cluster has no nodes."]
+    assert error_causes(CHECK, make_cluster(sized(), nodes=[])) == ["The cluster has no nodes."]
 
 
 def test_table_shows_every_node_now_and_at_the_peak() -> None:
     """What a person compares before they decide."""
-    seen = scene(
+    snapshot = make_cluster(
         sized("web", "300m"),
         nodes=[node("n1", "1000m", "1Gi"), node("n2", "0", "0", unschedulable=True)],
         pods=[pod("web", "n1", "300m")],
     )
-    table = capacity.table(seen)
+    table = node_table(snapshot)
     assert table.title == "Requests on the nodes, rolling 0.1.0 in staging"
     assert table.rows == (
         ("n1", "1000m", "300m", "600m (60 %)", "1024Mi", "64Mi", "128Mi (12 %)"),

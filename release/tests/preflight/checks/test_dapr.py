@@ -5,12 +5,21 @@ from typing import Any
 
 import pytest
 
-from todo_release.config.model import Environment
+from todo_release.config.model import EnvironmentSettings
 from todo_release.preflight.checks.dapr import CHECK
 from todo_release.preflight.checks.dapr_schema import COMPONENTS, WORDS, Value
-from todo_release.preflight.snapshot import PreflightSnapshot, SecretFacts, Sibling
+from todo_release.preflight.snapshot import PreflightSnapshot, SecretSummary, SiblingEnvironment
 
-from ..snapshots import config, errors, found, manifest, snapshot, told, workload
+from ..snapshots import (
+    error_causes,
+    findings_of,
+    make_config,
+    make_manifest,
+    make_snapshot,
+    severities_of,
+    summaries_of,
+    workload,
+)
 
 GOOD = {
     "brokers": "broker.shop.test:9092",
@@ -58,7 +67,10 @@ def app(**annotations: str) -> dict[str, Any]:
 
 def causes(*objects: dict[str, Any], **rest: Any) -> list[tuple[str, str]]:
     """(severity, cause) of what is found beside a sound app."""
-    return [(severity, cause) for severity, _, cause in told(CHECK, snapshot(app(), *objects, **rest))]
+    return [
+        (severity, cause)
+        for severity, _, cause in summaries_of(CHECK, make_snapshot(app(), *objects, **rest))
+    ]
 
 
 def test_sound_components_say_nothing() -> None:
@@ -77,43 +89,43 @@ def test_sound_components_say_nothing() -> None:
         (
             {"authType": "scram"},
             "error",
-            "authType is 'scram': Dapr refuses it, and sidecars that load this component end.",
+            "authType is 'scram': Dapr refuses it, and sidecars that load this component exit.",
         ),
         (
             {"saslMechanism": "SCRAM-SHA-256"},
             "error",
-            "saslMechanism is 'SCRAM-SHA-256': Dapr takes it for PLAIN without a word.",
+            "saslMechanism is 'SCRAM-SHA-256': Dapr silently uses PLAIN instead.",
         ),
         (
             {"scramSHA256AuthEnabled": "true"},
             "warning",
-            "pubsub.kafka has no metadata scramSHA256AuthEnabled: Dapr ignores it without a word.",
+            "pubsub.kafka has no metadata scramSHA256AuthEnabled: Dapr ignores it silently.",
         ),
         (
             {"initialoffset": "oldest", "initialOffset": None},
             "warning",
-            "pubsub.kafka has no metadata initialoffset: Dapr ignores it without a word.",
+            "pubsub.kafka has no metadata initialoffset: Dapr ignores it silently.",
         ),
-        ({"disableTls": "nope"}, "warning", "disableTls is 'nope': Dapr takes it for false without a word."),
+        ({"disableTls": "nope"}, "warning", "disableTls is 'nope': Dapr silently uses false instead."),
         (
             {"maxMessageBytes": "1MB"},
             "error",
-            "maxMessageBytes is '1MB': Dapr refuses it, and sidecars that load this component end.",
+            "maxMessageBytes is '1MB': Dapr refuses it, and sidecars that load this component exit.",
         ),
         (
             {"sessionTimeout": "soon"},
             "error",
-            "sessionTimeout is 'soon': Dapr refuses it, and sidecars that load this component end.",
+            "sessionTimeout is 'soon': Dapr refuses it, and sidecars that load this component exit.",
         ),
         (
             {"brokers": None, "authType": ""},
             "error",
-            "It has no brokers and no authType: Dapr refuses it, and sidecars that load it end.",
+            "It has no brokers and no authType: Dapr refuses it, and sidecars that load it exit.",
         ),
         (
             {"saslUsername": None},
             "error",
-            "It has no saslUsername: Dapr refuses it, and sidecars that load it end.",
+            "It has no saslUsername: Dapr refuses it, and sidecars that load it exit.",
         ),
         (
             {"authType": "mtls", "disableTls": True},
@@ -123,7 +135,7 @@ def test_sound_components_say_nothing() -> None:
         (
             {"initialOffset": None},
             "note",
-            "initialOffset is not set: a new consumer group starts at the end and misses what was before.",
+            "initialOffset is not set: a new consumer group starts at the end and misses earlier events.",
         ),
         (
             {"consumerGroup": "{namespace}-web"},
@@ -146,16 +158,16 @@ def test_names_are_compared_as_dapr_does() -> None:
 
 def test_close_name_is_offered() -> None:
     """A typing error is the usual cause."""
-    (finding,) = found(CHECK, snapshot(app(), component(saslMechanisms="SHA-256")))
+    (finding,) = findings_of(CHECK, make_snapshot(app(), component(saslMechanisms="SHA-256")))
     assert finding.remedy == "Write saslMechanism, or remove it."
     assert finding.path == "spec.metadata[8]"
 
 
 def secret(word: str) -> dict[str, Any]:
     """What is known of a Secret whose key holds a word, and the fingerprints of all words."""
-    known = {one: f"print of {one}" for one in WORDS}
-    facts = SecretFacts(name="app", keys={"P": "x", "M": f"print of {word}"})
-    return {"secrets": [facts], "live": {"words": known, "secrets": {"app": facts}}}
+    fingerprints = {known: f"print of {known}" for known in WORDS}
+    facts = SecretSummary(name="app", keys={"P": "x", "M": f"print of {word}"})
+    return {"secrets": [facts], "live": {"word_fingerprints": fingerprints, "secrets": {"app": facts}}}
 
 
 MECHANISM = {"secretKeyRef": {"name": "app", "key": "M"}}
@@ -167,7 +179,7 @@ def test_word_in_a_secret_is_compared_and_never_shown() -> None:
     ((severity, cause),) = causes(component(saslMechanism=MECHANISM), **secret("SCRAM-SHA-512"))
     assert (severity, cause) == (
         "error",
-        "Key M of Secret app holds no saslMechanism that is known: Dapr takes it for PLAIN without a word.",
+        "Key M of Secret app is no saslMechanism that Dapr knows: Dapr silently uses PLAIN instead.",
     )
 
 
@@ -188,11 +200,11 @@ def test_scopes_under_spec_are_an_error() -> None:
     """Helm 4 is refused, Helm 3 hands the password to every app."""
     wrong = component(spec={"scopes": ["web"]})
     del wrong["scopes"]
-    (finding,) = found(CHECK, snapshot(app(), wrong))
+    (finding,) = findings_of(CHECK, make_snapshot(app(), wrong))
     assert (finding.severity.value, finding.path) == ("error", "spec.scopes")
     assert finding.remedy == "Move scopes to the top level, beside spec."
     assert causes(component(spec={"colour": "red"})) == [
-        ("warning", "spec.colour is no part of a component: Helm 3 drops it in silence, Helm 4 is refused.")
+        ("warning", "spec.colour is no field of a component: Helm 3 drops it silently, Helm 4 fails.")
     ]
 
 
@@ -200,16 +212,16 @@ def test_component_without_scopes_and_one_for_nobody_are_warnings() -> None:
     """Credentials for all, or for none."""
     open_one = {**component(), "scopes": []}
     assert causes(open_one) == [
-        ("warning", "It has no scopes, so every app of the namespace is handed its credentials.")
+        ("warning", "It has no scopes, so every app of the namespace receives its credentials.")
     ]
     assert causes({**component(), "scopes": ["wbe"]}) == [
-        ("warning", "It is scoped to wbe, and no app of the chart has that id.")
+        ("warning", "Its scope wbe is no app id of the chart.")
     ]
 
 
 def test_hidden_errors_are_a_warning() -> None:
     """It is how a wrong component stayed unseen."""
-    (finding,) = found(CHECK, snapshot(app(), component(spec={"ignoreErrors": True})))
+    (finding,) = findings_of(CHECK, make_snapshot(app(), component(spec={"ignoreErrors": True})))
     assert finding.path == "spec.ignoreErrors"
 
 
@@ -224,7 +236,7 @@ def test_hidden_errors_are_a_warning() -> None:
         ),
         (
             {"app_port": "9999"},
-            "The sidecar is to find the app on port 9999, but the containers declare 8000.",
+            "The sidecar calls the app on port 9999, the containers declare 8000.",
         ),
     ],
 )
@@ -232,24 +244,29 @@ def test_annotation_that_the_injector_does_not_understand_is_a_warning(
     annotations: dict[str, str], cause: str
 ) -> None:
     """It would be ignored."""
-    assert told(CHECK, snapshot(app(**annotations))) == [("warning", "Deployment/web", cause)]
+    assert summaries_of(CHECK, make_snapshot(app(**annotations))) == [("warning", "Deployment/web", cause)]
 
 
 def test_annotations_of_a_pod_without_a_sidecar_mean_nothing() -> None:
     """Others' annotations neither."""
-    assert told(CHECK, snapshot(workload(annotations={"dapr.io/app-prot": "http"}))) == []
-    assert told(CHECK, snapshot(workload(annotations={"dapr.io/enabled": "true", "example/x": "y"}))) == []
+    assert summaries_of(CHECK, make_snapshot(workload(annotations={"dapr.io/app-prot": "http"}))) == []
+    assert (
+        summaries_of(
+            CHECK, make_snapshot(workload(annotations={"dapr.io/enabled": "true", "example/x": "y"}))
+        )
+        == []
+    )
 
 
 def test_app_id_of_two_workloads_is_a_warning() -> None:
     """Dapr would send requests to either."""
     twin = app()
     twin["metadata"]["name"] = "twin"
-    assert told(CHECK, snapshot(app(), twin)) == [
+    assert summaries_of(CHECK, make_snapshot(app(), twin)) == [
         (
             "warning",
             "Deployment/twin",
-            "It has the app id web, as Deployment/web has: Dapr takes them for replicas of one app.",
+            "It has the app id web, like Deployment/web: Dapr takes them for replicas of one app.",
         )
     ]
 
@@ -265,7 +282,7 @@ def configuration(**spec: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "expected"),
     [
         ({"tracing": {"samplingRate": "0.1"}, "accessControl": {"defaultAction": "deny"}}, []),
         ({"traicng": {}}, ["A Configuration has no spec.traicng."]),
@@ -273,13 +290,13 @@ def configuration(**spec: Any) -> dict[str, Any]:
         ({"tracing": {"samplingRate": "7"}}, ["tracing.samplingRate is '7': Dapr uses 0.0001 instead."]),
         (
             {"accessControl": {"defaultAction": "block"}},
-            ["accessControl.defaultAction is 'block': Dapr takes it for deny."],
+            ["accessControl.defaultAction is 'block': Dapr uses deny instead."],
         ),
     ],
 )
-def test_configuration_is_understood_or_told(spec: dict[str, Any], said: list[str]) -> None:
+def test_configuration_is_understood_or_told(spec: dict[str, Any], expected: list[str]) -> None:
     """Keys, the rate, the action."""
-    assert causes(configuration(**spec)) == [("warning", one) for one in said]
+    assert causes(configuration(**spec)) == [("warning", cause) for cause in expected]
 
 
 def resiliency(name: str, **used: str) -> dict[str, Any]:
@@ -306,14 +323,16 @@ def test_resiliency_names_components_and_policies_that_exist() -> None:
     ]
 
 
-def beside(
+def with_sibling(
     ours: dict[str, Any], theirs: dict[str, Any], prefix: str | None, other: str | None
 ) -> PreflightSnapshot:
     """Staging with a component and a prefix, beside production with others."""
-    settings: Environment = config().environment("production")
-    sibling = Sibling(name="production", settings=settings, manifest=manifest(theirs), topic_prefix=other)
-    seen = snapshot(app(), ours, config=config(preflight={"topic_prefix": "pubsub.prefix"}))
-    return replace(seen, siblings=[sibling], topic_prefix=prefix)
+    settings: EnvironmentSettings = make_config().environment("production")
+    sibling = SiblingEnvironment(
+        name="production", settings=settings, manifest=make_manifest(theirs), topic_prefix=other
+    )
+    snapshot = make_snapshot(app(), ours, config=make_config(preflight={"topic_prefix": "pubsub.prefix"}))
+    return replace(snapshot, siblings=[sibling], topic_prefix=prefix)
 
 
 BY_SECRET = {"secretKeyRef": {"name": "app", "key": "BROKERS"}}
@@ -321,36 +340,38 @@ LOCAL = component("pubsub.redis", redisHost="redis:6379")
 
 
 @pytest.mark.parametrize(
-    ("seen", "severities"),
+    ("snapshot", "severities"),
     [
-        (beside(component(), component(), "", ""), ["error"]),
-        (beside(component(), component(), "staging-", ""), []),
-        (beside(component(), component(), None, None), []),
-        (beside(component(), component(brokers="other.shop.test:9092"), "", ""), []),
-        (beside(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-"), ["warning"]),
-        (beside(LOCAL, LOCAL, "", ""), []),
-        (beside(component(), LOCAL, "", ""), []),
-        (beside(component("pubsub.in-memory"), component("pubsub.in-memory"), "", ""), []),
+        (with_sibling(component(), component(), "", ""), ["error"]),
+        (with_sibling(component(), component(), "staging-", ""), []),
+        (with_sibling(component(), component(), None, None), []),
+        (with_sibling(component(), component(brokers="other.shop.test:9092"), "", ""), []),
+        (with_sibling(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-"), ["warning"]),
+        (with_sibling(LOCAL, LOCAL, "", ""), []),
+        (with_sibling(component(), LOCAL, "", ""), []),
+        (with_sibling(component("pubsub.in-memory"), component("pubsub.in-memory"), "", ""), []),
     ],
     ids=["same", "prefixed", "unknown", "other broker", "secret", "local names", "other type", "no broker"],
 )
 def test_two_environments_on_one_broker_need_different_topics(
-    seen: PreflightSnapshot, severities: list[str]
+    snapshot: PreflightSnapshot, severities: list[str]
 ) -> None:
     """Or staging consumes production's events; a name without a dot is another host in each namespace."""
-    assert [one.severity.value for one in found(CHECK, seen)] == severities
+    assert severities_of(CHECK, snapshot) == severities
 
 
 def test_shared_topics_are_told_with_the_value_to_change() -> None:
     """release.yaml knows where the prefix stands."""
-    (finding,) = found(CHECK, beside(component(), component(), "", ""))
+    (finding,) = findings_of(CHECK, with_sibling(component(), component(), "", ""))
     assert finding.cause == (
         "Topics have no prefix in staging and in production. They share a broker, so each environment"
         " consumes"
         " the other's events."
     )
     assert finding.remedy == "Give one of them another pubsub.prefix in its values."
-    (unsure,) = found(CHECK, beside(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-"))
+    (unsure,) = findings_of(
+        CHECK, with_sibling(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-")
+    )
     assert unsure.cause == (
         "Topics begin with 'x-' in staging and in production. If both use one broker, each environment"
         " consumes the other's events."
@@ -369,8 +390,8 @@ def test_shared_topics_are_told_with_the_value_to_change() -> None:
 )
 def test_value_accepts_what_dapr_parses(value: Value, good: list[str], bad: list[str]) -> None:
     """By the rules of Go and of Dapr's own decoding."""
-    assert [one for one in good if not value.accepts(one)] == []
-    assert [one for one in bad if value.accepts(one)] == []
+    assert [text for text in good if not value.accepts(text)] == []
+    assert [text for text in bad if value.accepts(text)] == []
     assert value.allowed
 
 
@@ -383,4 +404,4 @@ def test_every_required_name_is_in_its_table() -> None:
 
 def test_errors_are_found_alone() -> None:
     """The helper of other tests counts only errors."""
-    assert errors(CHECK, snapshot(app(), component(initialOffset=None))) == []
+    assert error_causes(CHECK, make_snapshot(app(), component(initialOffset=None))) == []

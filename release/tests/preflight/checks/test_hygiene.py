@@ -6,7 +6,15 @@ import pytest
 
 from todo_release.preflight.checks.hygiene import CHECK
 
-from ..snapshots import config, errors, found, snapshot, told, workload
+from ..snapshots import (
+    error_causes,
+    findings_of,
+    make_config,
+    make_snapshot,
+    severities_of,
+    summaries_of,
+    workload,
+)
 
 
 def setting(name: str, value: Any) -> dict[str, Any]:
@@ -15,7 +23,7 @@ def setting(name: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("value", "left"),
+    ("value", "placeholder"),
     [
         ("<OWNER>", "<OWNER>"),
         ("CHANGE_ME", "CHANGE_ME"),
@@ -25,17 +33,20 @@ def setting(name: str, value: Any) -> dict[str, Any]:
         ("set-by-chartpress", "set-by-chartpress"),
     ],
 )
-def test_placeholder_that_was_never_filled_in_is_an_error(value: str, left: str) -> None:
+def test_placeholder_that_was_never_filled_in_is_an_error(value: str, placeholder: str) -> None:
     """Wherever it stands."""
-    (finding,) = found(CHECK, snapshot(setting("X", value)))
-    assert (finding.severity.value, finding.cause) == ("error", f"{left} was never filled in.")
+    (finding,) = findings_of(CHECK, make_snapshot(setting("X", value)))
+    assert (finding.severity.value, finding.cause) == (
+        "error",
+        f"The placeholder {placeholder} was never filled in.",
+    )
     assert finding.path == "spec.template.spec.containers[0].env[0].value"
 
 
 @pytest.mark.parametrize("value", ["irreplaceable", "<b>bold</b>", "changes", "REPLACED", 7, None])
 def test_ordinary_text_is_no_placeholder(value: Any) -> None:
     """No alarm for a word that only looks like one."""
-    assert told(CHECK, snapshot(setting("X", value))) == []
+    assert summaries_of(CHECK, make_snapshot(setting("X", value))) == []
 
 
 def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
@@ -52,8 +63,8 @@ def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
         "metadata": {"name": "x"},
         "data": {"a": "CHANGE_ME", "b": "example.com"},
     }
-    assert told(CHECK, snapshot(rule)) == []
-    assert [one.severity.value for one in found(CHECK, snapshot(settings))] == ["warning"]
+    assert summaries_of(CHECK, make_snapshot(rule)) == []
+    assert severities_of(CHECK, make_snapshot(settings)) == ["warning"]
 
 
 @pytest.mark.parametrize(
@@ -68,12 +79,12 @@ def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
 )
 def test_name_from_documentation_is_an_error(value: str, count: int) -> None:
     """It belongs to nobody, so nobody reaches it."""
-    assert len(errors(CHECK, snapshot(setting("HOST", value)))) == count
+    assert len(error_causes(CHECK, make_snapshot(setting("HOST", value)))) == count
 
 
 def test_name_from_documentation_is_shown_without_what_stands_around_it() -> None:
     """There may be a password."""
-    (cause,) = errors(CHECK, snapshot(setting("URL", "shop:hunter2@cache.example.com:6379/0")))
+    (cause,) = error_causes(CHECK, make_snapshot(setting("URL", "shop:hunter2@cache.example.com:6379/0")))
     assert cause == "cache.example.com is a name from documentation: example.com belongs to nobody."
 
 
@@ -94,16 +105,19 @@ def test_name_from_documentation_is_shown_without_what_stands_around_it() -> Non
 )
 def test_secret_in_plain_text_is_found_and_not_repeated(name: str, value: str, severity: str | None) -> None:
     """By its name, or by credentials in an address; the finding never holds it."""
-    seen = found(CHECK, snapshot(setting(name, value)))
-    assert [one.severity.value for one in seen] == ([severity] if severity else [])
-    assert all(not value or value not in f"{one.cause}{one.remedy}" for one in seen)
+    findings = findings_of(CHECK, make_snapshot(setting(name, value)))
+    assert [finding.severity.value for finding in findings] == ([severity] if severity else [])
+    assert all(not value or value not in f"{finding.cause}{finding.remedy}" for finding in findings)
 
 
 def test_variable_from_a_secret_is_as_it_should_be() -> None:
     """Nothing is said about it."""
     reference = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "app", "key": "P"}}}
     assert (
-        told(CHECK, snapshot(workload(containers=[{"name": "web", "image": "a", "env": [reference]}]))) == []
+        summaries_of(
+            CHECK, make_snapshot(workload(containers=[{"name": "web", "image": "a", "env": [reference]}]))
+        )
+        == []
     )
 
 
@@ -120,10 +134,10 @@ def test_secret_in_a_component_is_an_error() -> None:
         "metadata": {"name": "p"},
         "spec": {"metadata": items},
     }
-    assert errors(CHECK, snapshot(component)) == ["saslPassword is given in plain text."]
+    assert error_causes(CHECK, make_snapshot(component)) == ["saslPassword is given in plain text."]
 
 
-PUBLIC = config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
+PUBLIC = make_config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
 
 
 @pytest.mark.parametrize(
@@ -139,7 +153,9 @@ PUBLIC = config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
 )
 def test_address_for_browsers_is_the_public_one(value: str, said: str | None) -> None:
     """Anything else answers every sign-in with an invalid origin."""
-    causes = errors(CHECK, snapshot(setting("BETTER_AUTH_URL", value), config=PUBLIC))
+    causes = error_causes(CHECK, make_snapshot(setting("BETTER_AUTH_URL", value), config=PUBLIC))
     assert [said in cause for cause in causes if said] == ([True] if said else [])
     assert len(causes) == (1 if said else 0)
-    assert told(CHECK, snapshot(setting("JWKS_URL", "http://frontend:3000"), config=PUBLIC)) == []
+    assert (
+        summaries_of(CHECK, make_snapshot(setting("JWKS_URL", "http://frontend:3000"), config=PUBLIC)) == []
+    )

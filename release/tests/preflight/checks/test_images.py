@@ -2,11 +2,11 @@
 
 import pytest
 
-from todo_release.environments.preview import TO_BE_BUILT
+from todo_release.environments.preview import UNBUILT_DIGEST
 from todo_release.preflight.checks.images import CHECK, images_of
 from todo_release.preflight.snapshot import ImageLookup
 
-from ..snapshots import found, manifest, snapshot, told, workload
+from ..snapshots import findings_of, make_manifest, make_snapshot, severities_of, summaries_of, workload
 
 OWN = "registry.test/shop/web@sha256:1"
 
@@ -34,8 +34,10 @@ def test_image_counts_by_what_its_registry_said(
     image: str, look: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     """Somebody else's registry that does not answer now is worth a note."""
-    seen = snapshot(runs(image), runs(image, "twin"), images={image: ImageLookup(reference=image, **look)})
-    assert [(one.severity.value, one.cause) for one in found(CHECK, seen)] == expected
+    snapshot = make_snapshot(
+        runs(image), runs(image, "twin"), images={image: ImageLookup(reference=image, **look)}
+    )
+    assert [(finding.severity.value, finding.cause) for finding in findings_of(CHECK, snapshot)] == expected
 
 
 @pytest.mark.parametrize(
@@ -47,18 +49,20 @@ def test_image_counts_by_what_its_registry_said(
 )
 def test_image_without_a_digest_is_a_warning(image: str, said: str) -> None:
     """A tag can be moved."""
-    assert told(CHECK, snapshot(runs(image), runs(image, "twin"))) == [("warning", "Deployment/web", said)]
+    assert summaries_of(CHECK, make_snapshot(runs(image), runs(image, "twin"))) == [
+        ("warning", "Deployment/web", said)
+    ]
 
 
 def test_image_that_is_still_to_be_built_is_not_looked_for() -> None:
     """The release builds it; containers without an image are the API server's to refuse."""
-    built = manifest(runs(f"registry.test/shop/web@{TO_BE_BUILT}"), runs(OWN), runs(""))
+    built = make_manifest(runs(f"registry.test/shop/web@{UNBUILT_DIGEST}"), runs(OWN), runs(""))
     assert [reference for _, _, reference in images_of(built)] == [OWN]
 
 
 def test_pull_secrets_and_registries_that_cannot_be_asked_are_told() -> None:
     """As a note and as a warning."""
-    assert [one.severity.value for one in found(CHECK, snapshot(runs(OWN), images=None))] == ["note"]
-    assert told(CHECK, snapshot(registry_problem="It is down.")) == [
-        ("warning", "registry.test", "Which images must still be built could not be seen: It is down.")
+    assert severities_of(CHECK, make_snapshot(runs(OWN), images=None)) == ["note"]
+    assert summaries_of(CHECK, make_snapshot(registry_problem="It is down.")) == [
+        ("warning", "registry.test", "It is not known which images must still be built: It is down.")
     ]

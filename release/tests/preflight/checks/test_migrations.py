@@ -2,10 +2,10 @@
 
 import pytest
 
-from todo_release.preflight.checks.migrations import CHECK, names, operations
+from todo_release.preflight.checks.migrations import CHECK, affected_names, operations
 from todo_release.preflight.snapshot import Migration, PreflightSnapshot
 
-from ..snapshots import found, snapshot
+from ..snapshots import findings_of, make_snapshot, severities_of
 
 HEAD = "import sqlalchemy as sa\nfrom alembic import op\n\n\ndef upgrade() -> None:\n"
 
@@ -15,7 +15,7 @@ def script(*lines: str) -> str:
     return HEAD + "".join(f"    {line}\n" for line in lines)
 
 
-def seen(
+def with_migrations(
     *scripts: str, mentions: dict[tuple[str, ...], str] | None = None, path: str = "m/{}.py"
 ) -> PreflightSnapshot:
     """A release with these migrations."""
@@ -23,7 +23,7 @@ def seen(
         Migration(path=path.format(number), text=text, mentions=mentions or {})
         for number, text in enumerate(scripts)
     ]
-    return snapshot(migrations=pending)
+    return make_snapshot(migrations=pending)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def seen(
 )
 def test_migration_that_only_adds_is_a_note(line: str) -> None:
     """The old version does not look at it."""
-    (finding,) = found(CHECK, seen(script(line)))
+    (finding,) = findings_of(CHECK, with_migrations(script(line)))
     assert (finding.severity.value, finding.cause) == (
         "note",
         "This migration runs before the new version starts; it only adds.",
@@ -52,9 +52,9 @@ def test_migration_that_only_adds_is_a_note(line: str) -> None:
         (
             'op.drop_column("tasks", "legacy")',
             "warning",
-            "drop_column(tasks, legacy) takes away what it may use",
+            "drop_column(tasks, legacy) drops what it may use",
         ),
-        ('op.drop_table("tasks")', "warning", "drop_table(tasks) takes away what it may use"),
+        ('op.drop_table("tasks")', "warning", "drop_table(tasks) drops what it may use"),
         ('op.rename_table("tasks", "jobs")', "warning", "rename_table(tasks) renames what it may use"),
         (
             'op.alter_column("tasks", "title", new_column_name="name")',
@@ -64,7 +64,7 @@ def test_migration_that_only_adds_is_a_note(line: str) -> None:
         (
             'op.alter_column("tasks", "title", nullable=False)',
             "warning",
-            "alter_column(tasks, title) demands a value that it may not write",
+            "alter_column(tasks, title) requires a value that it may not write",
         ),
         (
             'op.alter_column("tasks", "title", type_=sa.Integer)',
@@ -76,15 +76,15 @@ def test_migration_that_only_adds_is_a_note(line: str) -> None:
             "error",
             "add_column(tasks, done) makes its inserts fail (NOT NULL without a default)",
         ),
-        ('op.execute("ALTER TABLE t DROP COLUMN c")', "warning", "DROP COLUMN may take away what it uses"),
-        ('op.execute(sa.text("ALTER TABLE t RENAME TO u"))', "warning", "RENAME may take away what it uses"),
+        ('op.execute("ALTER TABLE t DROP COLUMN c")', "warning", "DROP COLUMN may drop what it uses"),
+        ('op.execute(sa.text("ALTER TABLE t RENAME TO u"))', "warning", "RENAME may drop what it uses"),
     ],
 )
 def test_migration_that_harms_the_running_version_is_told_with_its_line(
     line: str, severity: str, said: str
 ) -> None:
     """Before the old pods find out."""
-    (finding,) = found(CHECK, seen(script("pass", line)))
+    (finding,) = findings_of(CHECK, with_migrations(script("pass", line)))
     assert (finding.severity.value, finding.cause) == (
         severity,
         f"{said} while the running version still serves.",
@@ -95,10 +95,10 @@ def test_migration_that_harms_the_running_version_is_told_with_its_line(
 
 def test_what_the_running_versions_code_names_is_certain() -> None:
     """Then it is an error, with the place."""
-    pending = seen(
+    pending = with_migrations(
         script('op.drop_column("tasks", "legacy")'), mentions={("tasks", "legacy"): "api/models.py:12"}
     )
-    (finding,) = found(CHECK, pending)
+    (finding,) = findings_of(CHECK, pending)
     assert finding.severity.value == "error"
     assert finding.cause.endswith("The running version names it in api/models.py:12.")
 
@@ -107,13 +107,15 @@ def test_table_that_is_new_harms_nobody() -> None:
     """No running version uses what is made in the same release."""
     made = script('op.create_table("tags")')
     dropped = script('op.drop_column("tags", "x")')
-    assert {one.severity.value for one in found(CHECK, seen(made, dropped))} == {"note"}
+    assert {finding.severity.value for finding in findings_of(CHECK, with_migrations(made, dropped))} == {
+        "note"
+    }
 
 
 def test_batches_name_their_table() -> None:
     """Alembic's other way of writing it."""
     text = script('with op.batch_alter_table("tasks") as batch:', '    batch.drop_column("legacy")')
-    assert names(text) == {("tasks", "legacy")}
+    assert affected_names(text) == {("tasks", "legacy")}
 
 
 def test_downgrade_and_other_code_do_not_count() -> None:
@@ -123,7 +125,7 @@ def test_downgrade_and_other_code_do_not_count() -> None:
         + "\n\ndef downgrade():\n    op.drop_table('x')\n"
     )
     assert operations(text) == []
-    (finding,) = found(CHECK, seen(text))
+    (finding,) = findings_of(CHECK, with_migrations(text))
     assert finding.cause.endswith("what it does was not recognised.")
 
 
@@ -132,12 +134,13 @@ def test_downgrade_and_other_code_do_not_count() -> None:
 )
 def test_script_that_cannot_be_read_is_named_only(text: str, path: str) -> None:
     """Nothing is claimed about it."""
-    assert [one.severity.value for one in found(CHECK, seen(text, path=path))] == ["note"]
+    assert severities_of(CHECK, with_migrations(text, path=path)) == ["note"]
 
 
 def test_unknown_running_version_is_a_note() -> None:
     """It may have been deployed by somebody else."""
-    (finding,) = found(CHECK, snapshot(migrations=None, live={"running": "0.9.9"}))
+    (finding,) = findings_of(CHECK, make_snapshot(migrations=None, live={"running": "0.9.9"}))
     assert (
-        finding.cause == "Not everything could be judged: the commit of 0.9.9, which runs, is not known here."
+        finding.cause
+        == "Not everything could be checked: the commit of the running version 0.9.9 is not known here."
     )

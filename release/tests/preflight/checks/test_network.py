@@ -5,18 +5,27 @@ from typing import Any
 
 import pytest
 
-from todo_release.preflight.checks.network import CHECK
-from todo_release.preflight.snapshot import (
+from todo_release.adapters.kubernetes.api_resources import (
     CERTIFICATES,
     INGRESSES,
     PODS,
     SERVICES,
-    Certificate,
-    SecretFacts,
-    UnreadError,
 )
+from todo_release.preflight.checks.network import CHECK
+from todo_release.preflight.snapshot import Certificate, SecretSummary, UnreadError
 
-from ..snapshots import CONFIG, NOW, config, errors, found, live, snapshot, told, workload
+from ..snapshots import (
+    CONFIG,
+    NOW,
+    error_causes,
+    findings_of,
+    live_object,
+    make_config,
+    make_snapshot,
+    severities_of,
+    summaries_of,
+    workload,
+)
 
 
 def service(name: str = "web", *, ports: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Any]:
@@ -66,7 +75,10 @@ def test_sound_network_says_nothing() -> None:
         {"http": {"paths": [{"path": "/x", "backend": {"resource": {"name": "bucket"}}}]}}
     ]
     assert (
-        told(CHECK, snapshot(*SHOP, headless, bare, ingress({"/api": "api", "/api/auth": "web", "/": "web"})))
+        summaries_of(
+            CHECK,
+            make_snapshot(*SHOP, headless, bare, ingress({"/api": "api", "/api/auth": "web", "/": "web"})),
+        )
         == []
     )
 
@@ -74,30 +86,30 @@ def test_sound_network_says_nothing() -> None:
 def test_service_must_select_pods_of_the_chart() -> None:
     """One that selects pods which are there already is only a warning."""
     lost = service("web", selector={"app": "wbe"})
-    assert errors(CHECK, snapshot(app(), lost)) == [
-        "No pod of the chart has the labels app=wbe that it selects."
+    assert error_causes(CHECK, make_snapshot(app(), lost)) == [
+        "It selects the labels app=wbe, which no pod of the chart has."
     ]
     there = {PODS: [{"metadata": {"name": "p", "namespace": "staging", "labels": {"app": "wbe"}}}]}
-    assert [one.severity.value for one in found(CHECK, snapshot(app(), lost, lists=there))] == ["warning"]
+    assert severities_of(CHECK, make_snapshot(app(), lost, lists=there)) == ["warning"]
 
 
 def test_named_target_port_must_exist() -> None:
     """Numbers need not be declared."""
     named = service(ports=[{"port": 80, "targetPort": "web"}, {"port": 81, "targetPort": 9000}, {"port": 82}])
-    (finding,) = found(CHECK, snapshot(app(), named))
+    (finding,) = findings_of(CHECK, make_snapshot(app(), named))
     assert finding.cause == "Its port 80 leads to 'web', and Deployment/web has no port of that name."
     assert (finding.remedy, finding.path) == ("Use one of: http.", "spec.ports[0].targetPort")
 
 
 def test_backend_must_exist_with_its_port() -> None:
     """In the chart or in the namespace."""
-    assert errors(CHECK, snapshot(*SHOP, ingress({"/": "gone"}))) == [
+    assert error_causes(CHECK, make_snapshot(*SHOP, ingress({"/": "gone"}))) == [
         "It sends requests to Service gone, which does not exist."
     ]
-    there = {SERVICES: [live({**service(), "metadata": {"name": "gone"}})]}
-    assert told(CHECK, snapshot(*SHOP, ingress({"/": "gone"}), lists=there)) == []
+    there = {SERVICES: [live_object({**service(), "metadata": {"name": "gone"}})]}
+    assert summaries_of(CHECK, make_snapshot(*SHOP, ingress({"/": "gone"}), lists=there)) == []
     other = service("web", ports=[{"name": "grpc", "port": 90, "targetPort": "http"}])
-    assert errors(CHECK, snapshot(app(), other, ingress())) == [
+    assert error_causes(CHECK, make_snapshot(app(), other, ingress())) == [
         "It sends requests to port http of Service web, which has no such port."
     ]
 
@@ -105,7 +117,7 @@ def test_backend_must_exist_with_its_port() -> None:
 def images(**changes: Any) -> dict[str, Any]:
     """The images of release.yaml with more about web and api."""
     known = {name: {**CONFIG["images"][name], **changes.get(name, {})} for name in ("web", "api")}  # type: ignore[index]
-    return {"config": config(images=known)}
+    return {"config": make_config(images=known)}
 
 
 def test_path_that_a_shorter_one_swallows_is_an_error() -> None:
@@ -113,25 +125,32 @@ def test_path_that_a_shorter_one_swallows_is_an_error() -> None:
     routes = images(web={"routes": ["/api/auth/jwks"]}, api={"contract": "openapi.json"})
     contracts = {"api": {"paths": {"/api/todos": {}, "/api/health": {}}}}
     good = ingress({"/api": "api", "/api/auth": "web", "/": "web"})
-    assert told(CHECK, snapshot(*SHOP, good, contracts=contracts, **routes)) == []
-    (finding,) = found(
-        CHECK, snapshot(*SHOP, ingress({"/api": "api", "/": "web"}), contracts=contracts, **routes)
+    assert summaries_of(CHECK, make_snapshot(*SHOP, good, contracts=contracts, **routes)) == []
+    (finding,) = findings_of(
+        CHECK, make_snapshot(*SHOP, ingress({"/api": "api", "/": "web"}), contracts=contracts, **routes)
     )
     assert finding.cause == (
         "shop.test/api/auth/jwks belongs to web, but its longest path, /api, leads to api."
     )
     assert finding.remedy == "Add a longer path that leads to web."
     missing = ingress({"/": "web"})
-    assert len(errors(CHECK, snapshot(*SHOP, missing, contracts=contracts, **routes))) == 2
+    assert len(error_causes(CHECK, make_snapshot(*SHOP, missing, contracts=contracts, **routes))) == 2
 
 
 def test_prefixes_are_compared_by_whole_parts() -> None:
     """`/api` takes no `/apiary`; what no path takes and what no Service serves is nobody's."""
-    assert told(CHECK, snapshot(*SHOP, ingress({"/api": "api"}), **images(web={"routes": ["/apiary"]}))) == []
     assert (
-        told(
+        summaries_of(
+            CHECK, make_snapshot(*SHOP, ingress({"/api": "api"}), **images(web={"routes": ["/apiary"]}))
+        )
+        == []
+    )
+    assert (
+        summaries_of(
             CHECK,
-            snapshot(app("api"), service("api"), ingress({"/": "api"}), **images(web={"routes": ["/x"]})),
+            make_snapshot(
+                app("api"), service("api"), ingress({"/": "api"}), **images(web={"routes": ["/x"]})
+            ),
         )
         == []
     )
@@ -141,42 +160,46 @@ def test_regular_expressions_are_not_second_guessed() -> None:
     """What they take is the controller's to say."""
     regex = ingress({"/api": "api"})
     regex["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/use-regex": "true"}
-    assert told(CHECK, snapshot(*SHOP, regex, **images(web={"routes": ["/api/auth"]}))) == []
+    assert summaries_of(CHECK, make_snapshot(*SHOP, regex, **images(web={"routes": ["/api/auth"]}))) == []
 
 
 def test_one_path_cannot_lead_to_two_services() -> None:
     """Whichever is older would win."""
-    assert errors(CHECK, snapshot(*SHOP, ingress({"/": "web"}), ingress({"/": "api"}, name="other"))) == [
-        "shop.test/ leads to api, and in Ingress/web to web."
-    ]
+    assert error_causes(
+        CHECK, make_snapshot(*SHOP, ingress({"/": "web"}), ingress({"/": "api"}, name="other"))
+    ) == ["shop.test/ leads to api, and in Ingress/web to web."]
 
 
 def balancer(address: str) -> dict[Any, Any]:
     """The live Ingress with the address of its load balancer."""
-    return {INGRESSES: [live(ingress()) | {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}]}
+    return {
+        INGRESSES: [live_object(ingress()) | {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}]
+    }
 
 
 def test_host_without_an_address_is_an_error() -> None:
     """The load balancer's is offered for the record."""
-    seen = snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, lists=balancer("203.0.113.7"))
-    (finding,) = found(CHECK, seen)
+    snapshot = make_snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, lists=balancer("203.0.113.7"))
+    (finding,) = findings_of(CHECK, snapshot)
     assert (finding.severity.value, finding.path) == ("error", "spec.rules[0].host")
-    assert finding.remedy == "Make a DNS record for it with 203.0.113.7."
-    assert errors(CHECK, snapshot(*SHOP, ingress(), addresses={"shop.test": ()})) == [finding.cause]
+    assert finding.remedy == "Create a DNS record for it with 203.0.113.7."
+    assert error_causes(CHECK, make_snapshot(*SHOP, ingress(), addresses={"shop.test": ()})) == [
+        finding.cause
+    ]
 
 
 def test_host_with_another_address_is_a_warning() -> None:
     """A proxy may stand before the load balancer."""
-    seen = snapshot(
+    snapshot = make_snapshot(
         *SHOP, ingress(), addresses={"shop.test": ("198.51.100.1",)}, lists=balancer("203.0.113.7")
     )
-    assert told(CHECK, seen) == [
+    assert summaries_of(CHECK, snapshot) == [
         ("warning", "Ingress/web", "shop.test is 198.51.100.1, the load balancer is 203.0.113.7.")
     ]
-    good = snapshot(
+    good = make_snapshot(
         *SHOP, ingress(), addresses={"shop.test": ("203.0.113.7",)}, lists=balancer("203.0.113.7")
     )
-    assert told(CHECK, good) == []
+    assert summaries_of(CHECK, good) == []
 
 
 def test_address_comes_from_the_controllers_service_on_a_first_release() -> None:
@@ -187,8 +210,10 @@ def test_address_comes_from_the_controllers_service_on_a_first_release() -> None
         "spec": {"type": "LoadBalancer"},
         "status": status,
     }
-    seen = snapshot(*SHOP, ingress(), addresses={"shop.test": ("192.0.2.1",)}, lists={SERVICES: [controller]})
-    assert [one.severity.value for one in found(CHECK, seen)] == ["warning"]
+    snapshot = make_snapshot(
+        *SHOP, ingress(), addresses={"shop.test": ("192.0.2.1",)}, lists={SERVICES: [controller]}
+    )
+    assert severities_of(CHECK, snapshot) == ["warning"]
 
 
 def test_hosts_are_not_asked_where_checks_connect_elsewhere_nor_for_wildcards() -> None:
@@ -197,16 +222,19 @@ def test_hosts_are_not_asked_where_checks_connect_elsewhere_nor_for_wildcards() 
         **CONFIG["environments"],  # type: ignore[dict-item]
         "staging": {**CONFIG["environments"]["staging"], "smoke": {"connect_to": "127.0.0.1:1"}},  # type: ignore[index]
     }
-    elsewhere = config(environments=environments)
-    assert told(CHECK, snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, config=elsewhere)) == []
-    wild = snapshot(*SHOP, ingress(host="*.shop.test"), addresses={"*.shop.test": ()})
-    assert told(CHECK, wild) == []
+    elsewhere = make_config(environments=environments)
+    assert (
+        summaries_of(CHECK, make_snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, config=elsewhere))
+        == []
+    )
+    wild = make_snapshot(*SHOP, ingress(host="*.shop.test"), addresses={"*.shop.test": ()})
+    assert summaries_of(CHECK, wild) == []
 
 
-def certificate(days: int, *names: str) -> list[SecretFacts]:
+def certificate(days: int, *names: str) -> list[SecretSummary]:
     """A TLS Secret whose certificate lasts that long."""
     facts = Certificate(names=names or ("shop.test",), expires_at=NOW + timedelta(days=days))
-    return [SecretFacts(name="tls", certificate=facts)]
+    return [SecretSummary(name="tls", certificate=facts)]
 
 
 def with_issuer(**rest: Any) -> dict[str, Any]:
@@ -217,12 +245,12 @@ def with_issuer(**rest: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("secrets", "asked", "severity", "said"),
+    ("secrets", "has_issuer", "severity", "cause"),
     [
         (certificate(60), False, None, ""),
         (certificate(60, "*.test"), False, None, ""),
-        ([], False, "error", "There is no certificate in Secret tls, and no issuer is asked for one"),
-        ([SecretFacts(name="tls")], False, "error", "There is no certificate in Secret tls"),
+        ([], False, "error", "There is no certificate in Secret tls, and no issuer is annotated"),
+        ([SecretSummary(name="tls")], False, "error", "There is no certificate in Secret tls"),
         (certificate(-1), False, "error", "The certificate in Secret tls has expired on 2026-11-23."),
         (certificate(-1), True, "warning", "The certificate in Secret tls has expired on 2026-11-23."),
         (certificate(5), False, "warning", "The certificate in Secret tls expires in 5 days."),
@@ -242,34 +270,35 @@ def with_issuer(**rest: Any) -> dict[str, Any]:
     ],
 )
 def test_certificate_is_there_for_the_host_and_lasts(
-    secrets: list[SecretFacts], asked: bool, severity: str | None, said: str
+    secrets: list[SecretSummary], has_issuer: bool, severity: str | None, cause: str
 ) -> None:
     """What an issuer will put right is a warning, what nobody will an error."""
-    one = with_issuer() if asked else ingress(tls="tls")
-    seen = [(each.severity.value, each.cause) for each in found(CHECK, snapshot(*SHOP, one, secrets=secrets))]
-    assert [severity for severity, _ in seen] == ([severity] if severity else [])
-    assert all(cause.startswith(said) for _, cause in seen)
+    rendered = with_issuer() if has_issuer else ingress(tls="tls")
+    findings = findings_of(CHECK, make_snapshot(*SHOP, rendered, secrets=secrets))
+    assert [(finding.severity.value, finding.cause[: len(cause)]) for finding in findings] == (
+        [(severity, cause)] if severity else []
+    )
 
 
 def test_secret_that_two_ingresses_share_is_judged_once() -> None:
     """And one of them asking is enough; one that the chart makes is not looked at."""
-    (finding,) = found(CHECK, snapshot(*SHOP, with_issuer(), ingress({"/sse": "api"}, name="sse", tls="tls")))
+    (finding,) = findings_of(
+        CHECK, make_snapshot(*SHOP, with_issuer(), ingress({"/sse": "api"}, name="sse", tls="tls"))
+    )
     assert finding.severity.value == "warning"
     made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}}
-    assert told(CHECK, snapshot(*SHOP, ingress(tls="tls"), made)) == []
+    assert summaries_of(CHECK, make_snapshot(*SHOP, ingress(tls="tls"), made)) == []
 
 
 def test_first_certificate_must_fit_into_the_patience_of_the_smoke_checks() -> None:
     """60 seconds are not enough for a challenge; a patient environment only notes it."""
-    (finding,) = found(CHECK, snapshot(*SHOP, with_issuer()))
+    (finding,) = findings_of(CHECK, make_snapshot(*SHOP, with_issuer()))
     assert finding.cause == (
         "Its first certificate is issued by this release, which takes about 120 s; the smoke checks wait"
         " 60 s."
     )
-    patient = config(smoke={"timeout_seconds": 300})
-    assert [one.severity.value for one in found(CHECK, snapshot(*SHOP, with_issuer(), config=patient))] == [
-        "note"
-    ]
+    patient = make_config(smoke={"timeout_seconds": 300})
+    assert severities_of(CHECK, make_snapshot(*SHOP, with_issuer(), config=patient)) == ["note"]
 
 
 def test_certificate_that_is_not_issued_says_why() -> None:
@@ -280,7 +309,7 @@ def test_certificate_that_is_not_issued_says_why() -> None:
         "spec": {"secretName": "tls"},
         "status": {"conditions": [condition]},
     }
-    (finding,) = found(CHECK, snapshot(*SHOP, with_issuer(), lists={CERTIFICATES: [there]}))
+    (finding,) = findings_of(CHECK, make_snapshot(*SHOP, with_issuer(), lists={CERTIFICATES: [there]}))
     assert finding.cause == "The certificate for Secret tls is not issued: Waiting for the challenge."
 
 
@@ -296,10 +325,10 @@ def node_port(namespace: str, name: str = "other") -> dict[Any, Any]:
 def test_node_port_of_another_service_is_an_error() -> None:
     """The API server refuses it; our own is ours."""
     mine = service(ports=[{"port": 80, "targetPort": "http", "nodePort": 30080}])
-    assert errors(CHECK, snapshot(app(), mine, lists=node_port("production"))) == [
+    assert error_causes(CHECK, make_snapshot(app(), mine, lists=node_port("production"))) == [
         "The node port 30080 is taken by Service production/other."
     ]
-    assert told(CHECK, snapshot(app(), mine, lists=node_port("staging", "web"))) == []
+    assert summaries_of(CHECK, make_snapshot(app(), mine, lists=node_port("staging", "web"))) == []
 
 
 @pytest.mark.parametrize(
@@ -315,15 +344,15 @@ def test_host_and_path_of_another_namespace_is_an_error(
     namespace: str, changes: dict[str, Any], count: int
 ) -> None:
     """The controller refuses one of the two, or mixes them."""
-    theirs = live(ingress(**changes), namespace=namespace)
-    assert len(errors(CHECK, snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]}))) == count
+    theirs = live_object(ingress(**changes), namespace=namespace)
+    assert len(error_causes(CHECK, make_snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]}))) == count
     theirs["spec"]["ingressClassName"] = "internal"
-    assert errors(CHECK, snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]})) == []
+    assert error_causes(CHECK, make_snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]})) == []
 
 
 def test_other_namespaces_that_may_not_be_seen_are_a_note() -> None:
     """Collisions cannot be excluded then."""
-    seen = snapshot(*SHOP, ingress(), live={"partial": frozenset({INGRESSES})})
-    assert [one.severity.value for one in found(CHECK, seen)] == ["note"]
+    snapshot = make_snapshot(*SHOP, ingress(), live={"partial": frozenset({INGRESSES})})
+    assert severities_of(CHECK, snapshot) == ["note"]
     with pytest.raises(UnreadError, match="of other namespaces"):
-        seen.all(INGRESSES)
+        snapshot.in_cluster(INGRESSES)

@@ -5,10 +5,20 @@ from typing import Any
 
 import pytest
 
-from todo_release.environments.history import Record
+from todo_release.environments.history import DeploymentRecord
 from todo_release.preflight.checks.probes import CHECK
 
-from ..snapshots import CONFIG, NOW, config, errors, found, snapshot, told, workload
+from ..snapshots import (
+    CONFIG,
+    NOW,
+    error_causes,
+    findings_of,
+    make_config,
+    make_snapshot,
+    severities_of,
+    summaries_of,
+    workload,
+)
 
 CONTRACT = {
     "api": {
@@ -38,29 +48,33 @@ def known(**health: list[str]) -> dict[str, Any]:
         name: {**CONFIG["images"][name], "health": health.get(name, [])}  # type: ignore[index]
         for name in ("web", "api")
     }
-    return {"config": config(images=images)}
+    return {"config": make_config(images=images)}
 
 
 def test_probe_of_a_declared_path_is_fine() -> None:
     """By name and by number of the port; other probes have no path; other images are not ours."""
     healthy = known(web=["/healthz"])
-    assert told(CHECK, snapshot(probed(), **healthy)) == []
-    assert told(CHECK, snapshot(probed(port=8000), **healthy)) == []
+    assert summaries_of(CHECK, make_snapshot(probed(), **healthy)) == []
+    assert summaries_of(CHECK, make_snapshot(probed(port=8000), **healthy)) == []
     assert (
-        told(
-            CHECK, snapshot(probed(container={"readinessProbe": {"tcpSocket": {"port": "http"}}}), **healthy)
+        summaries_of(
+            CHECK,
+            make_snapshot(probed(container={"readinessProbe": {"tcpSocket": {"port": "http"}}}), **healthy),
         )
         == []
     )
-    assert told(CHECK, snapshot(probed(container={"readinessProbe": {"exec": {}}}), **healthy)) == []
-    assert told(CHECK, snapshot(probed(container={"image": "redis:7"}), **healthy)) == []
+    assert (
+        summaries_of(CHECK, make_snapshot(probed(container={"readinessProbe": {"exec": {}}}), **healthy))
+        == []
+    )
+    assert summaries_of(CHECK, make_snapshot(probed(container={"image": "redis:7"}), **healthy)) == []
 
 
 def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> None:
     """Nothing answers there, or a guard does."""
-    (finding,) = found(CHECK, snapshot(probed("/health"), **known(web=["/healthz", "/readyz"])))
+    (finding,) = findings_of(CHECK, make_snapshot(probed("/health"), **known(web=["/healthz", "/readyz"])))
     assert finding.cause == (
-        "The readinessProbe asks for /health, which is no health path of web (/healthz, /readyz)."
+        "The readinessProbe requests /health, which is no health path of web (/healthz, /readyz)."
     )
     assert (finding.severity.value, finding.path) == (
         "error",
@@ -71,24 +85,24 @@ def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> N
 def test_probe_is_only_noted_where_nothing_is_declared() -> None:
     """It cannot be known; once an image, however many probes ask."""
     twice = probed(container={"livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}}})
-    assert len(found(CHECK, snapshot(twice))) == 1
-    assert [one.severity.value for one in found(CHECK, snapshot(probed()))] == ["note"]
+    assert len(findings_of(CHECK, make_snapshot(twice))) == 1
+    assert severities_of(CHECK, make_snapshot(probed())) == ["note"]
 
 
 def test_probe_behind_a_guard_is_an_error() -> None:
     """The contract says which paths want a login, for one or for all."""
-    assert told(CHECK, snapshot(probed("/api/health", name="api"), contracts=CONTRACT)) == []
-    assert errors(CHECK, snapshot(probed("/api/todos", name="api"), contracts=CONTRACT)) == [
-        "The readinessProbe asks for /api/todos, which wants a login: the pod never becomes ready."
+    assert summaries_of(CHECK, make_snapshot(probed("/api/health", name="api"), contracts=CONTRACT)) == []
+    assert error_causes(CHECK, make_snapshot(probed("/api/todos", name="api"), contracts=CONTRACT)) == [
+        "The readinessProbe requests /api/todos, which needs a login: the pod never becomes ready."
     ]
     guarded = {"api": {**CONTRACT["api"], "security": [{"bearer": []}]}}
-    assert len(errors(CHECK, snapshot(probed("/api/health", name="api"), contracts=guarded))) == 1
+    assert len(error_causes(CHECK, make_snapshot(probed("/api/health", name="api"), contracts=guarded))) == 1
 
 
 def test_port_of_a_probe_must_exist() -> None:
     """By name; numbers need not be declared."""
-    (finding,) = found(CHECK, snapshot(probed(port="web"), **known(web=["/healthz"])))
-    assert finding.cause == "The readinessProbe of web asks port 'web', which the container does not have."
+    (finding,) = findings_of(CHECK, make_snapshot(probed(port="web"), **known(web=["/healthz"])))
+    assert finding.cause == "The readinessProbe of web uses port 'web', which the container does not have."
     assert finding.remedy == "Use one of: http."
 
 
@@ -102,7 +116,7 @@ STARTUP = {
 
 
 @pytest.mark.parametrize(
-    ("workload_", "severity", "said"),
+    ("workload_", "severity", "cause"),
     [
         (
             probed(container=STARTUP, minReadySeconds=5),
@@ -117,25 +131,29 @@ STARTUP = {
         (
             workload("seed", kind="Job", hook="pre-upgrade", spec={"activeDeadlineSeconds": 600}),
             "warning",
-            "The hook may take 600 s and the whole release only 600 s: it cannot fail first.",
+            "The hook may take 600 s and the whole release only 600 s: the release gives up before the hook fails.",
         ),
     ],
 )
 def test_times_that_do_not_fit_into_each_other_are_told(
-    workload_: dict[str, Any], severity: str, said: str
+    workload_: dict[str, Any], severity: str, cause: str
 ) -> None:
     """Each of the three; a release that gives up before the Deployment does only says less about why."""
-    seen = told(CHECK, snapshot(workload_, **known(web=["/healthz"])))
-    assert [(one, cause) for one, _, cause in seen] == [(severity, said)]
+    summaries = summaries_of(CHECK, make_snapshot(workload_, **known(web=["/healthz"])))
+    assert [(found_severity, found_cause) for found_severity, _, found_cause in summaries] == [
+        (severity, cause)
+    ]
 
 
 def test_times_of_other_workloads_are_their_own() -> None:
     """A Job without a deadline, and what does not roll like a Deployment."""
-    seen = snapshot(workload("seed", kind="Job", hook="pre-upgrade"), workload("db", kind="StatefulSet"))
-    assert told(CHECK, seen) == []
+    snapshot = make_snapshot(
+        workload("seed", kind="Job", hook="pre-upgrade"), workload("db", kind="StatefulSet")
+    )
+    assert summaries_of(CHECK, snapshot) == []
 
 
-RECORD = Record(
+RECORD = DeploymentRecord(
     revision=1,
     version="0.1.0",
     deployment_id="x",
@@ -150,13 +168,13 @@ RECORD = Record(
 
 def test_rollouts_that_were_nearly_too_slow_are_a_warning() -> None:
     """Of the last few that succeeded."""
-    assert told(CHECK, snapshot(records=[RECORD])) == [
+    assert summaries_of(CHECK, make_snapshot(records=[RECORD])) == [
         (
             "warning",
             "Namespace/staging",
-            "One of the last 1 rollouts took 500 s of the 600 s that are allowed.",
+            "The slowest of the last rollouts (1) took 500 s of the 600 s that are allowed.",
         )
     ]
     failed = replace(RECORD, result="failed")
     quick = replace(RECORD, seconds={"deploy": 50.0})
-    assert told(CHECK, snapshot(records=[failed, RECORD, *[quick] * 5])) == []
+    assert summaries_of(CHECK, make_snapshot(records=[failed, RECORD, *[quick] * 5])) == []

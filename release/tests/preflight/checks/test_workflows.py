@@ -6,7 +6,7 @@ import pytest
 
 from todo_release.preflight.checks.workflows import CHECK, command_lines
 
-from ..snapshots import found, snapshot, told
+from ..snapshots import findings_of, make_config, make_snapshot, summaries_of
 
 SHA = "3d3c42e5aac5ba805825da76410c181273ba90b1"
 WORKFLOW = f"""\
@@ -32,7 +32,7 @@ PATH = ".github/workflows/release.yml"
 
 def parse(arguments: Sequence[str]) -> str | None:
     """Tasks that know one option."""
-    return next((f"no idea what {one!r} is" for one in arguments if one.startswith("--js")), None)
+    return next((f"no idea what {word!r} is" for word in arguments if word.startswith("--js")), None)
 
 
 def test_every_call_of_a_task_is_found_with_its_line() -> None:
@@ -49,9 +49,9 @@ def test_every_call_of_a_task_is_found_with_its_line() -> None:
 
 def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
     """A renamed flag breaks the release only when it is needed."""
-    (finding,) = found(CHECK, snapshot(files={PATH: WORKFLOW}, parse=parse))
+    (finding,) = findings_of(CHECK, make_snapshot(files={PATH: WORKFLOW}, parse=parse))
     assert finding.cause == (
-        "inv plan --version value --json is no command line of the tasks: no idea what '--json' is"
+        "inv plan --version value --json is not a valid command line: no idea what '--json' is"
     )
     assert finding.place is not None
     assert (finding.place.file, finding.place.line) == (PATH, 12)
@@ -59,40 +59,43 @@ def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
 
 def test_calls_are_not_judged_where_the_tasks_are_not_known() -> None:
     """The engine does not know invoke."""
-    assert told(CHECK, snapshot(files={PATH: WORKFLOW})) == []
+    assert summaries_of(CHECK, make_snapshot(files={PATH: WORKFLOW})) == []
 
 
 def test_action_that_is_not_pinned_is_a_warning() -> None:
     """Actions, and workflows that are called; local ones and images by digest are not meant."""
     loose = WORKFLOW.replace(f"checkout@{SHA}", "checkout@v7").replace(f"x.yml@{SHA}", "x.yml@main")
-    seen = found(CHECK, snapshot(files={PATH: loose.replace("./.github/actions/here", "docker://alpine")}))
-    assert [(one.severity.value, one.cause) for one in seen] == [
+    findings = findings_of(
+        CHECK, make_snapshot(files={PATH: loose.replace("./.github/actions/here", "docker://alpine")})
+    )
+    assert [(finding.severity.value, finding.cause) for finding in findings] == [
         ("warning", "The action actions/checkout@v7 is not pinned to a full commit."),
         (
             "warning",
             "The action owner/workflows/.github/workflows/x.yml@main is not pinned to a full commit.",
         ),
     ]
-    assert [one.place.line for one in seen if one.place] == [5, 16]
+    assert [finding.place.line for finding in findings if finding.place] == [5, 16]
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2", "jobs: {}", "- list", "a: 1\na: 2\n"])
 def test_workflow_that_cannot_be_read_is_left_to_its_own_checks(text: str) -> None:
     """A schema checks those."""
-    assert told(CHECK, snapshot(files={PATH: text}, parse=parse)) == []
+    assert summaries_of(CHECK, make_snapshot(files={PATH: text}, parse=parse)) == []
 
 
-RELEASE = "environments: {staging: {context: do-nyc1-shop}}\n"
+RELEASE = "environments: {staging: {context: cloud-eu1-shop}}\n"
+NAMED = make_config(preflight={"cluster_pattern": r"credentials save (?:--\S+ )*([a-z0-9-]+)"})
 
 
 def test_cluster_has_one_name_in_every_file() -> None:
-    """DigitalOcean's context begins with do and the region."""
-    good = "run: doctl kubernetes cluster kubeconfig save --expiry-seconds=600 shop\n"
-    assert told(CHECK, snapshot(files={"release.yaml": RELEASE, "k8s/bootstrap": good})) == []
-    (finding,) = found(
-        CHECK, snapshot(files={"release.yaml": RELEASE, "k8s/bootstrap": "\n" + good.replace("shop", "todo")})
-    )
-    assert finding.cause == "The cluster is called todo here, in release.yaml do-nyc1-shop."
+    """A command may leave out the prefix that the provider puts before the name in contexts."""
+    good = {"release.yaml": RELEASE, "k8s/bootstrap": "run: cloud credentials save --hours=1 shop\n"}
+    assert summaries_of(CHECK, make_snapshot(files=good, config=NAMED)) == []
+    other = {"release.yaml": RELEASE, "k8s/bootstrap": "\nrun: cloud credentials save --hours=1 other\n"}
+    assert summaries_of(CHECK, make_snapshot(files=other)) == []
+    (finding,) = findings_of(CHECK, make_snapshot(files=other, config=NAMED))
+    assert finding.cause == "The cluster is other here, cloud-eu1-shop in release.yaml."
     assert finding.place is not None
     assert (finding.place.file, finding.place.line) == ("k8s/bootstrap", 2)
 
@@ -101,4 +104,4 @@ def test_cluster_has_one_name_in_every_file() -> None:
 def test_release_yaml_that_cannot_be_read_is_told_elsewhere(text: str) -> None:
     """The engine does not even start with it."""
     files = {"release.yaml": text, "k8s/bootstrap": "nothing\n"}
-    assert told(CHECK, snapshot(files=files)) == []
+    assert summaries_of(CHECK, make_snapshot(files=files, config=NAMED)) == []

@@ -1,28 +1,23 @@
-"""The cluster serves every kind of the chart in the version asked for, and who must admit it is there to do
-so.
-"""
+"""Checks that the cluster serves every API version of the chart, and that required webhooks are available."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from todo_release.adapters.kubernetes.manifest import Rendered
-from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.adapters.kubernetes.selectors import selects
-from todo_release.preflight.check import Check
-from todo_release.preflight.finding import Finding, Findings, error, note, warning
-from todo_release.preflight.snapshot import (
+from todo_release.adapters.kubernetes.api_resources import (
     MUTATING_WEBHOOKS,
     PODS,
     SERVICES,
     VALIDATING_WEBHOOKS,
-    PreflightSnapshot,
-    Served,
-    UnreadError,
-    resource_of,
 )
+from todo_release.adapters.kubernetes.manifest import RenderedObject
+from todo_release.adapters.kubernetes.objects import JsonObject
+from todo_release.adapters.kubernetes.selectors import selects
+from todo_release.preflight.check import PreflightCheck
+from todo_release.preflight.finding import Finding, Findings, error, note, warning
+from todo_release.preflight.snapshot import PreflightSnapshot, ServedResource, UnreadError
 
 INJECTOR = "dapr-sidecar-injector"
-# apiVersion and kind, the minor version of Kubernetes 1.x that serves it no more, and what to write instead:
+# apiVersion and kind, the first minor version of Kubernetes 1.x that does not serve it, and its replacement:
 # https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 REMOVED: Mapping[tuple[str, str], tuple[int, str]] = {
     ("extensions/v1beta1", "Ingress"): (22, "networking.k8s.io/v1"),
@@ -39,36 +34,35 @@ REMOVED: Mapping[tuple[str, str], tuple[int, str]] = {
 }
 
 
-def _kinds_are_served(snapshot: PreflightSnapshot) -> Findings:
-    """One finding a kind and version."""
-    served = _served(snapshot)
-    known = {(one.api_version, one.kind) for one in served}
-    own = {
-        str(one.spec.get("names", {}).get("kind"))
-        for one in snapshot.manifest.of_kind("CustomResourceDefinition")
+def _api_versions_are_served(snapshot: PreflightSnapshot) -> Findings:
+    """Checks each combination of API version and kind once."""
+    served = _served_resources(snapshot)
+    known = {(resource.api_version, resource.kind) for resource in served}
+    defined_by_chart = {
+        str(definition.spec.get("names", {}).get("kind"))
+        for definition in snapshot.manifest.of_kind("CustomResourceDefinition")
     }
-    told = set()
-    for one in snapshot.manifest.objects:
-        wanted = (one.api_version, one.kind)
-        if wanted in told:
+    checked = set()
+    for rendered in snapshot.manifest.objects:
+        wanted = (rendered.api_version, rendered.kind)
+        if wanted in checked:
             continue
-        told.add(wanted)
+        checked.add(wanted)
         if wanted not in known:
-            if one.kind not in own:
-                yield _unserved(one, served)
+            if rendered.kind not in defined_by_chart:
+                yield _not_served(rendered, served)
         elif wanted in REMOVED and snapshot.live.version:
-            minor, instead = REMOVED[wanted]
+            minor, replacement = REMOVED[wanted]
             yield warning(
-                one.subject,
-                f"{one.api_version} {one.kind} is gone from Kubernetes 1.{minor} on; this cluster"
-                f" (1.{snapshot.live.version[1]}) still"
-                " serves it.",
-                f"Write {instead} before the cluster is upgraded.",
+                rendered.subject,
+                f"Kubernetes 1.{minor} no longer serves {rendered.api_version} {rendered.kind}; this cluster "
+                f"(1.{snapshot.live.version[1]}) still does.",
+                f"Write {replacement} before the cluster is upgraded.",
                 ("apiVersion",),
             )
 
 
-def _served(snapshot: PreflightSnapshot) -> list[Served]:
+def _served_resources(snapshot: PreflightSnapshot) -> list[ServedResource]:
     if not snapshot.live.served:
         raise UnreadError(
             snapshot.live.unread.get("api resources", "what the API server serves was not read")
@@ -76,116 +70,118 @@ def _served(snapshot: PreflightSnapshot) -> list[Served]:
     return list(snapshot.live.served)
 
 
-def _unserved(one: Rendered, served: list[Served]) -> Finding:
-    group = one.api_version.rpartition("/")[0]
-    others = sorted(
+def _not_served(rendered: RenderedObject, served: list[ServedResource]) -> Finding:
+    group = rendered.api_version.rpartition("/")[0]
+    other_versions = sorted(
         {
-            each.api_version
-            for each in served
-            if each.kind == one.kind and each.api_version.rpartition("/")[0] == group
+            resource.api_version
+            for resource in served
+            if resource.kind == rendered.kind and resource.api_version.rpartition("/")[0] == group
         }
     )
-    instead = REMOVED.get((one.api_version, one.kind))
-    if others or instead:
-        remedy = f"Write apiVersion {others[-1] if others else instead and instead[1]}."
+    removed = REMOVED.get((rendered.api_version, rendered.kind))
+    if other_versions:
+        remedy = f"Write apiVersion {other_versions[-1]}."
+    elif removed:
+        remedy = f"Write apiVersion {removed[1]}."
     else:
-        brings = group or one.api_version
-        remedy = f"Install what brings {brings} (its CustomResourceDefinitions), or switch it off."
-    return error(one.subject, f"The cluster serves no {one.api_version} {one.kind}.", remedy, ("apiVersion",))
+        api = group or rendered.api_version
+        remedy = f"Install the CustomResourceDefinitions of {api}, or switch the object off in the values."
+    cause = f"The cluster serves no {rendered.api_version} {rendered.kind}."
+    return error(rendered.subject, cause, remedy, ("apiVersion",))
 
 
-def _sidecars_are_injected(snapshot: PreflightSnapshot) -> Findings:
-    """Without the injector's webhook pods start bare, and nothing says so."""
-    wanting = [template for template in snapshot.manifest.pods() if template.has_sidecar]
-    if not wanting:
+def _injector_is_installed(snapshot: PreflightSnapshot) -> Findings:
+    """Checks for the injector's webhook, because pods silently start without a sidecar if it is missing."""
+    with_sidecar = [template for template in snapshot.manifest.pods() if template.has_sidecar]
+    if not with_sidecar:
         return
-    hooks = [hook for one in snapshot.all(MUTATING_WEBHOOKS) for hook in one.get("webhooks") or ()]
-    if not any(_service(hook).get("name") == INJECTOR for hook in hooks):
+    webhooks = [
+        webhook
+        for configuration in snapshot.in_cluster(MUTATING_WEBHOOKS)
+        for webhook in configuration.get("webhooks") or ()
+    ]
+    if not any(_service_of(webhook).get("name") == INJECTOR for webhook in webhooks):
         yield error(
-            wanting[0].owner.subject,
-            f"{len(wanting)} workloads want a Dapr sidecar, and the cluster has no {INJECTOR} webhook: "
+            with_sidecar[0].owner.subject,
+            f"{len(with_sidecar)} workloads want a Dapr sidecar, and the cluster has no {INJECTOR} webhook: "
             "they would start without one.",
-            "Install Dapr, or take dapr.io/enabled away.",
-            (*wanting[0].field, "metadata", "annotations", "dapr.io/enabled"),
+            "Install Dapr, or remove dapr.io/enabled.",
+            (*with_sidecar[0].field, "metadata", "annotations", "dapr.io/enabled"),
         )
 
 
-def _webhooks_answer(snapshot: PreflightSnapshot) -> Findings:
-    """A webhook that must agree, or Dapr's which changes pods, needs at least one ready pod behind it."""
+def _webhooks_are_available(snapshot: PreflightSnapshot) -> Findings:
+    """Checks that each webhook that concerns the release has a ready pod."""
     wants_sidecars = any(template.has_sidecar for template in snapshot.manifest.pods())
-    resources = {resource_of(one).plural for one in snapshot.manifest.objects} | {"pods"}
+    resources = {rendered.resource.plural for rendered in snapshot.manifest.objects} | {"pods"}
     for resource in (MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS):
-        for one in snapshot.all(resource):
-            for hook in one.get("webhooks") or ():
-                service = _service(hook)
-                if not service or not _concerns(snapshot, hook, resources) or _has_pods(snapshot, service):
+        for configuration in snapshot.in_cluster(resource):
+            for webhook in configuration.get("webhooks") or ():
+                service = _service_of(webhook)
+                if not service or not _concerns_release(snapshot, webhook, resources):
                     continue
-                is_injector = service["name"] == INJECTOR
-                yield from _silent(
-                    one,
-                    hook,
-                    is_required=hook.get("failurePolicy", "Fail") == "Fail",
-                    is_injector=is_injector and wants_sidecars,
-                )
+                if not _has_ready_pod(snapshot, service):
+                    is_injector = service["name"] == INJECTOR and wants_sidecars
+                    yield _unavailable(configuration["metadata"]["name"], webhook, is_injector=is_injector)
 
 
-def _silent(one: JsonObject, hook: JsonObject, *, is_required: bool, is_injector: bool) -> Iterator[Finding]:
-    service = _service(hook)
+def _unavailable(configuration: str, webhook: JsonObject, *, is_injector: bool) -> Finding:
+    service = _service_of(webhook)
     subject, where = f"Service/{service['name']}", f"{service['namespace']}/{service['name']}"
-    said = f"No pod is ready behind {where}, which the webhook {one['metadata']['name']} asks"
-    remedy = f"Look at the pods of {where}: `kubectl -n {service['namespace']} get pods`."
+    cause = f"No pod is ready behind {where}, which the webhook {configuration} calls"
+    remedy = f"See why the pods of {where} are not ready: `kubectl -n {service['namespace']} get pods`."
     if is_injector:
-        yield error(subject, f"{said}: pods would start without their sidecar.", remedy)
-    elif is_required:
-        yield error(subject, f"{said}: what it must admit is refused.", remedy)
-    else:
-        yield note(subject, f"{said}; it is passed over.", remedy)
+        return error(subject, f"{cause}: pods would start without their sidecar.", remedy)
+    if webhook.get("failurePolicy", "Fail") == "Fail":
+        return error(subject, f"{cause}: the API server refuses the objects that it must admit.", remedy)
+    return note(subject, f"{cause}; its failurePolicy lets objects pass.", remedy)
 
 
-def _service(hook: JsonObject) -> Mapping[str, Any]:
-    return (hook.get("clientConfig") or {}).get("service") or {}
+def _service_of(webhook: JsonObject) -> Mapping[str, Any]:
+    return (webhook.get("clientConfig") or {}).get("service") or {}
 
 
-def _concerns(snapshot: PreflightSnapshot, hook: JsonObject, resources: set[str]) -> bool:
+def _concerns_release(snapshot: PreflightSnapshot, webhook: JsonObject, resources: set[str]) -> bool:
     labels = ((snapshot.live.namespace or {}).get("metadata") or {}).get("labels") or {}
-    if not selects(hook.get("namespaceSelector") or {}, labels):
+    if not selects(webhook.get("namespaceSelector") or {}, labels):
         return False
-    named = {
+    matched = {
         name.partition("/")[0]
-        for rule in hook.get("rules") or ()
+        for rule in webhook.get("rules") or ()
         for name in rule.get("resources") or ()
         if rule.get("scope") != "Cluster" and {"CREATE", "UPDATE", "*"} & set(rule.get("operations") or ())
     }
-    return bool(named & (resources | {"*"}))
+    return bool(matched & (resources | {"*"}))
 
 
-def _has_pods(snapshot: PreflightSnapshot, service: Mapping[str, Any]) -> bool:
-    """True when a ready pod stands behind a Service; one without a selector is taken on trust."""
-    place = (service["namespace"], service["name"])
-    found = next((one for one in snapshot.all(SERVICES) if _place(one) == place), None)
-    selector = ((found or {}).get("spec") or {}).get("selector")
-    if found is not None and not selector:
-        return True
-    return found is not None and any(
-        _place(pod)[0] == place[0]
+def _has_ready_pod(snapshot: PreflightSnapshot, reference: Mapping[str, Any]) -> bool:
+    """Returns whether a ready pod is behind a Service; one without a selector is assumed to work."""
+    key = (reference["namespace"], reference["name"])
+    service = next((item for item in snapshot.in_cluster(SERVICES) if _key(item) == key), None)
+    if service is None:
+        return False
+    selector = (service.get("spec") or {}).get("selector")
+    return not selector or any(
+        _key(pod)[0] == key[0]
         and selects({"matchLabels": selector}, pod["metadata"].get("labels") or {})
         and _is_ready(pod)
-        for pod in snapshot.all(PODS)
+        for pod in snapshot.in_cluster(PODS)
     )
 
 
-def _place(one: JsonObject) -> tuple[str, str]:
-    return one["metadata"].get("namespace", ""), one["metadata"]["name"]
+def _key(live: JsonObject) -> tuple[str, str]:
+    return live["metadata"].get("namespace", ""), live["metadata"]["name"]
 
 
 def _is_ready(pod: JsonObject) -> bool:
     conditions = pod.get("status", {}).get("conditions") or ()
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-CHECK = Check(
-    id="api",
-    title="the cluster takes every kind",
+CHECK = PreflightCheck(
+    id="api-versions",
+    title="the cluster accepts every object",
     needs=(MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, SERVICES, PODS),
-    rules=(_kinds_are_served, _sidecars_are_injected, _webhooks_answer),
+    rules=(_api_versions_are_served, _injector_is_installed, _webhooks_are_available),
 )

@@ -1,65 +1,78 @@
-"""Certificates of the ingresses: there, for the right names, good for a while, or on their way. Rules of
-`network`.
-"""
+"""Checks the certificates of Ingresses: they exist, cover the hosts and last. A rule of `network`."""
 
 from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from todo_release.adapters.kubernetes.manifest import Rendered
+from todo_release.adapters.kubernetes.api_resources import CERTIFICATES
+from todo_release.adapters.kubernetes.manifest import RenderedObject
 from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.core.yaml_positions import Path
+from todo_release.core.yaml_positions import YamlPath
 from todo_release.preflight.checks.references import CLUSTER_ISSUER, ISSUER
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
-from todo_release.preflight.snapshot import CERTIFICATES, PreflightSnapshot
+from todo_release.preflight.snapshot import Certificate, PreflightSnapshot
 
 EXPIRES_SOON = timedelta(days=14)
-ISSUING_SECONDS = (
-    120  # what an HTTP-01 challenge takes: solver pod, its ingress, the authority's look, the order
-)
+ISSUING_SECONDS = 120  # an HTTP-01 challenge: solver pod, its Ingress, the authority's request, the order
 
 
-def certificates_are_good(snapshot: PreflightSnapshot) -> Findings:
-    """One finding a Secret that an Ingress names."""
-    asking = {
+def certificates_are_valid(snapshot: PreflightSnapshot) -> Findings:
+    """Checks each TLS Secret that an Ingress names once."""
+    issued = {
         tls.get("secretName")
         for ingress in snapshot.manifest.of_kind("Ingress")
         if {CLUSTER_ISSUER, ISSUER} & ingress.annotations.keys()
         for tls in ingress.spec.get("tls") or ()
     }
-    told = set()
+    checked = set()
     for ingress in snapshot.manifest.of_kind("Ingress"):
         for index, tls in enumerate(ingress.spec.get("tls") or ()):
             name = tls.get("secretName")
-            if name and name not in told and not snapshot.manifest.find("Secret", name):
-                told.add(name)
+            if name and name not in checked and not snapshot.manifest.find("Secret", name):
+                checked.add(name)
                 field = ("spec", "tls", index, "secretName")
-                yield from _certificate(snapshot, ingress, tls, field, is_asked_for=name in asking)
+                yield from _certificate_findings(snapshot, ingress, tls, field, has_issuer=name in issued)
 
 
-def _certificate(
-    snapshot: PreflightSnapshot, ingress: Rendered, tls: JsonObject, field: Path, *, is_asked_for: bool
+def _certificate_findings(
+    snapshot: PreflightSnapshot,
+    ingress: RenderedObject,
+    tls: JsonObject,
+    field: YamlPath,
+    *,
+    has_issuer: bool,
 ) -> Iterator[Finding]:
-    name, hosts = tls["secretName"], [str(host) for host in tls.get("hosts") or ()]
-    facts = snapshot.secret(name)
-    certificate = facts.certificate if facts else None
-    if certificate is None:
-        if not is_asked_for:
-            yield error(
-                ingress.subject,
-                f"There is no certificate in Secret {name}, and no issuer is asked for one: browsers are"
-                " shown the"
-                " controller's own.",
-                f"Create Secret {name} of type kubernetes.io/tls, or name an issuer.",
-                field,
-            )
-        else:
-            yield from _first_issue(snapshot, ingress, name, field)
-        return
+    name = tls["secretName"]
+    secret = snapshot.secret(name)
+    certificate = secret.certificate if secret else None
+    if certificate is not None:
+        yield from _expiry(snapshot, ingress, name, certificate, field, has_issuer=has_issuer)
+        yield from _hosts(ingress, tls, certificate, field, has_issuer=has_issuer)
+    elif has_issuer:
+        yield from _first_issue(snapshot, ingress, name, field)
+    else:
+        yield error(
+            ingress.subject,
+            f"There is no certificate in Secret {name}, and no issuer is annotated: browsers are shown the "
+            "controller's own.",
+            f"Create Secret {name} of type kubernetes.io/tls, or annotate an issuer.",
+            field,
+        )
+
+
+def _expiry(
+    snapshot: PreflightSnapshot,
+    ingress: RenderedObject,
+    name: str,
+    certificate: Certificate,
+    field: YamlPath,
+    *,
+    has_issuer: bool,
+) -> Iterator[Finding]:
     left = certificate.expires_at - snapshot.now
     if left < timedelta(0):
-        say = warning if is_asked_for else error
-        yield say(
+        finding = warning if has_issuer else error
+        yield finding(
             ingress.subject,
             f"The certificate in Secret {name} has expired on {certificate.expires_at:%Y-%m-%d}.",
             f"See why it was not renewed: `kubectl -n {snapshot.namespace} describe certificate`.",
@@ -69,20 +82,26 @@ def _certificate(
         yield warning(
             ingress.subject,
             f"The certificate in Secret {name} expires in {left.days} days.",
-            f"It should have been renewed: `kubectl -n {snapshot.namespace} describe certificate`."
-            if is_asked_for
+            f"See why it was not renewed: `kubectl -n {snapshot.namespace} describe certificate`."
+            if has_issuer
             else f"Put a new one into Secret {name}.",
             field,
         )
-    foreign = [host for host in hosts if not any(_covers(one, host) for one in certificate.names)]
-    if foreign:
-        say = warning if is_asked_for else error
-        yield say(
+
+
+def _hosts(
+    ingress: RenderedObject, tls: JsonObject, certificate: Certificate, field: YamlPath, *, has_issuer: bool
+) -> Iterator[Finding]:
+    name, hosts = tls["secretName"], [str(host) for host in tls.get("hosts") or ()]
+    uncovered = [host for host in hosts if not any(_covers(known, host) for known in certificate.names)]
+    if uncovered:
+        finding = warning if has_issuer else error
+        yield finding(
             ingress.subject,
-            f"The certificate in Secret {name} is for {', '.join(certificate.names) or 'no name'}, not for"
-            f" {', '.join(foreign)}.",
-            "It will be issued again for the new names."
-            if is_asked_for
+            f"The certificate in Secret {name} is for {', '.join(certificate.names) or 'no name'}, not for "
+            f"{', '.join(uncovered)}.",
+            "Nothing to do: the issuer issues it again for the new names."
+            if has_issuer
             else f"Put another one into Secret {name}.",
             field,
         )
@@ -92,30 +111,24 @@ def _covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:])
 
 
-def _first_issue(snapshot: PreflightSnapshot, ingress: Rendered, name: str, field: Path) -> Iterator[Finding]:
-    """The certificate comes with this release; the smoke checks must wait for it."""
-    for one in snapshot.own(CERTIFICATES):
-        for condition in (one.get("status") or {}).get("conditions") or ():
-            if (
-                one["spec"].get("secretName") == name
-                and condition["type"] == "Ready"
-                and condition["status"] != "True"
-            ):
-                yield warning(
-                    ingress.subject,
-                    f"The certificate for Secret {name} is not issued: {condition.get('message', '')}",
-                    f"Follow it with `kubectl -n {snapshot.namespace} get"
-                    " certificaterequests,orders,challenges`.",
-                    field,
-                )
-                return
-    patience = snapshot.config.smoke_of(snapshot.environment).timeout_seconds
-    if urlsplit(snapshot.settings.url).scheme == "https" and patience < ISSUING_SECONDS:
+def _first_issue(
+    snapshot: PreflightSnapshot, ingress: RenderedObject, name: str, field: YamlPath
+) -> Iterator[Finding]:
+    """Checks the issuing of a first certificate, which the smoke checks of the release must wait for."""
+    message = _issuing_problem(snapshot, name)
+    timeout = snapshot.config.smoke_of(snapshot.environment).timeout_seconds
+    if message is not None:
         yield warning(
             ingress.subject,
-            f"Its first certificate is issued by this release, which takes about {ISSUING_SECONDS} s; the"
-            " smoke"
-            f" checks wait {patience:.0f} s.",
+            f"The certificate for Secret {name} is not issued: {message}",
+            f"Follow it with `kubectl -n {snapshot.namespace} get certificaterequests,orders,challenges`.",
+            field,
+        )
+    elif urlsplit(snapshot.settings.url).scheme == "https" and timeout < ISSUING_SECONDS:
+        yield warning(
+            ingress.subject,
+            f"Its first certificate is issued by this release, which takes about {ISSUING_SECONDS} s; the "
+            f"smoke checks wait {timeout:.0f} s.",
             "Set smoke.timeout_seconds of the environment to 300 for the first release.",
             field,
         )
@@ -126,3 +139,14 @@ def _first_issue(snapshot: PreflightSnapshot, ingress: Rendered, name: str, fiel
             f"Follow it with `kubectl -n {snapshot.namespace} get certificate`.",
             field,
         )
+
+
+def _issuing_problem(snapshot: PreflightSnapshot, secret_name: str) -> str | None:
+    """Returns the message of the Certificate for a Secret that is not ready; None when there is none."""
+    for certificate in snapshot.in_namespace(CERTIFICATES):
+        if certificate["spec"].get("secretName") != secret_name:
+            continue
+        for condition in (certificate.get("status") or {}).get("conditions") or ():
+            if condition["type"] == "Ready" and condition["status"] != "True":
+                return str(condition.get("message", ""))
+    return None

@@ -1,83 +1,76 @@
-"""Every image is there for the nodes' platform, can be pulled by the cluster, and is named by its digest.
+"""Checks that every image exists for the nodes' platform, can be pulled by the cluster, and has a digest.
 
-The registries were asked beforehand (`looks`); what they said is in the picture.
+`lookups` has asked the registries before; their answers are in the snapshot.
 """
 
 from collections.abc import Iterator
 
-from todo_release.adapters.kubernetes.manifest import Manifest, Rendered
+from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject
 from todo_release.adapters.registry.image_name import host_of
-from todo_release.core.yaml_positions import Path
-from todo_release.environments.preview import TO_BE_BUILT
-from todo_release.preflight.check import Check
+from todo_release.core.yaml_positions import YamlPath
+from todo_release.environments.preview import UNBUILT_DIGEST
+from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Findings, error, note, warning
 from todo_release.preflight.snapshot import PreflightSnapshot, UnreadError
 
 
 def _can_be_pulled(snapshot: PreflightSnapshot) -> Findings:
-    """One finding an image; a registry of somebody else that does not answer now is only worth a note."""
+    """Checks each image once; a foreign registry that does not answer is only worth a note."""
     if snapshot.images is None:
         raise UnreadError("the pull secrets of the namespace could not be read")
+    host = snapshot.config.registry.host
     if snapshot.registry_problem:
         yield warning(
-            snapshot.config.registry.host,
-            f"Which images must still be built could not be seen: {snapshot.registry_problem}",
-            "Without the registry there is no release; look at it first.",
+            host,
+            f"It is not known which images must still be built: {snapshot.registry_problem}",
+            f"Without the registry there is no release; log in first: `docker login {host}`.",
         )
-    told = set()
+    checked = set()
     for owner, field, reference in images_of(snapshot.manifest):
-        look = snapshot.images.get(reference)
-        if look is None or reference in told:
+        lookup = snapshot.images.get(reference)
+        if lookup is None or reference in checked:
             continue
-        told.add(reference)
-        is_own = host_of(reference) == snapshot.config.registry.host
-        if look.missing:
-            yield error(
+        checked.add(reference)
+        if lookup.missing:
+            remedy = "Push the image, or correct its name in the values."
+            yield error(owner.subject, lookup.missing, remedy, field)
+        elif lookup.denied:
+            remedy = f"Renew the pull secret of namespace {snapshot.namespace}, or make the image public."
+            yield error(owner.subject, lookup.denied, remedy, field)
+        elif lookup.unknown:
+            finding = warning if host_of(reference) == host else note
+            yield finding(
                 owner.subject,
-                look.missing,
-                "Push the image, or correct its name in the values.",
+                f"{reference} could not be looked up: {lookup.unknown}",
+                f"Check it by hand: `docker buildx imagetools inspect {reference}`.",
                 field,
-            )
-        elif look.denied:
-            yield error(
-                owner.subject,
-                look.denied,
-                f"Renew the pull secret of namespace {snapshot.namespace}, or make the image public.",
-                field,
-            )
-        elif look.unknown:
-            say = warning if is_own else note
-            yield say(
-                owner.subject, f"{reference} could not be looked up: {look.unknown}", "Look by hand.", field
             )
 
 
-def _are_pinned(snapshot: PreflightSnapshot) -> Findings:
-    """A tag can be moved: what was tested is then not what runs, and the same name on two nodes is two
-    images.
-    """
-    told = set()
+def _have_digests(snapshot: PreflightSnapshot) -> Findings:
+    """Checks that images have digests: a tag can be moved, and then two nodes run two different images."""
+    checked = set()
     for owner, field, reference in images_of(snapshot.manifest):
-        if "@sha256:" in reference or reference in told:
+        if "@sha256:" in reference or reference in checked:
             continue
-        told.add(reference)
+        checked.add(reference)
         name, _, tag = reference.rpartition("/")[2].partition(":")
-        floats = f"the tag {tag}" if tag else "no tag, so latest,"
+        version = f"the tag {tag}" if tag else "no tag, so latest,"
         yield warning(
             owner.subject,
-            f"{name} is named by {floats} and not by its digest.",
+            f"{name} is named by {version} and not by its digest.",
             "Write repository@sha256:... of the image that was tested.",
             field,
         )
 
 
-def images_of(manifest: Manifest) -> Iterator[tuple[Rendered, Path, str]]:
-    """(object, field, reference) of every image that exists already; those still to be built are left out."""
+def images_of(manifest: RenderedManifest) -> Iterator[tuple[RenderedObject, YamlPath, str]]:
+    """Yields (object, field, reference) of every image, except for images that are still to be built."""
     for template in manifest.pods():
         for field, container in template.containers():
             reference = str(container.get("image") or "")
-            if reference and TO_BE_BUILT not in reference:
+            if reference and UNBUILT_DIGEST not in reference:
                 yield template.owner, (*field, "image"), reference
 
 
-CHECK = Check(id="images", title="images can be pulled", rules=(_can_be_pulled, _are_pinned))
+CHECK = PreflightCheck(id="images", title="images can be pulled", rules=(_can_be_pulled, _have_digests))

@@ -1,21 +1,14 @@
-"""Everything a pod, component or ingress refers to by name exists: Secrets and their keys, ConfigMaps,
-accounts, classes.
+"""Checks that all objects exist which the chart names: Secrets, ConfigMaps, accounts, classes, issuers.
 
-What the chart itself makes counts as there, except for hooks that run before the chart is applied. Of Secrets
-only the names of keys are looked at.
+What the chart itself creates counts as existing, except for hooks that run before the chart is applied. Of
+Secrets only the names of keys are read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from todo_release.adapters.kubernetes.manifest import DAPR, Manifest, PodTemplate, Rendered
-from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.adapters.registry.image_name import host_of, host_of_auth_entry
-from todo_release.core.yaml_positions import Path
-from todo_release.preflight.check import Check
-from todo_release.preflight.finding import Findings, error, warning
-from todo_release.preflight.snapshot import (
+from todo_embedded.controlplane import pod_references
+from todo_release.adapters.kubernetes.api_resources import (
     CLUSTER_ISSUERS,
     CONFIG_MAPS,
     CONFIGURATIONS,
@@ -26,102 +19,88 @@ from todo_release.preflight.snapshot import (
     SERVICE_ACCOUNTS,
     STORAGE_CLASSES,
     VOLUME_CLAIMS,
-    PreflightSnapshot,
-    Resource,
+    resource_of,
 )
+from todo_release.adapters.kubernetes.manifest import (
+    DAPR_PREFIX,
+    PodTemplate,
+    RenderedManifest,
+    RenderedObject,
+)
+from todo_release.adapters.kubernetes.objects import JsonObject
+from todo_release.adapters.registry.image_name import host_of, host_of_auth_entry
+from todo_release.core.yaml_positions import YamlPath
+from todo_release.preflight.check import PreflightCheck
+from todo_release.preflight.finding import Finding, Findings, error, warning
+from todo_release.preflight.snapshot import PreflightSnapshot
 
 CLUSTER_ISSUER, ISSUER = "cert-manager.io/cluster-issuer", "cert-manager.io/issuer"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 SYSTEM_CLASSES = ("system-cluster-critical", "system-node-critical")
-OPERATORS = ("ExternalSecret", "SealedSecret")  # they make a Secret of their own name
-NAMED = 2
+SECRET_OPERATOR_KINDS = ("ExternalSecret", "SealedSecret")  # each creates a Secret of its own name
+DAPR_TOKEN_ANNOTATIONS = ("app-token-secret", "api-token-secret")
+MAX_NAMED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """One place that reads a Secret or ConfigMap; `key` is empty when any keys will do."""
+class KeyUse:
+    """A field that reads a Secret or ConfigMap; `key` is empty when it reads the whole object."""
 
     kind: str
     name: str
     key: str
-    user: Rendered
-    field: Path
+    user: RenderedObject
+    field: YamlPath
 
     @property
     def is_early(self) -> bool:
-        """True when it is read before the chart's plain objects exist."""
+        """Returns whether it is read before the chart's plain objects exist."""
         return self.user.is_early
 
 
-def uses(manifest: Manifest) -> Iterator[Use]:
-    """Every place in the chart that must find a Secret or ConfigMap, those left out that may be absent."""
+def key_uses(manifest: RenderedManifest, namespace: str) -> Iterator[KeyUse]:
+    """Yields every use of a Secret or ConfigMap in the chart that is not optional."""
     for template in manifest.pods():
-        for field, container in template.containers():
-            yield from _of_environment(template, field, container)
-        for index, volume in enumerate(template.spec.get("volumes") or ()):
-            yield from _of_volume(template, (*template.field, "spec", "volumes", index), volume)
-        for annotation in ("app-token-secret", "api-token-secret"):
-            if name := template.annotations.get(f"{DAPR}{annotation}"):
-                field = (*template.field, "metadata", "annotations", f"{DAPR}{annotation}")
-                yield Use("Secret", name, "token", template.owner, field)
+        spec_field = (*template.field, "spec")
+        for reference in pod_references.of_pod_spec(template.spec, namespace, spec_field):
+            yield KeyUse(reference.kind, reference.name, reference.key, template.owner, reference.field)
+        for annotation in DAPR_TOKEN_ANNOTATIONS:
+            if name := template.annotations.get(f"{DAPR_PREFIX}{annotation}"):
+                field = (*template.field, "metadata", "annotations", f"{DAPR_PREFIX}{annotation}")
+                yield KeyUse("Secret", name, "token", template.owner, field)
     for component in manifest.of_kind("Component"):
         store = (component.body.get("auth") or {}).get("secretStore") or "kubernetes"
         for index, item in enumerate(component.spec.get("metadata") or ()):
             reference = item.get("secretKeyRef")
             if reference and store == "kubernetes":
                 key = reference.get("key") or reference["name"]
-                yield Use("Secret", reference["name"], key, component, ("spec", "metadata", index))
-
-
-def _of_environment(template: PodTemplate, field: Path, container: Mapping[str, Any]) -> Iterator[Use]:
-    for index, variable in enumerate(container.get("env") or ()):
-        source = variable.get("valueFrom") or {}
-        for kind, key in (("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")):
-            wanted = source.get(key)
-            if wanted and not wanted.get("optional"):
-                yield Use(kind, wanted["name"], wanted["key"], template.owner, (*field, "env", index))
-    for index, source in enumerate(container.get("envFrom") or ()):
-        for kind, key in (("Secret", "secretRef"), ("ConfigMap", "configMapRef")):
-            wanted = source.get(key)
-            if wanted and not wanted.get("optional"):
-                yield Use(kind, wanted["name"], "", template.owner, (*field, "envFrom", index))
-
-
-def _of_volume(template: PodTemplate, field: Path, volume: Mapping[str, Any]) -> Iterator[Use]:
-    sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
-    for source in sources:
-        for kind, part, name in (("Secret", "secret", "secretName"), ("ConfigMap", "configMap", "name")):
-            wanted = source.get(part)
-            if wanted and not wanted.get("optional"):
-                keys = [item["key"] for item in wanted.get("items") or ()] or [""]
-                for key in keys:
-                    yield Use(kind, wanted.get(name) or wanted["name"], key, template.owner, field)
+                yield KeyUse("Secret", reference["name"], key, component, ("spec", "metadata", index))
 
 
 def _namespace_exists(snapshot: PreflightSnapshot) -> Findings:
-    if (
-        snapshot.live.namespace is None
-        and f"api/v1/namespaces/{snapshot.namespace}" not in snapshot.live.unread
-    ):
+    is_unread = f"api/v1/namespaces/{snapshot.namespace}" in snapshot.live.unread
+    if snapshot.live.namespace is None and not is_unread:
         yield error(
             f"Namespace/{snapshot.namespace}",
-            "The namespace does not exist, and the release does not make it.",
+            "The namespace does not exist, and the release does not create it.",
             "Bootstrap the cluster, or create it with its quota and pod security labels.",
         )
 
 
 def _keys_exist(snapshot: PreflightSnapshot) -> Findings:
-    """Secrets and ConfigMaps, one finding for each that lacks something."""
-    lacking: dict[tuple[str, str, str], list[Use]] = {}
-    for use in uses(snapshot.manifest):
-        if use.kind == "Secret" and any(snapshot.manifest.find(kind, use.name) for kind in OPERATORS):
+    """Checks Secrets and ConfigMaps; yields one finding for each missing object or key."""
+    missing: dict[tuple[str, str, str], list[KeyUse]] = {}
+    for use in key_uses(snapshot.manifest, snapshot.namespace):
+        if use.kind == "Secret" and any(
+            snapshot.manifest.find(kind, use.name) for kind in SECRET_OPERATOR_KINDS
+        ):
             continue
-        keys = _keys(snapshot, use)
+        keys = _existing_keys(snapshot, use)
         if keys is None:
-            lacking.setdefault((use.kind, use.name, ""), []).append(use)
+            missing.setdefault((use.kind, use.name, ""), []).append(use)
         elif use.key and use.key not in keys:
-            lacking.setdefault((use.kind, use.name, use.key), []).append(use)
-    for (kind, name, key), users in lacking.items():
+            missing.setdefault((use.kind, use.name, use.key), []).append(use)
+    for (kind, name, key), users in missing.items():
         first = users[0]
         yield error(
             first.user.subject,
@@ -131,102 +110,93 @@ def _keys_exist(snapshot: PreflightSnapshot) -> Findings:
         )
 
 
-def _keys(snapshot: PreflightSnapshot, use: Use) -> frozenset[str] | None:
-    """The keys that a Secret or ConfigMap has when `use` reads it; None when it is not there."""
-    made = snapshot.manifest.find(use.kind, use.name)
-    if made and (made.is_early or not use.is_early):
-        data = [made.body.get(part) or {} for part in ("data", "stringData", "binaryData")]
-        return frozenset(key for part in data for key in part)
+def _existing_keys(snapshot: PreflightSnapshot, use: KeyUse) -> frozenset[str] | None:
+    """Returns the keys of a Secret or ConfigMap at the time `use` reads it; None when it does not exist."""
+    rendered = snapshot.manifest.find(use.kind, use.name)
+    if rendered and (rendered.is_early or not use.is_early):
+        parts = [rendered.body.get(part) or {} for part in ("data", "stringData", "binaryData")]
+        return frozenset(key for part in parts for key in part)
     if use.kind == "Secret":
-        issued = {"tls.crt", "tls.key", "ca.crt"} if use.name in _issued(snapshot.manifest) else None
-        facts = snapshot.secret(use.name)
-        return frozenset(facts.keys) if facts else (frozenset(issued) if issued else None)
+        secret = snapshot.secret(use.name)
+        if secret:
+            return frozenset(secret.keys)
+        is_issued = use.name in _secrets_of_certificates(snapshot.manifest)
+        return frozenset({"tls.crt", "tls.key", "ca.crt"}) if is_issued else None
     live = snapshot.find(CONFIG_MAPS, use.name)
     return None if live is None else frozenset({**(live.get("data") or {}), **(live.get("binaryData") or {})})
 
 
-def _issued(manifest: Manifest) -> set[str]:
-    """Secrets that cert-manager will make for this chart."""
-    asked = {one.spec.get("secretName", "") for one in manifest.of_kind("Certificate")}
+def _secrets_of_certificates(manifest: RenderedManifest) -> set[str]:
+    """Returns the Secrets that cert-manager will create for this chart."""
+    names = {certificate.spec.get("secretName", "") for certificate in manifest.of_kind("Certificate")}
     for ingress in manifest.of_kind("Ingress"):
         if {CLUSTER_ISSUER, ISSUER} & ingress.annotations.keys():
-            asked |= {tls.get("secretName", "") for tls in ingress.spec.get("tls") or ()}
-    return asked - {""}
+            names |= {tls.get("secretName", "") for tls in ingress.spec.get("tls") or ()}
+    return names - {""}
 
 
-def _needed_by(users: list[Use]) -> str:
+def _needed_by(users: list[KeyUse]) -> str:
     names = sorted({use.user.subject for use in users})
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
     verb = "reads" if len(names) == 1 else "read"
     early = " before the chart is applied" if all(use.is_early for use in users) else ""
-    return f"{', '.join(names[:NAMED])}{more} {verb} it{early}"
+    return f"{', '.join(names[:MAX_NAMED])}{more} {verb} it{early}"
 
 
-def _remedy(snapshot: PreflightSnapshot, users: list[Use], key: str) -> str:
-    what, where = f"{users[0].kind} {users[0].name}", f"namespace {snapshot.namespace}"
+def _remedy(snapshot: PreflightSnapshot, users: list[KeyUse], key: str) -> str:
+    target, where = f"{users[0].kind} {users[0].name}", f"namespace {snapshot.namespace}"
     if key:
-        return f"Add {key} to {what} in {where}, or correct the name in the values."
+        return f"Add {key} to {target} in {where}, or correct the name in the values."
     keys = ", ".join(sorted({use.key for use in users if use.key}))
-    wanted = f" with the keys {keys}" if keys else ""
-    return f"Create {what}{wanted} in {where}, or correct the name in the values."
+    with_keys = f" with the keys {keys}" if keys else ""
+    return f"Create {target}{with_keys} in {where}, or correct the name in the values."
 
 
-def _named_exist(snapshot: PreflightSnapshot) -> Findings:
-    """What pods name besides Secrets and ConfigMaps."""
+def _named_objects_exist(snapshot: PreflightSnapshot) -> Findings:
+    """Checks what pods name besides Secrets and ConfigMaps."""
     for template in snapshot.manifest.pods():
-        spec = template.spec
-        account = spec.get("serviceAccountName")
+        account = template.spec.get("serviceAccountName")
         if account and account != "default":
-            early = template.owner.is_early
-            yield from _exists(
-                snapshot,
-                SERVICE_ACCOUNTS,
-                "ServiceAccount",
-                account,
-                template,
-                "serviceAccountName",
-                is_early=early,
-            )
-        for index, volume in enumerate(spec.get("volumes") or ()):
+            field = (*template.field, "spec", "serviceAccountName")
+            yield from _exists(snapshot, "ServiceAccount", account, template, field)
+        for index, volume in enumerate(template.spec.get("volumes") or ()):
             claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
             if claim:
-                yield from _exists(
-                    snapshot, VOLUME_CLAIMS, "PersistentVolumeClaim", claim, template, "volumes", index
-                )
-        configuration = template.annotations.get(f"{DAPR}config")
+                field = (*template.field, "spec", "volumes", index)
+                yield from _exists(snapshot, "PersistentVolumeClaim", claim, template, field)
+        configuration = template.annotations.get(f"{DAPR_PREFIX}config")
         if template.has_sidecar and configuration:
-            made = snapshot.manifest.find("Configuration", configuration)
-            if made is None and snapshot.find(CONFIGURATIONS, configuration) is None:
-                yield error(
-                    template.owner.subject,
-                    f"Its sidecar is to read Configuration {configuration}, which does not exist: daprd "
-                    "ends at its start.",
-                    "Render the Configuration with the chart, or correct the annotation dapr.io/config.",
-                    (*template.field, "metadata", "annotations", f"{DAPR}config"),
-                )
+            yield from _configuration_exists(snapshot, template, configuration)
 
 
 def _exists(
-    snapshot: PreflightSnapshot,
-    resource: Resource,
-    kind: str,
-    name: str,
-    template: PodTemplate,
-    *field: str | int,
-    is_early: bool = False,
-) -> Findings:
-    made = snapshot.manifest.find(kind, name)
-    if (made and (made.is_early or not is_early)) or snapshot.find(resource, name):
+    snapshot: PreflightSnapshot, kind: str, name: str, template: PodTemplate, field: YamlPath
+) -> Iterator[Finding]:
+    # Admission needs the account at once; a pod can wait for its claim.
+    is_early = template.owner.is_early and kind == "ServiceAccount"
+    rendered = snapshot.manifest.find(kind, name)
+    if (rendered and (rendered.is_early or not is_early)) or snapshot.find(resource_of("v1", kind), name):
         return
     yield error(
         template.owner.subject,
         f"It uses {kind} {name}, which does not exist{' yet when this hook runs' if is_early else ''}.",
         f"Create {kind} {name} in namespace {snapshot.namespace}, or correct the name in the values.",
-        (*template.field, "spec", *field),
+        field,
     )
 
 
-def _priorities_exist(snapshot: PreflightSnapshot) -> Findings:
+def _configuration_exists(snapshot: PreflightSnapshot, template: PodTemplate, name: str) -> Iterator[Finding]:
+    rendered = snapshot.manifest.find("Configuration", name)
+    if rendered is None and snapshot.find(CONFIGURATIONS, name) is None:
+        yield error(
+            template.owner.subject,
+            f"Its sidecar reads Configuration {name}, which does not exist: daprd exits at its start.",
+            "Render the Configuration with the chart, or correct the annotation dapr.io/config.",
+            (*template.field, "metadata", "annotations", f"{DAPR_PREFIX}config"),
+        )
+
+
+def _priority_classes_exist(snapshot: PreflightSnapshot) -> Findings:
     for template in snapshot.manifest.pods():
         name = template.spec.get("priorityClassName")
         if not name or name in SYSTEM_CLASSES or snapshot.manifest.find("PriorityClass", name):
@@ -240,63 +210,64 @@ def _priorities_exist(snapshot: PreflightSnapshot) -> Findings:
             )
 
 
-def _pull_secrets_cover(snapshot: PreflightSnapshot) -> Findings:
-    """A pull secret that is missing or for other hosts is passed over by the kubelet: only a warning here."""
-    told = set()
+def _pull_secrets_match(snapshot: PreflightSnapshot) -> Findings:
+    """Checks pull secrets; yields warnings only, because the kubelet pulls without them where it can."""
+    checked = set()
     for template in snapshot.manifest.pods():
-        names = [one["name"] for one in template.spec.get("imagePullSecrets") or ()]
+        names = [secret["name"] for secret in template.spec.get("imagePullSecrets") or ()]
         hosts = {host_of(str(container.get("image", ""))) for _, container in template.containers()}
+        hosts_text = ", ".join(sorted(hosts))
         for index, name in enumerate(names):
-            facts = snapshot.secret(name)
-            field = (*template.field, "spec", "imagePullSecrets", index)
-            if name in told or snapshot.manifest.find("Secret", name):
+            if name in checked or snapshot.manifest.find("Secret", name):
                 continue
-            told.add(name)
-            if facts is None:
+            checked.add(name)
+            secret = snapshot.secret(name)
+            field = (*template.field, "spec", "imagePullSecrets", index)
+            if secret is None:
                 yield warning(
                     template.owner.subject,
-                    f"There is no pull secret {name}: nodes pull {', '.join(sorted(hosts))} without "
-                    "credentials.",
-                    f"Create it with `kubectl -n {snapshot.namespace} create secret docker-registry {name} "
-                    "...`.",
+                    f"There is no pull secret {name}: nodes pull {hosts_text} without credentials.",
+                    f"Create it: `kubectl -n {snapshot.namespace} create secret docker-registry {name} ...`.",
                     field,
                 )
-            elif len(names) == 1 and not hosts & {host_of_auth_entry(one) for one in facts.registries}:
-                covered = ", ".join(sorted(facts.registries)) or "no registry"
+            elif len(names) == 1 and not hosts & {host_of_auth_entry(entry) for entry in secret.registries}:
+                covered = ", ".join(sorted(secret.registries)) or "no registry"
                 yield warning(
                     template.owner.subject,
-                    f"The pull secret {name} is for {covered}, the images come from "
-                    f"{', '.join(sorted(hosts))}.",
-                    f"Create it again for {', '.join(sorted(hosts))}.",
+                    f"The pull secret {name} is for {covered}, the images come from {hosts_text}.",
+                    f"Create it again for {hosts_text}.",
                     field,
                 )
 
 
-def _claims_have_classes(snapshot: PreflightSnapshot) -> Findings:
-    claims: list[tuple[Rendered, JsonObject, Path]]
-    claims = [(one, one.spec, ("spec",)) for one in snapshot.manifest.of_kind("PersistentVolumeClaim")]
-    for one in snapshot.manifest.of_kind("StatefulSet"):
-        for index, claim in enumerate(one.spec.get("volumeClaimTemplates") or ()):
-            claims.append((one, claim["spec"], ("spec", "volumeClaimTemplates", index, "spec")))
-    for owner, spec, field in claims:
+def _storage_classes_exist(snapshot: PreflightSnapshot) -> Findings:
+    for owner, spec, field in _volume_claims(snapshot.manifest):
         name = spec.get("storageClassName")
         if name == "" or (name and snapshot.manifest.find("StorageClass", name)):
             continue
-        classes = {one["metadata"]["name"]: one for one in snapshot.own(STORAGE_CLASSES)}
-        defaults = [
-            key
-            for key, one in classes.items()
-            if (one["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
-        ]
-        if (name and name in classes) or (name is None and defaults):
+        classes = {item["metadata"]["name"]: item for item in snapshot.in_namespace(STORAGE_CLASSES)}
+        has_default = any(
+            (item["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
+            for item in classes.values()
+        )
+        if (name and name in classes) or (name is None and has_default):
             continue
         missing = f"There is no StorageClass {name}" if name else "No StorageClass is the default"
         yield error(
             owner.subject,
-            f"{missing}, so its volume is never made.",
+            f"{missing}, so its volume is never created.",
             f"Name one that exists: {', '.join(sorted(classes)) or 'there is none'}.",
             (*field, "storageClassName"),
         )
+
+
+def _volume_claims(manifest: RenderedManifest) -> Iterator[tuple[RenderedObject, JsonObject, YamlPath]]:
+    """Yields (object, claim spec, field of the spec) of every claim and claim template."""
+    for claim in manifest.of_kind("PersistentVolumeClaim"):
+        yield claim, claim.spec, ("spec",)
+    for stateful_set in manifest.of_kind("StatefulSet"):
+        for index, template in enumerate(stateful_set.spec.get("volumeClaimTemplates") or ()):
+            yield stateful_set, template["spec"], ("spec", "volumeClaimTemplates", index, "spec")
 
 
 def _ingress_classes_exist(snapshot: PreflightSnapshot) -> Findings:
@@ -304,7 +275,7 @@ def _ingress_classes_exist(snapshot: PreflightSnapshot) -> Findings:
         name = ingress.spec.get("ingressClassName")
         if not name or snapshot.manifest.find("IngressClass", name):
             continue
-        known = sorted(one["metadata"]["name"] for one in snapshot.own(INGRESS_CLASSES))
+        known = sorted(item["metadata"]["name"] for item in snapshot.in_namespace(INGRESS_CLASSES))
         if name not in known:
             yield error(
                 ingress.subject,
@@ -315,9 +286,7 @@ def _ingress_classes_exist(snapshot: PreflightSnapshot) -> Findings:
 
 
 def _issuers_exist(snapshot: PreflightSnapshot) -> Findings:
-    """An issuer is needed for the first certificate; with one that is good for a while its absence is no
-    hurry.
-    """
+    """Checks issuers; a missing one is only a warning while every certificate exists."""
     for ingress in snapshot.manifest.of_kind("Ingress"):
         for annotation, resource, kind in (
             (CLUSTER_ISSUER, CLUSTER_ISSUERS, "ClusterIssuer"),
@@ -327,31 +296,31 @@ def _issuers_exist(snapshot: PreflightSnapshot) -> Findings:
             if not name or snapshot.manifest.find(kind, name) or snapshot.find(resource, name):
                 continue
             names = [tls.get("secretName", "") for tls in ingress.spec.get("tls") or ()]
-            facts = [snapshot.secret(secret) for secret in names]
-            has_all = bool(facts) and all(one is not None and one.certificate is not None for one in facts)
-            say = warning if has_all else error
-            yield say(
+            secrets = [snapshot.secret(secret_name) for secret_name in names]
+            has_all = bool(secrets) and all(
+                secret is not None and secret.certificate is not None for secret in secrets
+            )
+            finding = warning if has_all else error
+            outcome = (
+                "the current certificate cannot be renewed" if has_all else "no certificate will be issued"
+            )
+            yield finding(
                 ingress.subject,
-                f"There is no {kind} {name}: "
-                + (
-                    "the certificate that is there cannot be renewed."
-                    if has_all
-                    else "no certificate will be issued."
-                ),
+                f"There is no {kind} {name}: {outcome}.",
                 f"Create {kind} {name}, or correct the name in the values.",
                 ("metadata", "annotations", annotation),
             )
 
 
-CHECK = Check(
+CHECK = PreflightCheck(
     id="references",
-    title="what is referred to exists",
+    title="everything that is named exists",
     needs=(
         SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS, VOLUME_CLAIMS, PRIORITY_CLASSES, STORAGE_CLASSES,
         INGRESS_CLASSES, CLUSTER_ISSUERS, ISSUERS, CONFIGURATIONS,
     ),
     rules=(
-        _namespace_exists, _keys_exist, _named_exist, _priorities_exist, _pull_secrets_cover,
-        _claims_have_classes, _ingress_classes_exist, _issuers_exist,
+        _namespace_exists, _keys_exist, _named_objects_exist, _priority_classes_exist, _pull_secrets_match,
+        _storage_classes_exist, _ingress_classes_exist, _issuers_exist,
     ),
 )  # fmt: skip

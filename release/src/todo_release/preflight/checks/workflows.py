@@ -1,6 +1,4 @@
-"""The way of a release itself: workflows call tasks that exist, actions are pinned, one cluster has one
-name.
-"""
+"""Checks the workflows that release: they call existing tasks, pin actions, and name one cluster."""
 
 import re
 import shlex
@@ -11,9 +9,9 @@ import yaml
 
 from todo_release.config.model import FILE_NAME
 from todo_release.core import yaml_positions
-from todo_release.core.yaml_positions import Located, Place
+from todo_release.core.yaml_positions import LocatedDocument, Place, YamlPath
 from todo_release.errors import ConfigError
-from todo_release.preflight.check import Check
+from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Findings, error, warning
 from todo_release.preflight.snapshot import PreflightSnapshot
 
@@ -22,13 +20,12 @@ PROGRAMS = ("inv", "./inv")
 EXPRESSION = re.compile(r"\$\{\{.*?\}\}")
 VARIABLE = re.compile(r"\$\{?\w+\}?")
 PINNED = re.compile(r"@[0-9a-f]{40}$")
-KUBECONFIG = re.compile(r"kubeconfig save (?:--\S+ )*([a-z0-9][a-z0-9-]*)")
 SEPARATORS = ("&&", "||", ";", "|")
-Parse = Callable[[Sequence[str]], str | None]
+Parse = Callable[[Sequence[str]], str | None]  # returns what is wrong with the arguments of a task
 
 
-def _commands_are_known(snapshot: PreflightSnapshot) -> Findings:
-    """Every call of a task in a workflow is one that the tasks take."""
+def _commands_are_valid(snapshot: PreflightSnapshot) -> Findings:
+    """Checks the arguments of every task that a workflow calls."""
     if snapshot.parse is None:
         return
     for place, arguments in command_lines(snapshot.files):
@@ -36,44 +33,49 @@ def _commands_are_known(snapshot: PreflightSnapshot) -> Findings:
         if problem:
             yield error(
                 place.file,
-                f"inv {' '.join(arguments)} is no command line of the tasks: {problem}",
-                "Correct it; `./inv --list` names the tasks, `./inv --help` with one of them its flags.",
+                f"inv {' '.join(arguments)} is not a valid command line: {problem}",
+                "Correct it; `./inv --list` names the tasks, `./inv --help TASK` the flags of one.",
                 place=place,
             )
 
 
 def command_lines(files: Mapping[str, str]) -> Iterator[tuple[Place, list[str]]]:
-    """Every call of invoke in the steps of workflows, with its place; expressions stand for one word."""
+    """Yields every call of invoke in the steps of workflows; an expression stands for one word."""
     for path, text in files.items():
-        document = _workflow(path, text)
-        for where, script in _scripts(document):
-            place = document.place(where)
+        document = _parsed_workflow(path, text)
+        for field, script in _scripts(document):
+            place = document.place(field) or Place(path, 1, 1)
+            first_line_offset = 1 if "\n" in script.rstrip("\n") else 0  # a block begins below its key
+            # A continued line is joined, with a space for each character lost, so that line numbers stay.
             for number, line in enumerate(script.replace("\\\n", "  ").split("\n")):
                 for arguments in _calls(line):
-                    start = place or Place(path, 1, 1)
-                    offset = number + 1 if "\n" in script.rstrip("\n") else 0
-                    yield Place(path, start.line + offset, 1), arguments
+                    yield Place(path, place.line + first_line_offset * (number + 1), 1), arguments
 
 
-def _workflow(path: str, text: str) -> Located:
+def _parsed_workflow(path: str, text: str) -> LocatedDocument:
+    """Returns a workflow; an empty document for other files and for invalid YAML, which GitHub reports."""
     if not path.startswith(WORKFLOWS):
-        return Located({}, {})
+        return LocatedDocument({}, {})
     try:
         return yaml_positions.read(text, path)
     except (ConfigError, yaml.YAMLError):
-        return Located({}, {})
+        return LocatedDocument({}, {})
 
 
-def _scripts(document: Located) -> Iterator[tuple[yaml_positions.Path, str]]:
+def _jobs(document: LocatedDocument) -> Mapping[str, Any]:
     jobs = document.value.get("jobs") if isinstance(document.value, dict) else {}
-    for name, job in (jobs or {}).items():
+    return jobs or {}
+
+
+def _scripts(document: LocatedDocument) -> Iterator[tuple[YamlPath, str]]:
+    for name, job in _jobs(document).items():
         for index, step in enumerate(job.get("steps") or ()):
             if isinstance(step.get("run"), str):
                 yield ("jobs", name, "steps", index, "run"), step["run"]
 
 
 def _calls(line: str) -> Iterator[list[str]]:
-    """The arguments of each `inv` in a line of shell."""
+    """Yields the arguments of each `inv` in a line of shell."""
     lexer = shlex.shlex(
         VARIABLE.sub("value", EXPRESSION.sub("value", line)), posix=True, punctuation_chars=";&|"
     )
@@ -84,62 +86,61 @@ def _calls(line: str) -> Iterator[list[str]]:
         return
     while words:
         end = next((index for index, word in enumerate(words) if word in SEPARATORS), len(words))
-        part, words = words[:end], words[end + 1 :]
-        begin = next((index for index, word in enumerate(part) if word in PROGRAMS), None)
-        if begin is not None:
-            yield part[begin + 1 :]
+        command, words = words[:end], words[end + 1 :]
+        start = next((index for index, word in enumerate(command) if word in PROGRAMS), None)
+        if start is not None:
+            yield command[start + 1 :]
 
 
 def _actions_are_pinned(snapshot: PreflightSnapshot) -> Findings:
-    """A tag of an action can be moved, and has been, to steal what the job knows."""
+    """Checks for full commits, because tags of actions have been moved to steal the secrets of jobs."""
     for path, text in snapshot.files.items():
-        document = _workflow(path, text)
-        jobs = document.value.get("jobs") if isinstance(document.value, dict) else {}
-        for name, job in (jobs or {}).items():
-            for where, reference in _uses(name, job):
-                if (
-                    reference
-                    and not reference.startswith(("./", "$/", "docker://"))
-                    and not PINNED.search(reference)
-                ):
+        document = _parsed_workflow(path, text)
+        for name, job in _jobs(document).items():
+            for field, action in _actions(name, job):
+                if action and not action.startswith(("./", "$/", "docker://")) and not PINNED.search(action):
                     yield warning(
                         path,
-                        f"The action {reference} is not pinned to a full commit.",
+                        f"The action {action} is not pinned to a full commit.",
                         "Write the 40 digits of the commit, and the tag in a comment behind it.",
-                        place=document.place(where),
+                        place=document.place(field),
                     )
 
 
-def _uses(name: str, job: Mapping[str, Any]) -> Iterator[tuple[yaml_positions.Path, str | None]]:
+def _actions(name: str, job: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str | None]]:
     yield ("jobs", name, "uses"), job.get("uses")
     for index, step in enumerate(job.get("steps") or ()):
         yield ("jobs", name, "steps", index, "uses"), step.get("uses")
 
 
 def _cluster_has_one_name(snapshot: PreflightSnapshot) -> Findings:
-    """Workflows and bootstrap fetch credentials for the cluster that release.yaml names as context."""
+    """Checks that commands name the cluster of a context in release.yaml.
+
+    A provider's tool may put a prefix before the name of the cluster in its context.
+    """
+    pattern = snapshot.config.preflight.cluster_pattern
+    if pattern is None:
+        return
     try:
         document = yaml_positions.read(snapshot.files.get(FILE_NAME, ""), FILE_NAME)
     except ConfigError:
         return
     environments = document.value.get("environments") if isinstance(document.value, dict) else {}
-    contexts = {str(one.get("context")) for one in (environments or {}).values()}
+    contexts = {str(environment.get("context")) for environment in (environments or {}).values()}
     for path, text in snapshot.files.items():
         for number, line in enumerate(text.split("\n"), start=1):
-            for name in KUBECONFIG.findall(line):
-                # doctl names the context do-<region>-<cluster>.
+            for name in re.findall(pattern, line):
                 if not any(context == name or context.endswith(f"-{name}") for context in contexts):
                     yield warning(
                         path,
-                        f"The cluster is called {name} here, in {FILE_NAME}"
-                        f" {' and '.join(sorted(contexts))}.",
+                        f"The cluster is {name} here, {' and '.join(sorted(contexts))} in {FILE_NAME}.",
                         "Write one name everywhere.",
                         place=Place(path, number, 1),
                     )
 
 
-CHECK = Check(
-    id="path",
-    title="the way of a release is in order",
-    rules=(_commands_are_known, _actions_are_pinned, _cluster_has_one_name),
+CHECK = PreflightCheck(
+    id="workflows",
+    title="workflows can release",
+    rules=(_commands_are_valid, _actions_are_pinned, _cluster_has_one_name),
 )

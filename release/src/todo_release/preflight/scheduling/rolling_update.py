@@ -1,102 +1,116 @@
-"""Plays the rolling updates of a release in a room: what is asked for at its peak, and whether it comes to an
-end.
+"""Simulates a release's rolling updates: peak resource requests, and whether they can finish.
 
-Pure. A new pod counts as ready as soon as it has a place, so a rollout that gets stuck here cannot finish in
-a cluster either. All workloads of a release roll at the same time: one that finds no place waits until
-another has let go of its old pods.
+Pure. A new pod counts as ready as soon as it is placed, so a rollout that gets stuck here cannot finish in a
+cluster either. All workloads of a release roll at the same time: one whose pod fits nowhere waits until
+another workload has removed old pods.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from todo_release.preflight.scheduling.simulator import Order, Room, Shape
+from todo_release.preflight.scheduling.cluster_capacity import ClusterCapacity, Scoring
+from todo_release.preflight.scheduling.resources import PodRequirements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class WorkloadChange:
     """A workload whose pods a release replaces or adds to.
 
-    `old` are the pods that go, with their nodes; `kept` is how many pods of the new shape are there already.
+    `old_pods` are replaced, each with the name of its node; `up_to_date` is how many current pods already
+    match the new template.
     """
 
     name: str
-    shape: Shape
-    desired: int
-    surge: int = 0
-    unavailable: int = 0
-    kept: int = 0
-    old: tuple[tuple[str, Shape], ...] = ()
+    pod: PodRequirements
+    replicas: int
+    max_surge: int = 0
+    max_unavailable: int = 0
+    up_to_date: int = 0
+    old_pods: tuple[tuple[str, PodRequirements], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Play:
-    """How it went. `peak` is the room with every pod of the first wave that found a place beside the old
-    ones.
+class Simulation:
+    """The result of a simulation.
 
-    `waiting` found none in that wave, `stuck` never; `victims` were pushed out.
+    `peak` is the cluster after the first wave: every new pod of it that fits, beside the old ones. `waiting`
+    are the workloads with a pod that did not fit in that wave, `stuck` those that never finish; `evicted` are
+    the pods that were preempted.
     """
 
-    peak: Room
-    end: Room
-    waiting: tuple[Change, ...]
-    stuck: tuple[Change, ...]
-    victims: tuple[Shape, ...]
+    peak: ClusterCapacity
+    end: ClusterCapacity
+    waiting: tuple[WorkloadChange, ...]
+    stuck: tuple[WorkloadChange, ...]
+    evicted: tuple[PodRequirements, ...]
 
 
 @dataclass(slots=True)
-class _State:
-    """How far one workload is."""
+class _RolloutProgress:
+    """How far the rolling update of one workload is."""
 
-    change: Change
-    new: int
-    old: list[tuple[str, Shape]] = field(default_factory=list)
+    change: WorkloadChange
+    new_pods: int
+    old_pods: list[tuple[str, PodRequirements]] = field(default_factory=list)
 
-    def let_go(self, room: Room) -> int:
-        """Take away the old pods that are not needed for availability any more; how many those were."""
+    def remove_old_pods(self, capacity: ClusterCapacity) -> int:
+        """Removes the old pods that availability no longer needs; returns how many those were."""
         change = self.change
-        spare = len(self.old) + self.new - (change.desired - change.unavailable)
-        going = [self.old.pop() for _ in range(max(0, min(len(self.old), spare)))]
-        for node, pod in going:
-            room.take(pod, node)
-        return len(going)
+        spare = len(self.old_pods) + self.new_pods - (change.replicas - change.max_unavailable)
+        removed = [self.old_pods.pop() for _ in range(max(0, min(len(self.old_pods), spare)))]
+        for node, pod in removed:
+            capacity.remove(pod, node)
+        return len(removed)
 
     @property
-    def wanted(self) -> int:
-        """How many new pods its controller makes now."""
+    def pods_to_create(self) -> int:
+        """Returns how many new pods the workload's controller creates now."""
         change = self.change
-        most = change.desired + change.surge - len(self.old) - self.new
-        return max(0, min(change.desired - self.new, most))
+        allowed = change.replicas + change.max_surge - len(self.old_pods) - self.new_pods
+        return max(0, min(change.replicas - self.new_pods, allowed))
 
 
-def play(room: Room, changes: Sequence[Change], order: Order = "pack") -> Play:
-    """Roll all workloads in a copy of the room until they are done or nothing moves any more."""
-    room = room.copy()
-    states = [_State(change, change.kept, list(change.old)) for change in changes]
-    states.sort(key=_size, reverse=True)
-    peak, first_waiting = None, list[Change]()
-    victims: list[Shape] = []
-    is_moving = True
-    while is_moving:
-        is_moving = sum(state.let_go(room) for state in states) > 0
+def simulate(
+    capacity: ClusterCapacity, changes: Sequence[WorkloadChange], scoring: Scoring = "pack"
+) -> Simulation:
+    """Simulates the rolling updates in a copy of the cluster until they finish or cannot continue."""
+    capacity = capacity.copy()
+    rollouts = [_RolloutProgress(change, change.up_to_date, list(change.old_pods)) for change in changes]
+    rollouts.sort(key=_scheduling_order, reverse=True)
+    peak, first_waiting = None, list[WorkloadChange]()
+    evicted: list[PodRequirements] = []
+    is_changing = True
+    while is_changing:
+        is_changing = sum(rollout.remove_old_pods(capacity) for rollout in rollouts) > 0
         waiting = []
-        for state in states:
-            for _ in range(state.wanted):
-                placement = room.place(state.change.shape, order)
+        for rollout in rollouts:
+            for _ in range(rollout.pods_to_create):
+                placement = capacity.place(rollout.change.pod, scoring)
                 if placement is None:
-                    waiting.append(state.change)
+                    waiting.append(rollout.change)
                     break
-                state.new += 1
-                victims += placement.victims
-                is_moving = True
+                rollout.new_pods += 1
+                evicted += placement.evicted
+                is_changing = True
         if peak is None:
-            peak, first_waiting = room.copy(), waiting
-    stuck = tuple(state.change for state in states if state.new < state.change.desired)
-    return Play(
-        peak=peak or room, end=room, waiting=tuple(first_waiting), stuck=stuck, victims=tuple(victims)
+            peak, first_waiting = capacity.copy(), waiting
+    stuck = tuple(rollout.change for rollout in rollouts if rollout.new_pods < rollout.change.replicas)
+    return Simulation(
+        peak=peak or capacity,
+        end=capacity,
+        waiting=tuple(first_waiting),
+        stuck=stuck,
+        evicted=tuple(evicted),
     )
 
 
-def _size(state: _State) -> tuple[int, int, int]:
-    """The scheduler takes the important first, first-fit-decreasing the large ones."""
-    shape = state.change.shape
-    return shape.priority, shape.request.cpu, shape.request.memory
+def simulate_scheduler(capacity: ClusterCapacity, changes: Sequence[WorkloadChange]) -> Simulation:
+    """Simulates with the default scoring, and with packing only if the default one does not finish."""
+    spread = simulate(capacity, changes, "spread")
+    return simulate(capacity, changes, "pack") if spread.stuck else spread
+
+
+def _scheduling_order(rollout: _RolloutProgress) -> tuple[int, int, int]:
+    """Sort key: the scheduler takes high priorities first; large pods first wastes the least capacity."""
+    pod = rollout.change.pod
+    return pod.priority, pod.request.cpu, pod.request.memory
