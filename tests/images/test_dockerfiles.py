@@ -120,6 +120,12 @@ def test_python_images_begin_with_the_same_stage(every_image):
     assert len(first) == 1
 
 
+def test_images_of_services_with_a_database_have_the_same_second_stage(every_image):
+    """An identical second stage gives these images a second shared layer."""
+    second = {every_image[name].dockerfile.stages[1] for name in ("backend", "notification")}
+    assert len(second) == 1
+
+
 def test_images_are_built_with_the_tools_of_the_checkout(every_image):
     """The Dockerfiles use the versions of uv and Node that bin/bootstrap and the tests use."""
     [uv] = re.findall(
