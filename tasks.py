@@ -1,7 +1,7 @@
-"""What this repository can do, as invoke tasks; `./inv --list` names them.
+"""The actions of this repository, as invoke tasks; `./inv --list` names them, noxfile.py has the checks.
 
-A task reads its options, calls one function of the release engine and exits with that function's code. What
-checks the tree is in noxfile.py.
+A task reads its options, calls one function of the release engine and exits with the code that it returns.
+Tasks import the engine when they run: it takes 400 ms to load, which `inv --list` must not wait for.
 """
 
 import sys
@@ -19,65 +19,74 @@ from invoke.tasks import Task, task
 
 if TYPE_CHECKING:
     from todo_release.report.reporter import Output
-    from todo_release.session import Options
+    from todo_release.session import CommandOptions
 
 ROOT = Path(__file__).parent
-ENV = "staging or production, as release.yaml names them"
+ENV = "environment of release.yaml: staging or production"
 VERSION = "semantic version, such as 1.3.0"
 DRY_RUN = "print the plan and stop"
 # Every command of the engine takes these, in this order, after its own.
 COMMON_HELP = {
-    "config": "partial release.yaml laid over it; may be given several times",
-    "registry": "repository of the images, such as ghcr.io/owner/project",
-    "context": "kubeconfig context of every environment",
+    "config": "partial release.yaml that overrides release.yaml; repeatable",
+    "registry": "registry and path of the images, such as ghcr.io/owner/project",
+    "context": "kubeconfig context to use for every environment",
     "owner": "value of the variable `owner` of release.yaml",
     "domain": "value of the variable `domain` of release.yaml",
-    "values": "ENVIRONMENT=PATH of one more values file; may be given several times",
-    "json": "print JSON, one object a line",
+    "values": "ENVIRONMENT=PATH of an extra values file; repeatable",
+    "json": "print JSON, one object per line",
     "yes": "answer every question with yes",
-    "skip": "CHECK=REASON: go on although this preflight check found errors; may be given several times",
-    "no-wait": "fail instead of waiting while somebody else releases to the environment",
+    "skip": "CHECK=REASON: continue although this preflight check finds errors; repeatable",
+    "no-wait": "fail instead of waiting when somebody else is releasing to the environment",
 }
 ITERABLE = ["config", "values", "skip", "fault"]
 SWITCHES = {"json", "yes", "no_wait"}
 
 
-def command(**own: str) -> "Callable[[Callable[..., int]], Task[Callable[..., None]]]":
-    """Make a task of a function that takes `options` and returns an exit code; `own` is help for the rest."""
+def command(**own_help: str) -> "Callable[[Callable[..., int]], Task[Callable[..., None]]]":
+    """Returns a decorator that makes a task of a function which takes `options` and returns an exit code.
+
+    `own_help` is the help text of the function's other parameters.
+    """
 
     def decorate(function: Callable[..., int]) -> "Task[Callable[..., None]]":
         inherited = [
             Parameter(name, Parameter.KEYWORD_ONLY, default=False if name in SWITCHES else None)
             for name in (option.replace("-", "_") for option in COMMON_HELP)
         ]
-        parameters = [one for one in signature(function).parameters.values() if one.name != "options"]
+        parameters = [
+            parameter for parameter in signature(function).parameters.values() if parameter.name != "options"
+        ]
 
         @wraps(function)
-        def body(_: Context, **given: Any) -> None:
-            said = {one.name: given.pop(one.name) for one in inherited}
-            sys.exit(function(options=_options(**said), **given))
+        def body(_: Context, **arguments: Any) -> None:
+            common = {parameter.name: arguments.pop(parameter.name) for parameter in inherited}
+            sys.exit(function(options=_options(**common), **arguments))
 
         context = Parameter("_", Parameter.POSITIONAL_ONLY)
-        body.__signature__ = signature(function).replace(  # type: ignore[attr-defined]  # what invoke reads
+        body.__signature__ = signature(function).replace(  # type: ignore[attr-defined]  # invoke reads it
             parameters=[context, *parameters, *inherited]
         )
-        helped = {name.replace("_", "-"): text for name, text in own.items()} | COMMON_HELP
-        made: Task[Callable[..., None]] = task(help=helped, iterable=ITERABLE)(body)
-        return made
+        help_texts = {name.replace("_", "-"): text for name, text in own_help.items()} | COMMON_HELP
+        decorated: Task[Callable[..., None]] = task(help=help_texts, iterable=ITERABLE)(body)
+        return decorated
 
     return decorate
 
 
-def _options(*, owner: str | None, domain: str | None, json: bool, no_wait: bool, **rest: Any) -> "Options":
+def _options(
+    *, owner: str | None, domain: str | None, json: bool, no_wait: bool, **rest: Any
+) -> "CommandOptions":
     from todo_release import commands
 
     variables = {"owner": owner, "domain": domain}
     output: Output = "json" if json else "auto"
-    return commands.options(variables=variables, output=output, wait=not no_wait, parse=_mistake, **rest)
+    return commands.options(
+        variables=variables, output=output, wait=not no_wait, parse=_argument_error, **rest
+    )
 
 
-def _mistake(arguments: Sequence[str]) -> str | None:
-    """What is wrong with arguments for the tasks below; None: nothing."""
+def _argument_error(arguments: Sequence[str]) -> str | None:
+    """Returns what is wrong with arguments of the tasks below, None if nothing is."""
     try:
         Parser(contexts=namespace.to_contexts()).parse_argv(list(arguments))
     except ParseError as error:
@@ -93,22 +102,22 @@ def _mistake(arguments: Sequence[str]) -> str | None:
 )
 def up(_: Context, check: bool = False, port: int = 8080) -> None:
     """Run the whole application on this machine; Ctrl-C stops it."""
-    import todo_local
+    from todo_local import run
 
-    sys.exit(todo_local.up(ROOT, check=check, port=port))
+    sys.exit(run.up(ROOT, check=check, port=port))
 
 
 @command(version=VERSION, to="last environment to release to (default: all)", dry_run=DRY_RUN)
-def release(options: "Options", *, version: str, to: str = "", dry_run: bool = False) -> int:
-    """Build, publish and deploy a version, environment by environment; again, it goes on or does nothing."""
+def release(options: "CommandOptions", *, version: str, to: str = "", dry_run: bool = False) -> int:
+    """Build, publish and deploy a version; run it again to continue after an interruption."""
     from todo_release import commands
 
     return commands.release(ROOT, version, options, last=to or None, is_dry_run=dry_run)
 
 
 @command(version=VERSION, to="last environment to release to (default: all)")
-def plan(options: "Options", *, version: str, to: str = "") -> int:
-    """Print what `inv release` would do for a version, and why, without doing it."""
+def plan(options: "CommandOptions", *, version: str, to: str = "") -> int:
+    """Show what `inv release` would do, and why."""
     from todo_release import commands
 
     return commands.release(ROOT, version, options, last=to or None, is_dry_run=True)
@@ -117,44 +126,49 @@ def plan(options: "Options", *, version: str, to: str = "") -> int:
 @command(
     version=VERSION,
     to="last environment to release to (default: all)",
-    twin="make the rehearsal's cluster like the live one of this environment",
-    fault="let this go wrong and see what the engine does; all, or several times",
+    twin="copy the live cluster of this environment into the sandbox",
+    fault="inject this fault and check how the engine handles it; repeatable, or `all`",
 )
 def rehearse(
-    options: "Options", *, version: str, to: str = "", twin: str = "", fault: Sequence[str] | None = None
+    options: "CommandOptions",
+    *,
+    version: str,
+    to: str = "",
+    twin: str = "",
+    fault: Sequence[str] | None = None,
 ) -> int:
-    """Play a whole release in a cluster made for it; nothing real is touched."""
+    """Rehearse a release in a sandbox with a cluster of its own; nothing real is changed."""
     from todo_release import commands
 
     return commands.rehearse(ROOT, version, options, last=to or None, like=twin or None, faults=fault or ())
 
 
 @command(env=ENV, version=VERSION, dry_run=DRY_RUN)
-def deploy(options: "Options", *, env: str, version: str, dry_run: bool = False) -> int:
-    """Bring a version that is released already to one environment."""
+def deploy(options: "CommandOptions", *, env: str, version: str, dry_run: bool = False) -> int:
+    """Deploy a released version to one environment."""
     from todo_release import commands
 
     return commands.deploy(ROOT, version, env, options, is_dry_run=dry_run)
 
 
 @command(version=VERSION, dry_run=DRY_RUN)
-def promote(options: "Options", *, version: str, dry_run: bool = False) -> int:
-    """Bring a version to the environments that take only what another one has verified."""
+def promote(options: "CommandOptions", *, version: str, dry_run: bool = False) -> int:
+    """Deploy a version to the environments that accept only what another one has verified."""
     from todo_release import commands
 
     return commands.promote(ROOT, version, options, is_dry_run=dry_run)
 
 
-@command(env=ENV, version="version to look at (default: the work tree as it is)")
-def preflight(options: "Options", *, env: str, version: str = "") -> int:
-    """Find in seconds what would fail in an environment if it were released to now."""
+@command(env=ENV, version="version to check (default: the work tree as it is)")
+def preflight(options: "CommandOptions", *, env: str, version: str = "") -> int:
+    """Find what would fail if an environment were released to now; changes nothing."""
     from todo_release import commands
 
     return commands.preflight(ROOT, env, options, version=version or None)
 
 
 @command(env=ENV)
-def verify(options: "Options", *, env: str) -> int:
+def verify(options: "CommandOptions", *, env: str) -> int:
     """Run the smoke checks of an environment."""
     from todo_release import commands
 
@@ -163,14 +177,14 @@ def verify(options: "Options", *, env: str) -> int:
 
 @command(
     env=ENV,
-    version="version to go back to (default: the last one that was verified)",
-    service="take back only this service's image",
+    version="version to go back to (default: the last verified one)",
+    service="roll back only the image of this service",
     dry_run=DRY_RUN,
 )
 def rollback(
-    options: "Options", *, env: str, version: str = "", service: str = "", dry_run: bool = False
+    options: "CommandOptions", *, env: str, version: str = "", service: str = "", dry_run: bool = False
 ) -> int:
-    """Take an environment back to a version that worked, after saying what that undoes."""
+    """Roll an environment back to a verified version; first shows what that undoes."""
     from todo_release import commands
 
     return commands.rollback(
@@ -179,7 +193,7 @@ def rollback(
 
 
 @command()
-def status(options: "Options") -> int:
+def status(options: "CommandOptions") -> int:
     """Show what runs in every environment."""
     from todo_release import commands
 
@@ -187,31 +201,31 @@ def status(options: "Options") -> int:
 
 
 @command(env=ENV)
-def history(options: "Options", *, env: str) -> int:
-    """Show what was deployed to an environment, by whom, and what came of it."""
+def history(options: "CommandOptions", *, env: str) -> int:
+    """Show the deployments of an environment: version, person, result."""
     from todo_release import commands
 
     return commands.history(ROOT, env, options)
 
 
 @command(env=ENV)
-def drift(options: "Options", *, env: str) -> int:
-    """Show what somebody changed in an environment by hand; exit code 17 if anything."""
+def drift(options: "CommandOptions", *, env: str) -> int:
+    """Show what was changed by hand in an environment; exit code 17 if anything was."""
     from todo_release import commands
 
     return commands.drift(ROOT, env, options)
 
 
 @command(env=ENV)
-def diagnose(options: "Options", *, env: str) -> int:
-    """Say what keeps an environment from being ready, and keep the evidence."""
+def diagnose(options: "CommandOptions", *, env: str) -> int:
+    """Show why an environment is not ready, and save the evidence."""
     from todo_release import commands
 
     return commands.diagnose(ROOT, env, options)
 
 
 @command(env=ENV, service="only this service's pods", lines="last lines of each container (default 100)")
-def logs(options: "Options", *, env: str, service: str = "", lines: int = 100) -> int:
+def logs(options: "CommandOptions", *, env: str, service: str = "", lines: int = 100) -> int:
     """Show the last lines of an environment's pods."""
     from todo_release import commands
 
@@ -219,23 +233,23 @@ def logs(options: "Options", *, env: str, service: str = "", lines: int = 100) -
 
 
 @command()
-def show(options: "Options") -> int:
-    """Show the version released last, the chart's, and those that may come next."""
+def show(options: "CommandOptions") -> int:
+    """Show the last released version, the version of the chart, and the next versions."""
     from todo_release import commands
 
     return commands.version(ROOT, options)
 
 
 @command()
-def next_(options: "Options") -> int:
-    """Print the next version that the news fragments ask for, for scripts."""
+def next_(options: "CommandOptions") -> int:
+    """Print the next version that the news fragments require, for scripts."""
     from todo_release import commands
 
     return commands.version(ROOT, options, is_next=True)
 
 
 @command(kind="major, minor, patch or prerelease")
-def bump(options: "Options", *, kind: str) -> int:
+def bump(options: "CommandOptions", *, kind: str) -> int:
     """Print the next version of a kind, for scripts."""
     from todo_release import commands
 
@@ -243,8 +257,8 @@ def bump(options: "Options", *, kind: str) -> int:
 
 
 @command()
-def news(options: "Options") -> int:
-    """Show what the changelog will say of the next version."""
+def news(options: "CommandOptions") -> int:
+    """Show what the changelog will say about the next version."""
     from todo_release import commands
 
     return commands.news(ROOT, options)

@@ -1,1 +1,1 @@
-"""Tests of the release engine; a package so that they share `shop` and `doubles`."""
+"""Tests of the release engine. It is a package so that the tests share `shop` and `doubles`."""

@@ -1,4 +1,4 @@
-"""The application of `shop`, in a git repository of its own."""
+"""Fixtures that most tests use: the application of `shop` in a git repository, and an API server."""
 
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from todo_release.adapters.kubernetes import transport
 from todo_release.adapters.kubernetes.client import Cluster
-from todo_release.adapters.kubernetes.transport import ThroughClient
+from todo_release.adapters.kubernetes.transport import ClientConnection
 
 from .doubles.kubernetes_api import ApiDouble, serve
 from .shop import FILES, GIT_SETTINGS, Tree
@@ -16,14 +16,14 @@ from .shop import FILES, GIT_SETTINGS, Tree
 
 @pytest.fixture(autouse=True)
 def _own_git_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests neither read nor need the settings of whoever runs them."""
+    """Hides the git settings of the person who runs the tests."""
     for name, value in GIT_SETTINGS.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on git does not know who commits, as on a fresh machine; it must not guess either."""
+def without_git_author(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removes the author that git would use, as on a new machine; git must not guess one."""
     for name in GIT_SETTINGS:
         if name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_")):
             monkeypatch.delenv(name)
@@ -34,20 +34,20 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    """The application in one commit on main, never released.
+    """Returns a repository with the application in one commit on main, never released.
 
     * add (HEAD -> main)
     """
-    made = Tree(tmp_path / "shop")
-    made.path.mkdir()
-    made.git("init", "--quiet", "--initial-branch=main")
-    made.commit("add", FILES)
-    return made
+    tree = Tree(tmp_path / "shop")
+    tree.path.mkdir()
+    tree.git("init", "--quiet", "--initial-branch=main")
+    tree.commit("add", FILES)
+    return tree
 
 
 @pytest.fixture
 def remote(tree: Tree, tmp_path: Path) -> Tree:
-    """A bare repository that the tree calls origin and has pushed main to.
+    """Returns a bare repository that the tree calls origin and has pushed main to.
 
     * add (HEAD -> main, origin/main)
     """
@@ -60,12 +60,12 @@ def remote(tree: Tree, tmp_path: Path) -> Tree:
 
 @pytest.fixture
 def api() -> Iterator[ApiDouble]:
-    """An API server of one's own, empty."""
+    """Serves an empty Kubernetes API double."""
     with serve(ApiDouble()) as running:
         yield running
 
 
-@pytest.fixture(params=[transport.connect, ThroughClient.connect], ids=["direct", "through-client"])
+@pytest.fixture(params=[transport.connect, ClientConnection.connect], ids=["direct", "through-client"])
 def cluster(request: pytest.FixtureRequest, api: ApiDouble, tmp_path: Path) -> Cluster:
-    """The engine's view of that server, over each connection there is."""
+    """Returns the engine's client of that API, over each kind of connection."""
     return Cluster(request.param("here", api.kubeconfig(tmp_path)), "here")

@@ -1,4 +1,4 @@
-"""The application that tests release: two services, a chart, release.yaml."""
+"""The application that the tests release: two services, a chart, release.yaml."""
 
 import subprocess
 from collections.abc import Mapping
@@ -71,24 +71,24 @@ GIT_SETTINGS = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"} | 
 
 @dataclass(frozen=True)
 class Tree:
-    """A work tree under test."""
+    """A git work tree under test."""
 
     path: Path
 
     def git(self, *arguments: str) -> str:
-        """Run git there."""
+        """Runs git in the work tree and returns its output."""
         done = subprocess.run(["git", *arguments], cwd=self.path, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
     def write(self, files: Mapping[str, str]) -> None:
-        """Write files, with the folders they need."""
+        """Writes files, and the folders that they need."""
         for name, text in files.items():
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
 
     def commit(self, message: str, files: Mapping[str, str] | None = None) -> str:
-        """Write files, commit all there is, return the commit's id."""
+        """Writes files, commits everything, and returns the id of the commit."""
         self.write(files or {})
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", message)

@@ -1,4 +1,4 @@
-"""The guides' examples are what the engine takes."""
+"""The examples in the guides are valid."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ from todo_release.config.loader import load
 GUIDE = Path(__file__).parents[2] / "docs/guides/another-repository.md"
 
 
-def test_example_for_another_repository_is_a_whole_release_yaml(tmp_path: Path) -> None:
-    """Copied as it stands, it is read without a mistake."""
+def test_example_for_another_repository_is_a_complete_release_yaml(tmp_path: Path) -> None:
+    """The example can be copied and is read without an error."""
     [example] = re.findall(
         r"^```yaml\n(.+?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )

@@ -1,4 +1,4 @@
-"""Answers about environments."""
+"""Answers about environments and versions."""
 
 import io
 import json
@@ -8,35 +8,38 @@ import pytest
 
 from todo_release import queries
 from todo_release.artifacts.versions import parse
+from todo_release.config.model import SmokeCommand, SmokeSettings
 from todo_release.config.overrides import Overrides
+from todo_release.core.progress import ProgressCallback
 from todo_release.core.tables import Table
-from todo_release.errors import ConfigError, HelmError
+from todo_release.environments.smoke.result import CheckResult, CommandStep, SmokeTarget
+from todo_release.errors import ConfigError, HelmError, SmokeError
 from todo_release.report.json_lines import JsonReporter
 from todo_release.report.lines import LineReporter
 from todo_release.report.live import LiveReporter
 
-from .doubles.world import World
+from .doubles.harness import Harness
 from .shop import Tree
 
 
 @pytest.fixture
-def world(tree: Tree) -> World:
-    """Nothing was ever released."""
-    return World(tree.path)
+def harness(tree: Tree) -> Harness:
+    """Returns a harness in which nothing was released."""
+    return Harness(tree.path)
 
 
-def test_status_of_nothing(world: World) -> None:
-    """A new cluster is no error."""
-    environments, images = queries.status(world.session.context)
+def test_status_before_the_first_release(harness: Harness) -> None:
+    """An environment without a deployment is not an error."""
+    environments, images = queries.status(harness.session.context)
     assert environments.rows[0] == ("staging", "-", "-", "never deployed", "-", "-", "-")
     assert images.rows == (("web", "-", "-"), ("api", "-", "-"))
 
 
-def test_status_shows_versions_states_and_digests(world: World) -> None:
-    """Both environments run the same images, verified, with who and when."""
-    world.release("0.1.0")
-    world.cluster.is_ready = False
-    environments, images = queries.status(world.session.context)
+def test_status_shows_versions_states_and_digests(harness: Harness) -> None:
+    """Status shows version, state, verification, time and person of each environment, and its images."""
+    harness.release("0.1.0")
+    harness.cluster.is_ready = False
+    environments, images = queries.status(harness.session.context)
     assert environments.rows[1] == (
         "production",
         "0.1.0",
@@ -52,24 +55,24 @@ def test_status_shows_versions_states_and_digests(world: World) -> None:
     assert len(web[1]) == 12
 
 
-def test_status_of_a_foreign_revision_says_that_it_does_not_know(world: World) -> None:
-    """Somebody ran helm by hand; the records know nothing of it."""
-    world.release("0.1.0")
-    world.helm["staging"].rollback("shop-staging", 1, timeout_seconds=1, on_line=None)
-    environments, _ = queries.status(world.session.context)
+def test_status_of_a_revision_without_a_record_shows_question_marks(harness: Harness) -> None:
+    """A revision that somebody made with helm has no record."""
+    harness.release("0.1.0")
+    harness.helm["staging"].rollback("shop-staging", 1, timeout_seconds=1, on_line=None)
+    environments, _ = queries.status(harness.session.context)
     assert environments.rows[0][3:] == ("ready", "?", "?", "?")
 
 
-def test_history_lists_the_newest_first_with_what_changed(world: World, tree: Tree) -> None:
-    """Including what failed and why, and the rollback after it."""
-    world.release("0.1.0")
+def test_history_lists_the_newest_first_with_what_changed(harness: Harness, tree: Tree) -> None:
+    """The history holds failures with their cause, and the rollback after them."""
+    harness.release("0.1.0")
     tree.commit("api: Change.", {"api/main.py": "print(1)\n"})
-    world.helm["staging"].refuses = "0.2.0"
+    harness.helm["staging"].refuses = "0.2.0"
     with pytest.raises(HelmError):
-        world.release("0.2.0")
+        harness.release("0.2.0")
     rows = [
         (row[0], row[1], row[2], row[6], row[7])
-        for row in queries.history(world.session.context, "staging").rows
+        for row in queries.history(harness.session.context, "staging").rows
     ]
     assert rows == [
         ("3", "0.1.0", "deployed", "api", "rollback to revision 1"),
@@ -78,15 +81,15 @@ def test_history_lists_the_newest_first_with_what_changed(world: World, tree: Tr
     ]
 
 
-def test_version_shows_what_may_come_next(world: World) -> None:
-    """Before and after the first release."""
-    assert dict(queries.version(world.session.context).rows) == {
+def test_version_shows_what_may_come_next(harness: Harness) -> None:
+    """The next versions are shown before and after the first release."""
+    assert dict(queries.version(harness.session.context).rows) == {
         "released": "-",
         "chart": "0.0.0",
         "next": "0.1.0",
     }
-    world.release("0.1.0")
-    assert dict(queries.version(world.session.context).rows) == {
+    harness.release("0.1.0")
+    assert dict(queries.version(harness.session.context).rows) == {
         "released": "0.1.0",
         "chart": "0.1.0",
         "next": "0.1.1",
@@ -98,15 +101,15 @@ def test_version_shows_what_may_come_next(world: World) -> None:
 
 
 @pytest.fixture
-def with_news(tree: Tree, tmp_path: Path) -> World:
-    """The shop with a changelog."""
+def with_news(tree: Tree, tmp_path: Path) -> Harness:
+    """Returns a harness of the shop with a changelog."""
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("changelog: {}\n")
-    return World(tree.path, Overrides(files=(overlay,)))
+    return Harness(tree.path, Overrides(files=(overlay,)))
 
 
 @pytest.mark.parametrize(
-    ("last", "kinds", "following"),
+    ("last", "kinds", "next_version"),
     [
         ("v1.2.3", ["fixed", "security"], "1.2.4"),
         ("v1.2.3", ["fixed", "changed"], "1.3.0"),
@@ -115,47 +118,47 @@ def with_news(tree: Tree, tmp_path: Path) -> World:
     ],
 )
 def test_news_decide_the_next_version(
-    with_news: World, tree: Tree, last: str, kinds: list[str], following: str
+    with_news: Harness, tree: Tree, last: str, kinds: list[str], next_version: str
 ) -> None:
-    """What users lose is a major version, once there was a first one; a kind that is named decides itself."""
+    """A removal asks for a major version, but not before 1.0.0; a named kind is used as it is."""
     tree.commit("news", {f"changelog.d/{kind}.{kind}.md": "x\n" for kind in kinds})
     tree.git("tag", last)
     context = with_news.session.context
-    assert str(queries.following(context)) == following
-    assert queries.following(context, "major") == parse(last.removeprefix("v")).bump_major()
+    assert str(queries.next_version(context)) == next_version
+    assert queries.next_version(context, "major") == parse(last.removeprefix("v")).bump_major()
 
 
-def test_news_of_the_next_version_can_be_read_beforehand(with_news: World, tree: Tree) -> None:
-    """As the release will write it."""
+def test_news_of_the_next_version_can_be_read_beforehand(with_news: Harness, tree: Tree) -> None:
+    """The news are those that the release will write."""
     tree.commit("news", {"changelog.d/shop.added.md": "A shop.\n"})
     assert queries.news(with_news.session.context).endswith("### Added\n\n- A shop.")
 
 
-def test_news_without_a_changelog_are_refused(world: World) -> None:
-    """With what to write where."""
+def test_news_without_a_changelog_are_refused(harness: Harness) -> None:
+    """The error says what to add to release.yaml."""
     with pytest.raises(ConfigError, match=r"Add `changelog: \{\}`"):
-        queries.news(world.session.context)
+        queries.news(harness.session.context)
 
 
 TABLE = Table("Things", ("name", "size"), (("a", "1\nmore"), ("longer", "2")))
 
 
 def test_table_is_aligned_text() -> None:
-    """Cells of several lines do not break the rows."""
+    """Only the first line of a cell is shown in aligned text."""
     stream = io.StringIO()
-    LineReporter(stream, can_ask=False).show(TABLE)
+    LineReporter(stream, can_ask=False).show_table(TABLE)
     assert stream.getvalue() == "Things\n  name    size\n  a       1\n  longer  2\n"
 
 
 def test_empty_table_says_so() -> None:
-    """Headings alone look like a mistake."""
+    """A table without rows says that there is nothing."""
     assert list(Table("Things", ("name",), ()).lines())[-1] == "  (nothing)"
 
 
 def test_table_is_json_for_programs() -> None:
-    """Rows are mappings, nothing is cut off."""
+    """The JSON of a table has one mapping for each row, with complete cells."""
     stream = io.StringIO()
-    JsonReporter(stream).show(TABLE)
+    JsonReporter(stream).show_table(TABLE)
     assert json.loads(stream.getvalue())["rows"] == [
         {"name": "a", "size": "1\nmore"},
         {"name": "longer", "size": "2"},
@@ -163,20 +166,54 @@ def test_table_is_json_for_programs() -> None:
 
 
 def test_table_is_drawn_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """With every cell."""
-    LiveReporter(has_color=False).show(TABLE)
+    """The live reporter draws every cell."""
+    LiveReporter(has_color=False).show_table(TABLE)
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("Things", "name", "longer", "more"))
 
 
-def test_verify_shows_every_check_and_answers_by_its_code(world: World) -> None:
-    """Nothing is recorded and nothing undone."""
-    world.release("0.1.0")
-    before = world.cluster.writes
-    assert queries.verify(world.session.context, "staging", world.session.run_smoke)[1]
-    world.failing_checks["https://staging.example.com"] = "500"
-    table, is_ok = queries.verify(world.session.context, "staging", world.session.run_smoke)
+def test_verify_shows_every_check_and_whether_all_passed(harness: Harness) -> None:
+    """Smoke checks on request record and undo nothing."""
+    harness.release("0.1.0")
+    before = harness.cluster.writes
+    assert queries.verify(harness.session.context, "staging", harness.session.run_smoke)[1]
+    harness.failing_checks["https://staging.example.com"] = "500"
+    table, is_ok = queries.verify(harness.session.context, "staging", harness.session.run_smoke)
     assert not is_ok
     assert "✗  home   0.1 s  500" in "\n".join(table.lines())
-    assert world.cluster.writes == before
-    assert world.helm["staging"].revisions[-1].status == "deployed"
+    assert harness.cluster.writes == before
+    assert harness.helm["staging"].revisions[-1].status == "deployed"
+
+
+def test_verify_shows_the_steps_of_a_program_below_its_check(harness: Harness) -> None:
+    """Each with its time, and with what it saw or what was wrong."""
+    steps = (CommandStep("sign up", 12.4, detail="as Ana"), CommandStep("list", 3, error="answered 500"))
+    results = [CheckResult("user", is_ok=False, detail="list: answered 500", seconds=0.1, steps=steps)]
+    table, _ = queries.verify(harness.session.context, "staging", lambda settings, target, say: results)
+    assert table.rows == (
+        ("✗", "user", "0.1 s", "list: answered 500"),
+        ("✓", "  sign up", "12 ms", "as Ana"),
+        ("✗", "  list", "3 ms", "answered 500"),
+    )
+
+
+def test_verify_gives_programs_the_version_that_runs(harness: Harness) -> None:
+    """The cluster is asked only if a program takes the version; nothing to verify is an error then."""
+    targets: list[SmokeTarget] = []
+
+    def run_smoke(settings: SmokeSettings, target: SmokeTarget, say: ProgressCallback) -> list[CheckResult]:
+        targets.append(target)
+        return []
+
+    queries.verify(harness.session.context, "staging", run_smoke)
+    command = SmokeCommand(name="user", argv=("check", "${url}", "${version}"))
+    smoke = SmokeSettings(commands=(command,))
+    harness.config = harness.config.model_copy(update={"smoke": smoke})
+    with pytest.raises(SmokeError, match=r"staging runs no version.*inv deploy --env staging"):
+        queries.verify(harness.session.context, "staging", run_smoke)
+    harness.release("0.1.0")
+    queries.verify(harness.session.context, "staging", run_smoke)
+    assert [(target.url, target.version) for target in targets] == [
+        ("https://staging.example.com", ""),
+        ("https://staging.example.com", "0.1.0"),
+    ]

@@ -1,6 +1,7 @@
-"""What a person asks of the engine, one function a command; each returns the exit code of the program.
+"""The commands, one function each; every function returns the exit code of the program.
 
-Imports that cost time stand where they are needed, so that listing the commands loads none of them.
+Imports inside functions are for `rehearsal`, which loads preflight (jsonschema) and the embedded control
+plane: 300 ms that no other command needs.
 """
 
 import sys
@@ -8,16 +9,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from todo_release import queries
 from todo_release import session as sessions
-from todo_release.errors import INTERRUPTED, ReleaseError, SmokeError
-from todo_release.session import Options, Session
+from todo_release.adapters.kubernetes import kubeconfig
+from todo_release.config.overrides import Overrides
+from todo_release.environments.diagnosis import summary as diagnosis
+from todo_release.environments.drift import drift_table
+from todo_release.errors import INTERRUPTED, DriftError, RehearsalError, ReleaseError, SmokeError
+from todo_release.pipeline.events import RunEvent
+from todo_release.pipeline.plan import Plan
+from todo_release.preflight.errors import PreflightError
+from todo_release.report import github_actions
+from todo_release.report.image_summary import ImageSummary
+from todo_release.report.reporter import Output, choose_reporter
+from todo_release.session import CommandOptions, Session
 
 if TYPE_CHECKING:
-    from todo_release.pipeline.events import RunEvent
-    from todo_release.pipeline.plan import Plan
     from todo_release.preflight.checks.workflows import Parse
-    from todo_release.report.github_actions import Summary
-    from todo_release.report.reporter import Output
 
 
 def options(
@@ -27,24 +35,27 @@ def options(
     context: str | None = None,
     variables: Mapping[str, str | None] | None = None,
     values: Sequence[str] = (),
-    output: "Output" = "auto",
+    output: Output = "auto",
     yes: bool = False,
     wait: bool = True,
     skip: Sequence[str] = (),
     parse: "Parse | None" = None,
-) -> Options:
-    """Options from what a command line says; None and empty mean nothing was said.
+) -> CommandOptions:
+    """Returns the options that a command line states; None and empty values state nothing.
 
-    `config` are partial release.yaml files, `variables` go over those of release.yaml, `values` are extra
-    values files as `ENVIRONMENT=PATH`, `skip` are preflight checks whose errors do not count, as
-    `CHECK=REASON`, `parse` says what is wrong with arguments for the tasks (None: nothing), so that preflight
-    can hold workflows against them. Relative paths are relative to the current folder.
+    Relative paths are relative to the current folder.
+
+    Args:
+        config: Partial release.yaml files.
+        variables: Values that replace those of the same name in release.yaml.
+        values: Extra values files, as `ENVIRONMENT=PATH`.
+        skip: Preflight checks whose errors do not count, as `CHECK=REASON`.
+        parse: Returns what is wrong with arguments of the tasks, None if nothing is; preflight checks the
+            commands in workflows with it.
 
     Raises:
         SystemExit: an item of `values` has another form.
     """
-    from todo_release.config.overrides import Overrides
-
     files: dict[str, tuple[str, ...]] = {}
     for item in values:
         environment, equals, path = item.partition("=")
@@ -58,324 +69,301 @@ def options(
         variables={name: value for name, value in (variables or {}).items() if value},
         values=files,
     )
-    return Options(
+    return CommandOptions(
         overrides=overrides, output=output, is_agreed=yes, can_wait=wait, skip=tuple(skip), parse=parse
     )
 
 
 def release(
-    root: Path, version: str, options: Options, *, last: str | None = None, is_dry_run: bool = False
+    root: Path, version: str, options: CommandOptions, *, last: str | None = None, is_dry_run: bool = False
 ) -> int:
-    """Release the work tree as a version to every environment up to `last`, by default to all; with
-    `is_dry_run`, show the plan. Where no cluster is configured the release is rehearsed instead.
+    """Releases the work tree as a version to every environment up to `last`, by default to all.
+
+    With `is_dry_run` it shows the plan. Where no cluster is configured it rehearses the release instead.
     """
-    from todo_release.adapters.kubernetes.kubeconfig import contexts
+    known_contexts = kubeconfig.contexts(options.environ)
 
-    known = contexts(options.environ)
-
-    def rehearsed(session: Session) -> int | None:
-        wanted = {one.context for one in session.context.config.environments.values()}
-        if wanted & known or is_dry_run or options.environ.get("GITHUB_ACTIONS"):
+    def rehearse_instead(session: Session) -> int | None:
+        wanted = {environment.context for environment in session.context.config.environments.values()}
+        if wanted & known_contexts or is_dry_run or options.environ.get("GITHUB_ACTIONS"):
             return None
-        session.reporter.say(
+        session.reporter.show_text(
             f"No kubeconfig has the context {' or '.join(sorted(wanted))}, so nothing is released: "
             "this is a rehearsal."
         )
         return _rehearse(session, options, version, last=last, like=None)
 
-    return _run(
+    return _run_plan(
         root,
         options,
-        lambda session: session.release(version, last),
+        lambda session: session.plan_release(version, last),
         is_dry_run=is_dry_run,
-        instead=rehearsed,
+        instead=rehearse_instead,
     )
 
 
 def rehearse(
     root: Path,
     version: str,
-    options: Options,
+    options: CommandOptions,
     *,
     last: str | None = None,
     like: str | None = None,
     faults: Sequence[str] = (),
 ) -> int:
-    """Rehearse the release of a version in a world of its own, furnished by release.yaml or like the live
-    cluster of an environment. The exit code is the one that the release would have ended with.
+    """Rehearses the release of a version in a sandbox; returns the exit code that the release would have.
 
-    With `faults` these are tried instead, one after the other, and the exit code is 16 when one of them ends
-    otherwise than the engine promises.
+    The sandbox's cluster is made from release.yaml, or like the live cluster of the environment `like`. With
+    `faults` it tries these instead, one after the other; the exit code is 16 when the engine handles one not
+    as promised.
     """
 
-    def act(session: Session) -> int:
+    def answer(session: Session) -> int:
         if not faults:
             return _rehearse(session, options, version, last=last, like=like)
-        from todo_release.errors import RehearsalError
         from todo_release.rehearsal import run
 
-        trials = run.try_faults(session, options, version, faults, last=last, like=like)
-        if others := [trial.fault.name for trial in trials if not trial.is_as_promised]:
+        results = run.try_faults(session, options, version, faults, last=last, like=like)
+        if broken := [result.fault.name for result in results if not result.is_as_expected]:
             raise RehearsalError(
-                f"{len(others)} of {len(trials)} faults ended otherwise than promised: {', '.join(others)}.",
+                f"{len(broken)} of {len(results)} faults ended otherwise than promised: {', '.join(broken)}.",
                 remedy="Try one alone with `--fault NAME` and report what it shows.",
             )
         return 0
 
-    return _answer(root, options, act)
+    return _run_command(root, options, answer)
 
 
-def _rehearse(session: Session, options: Options, version: str, *, last: str | None, like: str | None) -> int:
+def _rehearse(
+    session: Session, options: CommandOptions, version: str, *, last: str | None, like: str | None
+) -> int:
     from todo_release.rehearsal import run
 
-    outcome = run.rehearse(session, options, version, last=last, like=like)
-    if outcome.failed:
-        raise outcome.failed
+    report = run.rehearse(session, options, version, last=last, like=like)
+    if report.error:
+        raise report.error
     return 0
 
 
-def deploy(root: Path, version: str, environment: str, options: Options, *, is_dry_run: bool = False) -> int:
-    """Bring a version that is released already to one environment; with `is_dry_run`, show the plan."""
-    return _run(
+def deploy(
+    root: Path, version: str, environment: str, options: CommandOptions, *, is_dry_run: bool = False
+) -> int:
+    """Deploys a released version to one environment; with `is_dry_run` it shows the plan."""
+    return _run_plan(
         root,
         options,
-        lambda session: session.deployment(version, [environment]),
+        lambda session: session.plan_deployment(version, [environment]),
         is_dry_run=is_dry_run,
     )
 
 
-def promote(root: Path, version: str, options: Options, *, is_dry_run: bool = False) -> int:
-    """Bring a version to every environment that takes only what another one has verified; with `is_dry_run`,
-    show the plan.
+def promote(root: Path, version: str, options: CommandOptions, *, is_dry_run: bool = False) -> int:
+    """Deploys a version to every environment that accepts only what another one has verified.
+
+    With `is_dry_run` it shows the plan.
     """
-    return _run(root, options, lambda session: session.promotion(version), is_dry_run=is_dry_run)
+    return _run_plan(root, options, lambda session: session.plan_promotion(version), is_dry_run=is_dry_run)
 
 
 def rollback(
     root: Path,
     environment: str,
-    options: Options,
+    options: CommandOptions,
     *,
     version: str | None = None,
     service: str | None = None,
     is_dry_run: bool = False,
 ) -> int:
-    """Bring an environment, or one service in it, back to what was verified there; by default to the last
-    before.
+    """Takes an environment, or one service in it, back to a verified version, by default to the last one.
+
+    With `is_dry_run` it shows the plan.
     """
-    return _run(
+    return _run_plan(
         root,
         options,
-        lambda session: session.rollback(environment, version, service),
+        lambda session: session.plan_rollback(environment, version, service),
         is_dry_run=is_dry_run,
     )
 
 
-def preflight(root: Path, environment: str, options: Options, *, version: str | None = None) -> int:
-    """Show what would fail in an environment if a version were released now; without one, the work tree as it
-    is.
+def preflight(root: Path, environment: str, options: CommandOptions, *, version: str | None = None) -> int:
+    """Shows what would fail in an environment if a version, or the work tree as it is, were released now.
 
-    The exit code is 15 when something certainly would, 0 when nothing does or only may.
+    Returns 15 when something would certainly fail, else 0.
     """
 
-    def show(session: Session) -> int:
-        from todo_release.preflight.errors import PreflightError
-        from todo_release.report import github_actions
+    def answer(session: Session) -> int:
+        inspection = session.run_preflight(environment, version)
+        session.reporter.show_inspection(inspection)
+        github_actions.publish_inspection(inspection, options.environ, sys.stderr)
+        return PreflightError.exit_code if inspection.errors else 0
 
-        found = session.preflight(environment, version)
-        session.reporter.inspection(found)
-        github_actions.publish(found, options.environ, sys.stderr)
-        return PreflightError.exit_code if found.errors else 0
-
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
-def verify(root: Path, environment: str, options: Options) -> int:
-    """Run the smoke checks of an environment and show what each saw; nothing is recorded or undone."""
+def verify(root: Path, environment: str, options: CommandOptions) -> int:
+    """Runs the smoke checks of an environment and shows the results; nothing is recorded or undone."""
 
-    def act(session: "Session") -> int:
-        from todo_release import queries
-
+    def answer(session: Session) -> int:
         table, is_ok = queries.verify(session.context, environment, session.run_smoke)
-        session.reporter.show(table)
+        session.reporter.show_table(table)
         return 0 if is_ok else SmokeError.exit_code
 
-    return _answer(root, options, act)
+    return _run_command(root, options, answer)
 
 
-def status(root: Path, options: Options) -> int:
-    """Show what runs in every environment."""
+def status(root: Path, options: CommandOptions) -> int:
+    """Shows what runs in every environment."""
 
-    def show(session: Session) -> int:
-        from todo_release import queries
-
+    def answer(session: Session) -> int:
         for table in queries.status(session.context):
-            session.reporter.show(table)
+            session.reporter.show_table(table)
         return 0
 
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
-def history(root: Path, environment: str, options: Options) -> int:
-    """Show what was deployed to an environment."""
+def history(root: Path, environment: str, options: CommandOptions) -> int:
+    """Shows what was deployed to an environment."""
 
-    def show(session: Session) -> int:
-        from todo_release import queries
-
-        session.reporter.show(queries.history(session.context, environment))
+    def answer(session: Session) -> int:
+        session.reporter.show_table(queries.history(session.context, environment))
         return 0
 
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
-def drift(root: Path, environment: str, options: Options) -> int:
-    """Show what differs between an environment and what was deployed to it, by whom and since when.
+def drift(root: Path, environment: str, options: CommandOptions) -> int:
+    """Shows what was changed by hand in an environment, by whom and since when.
 
-    The exit code is 17 when something does.
+    Returns 17 when something was.
     """
 
-    def show(session: Session) -> int:
-        from todo_release.environments import drift as drifts
-        from todo_release.errors import DriftError
+    def answer(session: Session) -> int:
+        access = session.context.connect(environment)
+        changes = session.find_drift(access)
+        session.reporter.show_table(drift_table(environment, changes, session.context.now()))
+        return DriftError.exit_code if changes else 0
 
-        access = session.context.reach(environment)
-        edits = session.find_drift(access)
-        session.reporter.show(drifts.table(environment, edits, session.context.now()))
-        return DriftError.exit_code if edits else 0
-
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
-def diagnose(root: Path, environment: str, options: Options) -> int:
-    """Show what keeps an environment from being ready, if anything does, and keep the evidence.
+def diagnose(root: Path, environment: str, options: CommandOptions) -> int:
+    """Shows why an environment is not ready, if it is not, and saves the evidence.
 
-    The exit code is that of the cause, 0 when everything is ready.
+    Returns the exit code of the cause, 0 when everything is ready.
     """
 
-    def show(session: Session) -> int:
-        from todo_release.environments.diagnosis import summary as troubles
-
-        found = troubles.diagnose(session.context, environment, session.collect_evidence)
-        session.reporter.show(found.workloads)
-        session.reporter.say(f"Evidence: {found.evidence}")
-        if found.error is not None:
-            raise found.error
+    def answer(session: Session) -> int:
+        result = diagnosis.diagnose(session.context, environment, session.collect_evidence)
+        session.reporter.show_table(result.workloads)
+        session.reporter.show_text(f"Evidence: {result.evidence}")
+        if result.error is not None:
+            raise result.error
         return 0
 
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
 def logs(
-    root: Path, environment: str, options: Options, *, service: str | None = None, lines: int = 100
+    root: Path, environment: str, options: CommandOptions, *, service: str | None = None, lines: int = 100
 ) -> int:
-    """Show the last lines of the pods of a service, or of all."""
+    """Shows the last lines of the pods of a service, or of all."""
 
-    def show(session: Session) -> int:
-        from todo_release.environments.diagnosis import summary as troubles
-
-        for line in troubles.logs(session.context, environment, service, lines=lines):
-            session.reporter.say(line)
+    def answer(session: Session) -> int:
+        for line in diagnosis.read_logs(session.context, environment, service, lines=lines):
+            session.reporter.show_text(line)
         return 0
 
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
-def version(root: Path, options: Options, *, kind: str | None = None, is_next: bool = False) -> int:
-    """Show the versions; with `kind` or `is_next`, only the next version, as a bare line for scripts."""
+def version(root: Path, options: CommandOptions, *, kind: str | None = None, is_next: bool = False) -> int:
+    """Shows the versions; with `kind` or `is_next` only the next version, as a bare line for scripts."""
 
-    def show(session: Session) -> int:
-        from todo_release import queries
-
+    def answer(session: Session) -> int:
         if kind is None and not is_next:
-            session.reporter.show(queries.version(session.context))
+            session.reporter.show_table(queries.version(session.context))
         else:
-            session.reporter.say(str(queries.following(session.context, kind)))
+            session.reporter.show_text(str(queries.next_version(session.context, kind)))
         return 0
 
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
-def news(root: Path, options: Options) -> int:
-    """Show what the changelog will say of the next version."""
+def news(root: Path, options: CommandOptions) -> int:
+    """Shows what the changelog will say about the next version."""
 
-    def show(session: Session) -> int:
-        from todo_release import queries
-
-        session.reporter.say(queries.news(session.context))
+    def answer(session: Session) -> int:
+        session.reporter.show_text(queries.news(session.context))
         return 0
 
-    return _answer(root, options, show)
+    return _run_command(root, options, answer)
 
 
-def _run(
+def _run_plan(
     root: Path,
-    options: Options,
-    make_plan: "Callable[[Session], Plan]",
+    options: CommandOptions,
+    make_plan: Callable[[Session], Plan],
     *,
     is_dry_run: bool,
-    instead: "Callable[[Session], int | None]" = lambda _: None,
+    instead: Callable[[Session], int | None] = lambda _: None,
 ) -> int:
-    """Make a plan and run it, or show it; unless something is done `instead`, which gives its exit code."""
-    from todo_release.report.image_summary import Tally
+    """Makes a plan and runs it, or shows it. If `instead` returns an exit code, no plan is made."""
+    job_summary = _job_summary(options.environ)
 
-    summary = _summary(options.environ)
-
-    def act(session: Session) -> int:
+    def answer(session: Session) -> int:
         if (code := instead(session)) is not None:
             return code
         plan = make_plan(session)
         if is_dry_run:
-            session.reporter.plan(plan)
+            session.reporter.show_plan(plan)
             return plan.refusals[0].code if plan.refusals else 0
 
-        tally = Tally()
+        image_summary = ImageSummary()
 
-        def listen(event: "RunEvent") -> None:
+        def listen(event: RunEvent) -> None:
             session.reporter(event)
-            tally(event)
-            if summary is not None:
-                summary(event)
+            image_summary(event)
+            if job_summary is not None:
+                job_summary(event)
 
         session.run(plan, listen)
-        if table := tally.table(plan.version):
-            session.reporter.show(table)
+        if table := image_summary.table(plan.version):
+            session.reporter.show_table(table)
         return 0
 
-    return _answer(root, options, act, summary=summary)
+    return _run_command(root, options, answer, job_summary=job_summary)
 
 
-def _answer(
+def _run_command(
     root: Path,
-    options: Options,
-    act: "Callable[[Session], int]",
+    options: CommandOptions,
+    answer: Callable[[Session], int],
     *,
-    summary: "Summary | None" = None,
+    job_summary: github_actions.JobSummary | None = None,
 ) -> int:
-    """Do something in a session; every error is shown once, here, and becomes its exit code."""
-    from todo_release.report.github_actions import annotate
-    from todo_release.report.reporter import choose
-
-    reporter = choose(options.output, options.environ)
+    """Calls `answer` with a session; shows every error once, here, and returns its exit code."""
+    reporter = choose_reporter(options.output, options.environ)
     failure: ReleaseError | None = None
     try:
         with sessions.open_session(root, options, reporter) as session:
-            code = act(session)
+            code = answer(session)
     except ReleaseError as error:
         failure, code = error, error.code
-        reporter.failed(error)
+        reporter.show_error(error)
         if options.environ.get("GITHUB_ACTIONS"):
-            annotate(error, sys.stderr)  # GitHub reads both streams, programs read JSON from the other one
+            # GitHub reads annotations from stderr too, and stdout must stay JSON for programs.
+            github_actions.annotate_error(error, sys.stderr)
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:
         reporter.close()
-    if summary is not None:
-        summary.write(failure)
+    if job_summary is not None:
+        job_summary.write(failure)
     return code
 
 
-def _summary(environ: Mapping[str, str]) -> "Summary | None":
-    from todo_release.report.github_actions import Summary
-
+def _job_summary(environ: Mapping[str, str]) -> github_actions.JobSummary | None:
     path = environ.get("GITHUB_STEP_SUMMARY")
-    return Summary(Path(path)) if path else None
+    return github_actions.JobSummary(Path(path)) if path else None

@@ -1,26 +1,26 @@
-"""Everything the engine can refuse or fail with, and the exit code each one ends the program with.
+"""The tree of errors that the engine raises, each with the exit code that it ends the program with.
 
     ReleaseError                       exit code
-    ├── ConfigError                    2   release.yaml or an override is wrong (file, line, column)
-    ├── VersionError                   3   the version asked for cannot be released
-    ├── RepositoryError                4   work tree, branch, tag or remote are not as a release needs them
-    ├── CommandError                   5   a program could not be started, failed or ran out of time
+    ├── ConfigError                    2   release.yaml or an override is wrong
+    ├── VersionError                   3   the version cannot be released
+    ├── RepositoryError                4   work tree, branch, tag or remote is not ready for a release
+    ├── CommandError                   5   a program is missing, failed or took too long
     ├── BuildError                     6   an image did not build
-    ├── RegistryError                  7   the image registry refused, lacks an image or was not reachable
-    ├── ClusterError                   8   the Kubernetes API refused or was not reachable
-    ├── HelmError                      9   helm refused to render, upgrade or roll back
-    ├── LockedError                   10   someone else is releasing to this environment
-    ├── PromotionError                11   the environment before has not verified these digests
-    ├── DeclinedError                 12   a person answered no
+    ├── RegistryError                  7   the image registry refused, lacks an image or did not answer
+    ├── ClusterError                   8   the Kubernetes API refused or did not answer
+    ├── HelmError                      9   Helm refused to render, upgrade or roll back
+    ├── LockedError                   10   somebody else is releasing to this environment
+    ├── PromotionError                11   the required environment has not verified these digests
+    ├── DeclinedError                 12   nobody agreed to the change
     ├── SmokeError                    13   rolled out, but the smoke checks fail
-    ├── JournalError                  14   the record of an earlier run cannot be read
-    ├── preflight.PreflightError    15   something would certainly fail, found before anything was changed
-    ├── RehearsalError              16   the rehearsal itself could not be held, or found the engine at fault
-    ├── DriftError                  17   an environment is not what was deployed to it
+    ├── JournalError                  14   a record of an earlier run cannot be read
+    ├── preflight.PreflightError       15   preflight found that the release would fail; nothing was changed
+    ├── RehearsalError                16   the rehearsal could not run, or a fault was not handled as promised
+    ├── DriftError                    17   the environment differs from what was deployed to it
     └── RolloutError                  20 to 39, by cause: the new pods cannot become ready
 
-Exit code 0 means done (or nothing to do), 1 an unexpected error of the engine itself, 130 interrupted. The
-codes are a contract with CI: a code is never reused for another meaning.
+Exit code 0 means that the command succeeded, 1 an unexpected error of the engine itself, 130 that it was
+interrupted. The codes are a contract with CI: a code is never reused for another meaning.
 """
 
 from typing import ClassVar
@@ -30,13 +30,14 @@ UNEXPECTED = 1
 
 
 class ReleaseError(Exception):
-    """A release cannot go on: `problem` says what, with which value; `remedy` what to do next."""
+    """A release cannot continue: `problem` says what is wrong, `remedy` what to do next."""
 
     exit_code: ClassVar[int]
 
     def __init__(self, problem: str, *, remedy: str, evidence: str | None = None) -> None:
-        """Both texts are sentences without secrets, shown as they are; `evidence` is a folder, if one was
-        kept.
+        """Takes two texts that are shown as they are: whole sentences, without secrets.
+
+        `evidence` is the folder with the evidence, if any was kept.
         """
         super().__init__(problem)
         self.problem = problem
@@ -45,16 +46,16 @@ class ReleaseError(Exception):
 
     @property
     def code(self) -> int:
-        """Exit code of the program when this error ends it."""
+        """Returns the exit code of the program when this error ends it."""
         return self.exit_code
 
     def __str__(self) -> str:
-        """One line: the problem, then the remedy."""
+        """Returns the problem, then the remedy."""
         return f"{self.problem} {self.remedy}"
 
 
 class ConfigError(ReleaseError):
-    """A mistake in release.yaml, at a place (`line` and `column` count from 1; None for overrides)."""
+    """A mistake in release.yaml; `line` and `column` count from 1 and are None for overrides."""
 
     exit_code = 2
 
@@ -67,20 +68,20 @@ class ConfigError(ReleaseError):
         line: int | None = None,
         column: int | None = None,
     ) -> None:
-        """`file` is relative to the repository, so that CI can annotate it."""
+        """Takes `file` relative to the repository, so that CI can annotate it."""
         super().__init__(problem, remedy=remedy)
         self.file = file
         self.line = line
         self.column = column
 
     def __str__(self) -> str:
-        """`file:line:column: problem remedy`, the form editors and terminals turn into links."""
+        """Returns `file:line:column: problem remedy`, which editors and terminals turn into a link."""
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         return f"{place}: {super().__str__()}" if place else super().__str__()
 
 
 class VersionError(ReleaseError):
-    """The version asked for is malformed, not greater than the last one, or taken by other content."""
+    """The version asked for is malformed, not greater than the last one, or already has other content."""
 
     exit_code = 3
 
@@ -98,13 +99,13 @@ class CommandError(ReleaseError):
 
 
 class BuildError(ReleaseError):
-    """An image did not build; the problem holds the last lines of the build."""
+    """An image did not build; the problem contains the last lines of the build."""
 
     exit_code = 6
 
 
 class RegistryError(ReleaseError):
-    """The image registry was not reachable, refused, or does not hold what it should."""
+    """The image registry was not reachable, refused, or does not hold an image that it should."""
 
     exit_code = 7
 
@@ -134,7 +135,7 @@ class PromotionError(ReleaseError):
 
 
 class DeclinedError(ReleaseError):
-    """A person was asked and did not agree, or could not be asked."""
+    """A person was asked to confirm and did not, or could not be asked."""
 
     exit_code = 12
 
@@ -152,28 +153,28 @@ class JournalError(ReleaseError):
 
 
 class RehearsalError(ReleaseError):
-    """The world of a rehearsal could not be made, or the engine did there what it never should."""
+    """The sandbox of a rehearsal could not be set up, or the engine did something wrong in it."""
 
     exit_code = 16
 
 
 class DriftError(ReleaseError):
-    """Somebody changed an environment by hand or with another tool."""
+    """An environment was changed by hand or with another tool."""
 
     exit_code = 17
 
 
 class RolloutError(ReleaseError):
-    """New pods cannot become ready; `code` (20 to 39) tells the cause."""
+    """New pods cannot become ready; `code` (20 to 39) names the cause."""
 
     exit_code = 20
 
     def __init__(self, problem: str, *, remedy: str, code: int = 20, evidence: str | None = None) -> None:
-        """`code` belongs to the cause (see `rollout.failure_detection`)."""
+        """Takes the `code` of the cause (see `environments.rollout`)."""
         super().__init__(problem, remedy=remedy, evidence=evidence)
         self._code = code
 
     @property
     def code(self) -> int:
-        """The cause's own exit code."""
+        """Returns the exit code of the cause."""
         return self._code

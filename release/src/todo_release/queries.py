@@ -1,4 +1,4 @@
-"""Questions about environments: what runs where, and what ran before. Nothing is changed."""
+"""Answers questions about environments and versions: what runs where, what ran before. Changes nothing."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,21 +11,22 @@ from todo_release.artifacts import changelog, chart, release_commit, versions
 from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.environments.environment import ReleaseContext
-from todo_release.environments.history import Record
-from todo_release.environments.status import Running, running_in
-from todo_release.errors import ConfigError
+from todo_release.environments.history import DeploymentRecord
+from todo_release.environments.smoke.result import SmokeTarget
+from todo_release.environments.status import RunningVersion, read_running_version
+from todo_release.errors import ConfigError, SmokeError
 from todo_release.report.text import DONE, REFUSED
 
 if TYPE_CHECKING:
     from todo_release.environments.smoke.checks import RunSmoke
 
-SHORT = 12
+DIGEST_CHARACTERS = 12
 UNKNOWN = "?"
 NOTHING = "-"
 
 
 def status(context: ReleaseContext) -> tuple[Table, Table]:
-    """What runs in every environment, and which image of each service.
+    """Returns what runs in every environment, and the image of each service.
 
     Raises:
         ClusterError: an environment cannot be reached.
@@ -33,39 +34,40 @@ def status(context: ReleaseContext) -> tuple[Table, Table]:
     """
     names = context.config.deploy_order()
     with ThreadPoolExecutor(len(names)) as pool:
-        looked = dict(zip(names, pool.map(lambda name: _look(context, name), names), strict=True))
+        states = dict(zip(names, pool.map(lambda name: _read_state(context, name), names), strict=True))
     environments = Table(
         "Environments",
         ("environment", "version", "revision", "state", "verified", "since", "by"),
-        tuple(_environment_row(name, *looked[name]) for name in names),
+        tuple(_environment_row(name, *states[name]) for name in names),
     )
     images = Table(
         "Images",
         ("image", *names),
         tuple(
-            (image, *(_digest(looked[name][1], image) for name in names)) for image in context.config.images
+            (image, *(_short_digest(states[name][1], image) for name in names))
+            for image in context.config.images
         ),
     )
     return environments, images
 
 
 def history(context: ReleaseContext, environment: str) -> Table:
-    """Every deployment to an environment that is still recorded, newest first.
+    """Returns the recorded deployments to an environment, newest first.
 
     Raises:
         ClusterError: the environment cannot be reached.
         JournalError: its records cannot be read.
     """
-    records = context.reach(environment).records.read()
+    records = context.connect(environment).records.read()
     rows = [
         (
             str(record.revision),
             record.version,
             record.result,
-            _instant(record.started_at),
+            _utc_minute(record.started_at),
             duration(sum(record.seconds.values())) if record.seconds else NOTHING,
             record.by,
-            _changes(record, records[:index]),
+            _changed_images(record, records[:index]),
             record.cause or "",
         )
         for index, record in enumerate(records)
@@ -75,102 +77,135 @@ def history(context: ReleaseContext, environment: str) -> Table:
 
 
 def verify(context: ReleaseContext, environment: str, run_smoke: "RunSmoke") -> tuple[Table, bool]:
-    """What the smoke checks of an environment saw, and whether all of them passed. Nothing is recorded."""
-    spec, url = context.config.smoke_of(environment), context.config.environment(environment).url
-    results = run_smoke(spec, url, lambda text, is_note=False: None)
-    rows = tuple(
-        (DONE if one.is_ok else REFUSED, one.name, duration(one.seconds), one.detail) for one in results
-    )
+    """Runs the smoke checks of an environment; returns their results, and whether all passed.
+
+    Raises:
+        SmokeError: a program is given the version, and the environment runs none.
+    """
+    settings, url = context.config.smoke_of(environment), context.config.environment(environment).url
+    version = _running_version(context, environment) if settings.needs_version else ""
+    target = SmokeTarget(url, version, context.repository.root)
+    results = run_smoke(settings, target, lambda text, is_note=False: None)
+    rows = []
+    for result in results:
+        rows.append((_mark(result.is_ok), result.name, duration(result.seconds), result.detail))
+        rows += [
+            (
+                _mark(step.error is None),
+                f"  {step.name}",
+                f"{step.milliseconds:.0f} ms",
+                step.error or step.detail or "",
+            )
+            for step in result.steps
+        ]
     title = f"Checks of {environment} ({url})"
-    return Table(title, ("", "check", "took", "saw"), rows), all(one.is_ok for one in results)
+    return Table(title, ("", "check", "took", "saw"), tuple(rows)), all(result.is_ok for result in results)
+
+
+def _mark(is_ok: bool) -> str:
+    return DONE if is_ok else REFUSED
+
+
+def _running_version(context: ReleaseContext, environment: str) -> str:
+    running = read_running_version(context.connect(environment))
+    if running is None:
+        raise SmokeError(
+            f"{environment} runs no version that the smoke checks could be given.",
+            remedy=f"Run `inv deploy --env {environment} --version VERSION`.",
+        )
+    return running.version
 
 
 def version(context: ReleaseContext) -> Table:
-    """The last version released, the one in the chart, and what may come next.
+    """Returns the last released version, the version of the chart, and the versions that may come next.
 
     Raises:
-        ConfigError: a news fragment is none.
+        ConfigError: a news fragment has no valid name.
     """
     config, repository = context.config, context.repository
     head, file = repository.head(), config.chart.file
-    last = next(iter(reversed(versions.of_tags(repository.tags()))), None)
+    last = next(iter(reversed(versions.parse_tags(repository.tags()))), None)
     rows = [
         ("released", str(last) if last else NOTHING),
         ("chart", chart.read_version(repository.text_at(head, file), file)),
-        ("next", str(following(context))),
+        ("next", str(next_version(context))),
     ]
-    rows += [(kind, str(versions.bump(last, kind))) for kind in versions.KINDS] if last else []
+    rows += [(kind, str(versions.bump(last, kind))) for kind in versions.BUMP_KINDS] if last else []
     return Table("Version", ("what", "version"), tuple(rows))
 
 
-def following(context: ReleaseContext, kind: str | None = None) -> Version:
-    """The next version of a kind; None takes the kind that the news fragments ask for, 0.1.0 the first time.
+def next_version(context: ReleaseContext, kind: str | None = None) -> Version:
+    """Returns the next version of a kind, by default of the kind that the news fragments ask for.
+
+    The first version is 0.1.0.
 
     Raises:
-        ConfigError: a news fragment is none.
+        ConfigError: a news fragment has no valid name.
     """
     config, repository = context.config, context.repository
-    released = versions.of_tags(repository.tags())
+    released = versions.parse_tags(repository.tags())
     if not released:
         return Version(0, 1, 0)
     if kind is None:
         folder = config.changelog.fragments if config.changelog else None
-        fragments = release_commit.fragments_at(repository, repository.head(), folder) if folder else []
-        kind = changelog.kind_of_version(fragments)
+        fragments = release_commit.read_fragments(repository, repository.head(), folder) if folder else []
+        kind = changelog.suggest_bump(fragments)
         if kind == "major" and released[-1].major == 0:
             kind = "minor"  # semver.org: anything may change before 1.0.0
     return versions.bump(released[-1], kind)
 
 
 def news(context: ReleaseContext) -> str:
-    """What the changelog will say of the next version.
+    """Returns what the changelog will say about the next version.
 
     Raises:
-        ConfigError: no changelog is kept, or a news fragment is none.
+        ConfigError: no changelog is kept, or a news fragment has no valid name.
     """
     config, repository = context.config, context.repository
     if config.changelog is None:
         raise ConfigError("No changelog is kept.", remedy="Add `changelog: {}` to release.yaml.")
     head = repository.head()
-    fragments = release_commit.fragments_at(repository, head, config.changelog.fragments)
-    return changelog.section(str(following(context)), repository.day_of(head), fragments).rstrip()
+    fragments = release_commit.read_fragments(repository, head, config.changelog.fragments)
+    return changelog.format_section(str(next_version(context)), repository.day_of(head), fragments).rstrip()
 
 
-def _look(context: ReleaseContext, name: str) -> tuple[Running | None, Record | None]:
-    access = context.reach(name)
-    running = running_in(access)
+def _read_state(context: ReleaseContext, name: str) -> tuple[RunningVersion | None, DeploymentRecord | None]:
+    access = context.connect(name)
+    running = read_running_version(access)
     if running is None:
         return None, None
-    found = [record for record in access.records.read() if record.revision == running.revision]
-    return running, found[0] if found else None
+    records = (record for record in access.records.read() if record.revision == running.revision)
+    return running, next(records, None)
 
 
-def _environment_row(name: str, running: Running | None, record: Record | None) -> tuple[str, ...]:
+def _environment_row(
+    name: str, running: RunningVersion | None, record: DeploymentRecord | None
+) -> tuple[str, ...]:
     if running is None:
         return (name, NOTHING, NOTHING, "never deployed", NOTHING, NOTHING, NOTHING)
     state = running.status
     if state == "deployed":
         state = "ready" if running.is_ready else "not ready"
-    about = (
+    verification = (
         (UNKNOWN, UNKNOWN, UNKNOWN)
         if record is None
-        else ("yes" if record.result == "verified" else "no", _instant(record.started_at), record.by)
+        else ("yes" if record.result == "verified" else "no", _utc_minute(record.started_at), record.by)
     )
-    return (name, running.version, str(running.revision), state, *about)
+    return (name, running.version, str(running.revision), state, *verification)
 
 
-def _digest(record: Record | None, image: str) -> str:
+def _short_digest(record: DeploymentRecord | None, image: str) -> str:
     digest = record.digests.get(image) if record else None
-    return digest.removeprefix("sha256:")[:SHORT] if digest else NOTHING
+    return digest.removeprefix("sha256:")[:DIGEST_CHARACTERS] if digest else NOTHING
 
 
-def _changes(record: Record, before: Sequence[Record]) -> str:
-    """Which images differ from what was deployed before."""
-    if not before:
+def _changed_images(record: DeploymentRecord, earlier: Sequence[DeploymentRecord]) -> str:
+    """Returns the names of the images that differ from the deployment before."""
+    if not earlier:
         return "all"
-    changed = [name for name, digest in record.digests.items() if before[-1].digests.get(name) != digest]
+    changed = [name for name, digest in record.digests.items() if earlier[-1].digests.get(name) != digest]
     return ", ".join(changed) or "none"
 
 
-def _instant(at: datetime) -> str:
+def _utc_minute(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")

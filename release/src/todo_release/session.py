@@ -1,6 +1,7 @@
-"""Wires a command's connections to the outside world: configuration, repository, registry, clusters, people.
+"""Connects a command to the outside world: configuration, repository, registry, clusters, people.
 
-Imports that cost time stand where they are needed: what a command does not use it does not load.
+A session makes plans and runs them. Imports inside functions are for modules that load slow packages which
+most commands do not need: preflight (jsonschema, 100 ms), and the smoke checks and GitHub (httpx2, 80 ms).
 """
 
 import os
@@ -12,41 +13,62 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from todo_release.adapters.docker_engine import ContainerEngine, DockerEngine
+from todo_release.adapters.git import Repository
+from todo_release.adapters.helm.cli import Helm
+from todo_release.adapters.kubernetes.client import Cluster
+from todo_release.adapters.registry.client import Registry
+from todo_release.adapters.registry.credentials import Credentials
+from todo_release.artifacts.chart import ImageReference
 from todo_release.config import loader
+from todo_release.config.model import Config, SmokeSettings
+from todo_release.config.overrides import Overrides, from_environment
+from todo_release.core.progress import ProgressCallback
+from todo_release.environments import pull_access
+from todo_release.environments.diagnosis.evidence import CollectEvidence, collect_evidence
+from todo_release.environments.drift import FindDrift, find_drift
+from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.environments.history import RecordStore
+from todo_release.environments.lock import EnvironmentLock
+from todo_release.environments.pull_access import CheckPullAccess
+from todo_release.errors import ConfigError
+from todo_release.pipeline import rollback, steps
+from todo_release.pipeline.events import Listener
+from todo_release.pipeline.handlers import publish
+from todo_release.pipeline.handlers.announce import AnnounceHandler
+from todo_release.pipeline.handlers.build import BuildHandler
+from todo_release.pipeline.handlers.deploy import DeployHandler
+from todo_release.pipeline.handlers.preflight import PreflightHandler
+from todo_release.pipeline.handlers.verify import VerifyHandler
+from todo_release.pipeline.journal import Journal
+from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
+from todo_release.pipeline.runner import PlanRunner, StepHandler, StepLock
+from todo_release.pipeline.steps import Step
+from todo_release.pipeline.survey import survey
+from todo_release.report.github_actions import run_url
+from todo_release.report.reporter import Output, Reporter
 
 if TYPE_CHECKING:
-    from todo_release.adapters.docker_engine import ContainerEngine
     from todo_release.adapters.github import GitHub
-    from todo_release.adapters.kubernetes.client import Cluster
-    from todo_release.adapters.registry.client import Registry
-    from todo_release.adapters.registry.credentials import Credentials
-    from todo_release.artifacts.chart import ImageReference
-    from todo_release.config.model import Config, SmokeSettings
-    from todo_release.config.overrides import Overrides
-    from todo_release.core.progress import Say
-    from todo_release.environments.diagnosis.evidence import CollectEvidence
-    from todo_release.environments.drift import Edit, FindDrift
-    from todo_release.environments.environment import Access, ReleaseContext
-    from todo_release.environments.pull_access import CheckPullAccess
-    from todo_release.environments.smoke.checks import CheckResult, RunSmoke
-    from todo_release.pipeline.events import Listener
-    from todo_release.pipeline.plan import Plan
-    from todo_release.pipeline.runner import Handler, Lock
-    from todo_release.pipeline.steps import Step
+    from todo_release.environments.smoke.checks import RunSmoke
+    from todo_release.environments.smoke.result import CheckResult, SmokeTarget
     from todo_release.preflight.checks.workflows import Parse
     from todo_release.preflight.inspection import Inspect, Inspection
-    from todo_release.report.reporter import Output, Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a command runs: `is_agreed` answers every question with yes; `can_wait` waits for another's
-    lock; `skip` are checks whose errors do not stop it, as `CHECK=REASON`; `parse` says what is wrong with
-    arguments for the tasks.
+class CommandOptions:
+    """How a command runs.
+
+    Attributes:
+        is_agreed: Answers every question with yes.
+        can_wait: Waits while somebody else holds an environment's lock, instead of failing.
+        skip: Preflight checks whose errors do not stop the command, as `CHECK=REASON`.
+        parse: Returns what is wrong with arguments of the tasks, None if nothing is.
     """
 
-    overrides: "Overrides | None" = None
-    output: "Output" = "auto"
+    overrides: Overrides | None = None
+    output: Output = "auto"
     is_agreed: bool = False
     can_wait: bool = True
     skip: tuple[str, ...] = ()
@@ -56,71 +78,58 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One command's connections: all of the outside world that plans are made from and steps work on."""
+    """The connections of one command: everything that plans are made from and that steps change."""
 
-    context: "ReleaseContext"
-    registry: "Registry"
-    container_engine: "Callable[[], ContainerEngine]"
-    lock_for: "Callable[[str, str, Say], Lock]"
+    context: ReleaseContext
+    registry: Registry
+    container_engine: Callable[[], ContainerEngine]
+    lock_for: Callable[[str, str, ProgressCallback], StepLock]
     run_smoke: "RunSmoke"
-    collect_evidence: "CollectEvidence"
-    check_pull_access: "CheckPullAccess"
+    collect_evidence: CollectEvidence
+    check_pull_access: CheckPullAccess
     inspect: "Inspect"
-    find_drift: "FindDrift"
+    find_drift: FindDrift
     ask: Callable[[str], bool]
-    reporter: "Reporter"
+    reporter: Reporter
     github: "GitHub | None" = None
 
-    def release(self, version: str, last: str | None = None) -> "Plan":
-        """The plan of a release to every environment, or up to `last`; only then is it announced."""
-        from todo_release.pipeline.plan import plan_release
-        from todo_release.pipeline.survey import survey
-
+    def plan_release(self, version: str, last: str | None = None) -> Plan:
+        """Plans a release to every environment, or up to `last`; only a full release is announced."""
         order = self.context.config.deploy_order(last)
         github = self.github if len(order) == len(self.context.config.environments) else None
         return plan_release(survey(self.context, self.registry, version, order, github), version)
 
-    def promotion(self, version: str) -> "Plan":
-        """The plan of a deployment to every environment that requires another one.
+    def plan_promotion(self, version: str) -> Plan:
+        """Plans a deployment to every environment that requires another one.
 
         Raises:
             ConfigError: no environment does.
         """
-        from todo_release.errors import ConfigError
-
         config = self.context.config
-        demanding = [name for name in config.deploy_order() if config.environment(name).requires]
-        if not demanding:
+        targets = [name for name in config.deploy_order() if config.environment(name).requires]
+        if not targets:
             raise ConfigError(
                 "No environment requires another one, so there is nothing to promote to.",
                 remedy="Use `inv deploy --env ENV`, or give an environment `requires` in release.yaml.",
             )
-        return self.deployment(version, demanding)
+        return self.plan_deployment(version, targets)
 
-    def deployment(self, version: str, environments: Sequence[str]) -> "Plan":
-        """The plan of a deployment."""
-        from todo_release.pipeline.plan import plan_deployment
-        from todo_release.pipeline.survey import survey
-
+    def plan_deployment(self, version: str, environments: Sequence[str]) -> Plan:
+        """Plans the deployment of a released version."""
         return plan_deployment(survey(self.context, self.registry, version, environments), version)
 
-    def rollback(self, environment: str, version: str | None, service: str | None = None) -> "Plan":
-        """The plan of a rollback, of everything or of one service's image."""
-        from todo_release.pipeline import rollback
-
+    def plan_rollback(self, environment: str, version: str | None, service: str | None = None) -> Plan:
+        """Plans a rollback, of everything or of the image of one service."""
         return rollback.plan(rollback.survey(self.context, self.registry, environment, version, service))
 
-    def preflight(self, environment: str, version: str | None) -> "Inspection":
-        """Look for what would fail in an environment, for a version or for the work tree as it is."""
+    def run_preflight(self, environment: str, version: str | None) -> "Inspection":
+        """Finds what would fail in an environment, for a version or for the work tree as it is."""
         self.context.config.environment(environment)
         return self.inspect(environment, version)
 
-    def run(self, plan: "Plan", listener: "Listener") -> None:
-        """Run a plan."""
-        from todo_release.pipeline.journal import Journal
-        from todo_release.pipeline.runner import Pipeline
-
-        Pipeline(
+    def run(self, plan: Plan, listener: Listener) -> None:
+        """Runs a plan."""
+        PlanRunner(
             handlers=self._handlers(),
             journal=Journal(self.context.repository.root, plan.version),
             listener=listener,
@@ -128,21 +137,14 @@ class Session:
             width=self.context.config.parallel_builds,
         ).run(plan)
 
-    def _handlers(self) -> "dict[type[Step], Handler[Any]]":
-        from todo_release.pipeline import steps
-        from todo_release.pipeline.handlers import publish
-        from todo_release.pipeline.handlers.build import BuildHandler
-        from todo_release.pipeline.handlers.deploy import DeployHandler
-        from todo_release.pipeline.handlers.preflight import PreflightHandler
-        from todo_release.pipeline.handlers.verify import VerifyHandler
-
+    def _handlers(self) -> dict[type[Step], StepHandler[Any]]:
         repository, config = self.context.repository, self.context.config
-        handlers: dict[type[Step], Handler[Any]] = {
-            steps.Preflight: PreflightHandler(self.inspect),
+        handlers: dict[type[Step], StepHandler[Any]] = {
+            steps.RunPreflight: PreflightHandler(self.inspect),
             steps.BuildImage: BuildHandler(repository, config, self.registry, self.container_engine),
             steps.WriteVersion: publish.WriteVersionHandler(repository, config, self.registry),
             steps.TagCommit: publish.TagHandler(repository, config),
-            steps.NameImages: publish.NameImagesHandler(repository, config, self.registry),
+            steps.TagImages: publish.TagImagesHandler(repository, config, self.registry),
             steps.Push: publish.PushHandler(repository),
             steps.Confirm: publish.ConfirmHandler(self.ask),
             steps.Deploy: DeployHandler(
@@ -151,102 +153,103 @@ class Session:
             steps.Verify: VerifyHandler(self.context, self.run_smoke, self.collect_evidence),
         }
         if self.github is not None:
-            from todo_release.pipeline.handlers.announce import AnnounceHandler
-
             handlers[steps.Announce] = AnnounceHandler(repository, config, self.github)
         return handlers
 
 
-def _container_engine() -> "ContainerEngine":
-    from todo_release.adapters.docker_engine import DockerEngine
-
-    return DockerEngine.connect()
-
-
-def _run_smoke(spec: "SmokeSettings", url: str, say: "Say") -> "list[CheckResult]":
+def _run_smoke(settings: SmokeSettings, target: "SmokeTarget", say: ProgressCallback) -> "list[CheckResult]":
     from todo_release.environments.smoke import checks
 
-    return checks.run(spec, url, on_result=say)
+    return checks.run(settings, target, on_result=say)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """What a session reaches and a rehearsal has stand-ins of; `kubeconfig` None is the person's own."""
+    """The outside world of a session that a rehearsal replaces.
+
+    `kubeconfig` None means the files that kubectl would read.
+    """
 
     kubeconfig: Path | None = None
-    container_engine: "Callable[[], ContainerEngine]" = _container_engine
+    container_engine: Callable[[], ContainerEngine] = DockerEngine.connect
     run_smoke: "RunSmoke" = _run_smoke
 
 
 REAL_CONNECTIONS = Connections()
 
 
-def configuration(root: Path, options: Options) -> "Config":
-    """release.yaml with what the environment and the options say differently.
+def load_configuration(root: Path, options: CommandOptions) -> Config:
+    """Returns release.yaml with the overrides of the environment variables and the options.
 
     Raises:
         ConfigError: one of them is wrong.
     """
-    from todo_release.config.overrides import Overrides, from_environment
-
     return loader.load(root, (options.overrides or Overrides()).over(from_environment(options.environ)))
 
 
 @contextmanager
 def open_session(
-    root: Path, options: Options, reporter: "Reporter", connections: Connections = REAL_CONNECTIONS
+    root: Path, options: CommandOptions, reporter: Reporter, connections: Connections = REAL_CONNECTIONS
 ) -> Iterator[Session]:
-    """Connect to the world as release.yaml and the options say; nothing is sent before it is needed.
+    """Opens a session for release.yaml and the options; nothing is sent before it is needed.
 
     Raises:
         ConfigError: release.yaml or an override is wrong.
     """
-    from todo_release.adapters.git import Repository
-    from todo_release.adapters.registry.client import Registry
-    from todo_release.environments.environment import ReleaseContext
-    from todo_release.environments.lock import EnvironmentLock
-    from todo_release.report.github_actions import run_url
-
-    config = configuration(root, options)
+    config = load_configuration(root, options)
     repository = Repository(root)
     context = ReleaseContext(
         repository=repository,
         config=config,
-        reach=cache(partial(_reach, config, connections.kubeconfig)),
-        who=lambda: f"{repository.author()} on {socket.gethostname()}",
+        connect=cache(partial(_connect, config, connections.kubeconfig)),
+        read_actor=lambda: f"{repository.author()} on {socket.gethostname()}",
         run_url=run_url(options.environ),
     )
-
-    def lock_for(version: str, environment: str, say: "Say") -> EnvironmentLock:
-        access = context.reach(environment)
-        return EnvironmentLock(
-            access.cluster,
-            access.settings.namespace,
-            holder=context.by,
-            version=version,
-            url=context.run_url,
-            is_waiting=options.can_wait,
-            on_wait=partial(say, is_note=True),
-        )
-
     with Registry(config.registry.host, insecure=config.registry.insecure) as registry:
         yield Session(
             context=context,
             registry=registry,
             container_engine=connections.container_engine,
-            lock_for=lock_for,
+            lock_for=partial(_lock, context, options.can_wait),
             run_smoke=connections.run_smoke,
-            collect_evidence=_collect,
-            check_pull_access=partial(_check_pull, config),
-            inspect=_inspect(context, registry, options),
-            find_drift=_look_for_drift,
+            collect_evidence=collect_evidence,
+            check_pull_access=partial(_check_pull_access, config),
+            inspect=_inspector(context, registry, options),
+            find_drift=find_drift,
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
             github=_github(config, options.environ),
         )
 
 
-def _github(config: "Config", environ: Mapping[str, str]) -> "GitHub | None":
+def _connect(config: Config, kubeconfig: Path | None, name: str) -> EnvironmentAccess:
+    settings = config.environment(name)
+    cluster = Cluster.connect(settings.context, kubeconfig)
+    return EnvironmentAccess(
+        name=name,
+        settings=settings,
+        cluster=cluster,
+        helm=Helm(settings.context, settings.namespace, kubeconfig, cluster=cluster),
+        records=RecordStore(cluster, settings.namespace, settings.release),
+    )
+
+
+def _lock(
+    context: ReleaseContext, can_wait: bool, version: str, environment: str, say: ProgressCallback
+) -> EnvironmentLock:
+    access = context.connect(environment)
+    return EnvironmentLock(
+        access.cluster,
+        access.settings.namespace,
+        holder=context.actor,
+        version=version,
+        run_url=context.run_url,
+        is_waiting=can_wait,
+        on_wait=partial(say, is_note=True),
+    )
+
+
+def _github(config: Config, environ: Mapping[str, str]) -> "GitHub | None":
     token = environ.get("GITHUB_TOKEN")
     if not token or config.github is None:
         return None
@@ -255,33 +258,21 @@ def _github(config: "Config", environ: Mapping[str, str]) -> "GitHub | None":
     return GitHub(config.github, token)
 
 
-def _collect(cluster: "Cluster", namespace: str, folder: Path) -> Path:
-    from todo_release.environments.diagnosis import evidence
-
-    return evidence.collect(cluster, namespace, folder)
-
-
-def _look_for_drift(access: "Access") -> "Sequence[Edit]":
-    from todo_release.environments import drift
-
-    return drift.look(access)
-
-
-def _check_pull(
-    config: "Config", access: "Access", manifest: str, images: "Mapping[str, ImageReference]"
+def _check_pull_access(
+    config: Config, access: EnvironmentAccess, manifest: str, images: Mapping[str, ImageReference]
 ) -> int:
-    from todo_release.adapters.registry.client import Registry
-    from todo_release.environments import pull_access
-
     settings = config.registry
     connect = partial(Registry, settings.host, insecure=settings.insecure)
-    return pull_access.check(
+    return pull_access.check_pull_access(
         access, settings, manifest, images, lambda credentials: connect(credentials=credentials)
     )
 
 
-def _inspect(context: "ReleaseContext", registry: "Registry", options: Options) -> "Inspect":
-    """What inspects an environment; what is to be skipped is checked here, before anything is done."""
+def _inspector(context: ReleaseContext, registry: Registry, options: CommandOptions) -> "Inspect":
+    """Returns the function that inspects an environment.
+
+    Checks the names of the checks to skip first, before anything is done.
+    """
     skips: Mapping[str, str] = {}
     if options.skip:
         from todo_release.preflight import all_checks
@@ -289,35 +280,16 @@ def _inspect(context: "ReleaseContext", registry: "Registry", options: Options) 
         skips = all_checks.skips(options.skip)
     settings = context.config.registry
 
-    def connect(host: str, credentials: "Credentials | None") -> "Registry":
-        from todo_release.adapters.registry.client import Registry
-
+    def connect(host: str, credentials: Credentials | None) -> Registry:
         insecure = settings.insecure and host == settings.host
         return Registry(host, insecure=insecure, credentials=credentials, is_anonymous=credentials is None)
 
     def inspect(environment: str, version: str | None) -> "Inspection":
         from todo_release.preflight.inspection import LookupSources
         from todo_release.preflight.inspection import inspect as inspected
-        from todo_release.preflight.rendering import Drafter
+        from todo_release.preflight.rendering import ChartRenderer
 
-        drafter = Drafter(context, registry, version)
-        return inspected(context, drafter, environment, skips, LookupSources(connect, options.parse))
+        renderer = ChartRenderer(context, registry, version)
+        return inspected(context, renderer, environment, skips, LookupSources(connect, options.parse))
 
     return inspect
-
-
-def _reach(config: "Config", kubeconfig: Path | None, name: str) -> "Access":
-    from todo_release.adapters.helm.cli import Helm
-    from todo_release.adapters.kubernetes.client import Cluster
-    from todo_release.environments.environment import Access
-    from todo_release.environments.history import Records
-
-    settings = config.environment(name)
-    cluster = Cluster.connect(settings.context, kubeconfig)
-    return Access(
-        name=name,
-        settings=settings,
-        cluster=cluster,
-        helm=Helm(settings.context, settings.namespace, kubeconfig, cluster=cluster),
-        records=Records(cluster, settings.namespace, settings.release),
-    )

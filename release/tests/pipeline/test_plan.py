@@ -1,13 +1,13 @@
-"""Plans are pure: facts in, steps and reasons out."""
+"""Plans are pure: they turn facts into steps with reasons."""
 
 from dataclasses import replace
 
 import pytest
 
 from todo_release.artifacts.chart import ImageReference
-from todo_release.environments.status import Running
+from todo_release.environments.status import RunningVersion
 from todo_release.errors import ClusterError, PromotionError, RepositoryError, VersionError
-from todo_release.pipeline.facts import ChartFacts, EnvironmentFacts, Facts, GitFacts, ImageFacts
+from todo_release.pipeline.facts import ChartFacts, EnvironmentFacts, GitFacts, ImageFacts, ReleaseFacts
 from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
 
 HEAD, TAGGED = "a" * 40, "b" * 40
@@ -26,30 +26,31 @@ STAGING = EnvironmentFacts(
     name="staging", requires=None, needs_confirmation=False, target_id=None, running=None, is_verified=False
 )
 PRODUCTION = replace(STAGING, name="production", requires="staging", needs_confirmation=True)
-FRESH = Facts(git=GIT, images=(IMAGE,), chart=CHART, environments=(STAGING, PRODUCTION))
-RUNNING = Running(version="0.1.0", deployment_id="id", revision=3, status="deployed", is_ready=True)
+FRESH = ReleaseFacts(git=GIT, images=(IMAGE,), chart=CHART, environments=(STAGING, PRODUCTION))
+RUNNING = RunningVersion(version="0.1.0", deployment_id="id", revision=3, status="deployed", is_ready=True)
 REFERENCE = ImageReference("registry.test/shop/web", "content-c0", "sha256:1")
 
 
 def reason(plan: Plan, step: str) -> str:
-    """Why a step of a plan is as it is."""
-    return next(one.reason for one in plan.steps if one.id == step)
+    """Returns the reason of a step of a plan."""
+    return next(planned.reason for planned in plan.steps if planned.id == step)
 
 
-def finished() -> Facts:
-    """Everything of 0.1.0 was done."""
-    return Facts(
+def finished() -> ReleaseFacts:
+    """Returns the facts after 0.1.0 was released everywhere."""
+    return ReleaseFacts(
         git=replace(GIT, tag_commit=TAGGED, remote="origin", remote_tag_commit=TAGGED),
-        images=(replace(IMAGE, digest="sha256:1", last=REFERENCE, changed=(), is_named=True),),
+        images=(replace(IMAGE, digest="sha256:1", last=REFERENCE, changed=(), is_tagged=True),),
         chart=replace(CHART, version="0.1.0", is_committed=True),
         environments=tuple(
-            replace(one, target_id="id", running=RUNNING, is_verified=True) for one in (STAGING, PRODUCTION)
+            replace(environment, target_id="id", running=RUNNING, is_verified=True)
+            for environment in (STAGING, PRODUCTION)
         ),
     )
 
 
 def test_fresh_plan_has_every_step_in_order_and_none_done() -> None:
-    """Publishing waits for images, deploying for publishing, production for staging."""
+    """Publishing comes after the images, deploying after publishing, production after staging."""
     plan = plan_release(FRESH, "0.1.0")
     assert [step.id for step in plan.pending] == [
         "preflight:staging",
@@ -57,7 +58,7 @@ def test_fresh_plan_has_every_step_in_order_and_none_done() -> None:
         "build:web",
         "commit",
         "tag",
-        "name-images",
+        "tag-images",
         "deploy:staging",
         "verify:staging",
         "confirm:production",
@@ -69,7 +70,7 @@ def test_fresh_plan_has_every_step_in_order_and_none_done() -> None:
 
 
 def test_finished_plan_lists_the_same_steps_all_done() -> None:
-    """With what proves each: the tag, the digests, the revision, the verdict."""
+    """Every step of a finished release is done, and its reason says how that is known."""
     plan = plan_release(finished(), "0.1.0")
     assert plan.is_finished
     assert [step.id for step in plan.steps if step.is_done] == [step.id for step in plan.steps]
@@ -80,7 +81,7 @@ def test_finished_plan_lists_the_same_steps_all_done() -> None:
 
 
 def test_plan_with_refusals_is_never_finished() -> None:
-    """An environment that could not be looked at may not pass for one in which nothing is to do."""
+    """A plan is not finished while an environment could not be read."""
     facts = replace(finished(), problems=(ClusterError("It is away.", remedy="Wait."),))
     assert not plan_release(facts, "0.1.0").is_finished
 
@@ -104,7 +105,7 @@ def test_plan_with_refusals_is_never_finished() -> None:
     ],
 )
 def test_every_image_says_why_it_is_built_or_not(image: ImageFacts, why: str) -> None:
-    """Nobody has to guess what a cache did."""
+    """The reason of a build step names the changed inputs or the tag that is reused."""
     assert reason(plan_release(replace(FRESH, images=(image,)), "0.1.0"), "build:web") == why
 
 
@@ -121,8 +122,8 @@ def test_every_image_says_why_it_is_built_or_not(image: ImageFacts, why: str) ->
         (replace(RUNNING, is_ready=False), "revision 3 has these values but is not ready"),
     ],
 )
-def test_every_deployment_says_what_is_there(running: Running | None, why: str) -> None:
-    """A failed revision, foreign hands and pods that are not ready all mean: deploy."""
+def test_every_deployment_says_what_is_there(running: RunningVersion | None, why: str) -> None:
+    """A failed revision, a changed deployment and unready pods all lead to a new deployment."""
     staging = replace(STAGING, target_id="id", running=running, is_verified=True)
     plan = plan_release(replace(finished(), environments=(staging,)), "0.1.0")
     assert reason(plan, "deploy:staging") == why
@@ -130,7 +131,7 @@ def test_every_deployment_says_what_is_there(running: Running | None, why: str) 
 
 
 def test_deployment_that_was_never_verified_is_only_verified() -> None:
-    """A run that died between the two steps does not deploy again."""
+    """A current deployment without smoke checks is verified and not deployed again."""
     staging = replace(STAGING, target_id="id", running=RUNNING)
     plan = plan_release(replace(finished(), environments=(staging,)), "0.1.0")
     assert [step.id for step in plan.pending] == ["verify:staging"]
@@ -158,20 +159,20 @@ def test_deployment_that_was_never_verified_is_only_verified() -> None:
     ],
 )
 def test_plan_refuses_with_the_reason(git: GitFacts, error: type[Exception], message: str) -> None:
-    """Each thing that must hold before a release, tripped alone."""
+    """Each condition of a release has its own refusal."""
     (refusal,) = plan_release(replace(FRESH, git=git), "0.1.0").refusals
     assert isinstance(refusal, error)
     assert message in refusal.problem
 
 
 def test_plan_refuses_text_that_is_no_version() -> None:
-    """There is no plan for it at all."""
+    """A text that is not a version raises VersionError instead of making a plan."""
     with pytest.raises(VersionError):
         plan_release(FRESH, "one")
 
 
-def test_tag_that_is_not_pushed_leaves_the_push_to_do() -> None:
-    """Killed between the tag and the push."""
+def test_tag_that_is_not_pushed_leaves_only_the_push_to_do() -> None:
+    """A run that was killed between tag and push continues with the push."""
     facts = finished()
     plan = plan_release(replace(facts, git=replace(facts.git, remote_tag_commit=None)), "0.1.0")
     assert [step.id for step in plan.pending] == ["push"]
@@ -179,22 +180,22 @@ def test_tag_that_is_not_pushed_leaves_the_push_to_do() -> None:
 
 
 def test_commit_without_tag_leaves_the_tag_to_do() -> None:
-    """Killed between the commit and the tag."""
+    """A run that was killed between commit and tag continues with the tag."""
     facts = finished()
     git = replace(facts.git, remote=None, tag_commit=None)
     pending = plan_release(replace(facts, git=git), "0.1.0").pending
-    assert [step.id for step in pending] == ["tag", "name-images"]
+    assert [step.id for step in pending] == ["tag", "tag-images"]
 
 
 def test_deployment_of_a_version_that_was_never_released_is_refused() -> None:
-    """There is no commit to deploy from."""
+    """A version without a tag has no commit to deploy from."""
     (refusal,) = plan_deployment(replace(FRESH, environments=(STAGING,)), "0.1.0").refusals
     assert isinstance(refusal, VersionError)
     assert "never released" in refusal.problem
 
 
 def test_deployment_has_only_the_steps_of_its_environment() -> None:
-    """Nothing is built, committed or pushed."""
+    """A deployment builds, commits and pushes nothing."""
     facts = replace(finished(), environments=(replace(PRODUCTION, is_requirement_met=True),))
     assert [step.id for step in plan_deployment(facts, "0.1.0").steps] == [
         "preflight:production",
@@ -205,7 +206,7 @@ def test_deployment_has_only_the_steps_of_its_environment() -> None:
 
 
 def test_deployment_past_an_environment_that_has_not_verified_it_is_refused() -> None:
-    """Seen in the plan already, not only when it is too late to stop."""
+    """The plan already refuses a version that the required environment has not verified."""
     facts = replace(finished(), environments=(replace(PRODUCTION, is_requirement_met=False),))
     (refusal,) = plan_deployment(facts, "0.1.0").refusals
     assert isinstance(refusal, PromotionError)
@@ -213,7 +214,7 @@ def test_deployment_past_an_environment_that_has_not_verified_it_is_refused() ->
 
 
 def test_json_of_a_plan_holds_steps_with_reasons_and_refusals_with_codes() -> None:
-    """Programs decide by ids and codes, never by sentences."""
+    """Programs find ids and exit codes in the JSON of a plan."""
     plan = plan_release(replace(FRESH, git=replace(GIT, branch="feature")), "0.1.0")
     body = plan.as_json()
     assert body["refusals"][0]["exit_code"] == 4
@@ -234,7 +235,7 @@ def test_json_of_a_plan_holds_steps_with_reasons_and_refusals_with_codes() -> No
 
 
 def test_images_of_one_context_wait_for_the_first_of_them() -> None:
-    """It fills the cache with the stages they share; what is reused waits for nobody."""
+    """The first image of a context is built before the others; a reused image is in no queue."""
     names = [("a", "."), ("b", "."), ("c", "web"), ("d", "."), ("e", ".")]
     images = tuple(
         replace(IMAGE, name=name, context=context, digest="sha256:1" if name == "e" else None)

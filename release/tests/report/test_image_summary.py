@@ -1,8 +1,8 @@
-"""The table at the end of a run."""
+"""The table of images at the end of a run."""
 
 from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.pipeline.steps import BuildImage, Deploy, Verify
-from todo_release.report.image_summary import Tally
+from todo_release.report.image_summary import ImageSummary
 
 OLD, NEW = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 BUILT = BuildImage(
@@ -20,17 +20,17 @@ DEPLOY = Deploy(environment="staging", version="0.2.0", reason="0.1.0 runs there
 VERIFY = Verify(environment="staging", version="0.2.0", reason="smoke checks")
 
 
-def tallied(*events: RunEvent) -> Tally:
-    """A tally that heard these events."""
-    tally = Tally()
+def summarize(*events: RunEvent) -> ImageSummary:
+    """Returns a summary that received these events."""
+    summary = ImageSummary()
     for event in events:
-        tally(event)
-    return tally
+        summary(event)
+    return summary
 
 
-def test_table_says_what_changed_why_and_how_soon_it_was_ready() -> None:
-    """Workloads are called after their images; one without a workload of its own has no time."""
-    table = tallied(
+def test_table_says_what_changed_and_why_and_when_it_was_ready() -> None:
+    """A workload is found by the name of its image; an image without a workload has no time."""
+    table = summarize(
         StepEnded(REUSED, was_done=True, seconds=0, outcome={}),
         StepEnded(BUILT, was_done=False, seconds=9, outcome={"digest": NEW}),
         StepEnded(
@@ -48,12 +48,12 @@ def test_table_says_what_changed_why_and_how_soon_it_was_ready() -> None:
 
 
 def test_run_that_changed_no_environment_has_no_table() -> None:
-    """A finished release says only that there was nothing to do."""
+    """A release with nothing to do has no table."""
     done = StepEnded(DEPLOY, was_done=True, seconds=0, outcome={})
-    assert tallied(StepEnded(REUSED, was_done=True, seconds=0, outcome={}), done).table("0.2.0") is None
+    assert summarize(StepEnded(REUSED, was_done=True, seconds=0, outcome={}), done).table("0.2.0") is None
 
 
 def test_run_without_images_has_no_table() -> None:
-    """A rollback has said before which images go back."""
+    """A rollback has no table, because its plan names the images."""
     done = StepEnded(DEPLOY, was_done=False, seconds=8, outcome={"ready_after": {"shop-web": 6.2}})
-    assert tallied(done).table("0.1.0") is None
+    assert summarize(done).table("0.1.0") is None

@@ -1,4 +1,4 @@
-"""What a running plan tells: small facts that a reporter shows as a live table, lines, JSON or a summary."""
+"""The events of a running plan, shown by the reporters and written to GitHub job summaries."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from todo_release.pipeline.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class PlanStarted:
-    """The plan begins; `interrupted` names the steps an earlier run was cut off in; seconds are by step
-    id.
+    """The run begins.
+
+    `interrupted` are the steps in which an earlier run was cut off, `expected_seconds` earlier durations by
+    step id.
     """
 
     plan: Plan
@@ -28,8 +30,8 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class StepSpoke:
-    """A line of output, or a short note of progress, from a step that is running."""
+class StepProgressed:
+    """A running step wrote a line of output or, with `is_note`, a short note on its progress."""
 
     step: Step
     text: str
@@ -38,7 +40,7 @@ class StepSpoke:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step is done; `was_done` tells that it was found done and nothing was changed."""
+    """A step is done; `was_done` is true when its check showed that already and nothing was changed."""
 
     step: Step
     was_done: bool
@@ -48,7 +50,7 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """A step failed and the plan ends here."""
+    """A step failed, and the run ends here."""
 
     step: Step
     seconds: float
@@ -63,5 +65,5 @@ class PlanEnded:
     seconds: float
 
 
-RunEvent = PlanStarted | StepStarted | StepSpoke | StepEnded | StepFailed | PlanEnded
+RunEvent = PlanStarted | StepStarted | StepProgressed | StepEnded | StepFailed | PlanEnded
 Listener = Callable[[RunEvent], None]

@@ -1,19 +1,19 @@
-"""What a plan is made from: a picture of git, the registry and the cluster at one moment, as frozen data."""
+"""What a plan is made from: the state of git, the registry and the clusters at one moment, as frozen data."""
 
 from dataclasses import dataclass
 
 from todo_release.artifacts.chart import ImageReference
-from todo_release.environments.status import Running
+from todo_release.environments.status import RunningVersion
 from todo_release.errors import ReleaseError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitFacts:
-    """The work tree, and what is known of a version's tag.
+    """The work tree and the tag of the requested version.
 
-    `unexpected` are the dirty paths a release did not itself leave; `released` the versions that tags name,
-    here or on the remote, without the one asked for; `tag_commit` the commit of its tag; `changed` the paths
-    a release is made of that differ between that tag and the work tree.
+    `unexpected` are dirty paths that no release wrote. `released` are the versions of all tags, here and on
+    the remote, except the requested one. `tag_commit` is the commit of the requested version's tag. `changed`
+    are the paths that a release is made of and that differ between that tag and the work tree.
     """
 
     head: str
@@ -31,10 +31,10 @@ class GitFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """One image: its build context and content now, what the registry has of it, what the last release ran.
+    """One image: its build context and content now, its digest in the registry, and its last release.
 
-    `changed` are the inputs that differ from the last release, None when there was none; `is_named` says that
-    the registry knows the digest under the version asked for.
+    `changed` are the inputs that differ from the last release, None when there was none. `is_tagged` is true
+    when the registry has the digest under the requested version's tag.
     """
 
     name: str
@@ -44,12 +44,12 @@ class ImageFacts:
     digest: str | None
     changed: tuple[str, ...] | None
     last: ImageReference | None
-    is_named: bool = False
+    is_tagged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartFacts:
-    """The files a release edits, and whether the commit that is checked out already has the edit."""
+    """The files that a release edits, and whether the commit that is checked out has the edits already."""
 
     version: str
     files: tuple[str, ...]
@@ -58,26 +58,26 @@ class ChartFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFacts:
-    """One environment: what runs, and what is recorded of the version asked for.
+    """One environment: what runs there, and what is recorded of the requested version.
 
-    `target_id` is the deployment id of the version asked for, None while its tag does not exist;
-    `is_verified` says that this very deployment passed its smoke checks here, `is_requirement_met` that its
-    digests passed those of the environment that `requires` names; `changes` are lines on what the deployment
-    will change.
+    `target_id` is the deployment id of the requested version, None while its tag does not exist.
+    `is_verified` is true when exactly this deployment passed its smoke checks here, `is_requirement_met` when
+    its digests passed those of the environment that `requires` names. `changes` are lines that say what the
+    deployment will change.
     """
 
     name: str
     requires: str | None
     needs_confirmation: bool
     target_id: str | None
-    running: Running | None
+    running: RunningVersion | None
     is_verified: bool
     is_requirement_met: bool = False
     changes: tuple[str, ...] = ()
 
     @property
     def is_current(self) -> bool:
-        """True when the version asked for is deployed, healthy and unaltered."""
+        """Returns whether the requested version is deployed, healthy and unaltered."""
         running = self.running
         return (
             running is not None
@@ -89,15 +89,15 @@ class EnvironmentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncementFacts:
-    """Where versions are announced, and the address of the announcement of this one if it was made."""
+    """The repository where versions are announced, and the URL of the announcement if there is one."""
 
     repository: str
-    address: str | None
+    url: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """Everything a plan looks at; `problems` is what could not be looked at."""
+class ReleaseFacts:
+    """Everything that a release plan depends on; `problems` are the errors of what could not be read."""
 
     git: GitFacts
     images: tuple[ImageFacts, ...]

@@ -1,7 +1,8 @@
-"""The local diary of a version's runs: one line of JSON a happening, on disk before the next step begins.
+"""The local journal of a version's runs: one JSON line for each change of a step.
 
-Whether a step is done is always asked of the world (registry, git, cluster), so a lost diary loses no
-release. The diary tells what the world cannot: which run was cut off in which step, and how long each step
+A line is on disk before the next step begins.
+Whether a step is done is always read from the registry, git and the cluster, so a lost journal loses no
+release. The journal holds what they do not know: in which step a run was cut off, and how long each step
 took.
 """
 
@@ -13,35 +14,35 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from todo_release.core.release_folder import FOLDER
+from todo_release.core.release_folder import RELEASE_FOLDER
 from todo_release.errors import JournalError
 
-Happening = Literal["started", "done", "failed"]
+EntryStatus = Literal["started", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line: what happened to a step, when, and what came of it."""
+class JournalEntry:
+    """One line: the new status of a step, the time, and the outcome."""
 
     step: str
-    happening: Happening
+    status: EntryStatus
     at: datetime
     seconds: float | None
     outcome: dict[str, Any]
 
 
 class Journal:
-    """The diary of one version in one work tree."""
+    """The journal of one version in one work tree."""
 
     def __init__(
         self, root: Path, version: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """`now` tells the time, aware and in UTC. Nothing is written before the first entry."""
-        self.path = root / FOLDER / version / "journal.jsonl"
+        """Writes nothing before the first entry; `now` returns an aware time in UTC."""
+        self.path = root / RELEASE_FOLDER / version / "journal.jsonl"
         self._now = now
 
-    def read(self) -> list[Entry]:
-        """All entries, oldest first; a last line that was cut off in the writing is left out.
+    def read(self) -> list[JournalEntry]:
+        """Returns all entries, oldest first, without a last line that was cut off while it was written.
 
         Raises:
             JournalError: another line cannot be read.
@@ -51,17 +52,17 @@ class Journal:
     def write(
         self,
         step: str,
-        happening: Happening,
+        status: EntryStatus,
         *,
         seconds: float | None = None,
         outcome: dict[str, Any] | None = None,
     ) -> None:
-        """Append an entry and wait until it is on disk."""
+        """Appends an entry and returns when it is on disk."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(
             {
                 "step": step,
-                "happening": happening,
+                "status": status,
                 "at": self._now().isoformat(),
                 "seconds": seconds,
                 "outcome": outcome or {},
@@ -70,7 +71,7 @@ class Journal:
         with self.path.open("rb+" if self.path.exists() else "wb+") as file:
             file.seek(0, os.SEEK_END)
             end = file.tell()
-            if end:  # a line cut off by an earlier run would swallow this one
+            if end:  # the new entry must not continue a line that an earlier run left incomplete
                 file.seek(0)
                 file.truncate(file.read().rfind(b"\n") + 1)
                 file.seek(0, os.SEEK_END)
@@ -78,36 +79,36 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
 
-    def interrupted(self) -> list[Entry]:
-        """The steps that a run started and none ended; empty when all ended in order."""
-        last = {entry.step: entry for entry in self.read()}
-        return [entry for entry in last.values() if entry.happening == "started"]
+    def interrupted(self) -> list[JournalEntry]:
+        """Returns the last entry of every step that was started and neither ended nor failed."""
+        last_entries = {entry.step: entry for entry in self.read()}
+        return [entry for entry in last_entries.values() if entry.status == "started"]
 
-    def seconds_before(self) -> dict[str, float]:
-        """How long each step took when it was last done, in any version whose diary is here."""
-        diaries = sorted(
+    def expected_seconds(self) -> dict[str, float]:
+        """Returns how long each step took when it was last done, in any version whose journal is here."""
+        paths = sorted(
             self.path.parents[1].glob(f"*/{self.path.name}"), key=lambda path: path.stat().st_mtime
         )
         return {
             entry.step: entry.seconds
-            for path in diaries
+            for path in paths
             for entry in self._read(path)
-            if entry.happening == "done" and entry.seconds
+            if entry.status == "done" and entry.seconds
         }
 
     @classmethod
-    def _read(cls, path: Path) -> list[Entry]:
-        # Every entry ends in a newline, so what follows the last newline was never finished.
+    def _read(cls, path: Path) -> list[JournalEntry]:
+        # Every entry ends in a newline, so what follows the last newline is incomplete.
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
         return [cls._parse(path, number, line) for number, line in enumerate(lines, start=1)]
 
     @staticmethod
-    def _parse(path: Path, number: int, line: str) -> Entry:
+    def _parse(path: Path, number: int, line: str) -> JournalEntry:
         try:
             raw = json.loads(line)
-            return Entry(
+            return JournalEntry(
                 raw["step"],
-                raw["happening"],
+                raw["status"],
                 datetime.fromisoformat(raw["at"]),
                 raw["seconds"],
                 raw["outcome"],

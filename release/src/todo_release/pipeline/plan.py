@@ -1,7 +1,7 @@
-"""Makes plans: from facts and a request to steps with reasons, without looking at anything else.
+"""Makes plans: from facts and a version to steps with reasons, without reading anything else.
 
-A plan lists every step of a release, also those the facts show done, so that the same request gives the same
-list before, during and after the release. A plan with refusals cannot be run; all of them are listed, not
+A plan lists every step of a release, also those that are done already, so that the same request gives the
+same list before, during and after the release. A plan with refusals cannot run; it lists all of them, not
 only the first.
 """
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from todo_release.artifacts import versions
 from todo_release.errors import PromotionError, ReleaseError, RepositoryError, VersionError
-from todo_release.pipeline.facts import EnvironmentFacts, Facts, GitFacts, ImageFacts
+from todo_release.pipeline.facts import EnvironmentFacts, GitFacts, ImageFacts, ReleaseFacts
 from todo_release.pipeline.steps import (
     Announce,
     BuildImage,
     Confirm,
     Deploy,
-    NameImages,
-    Preflight,
     Push,
+    RunPreflight,
     Step,
     TagCommit,
+    TagImages,
     Verify,
     WriteVersion,
 )
@@ -31,7 +31,7 @@ NAMED_FILES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What will be done for a version: `findings` were looked at and found good, `steps` follow in order."""
+    """The steps for one version, in order; `findings` are sentences on what was checked and is right."""
 
     version: str
     findings: tuple[str, ...]
@@ -40,16 +40,16 @@ class Plan:
 
     @property
     def pending(self) -> tuple[Step, ...]:
-        """The steps that are not done yet."""
+        """Returns the steps that are not done yet."""
         return tuple(step for step in self.steps if not step.is_done)
 
     @property
     def is_finished(self) -> bool:
-        """True when there is nothing to do and nothing to refuse."""
+        """Returns whether no step is left to do and nothing is refused."""
         return not self.pending and not self.refusals
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Returns the plan as JSON for programs."""
         return {
             "version": self.version,
             "is_finished": self.is_finished,
@@ -62,11 +62,11 @@ class Plan:
         }
 
 
-def plan_release(facts: Facts, version: str) -> Plan:
-    """Plan the release of a version to every environment of the facts.
+def plan_release(facts: ReleaseFacts, version: str) -> Plan:
+    """Plans the release of a version to every environment of the facts.
 
     Raises:
-        VersionError: `version` is no semantic version.
+        VersionError: `version` is not a semantic version.
     """
     wanted = versions.parse(version)
     tag = versions.tag_of(wanted)
@@ -79,34 +79,29 @@ def plan_release(facts: Facts, version: str) -> Plan:
             except ReleaseError as refusal:
                 refusals.append(refusal)
     elif facts.git.changed:
-        refusals.append(_taken(facts.git, version))
+        refusals.append(_content_changed(facts.git, version))
     else:
         findings.append(
             f"{version} is tagged at {facts.git.tag_commit[:12]} and nothing it is made of has changed"
         )
-    steps = [*_preflight_steps(facts.environments, version), *_image_steps(facts)]
-    steps += _publishing_steps(facts, version, tag)
-    steps += _environment_steps(facts.environments, version)
-    if facts.announcement is not None:
-        address = facts.announcement.address
-        steps.append(
-            Announce(
-                tag=tag,
-                repository=facts.announcement.repository,
-                is_done=address is not None,
-                reason=address or "last, when every environment runs it",
-            )
-        )
+    steps = [
+        *_preflight_steps(facts.environments, version),
+        *_image_steps(facts),
+        *_publishing_steps(facts, version, tag),
+        *_environment_steps(facts.environments, version),
+        *_announcement_steps(facts, tag),
+    ]
     return Plan(version=version, findings=tuple(findings), steps=tuple(steps), refusals=tuple(refusals))
 
 
-def plan_deployment(facts: Facts, version: str) -> Plan:
-    """Plan to bring a version that is released already to the environments of the facts.
+def plan_deployment(facts: ReleaseFacts, version: str) -> Plan:
+    """Plans the deployment of a released version to the environments of the facts.
 
-    An environment that requires another one takes only what is verified there, or will be by this plan.
+    An environment that requires another one accepts only a version that is verified there, or will be by this
+    plan.
 
     Raises:
-        VersionError: `version` is no semantic version.
+        VersionError: `version` is not a semantic version.
     """
     tag = versions.tag_of(versions.parse(version))
     refusals = list(facts.problems)
@@ -132,15 +127,15 @@ def _check_promotion(environments: Sequence[EnvironmentFacts], version: str) -> 
     planned = {environment.name for environment in environments}
     return [
         PromotionError(
-            f"{one.requires} has not verified {version}, so {one.name} does not take it.",
-            remedy=f"Run `inv deploy --env {one.requires} --version {version}` first.",
+            f"{environment.requires} has not verified {version}, so {environment.name} does not accept it.",
+            remedy=f"Run `inv deploy --env {environment.requires} --version {version}` first.",
         )
-        for one in environments
-        if one.requires not in {None, *planned} and not one.is_requirement_met
+        for environment in environments
+        if environment.requires not in {None, *planned} and not environment.is_requirement_met
     ]
 
 
-def _check_version(facts: Facts, version: str) -> str:
+def _check_version(facts: ReleaseFacts, version: str) -> str:
     git = facts.git
     if git.remote_tag_commit is not None:
         raise VersionError(
@@ -153,7 +148,7 @@ def _check_version(facts: Facts, version: str) -> str:
     return f"{version} is {relation}"
 
 
-def _check_tree(facts: Facts, version: str) -> str:
+def _check_tree(facts: ReleaseFacts, version: str) -> str:
     git = facts.git
     if git.is_shallow:
         raise RepositoryError(
@@ -167,7 +162,7 @@ def _check_tree(facts: Facts, version: str) -> str:
         )
     if git.unexpected:
         raise RepositoryError(
-            f"The work tree has changes that are not committed: {_some(git.unexpected)}.",
+            f"The work tree has changes that are not committed: {_summarize(git.unexpected)}.",
             remedy="Commit or remove them; a release is made from a commit.",
         )
     if git.is_behind_remote:
@@ -178,18 +173,19 @@ def _check_tree(facts: Facts, version: str) -> str:
     return f"the work tree is clean, on {git.branch} at {git.head[:12]}"
 
 
-def _taken(git: GitFacts, version: str) -> VersionError:
+def _content_changed(git: GitFacts, version: str) -> VersionError:
     following = versions.bump(max(map(versions.parse, (version, *git.released))), "patch")
     return VersionError(
-        f"{version} is released already, and what it is made of has changed since: {_some(git.changed)}.",
+        f"{version} is released already, and what it is made of has changed since: "
+        f"{_summarize(git.changed)}.",
         remedy=f"Release the change as {following}, or check out v{version} to repeat {version}.",
     )
 
 
 def _preflight_steps(environments: Sequence[EnvironmentFacts], version: str) -> list[Step]:
-    """First of all, so that what fails in production is known before staging is touched."""
+    """Returns the first steps of a plan: a failure in production is found before staging is changed."""
     return [
-        Preflight(
+        RunPreflight(
             environment=environment.name,
             version=version,
             is_done=environment.is_current,
@@ -201,9 +197,9 @@ def _preflight_steps(environments: Sequence[EnvironmentFacts], version: str) -> 
     ]
 
 
-def _image_steps(facts: Facts) -> list[Step]:
+def _image_steps(facts: ReleaseFacts) -> list[Step]:
     steps: list[Step] = []
-    begun: set[str] = set()
+    started_contexts: set[str] = set()
     for image in facts.images:
         is_done = image.digest is not None
         steps.append(
@@ -213,13 +209,13 @@ def _image_steps(facts: Facts) -> list[Step]:
                 content_id=image.content_id,
                 digest=image.digest,
                 last=image.last.digest if image.last else None,
-                is_first_of_context=is_done or image.context not in begun,
+                is_first_of_context=is_done or image.context not in started_contexts,
                 is_done=is_done,
                 reason=_why_image(image),
             )
         )
         if not is_done:
-            begun.add(image.context)
+            started_contexts.add(image.context)
     return sorted(steps, key=lambda step: step.wave or 0)
 
 
@@ -231,11 +227,11 @@ def _why_image(image: ImageFacts) -> str:
     if image.changed is None:
         return "rebuilt: never released before"
     if image.changed:
-        return f"rebuilt: changed since the last release: {_some(image.changed)}"
+        return f"rebuilt: changed since the last release: {_summarize(image.changed)}"
     return f"rebuilt: inputs are those of the last release but the registry has no content-{image.content_id}"
 
 
-def _publishing_steps(facts: Facts, version: str, tag: str) -> list[Step]:
+def _publishing_steps(facts: ReleaseFacts, version: str, tag: str) -> list[Step]:
     git, chart = facts.git, facts.chart
     is_tagged = git.tag_commit is not None
     is_committed = is_tagged or chart.is_committed
@@ -253,10 +249,10 @@ def _publishing_steps(facts: Facts, version: str, tag: str) -> list[Step]:
             is_done=is_tagged,
             reason=f"at {git.tag_commit[:12]}" if git.tag_commit else "annotated, on the release commit",
         ),
-        NameImages(
+        TagImages(
             tag=tag,
             images=tuple(image.name for image in facts.images),
-            is_done=is_tagged and all(image.is_named for image in facts.images),
+            is_done=is_tagged and all(image.is_tagged for image in facts.images),
             reason="version and commit as tags beside the content tag; no image is pulled or pushed",
         ),
     ]
@@ -308,6 +304,20 @@ def _environment_steps(environments: Sequence[EnvironmentFacts], version: str) -
     return steps
 
 
+def _announcement_steps(facts: ReleaseFacts, tag: str) -> list[Step]:
+    if facts.announcement is None:
+        return []
+    url = facts.announcement.url
+    return [
+        Announce(
+            tag=tag,
+            repository=facts.announcement.repository,
+            is_done=url is not None,
+            reason=url or "last, when every environment runs it",
+        )
+    ]
+
+
 def _why_deploy(environment: EnvironmentFacts, version: str) -> str:
     running = environment.running
     if running is None:
@@ -322,6 +332,6 @@ def _why_deploy(environment: EnvironmentFacts, version: str) -> str:
     return f"revision {running.revision} has these values but is not ready"
 
 
-def _some(paths: Sequence[str]) -> str:
+def _summarize(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - NAMED_FILES} more" if len(paths) > NAMED_FILES else ""
     return ", ".join(paths[:NAMED_FILES]) + more

@@ -1,56 +1,68 @@
-"""Goes back to a version that worked, by its name: what that undoes, whether it can, and the plan for it."""
+"""Plans a rollback: chooses the target version, says what it undoes, and refuses what cannot work."""
 
 from dataclasses import dataclass
 
 from todo_release.adapters.registry.client import Registry
 from todo_release.artifacts import versions
 from todo_release.artifacts.chart import ImageReference
-from todo_release.artifacts.images import committed_images
+from todo_release.artifacts.images import read_committed_images
 from todo_release.environments.environment import ReleaseContext
-from todo_release.environments.history import Record, is_verified
-from todo_release.environments.status import running_in
+from todo_release.environments.history import DeploymentRecord, is_verified
+from todo_release.environments.status import read_running_version
 from todo_release.errors import ConfigError, PromotionError, RegistryError, ReleaseError, VersionError
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Confirm, Deploy, Verify
 
-SHORT = 12
+DIGEST_CHARACTERS = 12
 NAMED_COMMITS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackFacts:
-    """What a rollback looks at: `missing` are the images of the version asked for that the registry lost,
-    `commits` the subjects of the commits it takes back, `migrations` the migration files among them."""
+    """Everything that a rollback plan depends on.
+
+    `missing_images` are images of the target version that the registry no longer has. `commits` are the
+    subjects of the commits that the rollback undoes, `migrations` the migration files that these commits
+    changed.
+    """
 
     environment: str
-    running: str
-    wanted: str
+    running_version: str
+    target_version: str
     service: str | None
     is_known: bool
     is_verified: bool
     needs_confirmation: bool
-    now: dict[str, ImageReference]
-    then: dict[str, ImageReference]
-    missing: tuple[str, ...]
+    running_images: dict[str, ImageReference]
+    target_images: dict[str, ImageReference]
+    missing_images: tuple[str, ...]
     commits: tuple[str, ...]
     migrations: tuple[str, ...]
 
 
-def choose(records: list[Record], running: str, revision: int, service: str | None) -> str:
-    """The version to go back to when none was named: the newest verified one that is not the one running.
+def choose_version(
+    records: list[DeploymentRecord], running_version: str, revision: int, service: str | None
+) -> str:
+    """Returns the newest verified version that differs from the running one.
 
-    For one service it is the newest one in which that service was another.
+    For one service it is the newest version in which the image of that service was another one.
 
     Raises:
         VersionError: there is none.
     """
-    now = next((one.digests.get(service or "") for one in records if one.revision == revision), None)
+    current_digest = next(
+        (record.digests.get(service or "") for record in records if record.revision == revision), None
+    )
     for record in reversed(records):
-        is_other = record.digests.get(service) != now if service else record.version != running
-        if record.result == "verified" and record.revision < revision and is_other:
+        if service:
+            is_different = record.digests.get(service) != current_digest
+        else:
+            is_different = record.version != running_version
+        if record.result == "verified" and record.revision < revision and is_different:
             return record.version
+    other_image = f" with another {service}" if service else ""
     raise VersionError(
-        f"No version before {running} was verified here{f' with another {service}' if service else ''}.",
+        f"No version before {running_version} was verified here{other_image}.",
         remedy="Name one with --version; see `inv history`.",
     )
 
@@ -62,62 +74,75 @@ def survey(
     version: str | None = None,
     service: str | None = None,
 ) -> RollbackFacts:
-    """Look at what a rollback of everything, or of one service's image, needs to know.
+    """Reads the facts for a rollback of everything, or of the image of one service.
 
-    `version` None takes the last verified one.
+    Without `version` the target is the last verified version.
 
     Raises:
         ConfigError: there is no such service.
         VersionError: nothing was deployed there, or there is no version to go back to.
     """
-    config, repository, access = context.config, context.repository, context.reach(environment)
+    config, repository, access = context.config, context.repository, context.connect(environment)
     if service is not None and service not in config.images:
         raise ConfigError(
             f"There is no image {service!r}.", remedy=f"Choose one of: {', '.join(config.images)}."
         )
-    running = running_in(access)
+    running = read_running_version(access)
     if running is None:
         raise VersionError(f"Nothing was ever deployed to {environment}.", remedy="Run `inv release` first.")
     records = access.records.read()
-    wanted = (
+    target_version = (
         str(versions.parse(version))
         if version
-        else choose(records, running.version, running.revision, service)
+        else choose_version(records, running.version, running.revision, service)
     )
     tags = repository.tags()
-    old, new = (tags.get(versions.tag_of(versions.parse(each))) for each in (wanted, running.version))
-    then = committed_images(repository, config, old) if old else {}
-    concerned = [name for name in then if service in {None, name}]
+    target_commit, running_commit = (
+        tags.get(versions.tag_of(versions.parse(text))) for text in (target_version, running.version)
+    )
+    target_images = read_committed_images(repository, config, target_commit) if target_commit else {}
+    affected = [name for name in target_images if service in {None, name}]
     inputs = config.images[service].inputs if service else ()
+    digests = {name: image.digest for name, image in target_images.items()}
+    commits: tuple[str, ...] = ()
+    migrations: tuple[str, ...] = ()
+    if target_commit and running_commit:
+        commits = repository.subjects(target_commit, running_commit, inputs)
+        migrations = repository.changed_between(target_commit, running_commit, config.migrations)
     return RollbackFacts(
         environment=environment,
-        running=running.version,
-        wanted=wanted,
+        running_version=running.version,
+        target_version=target_version,
         service=service,
-        is_known=old is not None,
-        is_verified=is_verified(records, wanted, {name: image.digest for name, image in then.items()}),
+        is_known=target_commit is not None,
+        is_verified=is_verified(records, target_version, digests),
         needs_confirmation=access.settings.confirm,
-        now=committed_images(repository, config, new) if new else {},
-        then={name: then[name] for name in concerned},
-        missing=tuple(
+        running_images=read_committed_images(repository, config, running_commit) if running_commit else {},
+        target_images={name: target_images[name] for name in affected},
+        missing_images=tuple(
             name
-            for name in concerned
-            if registry.digest(config.registry.path(name), then[name].digest) is None
+            for name in affected
+            if registry.digest(config.registry.path(name), target_images[name].digest) is None
         ),
-        commits=repository.subjects(old, new, inputs) if old and new else (),
-        migrations=repository.changed_between(old, new, config.migrations) if old and new else (),
+        commits=commits,
+        migrations=migrations,
     )
 
 
 def plan(facts: RollbackFacts) -> Plan:
-    """Plan to deploy the older version, or the running one with one older image, after saying what that
-    undoes.
-    """
+    """Plans to deploy the older version, or the running one with the older image of one service."""
     environment = facts.environment
-    version, pins = (facts.running, {facts.service: facts.wanted}) if facts.service else (facts.wanted, {})
+    version, pins = facts.target_version, {}
+    if facts.service:
+        version, pins = facts.running_version, {facts.service: facts.target_version}
     steps = [
-        Deploy(environment=environment, version=version, pins=pins, reason=f"{facts.running} runs there"),
-        Verify(environment=environment, version=version, reason="what is older must pass the same checks"),
+        Deploy(
+            environment=environment,
+            version=version,
+            pins=pins,
+            reason=f"{facts.running_version} runs there",
+        ),
+        Verify(environment=environment, version=version, reason="an older version must pass the same checks"),
     ]
     confirm = Confirm(environment=environment, version=version, reason="release.yaml asks for it")
     return Plan(
@@ -130,43 +155,44 @@ def plan(facts: RollbackFacts) -> Plan:
 
 def _findings(facts: RollbackFacts) -> tuple[str, ...]:
     what = f"{facts.service} in {facts.environment}" if facts.service else facts.environment
-    found = [f"{what} goes from {facts.running} back to {facts.wanted}"]
-    for name, image in facts.then.items():
-        now = facts.now.get(name)
-        if now is not None and now.digest != image.digest:
-            found.append(f"{name}: {_short(now)} -> {_short(image)}")
+    findings = [f"{what} goes from {facts.running_version} back to {facts.target_version}"]
+    for name, image in facts.target_images.items():
+        running_image = facts.running_images.get(name)
+        if running_image is not None and running_image.digest != image.digest:
+            findings.append(f"{name}: {_short_digest(running_image)} -> {_short_digest(image)}")
     if facts.commits:
-        more = len(facts.commits) - NAMED_COMMITS
-        named = "; ".join(facts.commits[:NAMED_COMMITS]) + (f"; and {more} more" if more > 0 else "")
         count = len(facts.commits)
-        found.append(f"takes back {count} commit{'' if count == 1 else 's'}: {named}")
+        more = f"; and {count - NAMED_COMMITS} more" if count > NAMED_COMMITS else ""
+        subjects = "; ".join(facts.commits[:NAMED_COMMITS]) + more
+        findings.append(f"takes back {count} commit{'' if count == 1 else 's'}: {subjects}")
     if facts.migrations:
-        found.append(f"crosses migrations, whose changes to data stay: {', '.join(facts.migrations)}")
-    return tuple(found)
+        findings.append(f"crosses migrations, whose changes to data stay: {', '.join(facts.migrations)}")
+    return tuple(findings)
 
 
 def _refusals(facts: RollbackFacts) -> tuple[ReleaseError, ...]:
     refusals: list[ReleaseError] = []
     if not facts.is_known:
         refusals.append(
-            VersionError(f"There is no tag of {facts.wanted} here.", remedy="Run `git fetch --tags`.")
+            VersionError(f"There is no tag of {facts.target_version} here.", remedy="Run `git fetch --tags`.")
         )
     elif not facts.is_verified:
         refusals.append(
             PromotionError(
-                f"{facts.wanted} was never verified in {facts.environment}.",
+                f"{facts.target_version} was never verified in {facts.environment}.",
                 remedy=f"Choose one that was; see `inv history --env {facts.environment}`.",
             )
         )
-    if facts.missing:
+    if facts.missing_images:
         refusals.append(
             RegistryError(
-                f"The registry no longer has the images of {facts.wanted}: {', '.join(facts.missing)}.",
+                f"The registry no longer has the images of {facts.target_version}: "
+                f"{', '.join(facts.missing_images)}.",
                 remedy="Choose a later version, or restore them.",
             )
         )
     return tuple(refusals)
 
 
-def _short(image: ImageReference) -> str:
-    return image.digest.removeprefix("sha256:")[:SHORT]
+def _short_digest(image: ImageReference) -> str:
+    return image.digest.removeprefix("sha256:")[:DIGEST_CHARACTERS]

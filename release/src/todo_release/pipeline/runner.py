@@ -1,8 +1,7 @@
-"""Runs a plan. Every step is check, do, record: it looks whether it is done, does it if not, and writes it
-down.
+"""Runs a plan. Every step is check, do, record: is it done already, do it if not, write it to the journal.
 
-That makes a run repeatable from any point: killed anywhere and started again, it finds what is done and goes
-on. The pipeline knows no step; each kind of step brings a handler.
+This makes a run repeatable from any point: killed anywhere and started again, it finds what is done and
+continues. The runner knows no kind of step; each kind has a handler.
 """
 
 import threading
@@ -14,7 +13,7 @@ from itertools import groupby
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from todo_release.core.progress import Say
+from todo_release.core.progress import ProgressCallback
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import (
     Listener,
@@ -23,10 +22,10 @@ from todo_release.pipeline.events import (
     RunEvent,
     StepEnded,
     StepFailed,
-    StepSpoke,
+    StepProgressed,
     StepStarted,
 )
-from todo_release.pipeline.journal import Happening, Journal
+from todo_release.pipeline.journal import EntryStatus, Journal
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Step
 
@@ -34,55 +33,63 @@ StepT_contra = TypeVar("StepT_contra", bound=Step, contravariant=True)
 StepResult = dict[str, Any]
 
 
-class Handler(Protocol[StepT_contra]):
-    """Knows one kind of step."""
+class StepHandler(Protocol[StepT_contra]):
+    """Checks and does one kind of step."""
 
     def check(self, step: StepT_contra) -> StepResult | None:
-        """What came of the step if it is done already, else None. Changes nothing."""
+        """Returns the result of the step if it is done already, else None. Changes nothing."""
 
-    def do(self, step: StepT_contra, say: Say) -> StepResult:
-        """Do the step; what comes of it must be JSON. Raises ReleaseError."""
+    def do(self, step: StepT_contra, say: ProgressCallback) -> StepResult:
+        """Does the step and returns its result, which must be JSON.
+
+        Raises:
+            ReleaseError: the step failed.
+        """
 
 
-class Lock(Protocol):
+class StepLock(Protocol):
     """Holds an environment while its block runs."""
 
     def __enter__(self) -> Any:
-        """Wait until the environment is free and take it."""
+        """Waits until the environment is free and takes the lock."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it back."""
+        """Releases the lock."""
 
     def ensure_held(self) -> None:
-        """Raise LockedError when it was lost meanwhile."""
+        """Checks that the lock is still held.
+
+        Raises:
+            LockedError: somebody else has taken it.
+        """
 
 
-class LockFor(Protocol):
+class LockFactory(Protocol):
     """Makes the lock of an environment."""
 
-    def __call__(self, environment: str, say: Say) -> Lock:
-        """`say` tells whom one waits for."""
+    def __call__(self, environment: str, say: ProgressCallback) -> StepLock:
+        """Returns the lock; `say` reports who holds it while this run waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pipeline:
-    """What a plan runs with; `width` is how many steps of a wave may run at the same time."""
+class PlanRunner:
+    """Runs a plan with these handlers; `width` is how many steps of a wave may run at the same time."""
 
-    handlers: Mapping[type[Step], Handler[Any]]
+    handlers: Mapping[type[Step], StepHandler[Any]]
     journal: Journal
     listener: Listener
-    lock_for: LockFor
+    lock_for: LockFactory
     width: int = 1
     clock: Callable[[], float] = time.monotonic
-    _telling: threading.Lock = field(default_factory=threading.Lock)
+    _recording: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, plan: Plan) -> None:
-        """Do every step that is not done, in order, those of a wave at the same time.
+        """Does every step that is not done, in order, those of a wave at the same time.
 
-        The lock of an environment is held from its first step on until a step that needs another one or none.
-        When a step of a wave fails, its neighbours come to their end and nothing after them begins.
+        The lock of an environment is held from its first step until a step that needs another lock or none.
+        When a step of a wave fails, the other running steps finish and nothing after them begins.
 
         Raises:
             ReleaseError: the first refusal of the plan, or the error of the step that failed.
@@ -91,30 +98,30 @@ class Pipeline:
             raise plan.refusals[0]
         began = self.clock()
         interrupted = [entry.step for entry in self.journal.interrupted()]
-        self._tell(PlanStarted(plan, tuple(interrupted), self.journal.seconds_before()))
+        self._notify(PlanStarted(plan, tuple(interrupted), self.journal.expected_seconds()))
         for step in plan.steps:
             if step.is_done and step.id in interrupted:
-                self._record(step, "done")  # the world shows that the run was cut off after the deed
+                self._record(step, "done")  # the earlier run was cut off after the work and before its entry
         with _Locks(self.lock_for) as locks:
             for wave, group in groupby(plan.steps, key=lambda step: step.wave):
                 steps = list(group)
                 if wave is None or len(steps) == 1 or self.width == 1:
                     for step in steps:
-                        self._step(step, locks)
+                        self._run_step(step, locks)
                 else:
-                    self._wave(steps, locks)
-        self._tell(PlanEnded(plan, self.clock() - began))
+                    self._run_wave(steps, locks)
+        self._notify(PlanEnded(plan, self.clock() - began))
 
-    def _wave(self, steps: Sequence[Step], locks: "_Locks") -> None:
-        # Daemon threads and no pool: Ctrl-C must not wait for builds, which a pool would.
-        places = threading.Semaphore(self.width)
+    def _run_wave(self, steps: Sequence[Step], locks: "_Locks") -> None:
+        # Daemon threads and no pool: Ctrl-C must not wait for builds, as a pool would.
+        slots = threading.Semaphore(self.width)
         failures: list[BaseException] = []
 
         def work(step: Step) -> None:
-            with places:
+            with slots:
                 try:
-                    self._step(step, locks)
-                except BaseException as error:  # noqa: BLE001  raised again in the main thread
+                    self._run_step(step, locks)
+                except BaseException as error:  # noqa: BLE001  # raised again in the main thread
                     failures.append(error)
 
         threads = [threading.Thread(target=work, args=(step,), daemon=True) for step in steps]
@@ -125,55 +132,55 @@ class Pipeline:
         if failures:
             raise failures[0]
 
-    def _step(self, step: Step, locks: "_Locks") -> None:
+    def _run_step(self, step: Step, locks: "_Locks") -> None:
         if step.is_done:
-            self._tell(StepEnded(step, was_done=True, seconds=0, outcome={}))
+            self._notify(StepEnded(step, was_done=True, seconds=0, outcome={}))
             return
         handler = self.handlers[type(step)]
 
         def say(text: str, *, is_note: bool = False) -> None:
-            self._tell(StepSpoke(step, text, is_note))
+            self._notify(StepProgressed(step, text, is_note))
 
         began = self.clock()
         self._record(step, "started")
-        self._tell(StepStarted(step))
+        self._notify(StepStarted(step))
         try:
             locks.hold(step.locks, say)
-            found = handler.check(step)
-            outcome = handler.do(step, say) if found is None else found
+            earlier_result = handler.check(step)
+            result = handler.do(step, say) if earlier_result is None else earlier_result
         except ReleaseError as error:
             seconds = self.clock() - began
             self._record(step, "failed", seconds, {"problem": error.problem})
-            self._tell(StepFailed(step, seconds, error))
+            self._notify(StepFailed(step, seconds, error))
             raise
         seconds = self.clock() - began
-        self._record(step, "done", seconds, outcome)
-        self._tell(StepEnded(step, was_done=found is not None, seconds=seconds, outcome=outcome))
+        self._record(step, "done", seconds, result)
+        self._notify(StepEnded(step, was_done=earlier_result is not None, seconds=seconds, outcome=result))
 
     def _record(
         self,
         step: Step,
-        happening: Happening,
+        status: EntryStatus,
         seconds: float | None = None,
-        outcome: StepResult | None = None,
+        result: StepResult | None = None,
     ) -> None:
-        with self._telling:
-            self.journal.write(step.id, happening, seconds=seconds, outcome=outcome)
+        with self._recording:
+            self.journal.write(step.id, status, seconds=seconds, outcome=result)
 
-    def _tell(self, event: RunEvent) -> None:
-        with self._telling:
+    def _notify(self, event: RunEvent) -> None:
+        with self._recording:
             self.listener(event)
 
 
 class _Locks(ExitStack):
-    """The one lock that is held."""
+    """Holds at most one environment's lock at a time."""
 
-    def __init__(self, lock_for: LockFor) -> None:
+    def __init__(self, lock_for: LockFactory) -> None:
         super().__init__()
         self._lock_for = lock_for
-        self._held: tuple[str, Lock] | None = None
+        self._held: tuple[str, StepLock] | None = None
 
-    def hold(self, environment: str | None, say: Say) -> None:
+    def hold(self, environment: str | None, say: ProgressCallback) -> None:
         if self._held and self._held[0] == environment:
             self._held[1].ensure_held()
             return

@@ -1,4 +1,4 @@
-"""The steps a plan is made of: frozen data that says what is to be done and why, and nothing about how."""
+"""The steps of a plan: frozen data that says what to do and why. The handlers know how."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing to do. `is_done` says that the facts show it done already; the reason then says how that
-    is known.
+    """One thing to do.
+
+    `is_done` is true when the facts show that the step is done already; `reason` then says how that is known.
     """
 
     kind: ClassVar[str]
@@ -17,60 +18,61 @@ class Step:
 
     @property
     def id(self) -> str:
-        """Stable name in a journal, unique in a plan."""
+        """Returns the stable name of the step in a journal, unique in a plan."""
         return self.kind
 
     @property
     def title(self) -> str:
-        """What a person reads."""
+        """Returns the name that people read."""
         raise NotImplementedError
 
     @property
     def locks(self) -> str | None:
-        """The environment whose lock must be held for this step; None for steps that touch none."""
+        """Returns the environment whose lock this step needs, None if it changes no environment."""
         return None
 
     @property
     def wave(self) -> int | None:
-        """Neighbours with the same number may run at the same time; None runs alone."""
+        """Returns the number that neighbours share when they may run at the same time; None runs alone."""
         return None
 
     def as_json(self) -> Mapping[str, Any]:
-        """For machines: the kind, the id and every field."""
+        """Returns the kind, the id, the title and every field."""
         return {"kind": self.kind, "id": self.id, "title": self.title} | {
-            one.name: getattr(self, one.name) for one in fields(self)
+            step_field.name: getattr(self, step_field.name) for step_field in fields(self)
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentStep(Step):
-    """A step that concerns one environment and a version there."""
+    """A step for one version in one environment."""
 
     environment: str
     version: str
 
     @property
     def id(self) -> str:
-        """One an environment."""
+        """Returns the kind and the environment."""
         return f"{self.kind}:{self.environment}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preflight(EnvironmentStep):
-    """Look for what would certainly fail in an environment, before anything is built or changed."""
+class RunPreflight(EnvironmentStep):
+    """Find what would certainly fail in an environment, before anything is built or changed."""
 
     kind = "preflight"
 
     @property
     def title(self) -> str:
-        """Reads `Preflight staging`."""
+        """Returns `Preflight staging`."""
         return f"Preflight {self.environment}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage(Step):
-    """Build an image from its inputs and push it under its content tag; done when the registry has that
-    tag. `last` is the digest that the last release has.
+    """Build an image from its inputs and push it under its content tag; done when the registry has that tag.
+
+    `last` is the digest of the image in the last release.
     """
 
     kind = "build"
@@ -83,29 +85,32 @@ class BuildImage(Step):
 
     @property
     def id(self) -> str:
-        """One a name of an image."""
+        """Returns the kind and the image."""
         return f"{self.kind}:{self.image}"
 
     @property
     def tag(self) -> str:
-        """The tag that says what is in the image."""
+        """Returns the tag that names the content of the image."""
         return f"content-{self.content_id}"
 
     @property
     def wave(self) -> int:
-        """Images of one context share their first stages: one of them is built before the others, which then
-        find those stages in the cache instead of building them at the same time."""
+        """Returns 0 for the first image of a build context and 1 for the others.
+
+        Images of one context share their first Dockerfile stages. The first build fills the cache; the others
+        then reuse those stages instead of building them again at the same time.
+        """
         return 0 if self.is_first_of_context else 1
 
     @property
     def title(self) -> str:
-        """Reads `Build backend` or `Reuse backend`."""
+        """Returns `Build backend` or `Reuse backend`."""
         return f"{'Reuse' if self.is_done else 'Build'} {self.image}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteVersion(Step):
-    """Write the version and the image digests into the chart's files, and commit exactly those."""
+    """Write the version and the image digests into the chart's files, and commit exactly those files."""
 
     kind = "commit"
     version: str
@@ -113,35 +118,35 @@ class WriteVersion(Step):
 
     @property
     def title(self) -> str:
-        """Reads `Commit 0.1.0`."""
+        """Returns `Commit 0.1.0`."""
         return f"Commit {self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagCommit(Step):
-    """Make the annotated tag of a version on the release commit."""
+    """Create the annotated tag of a version on the release commit."""
 
     kind = "tag"
     tag: str
 
     @property
     def title(self) -> str:
-        """Reads `Tag v0.1.0`."""
+        """Returns `Tag v0.1.0`."""
         return f"Tag {self.tag}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NameImages(Step):
-    """Give the images of a version its tags: the version and the commit."""
+class TagImages(Step):
+    """Tag the images of a version with the version and with the commit."""
 
-    kind = "name-images"
+    kind = "tag-images"
     tag: str
     images: tuple[str, ...]
 
     @property
     def title(self) -> str:
-        """Reads `Name the images v0.1.0`."""
-        return f"Name the images {self.tag}"
+        """Returns `Tag images v0.1.0`."""
+        return f"Tag images {self.tag}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +160,7 @@ class Push(Step):
 
     @property
     def title(self) -> str:
-        """Reads `Push main and v0.1.0 to origin`."""
+        """Returns `Push main and v0.1.0 to origin`."""
         return f"Push {self.branch} and {self.tag} to {self.remote}"
 
 
@@ -167,14 +172,16 @@ class Confirm(EnvironmentStep):
 
     @property
     def title(self) -> str:
-        """Reads `Confirm production`."""
+        """Returns `Confirm production`."""
         return f"Confirm {self.environment}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploy(EnvironmentStep):
-    """Bring an environment to a version and wait until it runs; undo it when it cannot. `changes` are lines
-    on what will differ in the cluster.
+    """Deploy a version to an environment and wait until it is ready; restore the earlier version if it fails.
+
+    `pins` maps images to the older versions they are taken from. `changes` are lines that say what will
+    differ in the cluster.
     """
 
     kind = "deploy"
@@ -183,38 +190,39 @@ class Deploy(EnvironmentStep):
 
     @property
     def title(self) -> str:
-        """Reads `Deploy 0.1.0 to staging`, or `Deploy 0.2.0 with backend of 0.1.0 to production`."""
+        """Returns `Deploy 0.1.0 to staging`, or `Deploy 0.2.0 with backend of 0.1.0 to production`."""
         pinned = ", ".join(f"{image} of {version}" for image, version in self.pins.items())
         return f"Deploy {self.version}{f' with {pinned}' if pinned else ''} to {self.environment}"
 
     @property
     def locks(self) -> str:
-        """The environment itself."""
+        """Returns the environment."""
         return self.environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify(EnvironmentStep):
-    """Run the smoke checks of an environment and record the version there as verified; undo it when they
-    fail.
+    """Run the smoke checks of an environment and record the version as verified.
+
+    When a check fails, the earlier version is restored.
     """
 
     kind = "verify"
 
     @property
     def title(self) -> str:
-        """Reads `Verify 0.1.0 in staging`."""
+        """Returns `Verify 0.1.0 in staging`."""
         return f"Verify {self.version} in {self.environment}"
 
     @property
     def locks(self) -> str:
-        """The environment, so that nothing else is deployed while it is judged."""
+        """Returns the environment, so that nothing else is deployed while the smoke checks run."""
         return self.environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announce(Step):
-    """Make the release page of a version, when every environment has it."""
+    """Create the release page of a version on GitHub, once every environment has it."""
 
     kind = "announce"
     tag: str
@@ -222,5 +230,5 @@ class Announce(Step):
 
     @property
     def title(self) -> str:
-        """Reads `Announce v0.1.0 on GitHub`."""
+        """Returns `Announce v0.1.0 on GitHub`."""
         return f"Announce {self.tag} on GitHub"

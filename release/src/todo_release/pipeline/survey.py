@@ -1,8 +1,7 @@
-"""Looks at git, the registry and the environments, all at the same time, and writes down the facts for a
-plan.
+"""Reads git, the registry and the environments, all at the same time, and returns the facts for a plan.
 
-Nothing is changed. What cannot be looked at becomes a problem among the facts, so that one unreachable
-cluster does not hide what is wrong with the work tree.
+Nothing is changed. What cannot be read becomes a problem among the facts, so that one unreachable cluster
+does not hide what is wrong with the work tree.
 """
 
 from collections.abc import Sequence
@@ -13,28 +12,28 @@ from typing import TYPE_CHECKING
 from todo_release.adapters.git import RemoteRefs
 from todo_release.artifacts import chart, images, release_commit, versions
 from todo_release.artifacts.chart import ImageReference
-from todo_release.artifacts.deployment import prepare
-from todo_release.artifacts.images import Inputs
-from todo_release.artifacts.release_commit import Edits
-from todo_release.environments import history as records_of
+from todo_release.artifacts.deployment import prepare_deployment
+from todo_release.artifacts.images import ImageInputs
+from todo_release.artifacts.release_commit import FileEdits
+from todo_release.environments import history as deployment_history
 from todo_release.environments.environment import ReleaseContext
-from todo_release.environments.preview import preview
-from todo_release.environments.status import running_in
+from todo_release.environments.preview import preview_changes
+from todo_release.environments.status import read_running_version
 from todo_release.errors import ReleaseError, RepositoryError
 from todo_release.pipeline.facts import (
     AnnouncementFacts,
     ChartFacts,
     EnvironmentFacts,
-    Facts,
     GitFacts,
     ImageFacts,
+    ReleaseFacts,
 )
 
 if TYPE_CHECKING:
     from todo_release.adapters.github import GitHub
     from todo_release.adapters.registry.client import Registry
 
-PARALLEL_LOOKS = 8
+PARALLEL_READS = 8
 
 
 def survey(
@@ -43,83 +42,145 @@ def survey(
     version: str,
     environments: Sequence[str],
     github: "GitHub | None" = None,
-) -> Facts:
-    """The facts for releasing a version to some environments; `github` is asked whether it was announced.
+) -> ReleaseFacts:
+    """Returns the facts for releasing a version to some environments.
+
+    Args:
+        github: Where the version is announced; None if this release is not to be announced.
 
     Raises:
-        ConfigError: release.yaml names inputs, files or values that are not there.
-        RepositoryError: the work tree is none, or its remote does not answer.
-        VersionError: `version` is no semantic version.
+        ConfigError: release.yaml names inputs, files or values that do not exist.
+        RepositoryError: there is no work tree, or its remote does not answer.
+        VersionError: `version` is not a semantic version.
     """
-    tag = versions.tag_of(versions.parse(version))
     config, repository = context.config, context.repository
-    with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
-        remote_later = pool.submit(repository.remote_refs, config.remote) if config.remote else None
-        tags = repository.tags()
-        commit = tags.get(tag)
-        address_later = pool.submit(github.release, tag) if github else None
-        sites_later = [pool.submit(_environment, context, name, version, commit) for name in environments]
-        inputs_later = {name: pool.submit(images.read, repository, config, name) for name in config.images}
-        past_later = pool.submit(_past, context, commit or _last_commit(tags))
-        dirty_later = pool.submit(repository.dirty)
-        inputs = {name: read.result() for name, read in inputs_later.items()}
-        lookups = {
-            name: pool.submit(_lookup, registry, config.registry.path(name), inputs[name].tag, tag)
-            for name in config.images
-        }
-        past, dirty = past_later.result(), dirty_later.result()
-        remote = remote_later.result() if remote_later else None
-        found = {name: lookup.result() for name, lookup in lookups.items()}
-        sites = [site.result() for site in sites_later]
-        address = address_later.result() if address_later else None
-    references = {
-        name: ImageReference(config.registry.reference(name), inputs[name].tag, digest)
-        for name, (digest, _, _) in found.items()
-        if digest is not None
-    }
-    has_all = len(references) == len(config.images)
-    changes = (
-        release_commit.edits(repository, config, version, references) if has_all and commit is None else None
-    )
-    previewed = _previews(
-        context,
-        [site for site, problem in sites if problem is None],
-        version=version,
-        commit=commit,
-        inputs=inputs,
-        digests={name: digest for name, (digest, _, _) in found.items()},
-    )
+    tag = versions.tag_of(versions.parse(version))
+    state = _read_state(context, registry, version, environments, github)
+    commit = state.tags.get(tag)
+    edits = _edits(context, state, version) if commit is None else None
+    previews = _preview_environments(context, state, version, commit)
     problems = _distinct(
         [
-            _anonymity(context) if commit is None else None,
-            *(problem for _, _, problem in found.values()),
-            *(problem for _, problem in sites),
-            *(problem for _, problem in previewed.values()),
+            _author_problem(context) if commit is None else None,
+            *(lookup.problem for lookup in state.images.values()),
+            *(problem for _, problem in state.environments),
+            *(problem for _, problem in previews.values()),
         ]
     )
-    return Facts(
+    return ReleaseFacts(
         git=replace(
-            _git(context, tag, tags, remote),
-            # What an interrupted run of this very release wrote is no dirt.
+            _git_facts(context, tag, state),
+            # What an interrupted run of this very release wrote is expected.
             unexpected=tuple(
-                path for path in dirty if not release_commit.is_applied(repository.root, changes or {}, path)
+                path
+                for path in state.dirty_paths
+                if not release_commit.is_applied(repository.root, edits or {}, path)
             ),
-            changed=past.all_changed if commit else (),
+            changed=state.previous.all_changed if commit else (),
         ),
-        images=_images(context, past, inputs, found),
-        chart=_chart(context, version, changes),
+        images=_image_facts(context, state),
+        chart=_chart_facts(context, version, edits),
         environments=tuple(
-            replace(site, changes=previewed.get(site.name, ((), None))[0]) for site, _ in sites
+            replace(environment, changes=previews.get(environment.name, ((), None))[0])
+            for environment, _ in state.environments
         ),
-        announcement=AnnouncementFacts(repository=config.github, address=address)
+        announcement=AnnouncementFacts(repository=config.github, url=state.announcement_url)
         if github and config.github
         else None,
         problems=problems,
     )
 
 
-def _anonymity(context: ReleaseContext) -> RepositoryError | None:
-    """That git does not know who would commit, if so."""
+@dataclass(frozen=True, slots=True)
+class _RegistryLookup:
+    """The digests that the registry has of an image under its content tag and under the version's tag."""
+
+    content_digest: str | None
+    version_digest: str | None
+    problem: ReleaseError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _PreviousRelease:
+    """The images of an earlier release and the paths that changed since; empty if there was none."""
+
+    images: dict[str, ImageReference]
+    changed_inputs: dict[str, tuple[str, ...]]
+    changed_chart: tuple[str, ...]
+
+    @property
+    def all_changed(self) -> tuple[str, ...]:
+        """Returns every path that changed."""
+        inputs = (path for paths in self.changed_inputs.values() for path in paths)
+        return tuple(sorted({*self.changed_chart, *inputs}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """Everything that was read before the edits and previews can be computed; images are by name."""
+
+    tags: dict[str, str]
+    remote: RemoteRefs | None
+    dirty_paths: Sequence[str]
+    previous: _PreviousRelease
+    inputs: dict[str, ImageInputs]
+    images: dict[str, _RegistryLookup]
+    environments: Sequence[tuple[EnvironmentFacts, ReleaseError | None]]
+    announcement_url: str | None
+
+
+def _read_state(
+    context: ReleaseContext,
+    registry: "Registry",
+    version: str,
+    environments: Sequence[str],
+    github: "GitHub | None",
+) -> _State:
+    tag = versions.tag_of(versions.parse(version))
+    config, repository = context.config, context.repository
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        remote = pool.submit(repository.remote_refs, config.remote) if config.remote else None
+        tags = repository.tags()
+        commit = tags.get(tag)
+        announcement_url = pool.submit(github.release, tag) if github else None
+        surveys = [pool.submit(_survey_environment, context, name, version, commit) for name in environments]
+        pending_inputs = {
+            name: pool.submit(images.read_image_inputs, repository, config, name) for name in config.images
+        }
+        previous = pool.submit(_read_previous_release, context, commit or _last_commit(tags))
+        dirty_paths = pool.submit(repository.dirty)
+        inputs = {name: read.result() for name, read in pending_inputs.items()}
+        lookups = {
+            name: pool.submit(_look_up, registry, config.registry.path(name), inputs[name].tag, tag)
+            for name in config.images
+        }
+        return _State(
+            tags=tags,
+            previous=previous.result(),
+            dirty_paths=dirty_paths.result(),
+            remote=remote.result() if remote else None,
+            inputs=inputs,
+            images={name: lookup.result() for name, lookup in lookups.items()},
+            environments=[environment.result() for environment in surveys],
+            announcement_url=announcement_url.result() if announcement_url else None,
+        )
+
+
+def _edits(context: ReleaseContext, state: _State, version: str) -> FileEdits | None:
+    """Returns the edits of the release commit, None while an image is missing in the registry."""
+    config = context.config
+    references = {
+        name: ImageReference(config.registry.reference(name), state.inputs[name].tag, lookup.content_digest)
+        for name, lookup in state.images.items()
+        if lookup.content_digest is not None
+    }
+    if len(references) < len(config.images):
+        return None
+    return release_commit.compute_edits(context.repository, config, version, references)
+
+
+def _author_problem(context: ReleaseContext) -> RepositoryError | None:
+    """Returns the error when git does not know the author of a commit."""
     try:
         context.repository.author()
     except RepositoryError as problem:
@@ -127,47 +188,30 @@ def _anonymity(context: ReleaseContext) -> RepositoryError | None:
     return None
 
 
-def _git(context: ReleaseContext, tag: str, tags: dict[str, str], remote: RemoteRefs | None) -> GitFacts:
-    repository, config = context.repository, context.config
+def _git_facts(context: ReleaseContext, tag: str, state: _State) -> GitFacts:
+    repository, config, remote = context.repository, context.config, state.remote
     head, branch = repository.head(), repository.branch()
-    commit = tags.get(tag)
     remote_head = remote.branches.get(config.branch) if remote else None
-    known = {*tags, *(remote.tags if remote else ())} - {tag}
+    other_tags = {*state.tags, *(remote.tags if remote else ())} - {tag}
     return GitFacts(
         head=head,
         branch=branch,
         release_branch=config.branch,
         remote=config.remote,
-        released=tuple(str(version) for version in versions.of_tags(known)),
-        tag_commit=commit,
+        released=tuple(str(version) for version in versions.parse_tags(other_tags)),
+        tag_commit=state.tags.get(tag),
         remote_tag_commit=remote.tags.get(tag) if remote else None,
         is_behind_remote=remote_head is not None and not repository.is_ancestor(remote_head, head),
         is_shallow=repository.is_shallow(),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """What an earlier release, if any, was made of: its images, and the paths that changed since in the
-    inputs of each image and in the chart.
-    """
-
-    images: dict[str, ImageReference]
-    changed: dict[str, tuple[str, ...]]
-    chart_changed: tuple[str, ...]
-
-    @property
-    def all_changed(self) -> tuple[str, ...]:
-        """Every path that changed."""
-        return tuple(sorted({*self.chart_changed, *(path for one in self.changed.values() for path in one)}))
-
-
-def _past(context: ReleaseContext, commit: str | None) -> _Past:
+def _read_previous_release(context: ReleaseContext, commit: str | None) -> _PreviousRelease:
     if commit is None:
-        return _Past({}, {}, ())
+        return _PreviousRelease({}, {}, ())
     config, repository = context.config, context.repository
-    return _Past(
-        _images_of(context, commit),
+    return _PreviousRelease(
+        _images_at(context, commit),
         {
             name: repository.changed_since(commit, image.inputs, image.exclude)
             for name, image in config.images.items()
@@ -176,74 +220,71 @@ def _past(context: ReleaseContext, commit: str | None) -> _Past:
     )
 
 
-def _images(
-    context: ReleaseContext,
-    past: _Past,
-    inputs: dict[str, Inputs],
-    found: dict[str, tuple[str | None, str | None, ReleaseError | None]],
-) -> tuple[ImageFacts, ...]:
+def _images_at(context: ReleaseContext, commit: str) -> dict[str, ImageReference]:
+    """Returns the images of an earlier release, without those it did not have yet."""
+    config = context.config
+    try:
+        text = context.repository.text_at(commit, config.chart.values)
+    except ReleaseError:
+        return {}
+    return chart.read_known_images(text, config.chart.values, config.image_paths)
+
+
+def _image_facts(context: ReleaseContext, state: _State) -> tuple[ImageFacts, ...]:
     config = context.config
     return tuple(
         ImageFacts(
             name=name,
             context=image.context,
             repository=config.registry.reference(name),
-            content_id=inputs[name].content_id,
-            digest=digest,
-            changed=past.changed.get(name),
-            last=past.images.get(name),
-            is_named=digest is not None and named == digest,
+            content_id=state.inputs[name].content_id,
+            digest=state.images[name].content_digest,
+            changed=state.previous.changed_inputs.get(name),
+            last=state.previous.images.get(name),
+            is_tagged=state.images[name].content_digest is not None
+            and state.images[name].version_digest == state.images[name].content_digest,
         )
-        for (name, image), (digest, named, _) in zip(config.images.items(), found.values(), strict=True)
+        for name, image in config.images.items()
     )
 
 
-def _images_of(context: ReleaseContext, commit: str) -> dict[str, ImageReference]:
-    """The images of an earlier release; those it did not have yet are left out."""
-    config = context.config
-    try:
-        text = context.repository.text_at(commit, config.chart.values)
-    except ReleaseError:
-        return {}
-    return chart.known_images(text, config.chart.values, config.image_paths)
-
-
-def _chart(context: ReleaseContext, version: str, changes: Edits | None) -> ChartFacts:
+def _chart_facts(context: ReleaseContext, version: str, edits: FileEdits | None) -> ChartFacts:
     repository, file = context.repository, context.config.chart.file
     return ChartFacts(
         version=chart.read_version(repository.text_at(repository.head(), file), file),
-        files=release_commit.files(context.config, version),
-        is_committed=changes == {},
+        files=release_commit.edited_files(context.config, version),
+        is_committed=edits == {},
     )
 
 
-def _lookup(
-    registry: "Registry", path: str, content_tag: str, version_tag: str
-) -> tuple[str | None, str | None, ReleaseError | None]:
+def _look_up(registry: "Registry", path: str, content_tag: str, version_tag: str) -> _RegistryLookup:
     try:
-        return registry.digest(path, content_tag), registry.digest(path, version_tag), None
+        return _RegistryLookup(registry.digest(path, content_tag), registry.digest(path, version_tag), None)
     except ReleaseError as problem:
-        return None, None, problem
+        return _RegistryLookup(None, None, problem)
 
 
-def _environment(
+def _survey_environment(
     context: ReleaseContext, name: str, version: str, commit: str | None
 ) -> tuple[EnvironmentFacts, ReleaseError | None]:
     settings = context.config.environment(name)
     target_id, running, is_verified, is_requirement_met, problem = None, None, False, False, None
     try:
-        access = context.reach(name)
-        running = running_in(access)
+        access = context.connect(name)
+        running = read_running_version(access)
         if commit is not None:
-            with prepare(context.repository, context.config, name, version, commit) as deployment:
+            with prepare_deployment(context.repository, context.config, name, version, commit) as deployment:
                 target_id = deployment.id
                 digests = deployment.digests
             records = access.records.read()
-            is_verified = running is not None and records_of.is_revision_verified(records, running.revision)
+            is_verified = running is not None and deployment_history.is_revision_verified(
+                records, running.revision
+            )
             if settings.requires is not None:
-                before = context.reach(settings.requires).records.read()
+                required_records = context.connect(settings.requires).records.read()
                 is_requirement_met = any(
-                    records_of.is_verified(found, version, digests) for found in (records, before)
+                    deployment_history.is_verified(history, version, digests)
+                    for history in (records, required_records)
                 )
     except ReleaseError as error:
         problem = error
@@ -259,38 +300,41 @@ def _environment(
     return facts, problem
 
 
-def _previews(
-    context: ReleaseContext,
-    sites: Sequence[EnvironmentFacts],
-    *,
-    version: str,
-    commit: str | None,
-    inputs: dict[str, Inputs],
-    digests: dict[str, str | None],
+def _preview_environments(
+    context: ReleaseContext, state: _State, version: str, commit: str | None
 ) -> dict[str, tuple[tuple[str, ...], ReleaseError | None]]:
-    """What would change in each environment, or why that cannot be said; those that are current are left
-    out.
-    """
+    """Returns what would change in each environment that is not current, or the error of the preview."""
+    digests = {name: lookup.content_digest for name, lookup in state.images.items()}
 
-    def look(site: EnvironmentFacts) -> tuple[tuple[str, ...], ReleaseError | None]:
+    def preview(environment: EnvironmentFacts) -> tuple[tuple[str, ...], ReleaseError | None]:
         try:
-            lines = preview(
-                context, site.name, version=version, commit=commit, inputs=inputs, digests=digests
+            lines = preview_changes(
+                context,
+                environment.name,
+                version=version,
+                commit=commit,
+                inputs=state.inputs,
+                digests=digests,
             )
         except ReleaseError as problem:
             return (), problem
         return lines, None
 
-    waiting = [site for site in sites if not site.is_current]
-    with ThreadPoolExecutor(PARALLEL_LOOKS) as pool:
-        return {site.name: found for site, found in zip(waiting, pool.map(look, waiting), strict=True)}
+    changing = [
+        environment
+        for environment, problem in state.environments
+        if problem is None and not environment.is_current
+    ]
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        previews = pool.map(preview, changing)
+        return {environment.name: result for environment, result in zip(changing, previews, strict=True)}
 
 
 def _last_commit(tags: dict[str, str]) -> str | None:
-    released = versions.of_tags(tags)
+    released = versions.parse_tags(tags)
     return tags[versions.tag_of(released[-1])] if released else None
 
 
 def _distinct(problems: Sequence[ReleaseError | None]) -> tuple[ReleaseError, ...]:
-    """One problem once, however many looks met it."""
+    """Returns each problem once, however many reads met it."""
     return tuple({problem.problem: problem for problem in problems if problem is not None}.values())

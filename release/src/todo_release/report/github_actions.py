@@ -1,10 +1,11 @@
-"""What GitHub Actions shows of a run: a job summary with one table, and annotations at the lines at fault."""
+"""Writes what GitHub Actions shows of a run: a job summary, and annotations at the lines at fault."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from todo_release.core.formatting import duration
+from todo_release.core.tables import Table
 from todo_release.core.yaml_positions import Place
 from todo_release.errors import ConfigError, ReleaseError
 from todo_release.pipeline.events import PlanStarted, RunEvent, StepEnded, StepFailed
@@ -13,7 +14,6 @@ from todo_release.pipeline.steps import Step
 from todo_release.preflight.errors import PreflightError
 from todo_release.preflight.finding import Finding, Severity
 from todo_release.report import markdown
-from todo_release.report.markdown import cell
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-class Summary:
-    """Listens to a run and writes it down as Markdown."""
+class JobSummary:
+    """Listens to a run and writes it as Markdown."""
 
     def __init__(self, path: Path) -> None:
-        """`path` is the file that $GITHUB_STEP_SUMMARY names; it is appended to."""
+        """Appends to `path`, the file that $GITHUB_STEP_SUMMARY names."""
         self._path = path
         self._plan: Plan | None = None
         self._ended: dict[str, StepEnded | StepFailed] = {}
 
     def __call__(self, event: RunEvent) -> None:
-        """Keep what the table needs."""
+        """Keeps the plan and the last event of each step."""
         match event:
             case PlanStarted(plan, _, _):
                 self._plan = plan
@@ -39,81 +39,75 @@ class Summary:
                 self._ended[step.id] = event
 
     def write(self, error: ReleaseError | None) -> None:
-        """Append the summary; the cause of a failure comes first."""
-        lines = []
+        """Appends the summary; the cause of a failure comes first."""
+        parts = []
         if error is not None:
-            lines += [f"### :x: {cell(error.problem)}", "", cell(error.remedy), ""]
+            parts += [f"### {markdown.FAILED} {markdown.cell(error.problem)}", markdown.cell(error.remedy)]
             if error.evidence:
-                lines += [f"Evidence: `{error.evidence}`", ""]
+                parts.append(f"Evidence: {markdown.code(error.evidence)}")
         if self._plan is not None:
-            lines += [
-                f"### {self._plan.version}" if error else f"### :white_check_mark: {self._plan.version}",
-                "",
-            ]
-            lines += ["| | step | why | time | result |", "|---|---|---|---|---|"]
-            lines += [self._row(step) for step in self._plan.steps]
+            parts.append(f"### {'' if error else f'{markdown.DONE} '}{self._plan.version}")
+            rows = tuple(self._row(step) for step in self._plan.steps)
+            parts.append(markdown.table_rows(Table("Steps", ("", "step", "why", "time", "result"), rows)))
         with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write("\n\n".join(parts) + "\n")
 
-    def _row(self, step: Step) -> str:
+    def _row(self, step: Step) -> tuple[str, ...]:
         match self._ended.get(step.id):
             case StepEnded(_, was_done, seconds, outcome):
-                took = "" if was_done else duration(seconds)
-                told = (outcome.get("digest"), getattr(step, "digest", None), outcome.get("revision"))
-                result = str(next(filter(None, (*told, outcome.get("verdict"))), ""))
-                return (
-                    f"| :white_check_mark: | {step.title} | {cell(step.reason)} | {took} | {_code(result)} |"
+                results = (
+                    outcome.get("digest"),
+                    getattr(step, "digest", None),
+                    outcome.get("revision"),
+                    outcome.get("verdict"),
                 )
+                result = str(next(filter(None, results), ""))
+                took = "" if was_done else duration(seconds)
+                return (markdown.DONE, step.title, step.reason, took, markdown.code(result))
             case StepFailed(_, seconds, error):
-                why, took, result = cell(step.reason), duration(seconds), cell(error.problem)
-                return f"| :x: | {step.title} | {why} | {took} | {result} |"
+                return (markdown.FAILED, step.title, step.reason, duration(seconds), error.problem)
             case _:
-                return f"| | {step.title} | {cell(step.reason)} | | not reached |"
+                return ("", step.title, step.reason, "", "not reached")
 
 
-def annotate(error: ReleaseError, stream: TextIO) -> None:
-    """Write workflow commands that GitHub shows beside the files, or on top of the run when there is no
-    file.
-    """
+def publish_inspection(inspection: "Inspection", environ: Mapping[str, str], stream: TextIO) -> None:
+    """Adds an inspection to the job summary and annotates its findings, if this is a workflow."""
+    if path := environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown.inspection_section(inspection))
+    if environ.get("GITHUB_ACTIONS"):
+        stream.writelines(f"{command}\n" for command in finding_commands(inspection.findings))
+
+
+def annotate_error(error: ReleaseError, stream: TextIO) -> None:
+    """Writes workflow commands that GitHub shows beside the files, or above the run if there is no file."""
     if isinstance(error, PreflightError):
-        stream.writelines(f"{one}\n" for one in annotations(error.findings))
+        stream.writelines(f"{command}\n" for command in finding_commands(error.findings))
         return
     place = None
     if isinstance(error, ConfigError) and error.file:
         place = Place(error.file, error.line or 1, error.column or 1)
-    stream.write(f"{command('error', str(error), place)}\n")
+    stream.write(f"{workflow_command('error', str(error), place)}\n")
 
 
-def command(kind: str, text: str, place: Place | None = None) -> str:
-    """One workflow command: `::error file=...,line=...,col=...::text`."""
+def finding_commands(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yields a workflow command for each finding, which GitHub shows at the line at fault."""
+    for finding in findings:
+        text = f"{finding.subject}: {finding.cause} {finding.remedy}"
+        yield workflow_command(COMMANDS[finding.severity], text, finding.place)
+
+
+def workflow_command(kind: str, text: str, place: Place | None = None) -> str:
+    """Returns one workflow command: `::error file=...,line=...,col=...::text`."""
     where = f" file={place.file},line={place.line},col={place.column}" if place else ""
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return f"::{kind}{where}::{escaped}"
 
 
 def run_url(environ: Mapping[str, str]) -> str | None:
-    """Address of the workflow run, None outside of GitHub Actions."""
+    """Returns the URL of the workflow run, None outside of GitHub Actions."""
     try:
         repository = f"{environ['GITHUB_SERVER_URL']}/{environ['GITHUB_REPOSITORY']}"
         return f"{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
     except KeyError:
         return None
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
-
-
-def annotations(findings: Iterable[Finding]) -> Iterator[str]:
-    """Workflow commands that GitHub shows at the lines at fault."""
-    for one in findings:
-        yield command(COMMANDS[one.severity], f"{one.subject}: {one.cause} {one.remedy}", one.place)
-
-
-def publish(found: "Inspection", environ: Mapping[str, str], stream: TextIO) -> None:
-    """In a workflow, add to the job's summary and annotate the change."""
-    if path := environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(markdown.of_inspection(found))
-    if environ.get("GITHUB_ACTIONS"):
-        stream.writelines(f"{one}\n" for one in annotations(found.findings))

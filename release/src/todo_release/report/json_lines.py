@@ -1,4 +1,4 @@
-"""JSON for programs: one object a line, each with an `event`; a plan that is not run is one object."""
+"""Shows a command as JSON for programs: one object a line, each with its kind in `event`."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from todo_release.pipeline.events import (
     RunEvent,
     StepEnded,
     StepFailed,
-    StepSpoke,
+    StepProgressed,
     StepStarted,
 )
 from todo_release.pipeline.plan import Plan
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
 
 
 class JsonReporter:
-    """Writes events and errors as lines of JSON."""
+    """Writes plans, events, answers and errors as lines of JSON."""
 
     def __init__(self, stream: TextIO) -> None:
-        """Nothing but JSON goes to `stream`."""
+        """Writes nothing but JSON to `stream`."""
         self._stream = stream
 
-    def plan(self, plan: Plan) -> None:
-        """The whole plan."""
+    def show_plan(self, plan: Plan) -> None:
+        """Writes the whole plan."""
         self._write("plan", plan.as_json())
 
-    def say(self, text: str) -> None:
-        """The text in an object."""
-        self._write("said", {"text": text})
+    def show_text(self, text: str) -> None:
+        """Writes the text in an object."""
+        self._write("text", {"text": text})
 
-    def show(self, table: Table) -> None:
-        """The rows as mappings."""
+    def show_table(self, table: Table) -> None:
+        """Writes the rows as mappings."""
         self._write("table", table.as_json())
 
-    def inspection(self, found: "Inspection") -> None:
-        """All findings and the nodes."""
-        self._write("preflight", found.as_json())
+    def show_inspection(self, inspection: "Inspection") -> None:
+        """Writes all findings and the nodes."""
+        self._write("preflight", inspection.as_json())
 
     def __call__(self, event: RunEvent) -> None:
-        """One object an event."""
+        """Writes one object for each event."""
         match event:
             case PlanStarted(plan, interrupted, expected):
                 more = {"interrupted": list(interrupted), "expected_seconds": dict(expected)}
                 self._write("plan-started", plan.as_json() | more)
             case StepStarted(step):
                 self._write("step-started", {"step": step.id})
-            case StepSpoke(step, text, is_note):
-                self._write("step-spoke", {"step": step.id, "text": text, "is_note": is_note})
+            case StepProgressed(step, text, is_note):
+                self._write("step-progressed", {"step": step.id, "text": text, "is_note": is_note})
             case StepEnded(step, was_done, seconds, outcome):
                 ended = {"was_done": was_done, "seconds": round(seconds, 3), "outcome": dict(outcome)}
                 self._write("step-ended", {"step": step.id} | ended)
@@ -64,8 +64,8 @@ class JsonReporter:
             case PlanEnded(plan, seconds):
                 self._write("plan-ended", {"version": plan.version, "seconds": round(seconds, 3)})
 
-    def failed(self, error: ReleaseError) -> None:
-        """The error with its remedy and exit code; `evidence` is a folder, null when none was kept."""
+    def show_error(self, error: ReleaseError) -> None:
+        """Writes the error with its remedy and exit code; `evidence` is a folder, or null."""
         self._write(
             "failed",
             {
@@ -79,12 +79,12 @@ class JsonReporter:
         )
 
     def ask(self, question: str) -> bool:
-        """A program cannot agree; it says `--yes` beforehand."""
+        """Writes the question and returns False: a program agrees beforehand, with `--yes`."""
         self._write("asked", {"question": question, "answer": False})
         return False
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: nothing is open."""
 
     def _write(self, event: str, body: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps({"event": event, **body}) + "\n")

@@ -1,4 +1,4 @@
-"""Plain lines: for logs, CI and terminals that cannot redraw."""
+"""Shows a command as plain lines: for logs, CI and terminals that cannot redraw."""
 
 from typing import TYPE_CHECKING, TextIO
 
@@ -11,11 +11,20 @@ from todo_release.pipeline.events import (
     RunEvent,
     StepEnded,
     StepFailed,
-    StepSpoke,
+    StepProgressed,
     StepStarted,
 )
 from todo_release.pipeline.plan import Plan
-from todo_release.report.text import DONE, REFUSED, TO_DO, error_lines, plan_lines, verdict
+from todo_release.preflight import listing
+from todo_release.report.text import (
+    DONE,
+    REFUSED,
+    TO_DO,
+    completion_line,
+    error_lines,
+    interruption_line,
+    plan_lines,
+)
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
@@ -25,46 +34,42 @@ class LineReporter:
     """Writes every event as a line; output of programs is indented under its step."""
 
     def __init__(self, stream: TextIO, *, can_ask: bool) -> None:
-        """`can_ask` says that a person reads `stream` and can answer."""
+        """Writes to `stream`; `can_ask` says that a person reads it and can answer."""
         self._stream = stream
         self._can_ask = can_ask
 
-    def plan(self, plan: Plan) -> None:
-        """The plan's lines."""
+    def show_plan(self, plan: Plan) -> None:
+        """Writes the lines of the plan."""
         for line in plan_lines(plan):
             self._write(line)
 
-    def say(self, text: str) -> None:
-        """The text."""
+    def show_text(self, text: str) -> None:
+        """Writes the text."""
         self._write(text)
 
-    def show(self, table: Table) -> None:
-        """The table's lines."""
+    def show_table(self, table: Table) -> None:
+        """Writes the table as aligned text."""
         for line in table.lines():
             self._write(line)
 
-    def inspection(self, found: "Inspection") -> None:
-        """The findings' lines."""
-        from todo_release.preflight.listing import lines
-
-        for line in lines(found):
+    def show_inspection(self, inspection: "Inspection") -> None:
+        """Writes the findings, the nodes and a summary."""
+        for line in listing.lines(inspection):
             self._write(line)
 
     def __call__(self, event: RunEvent) -> None:
-        """One line an event."""
+        """Writes one line for each event."""
         match event:
             case PlanStarted(plan, interrupted, _):
                 for finding in plan.findings:
                     self._write(f"{DONE} {finding}")
                 if interrupted:
-                    self._write(
-                        f"{TO_DO} an earlier run was cut off in {', '.join(interrupted)}; going on from there"
-                    )
+                    self._write(interruption_line(interrupted))
                 if plan.is_finished:
-                    self._write(f"{DONE} {verdict(plan)}")
+                    self._write(completion_line(plan, seconds=0))
             case StepStarted(step):
                 self._write(f"{TO_DO} {step.title}: {step.reason}")
-            case StepSpoke(_, text, _):
+            case StepProgressed(_, text, _):
                 self._write(f"    {text}")
             case StepEnded(step, was_done, seconds, _) if step.is_done or was_done:
                 self._write(f"{DONE} {step.title}: {step.reason if step.is_done else 'was done already'}")
@@ -73,15 +78,15 @@ class LineReporter:
             case StepFailed(step, seconds, _):
                 self._write(f"{REFUSED} {step.title} ({duration(seconds)})")
             case PlanEnded(plan, seconds) if not plan.is_finished:
-                self._write(f"{DONE} {plan.version}: all done in {duration(seconds)}")
+                self._write(completion_line(plan, seconds))
 
-    def failed(self, error: ReleaseError) -> None:
-        """The error's lines."""
+    def show_error(self, error: ReleaseError) -> None:
+        """Writes the lines of the error."""
         for line in error_lines(error):
             self._write(line)
 
     def ask(self, question: str) -> bool:
-        """Ask on the terminal; only `y` and `yes` agree."""
+        """Asks on the terminal; only `y` and `yes` agree."""
         if not self._can_ask:
             return False
         self._stream.write(f"{question} [y/N] ")
@@ -89,7 +94,7 @@ class LineReporter:
         return input().strip().lower() in {"y", "yes"}
 
     def close(self) -> None:
-        """Nothing was changed."""
+        """Does nothing: the terminal was not changed."""
 
     def _write(self, line: str) -> None:
         self._stream.write(f"{line}\n")

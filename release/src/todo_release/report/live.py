@@ -1,6 +1,4 @@
-"""A live table on a terminal: every step with its state, its time beside the expected one, and what it is
-doing.
-"""
+"""Shows a run as a live table on a terminal: every step with its state, its duration and its progress."""
 
 import time
 from collections import deque
@@ -23,71 +21,78 @@ from todo_release.pipeline.events import (
     RunEvent,
     StepEnded,
     StepFailed,
-    StepSpoke,
+    StepProgressed,
     StepStarted,
 )
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Step
-from todo_release.report.text import DONE, REFUSED, TO_DO, error_lines, plan_lines, verdict
+from todo_release.preflight import listing
+from todo_release.report.text import (
+    DONE,
+    REFUSED,
+    TO_DO,
+    completion_line,
+    error_lines,
+    interruption_line,
+    plan_lines,
+)
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
 
 STYLES = {DONE: "green", TO_DO: "dim", REFUSED: "bold red"}
-TAIL = 20
+KEPT_LINES = 20
 
 
 class LiveReporter:
-    """Redraws the plan's steps in place; output of a step is kept back and shown only when the step fails."""
+    """Redraws the steps of a plan in place; shows the output of a step only when the step fails."""
 
     def __init__(self, *, has_color: bool) -> None:
-        """Nothing is drawn before the first event."""
+        """Draws nothing before the first event."""
         self._console = Console(no_color=not has_color, highlight=False)
         self._display: Display | None = None
         self._steps: tuple[Step, ...] = ()
         self._ended: dict[str, tuple[str, str, str]] = {}
         self._began: dict[str, float] = {}
         self._notes: dict[str, str] = {}
-        self._tails: dict[str, deque[str]] = {}
+        self._last_lines: dict[str, deque[str]] = {}
         self._failed: str | None = None
         self._expected: Mapping[str, float] = {}
         self._spinner = Spinner("dots")
 
-    def plan(self, plan: Plan) -> None:
-        """The plan's lines, coloured."""
+    def show_plan(self, plan: Plan) -> None:
+        """Prints the lines of the plan in colour."""
         for line in plan_lines(plan):
-            self._console.print(Text(line, style=STYLES.get(line[:1], "")))
+            self._print_marked(line)
 
-    def say(self, text: str) -> None:
-        """The text, without colours and never broken."""
+    def show_text(self, text: str) -> None:
+        """Prints the text without colours and without line breaks."""
         self._console.print(Text(text), soft_wrap=True)
 
-    def show(self, table: Table) -> None:
-        """A table as wide as the terminal allows."""
-        drawn = Grid(title=table.title, title_justify="left", box=SIMPLE_HEAD)
+    def show_table(self, table: Table) -> None:
+        """Draws a table that is as wide as the terminal allows."""
+        grid = Grid(title=table.title, title_justify="left", box=SIMPLE_HEAD)
         for column in table.columns:
-            drawn.add_column(column, overflow="fold")
+            grid.add_column(column, overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(Text(cell) for cell in row))
-        self._console.print(drawn)
+            grid.add_row(*(Text(cell) for cell in row))
+        self._console.print(grid)
 
-    def inspection(self, found: "Inspection") -> None:
-        """The findings' lines, coloured, and the nodes as a table."""
-        from todo_release.preflight.listing import lines
-
-        for line in lines(found):
-            self._console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=True)
+    def show_inspection(self, inspection: "Inspection") -> None:
+        """Prints the findings in colour, the nodes and a summary."""
+        for line in listing.lines(inspection):
+            self._print_marked(line, soft_wrap=True)
 
     def __call__(self, event: RunEvent) -> None:
-        """Take an event into the picture."""
+        """Updates what is drawn."""
         match event:
             case PlanStarted(plan, interrupted, expected):
                 self._begin(plan, interrupted, expected)
             case StepStarted(step):
                 self._began[step.id] = time.monotonic()
-                self._tails[step.id] = deque(maxlen=TAIL)
-            case StepSpoke(step, text, is_note):
-                self._tails[step.id].append(text)
+                self._last_lines[step.id] = deque(maxlen=KEPT_LINES)
+            case StepProgressed(step, text, is_note):
+                self._last_lines[step.id].append(text)
                 if is_note:
                     self._notes[step.id] = text
             case StepEnded(step, _, seconds, _):
@@ -98,23 +103,18 @@ class LiveReporter:
                 self._failed = step.id
             case PlanEnded(plan, seconds):
                 self.close()
-                done = (
-                    verdict(plan) if plan.is_finished else f"{plan.version}: all done in {duration(seconds)}"
-                )
-                self._console.print(Text(f"{DONE} {done}", style="bold green"))
+                self._console.print(Text(completion_line(plan, seconds), style="bold green"))
 
-    def failed(self, error: ReleaseError) -> None:
-        """What the step printed last, then the error."""
+    def show_error(self, error: ReleaseError) -> None:
+        """Prints the last output of the step that failed, then the error."""
         self.close()
-        for line in self._tails.get(self._failed or "", ()):
+        for line in self._last_lines.get(self._failed or "", ()):
             self._console.print(Text(f"    {line}", style="dim"))
-        first, *rest = error_lines(error)
-        self._console.print(Text(first, style=STYLES[REFUSED]))
-        for line in rest:
-            self._console.print(Text(line))
+        for line in error_lines(error):
+            self._print_marked(line)
 
     def ask(self, question: str) -> bool:
-        """Stop drawing, ask, draw on; only `y` and `yes` agree."""
+        """Stops drawing, asks, and draws again; only `y` and `yes` agree."""
         if self._display:
             self._display.stop()
         answer = self._console.input(f"[bold]{question}[/bold] \\[y/N] ")
@@ -123,25 +123,23 @@ class LiveReporter:
         return answer.strip().lower() in {"y", "yes"}
 
     def close(self) -> None:
-        """Leave the last picture standing and give the cursor back."""
+        """Leaves the last table on the screen and shows the cursor again."""
         if self._display:
             self._display.stop()
             self._display = None
 
     def __rich__(self) -> RenderableType:
-        """The picture now; rich asks for it several times a second."""
-        table = Grid.grid(padding=(0, 1))
+        """Returns the table as it is now; rich calls this several times a second."""
+        grid = Grid.grid(padding=(0, 1))
         for step in self._steps:
-            table.add_row(*self._row(step))
-        return Group(table)
+            grid.add_row(*self._row(step))
+        return Group(grid)
 
     def _begin(self, plan: Plan, interrupted: tuple[str, ...], expected: Mapping[str, float]) -> None:
         for finding in plan.findings:
-            self._console.print(Text(f"{DONE} {finding}", style=STYLES[DONE]))
+            self._print_marked(f"{DONE} {finding}")
         if interrupted:
-            self._console.print(
-                f"{TO_DO} an earlier run was cut off in {', '.join(interrupted)}; going on from there"
-            )
+            self._console.print(interruption_line(interrupted))
         self._steps, self._expected = plan.steps, expected
         self._display = Display(self, console=self._console, refresh_per_second=8)
         self._display.start()
@@ -150,12 +148,14 @@ class LiveReporter:
         if step.id in self._began and step.id not in self._ended:
             elapsed = duration(time.monotonic() - self._began[step.id])
             expected = self._expected.get(step.id)
-            beside = f"{elapsed} of ~{duration(expected)}" if expected else elapsed
             return (
                 self._spinner,
                 Text(step.title, style="bold"),
-                Text(beside),
+                Text(f"{elapsed} of ~{duration(expected)}" if expected else elapsed),
                 Text(self._notes.get(step.id, step.reason)),
             )
         mark, took, text = self._ended.get(step.id, (TO_DO, "", step.reason))
         return Text(mark, style=STYLES[mark]), Text(step.title), Text(took), Text(text, style="dim")
+
+    def _print_marked(self, line: str, *, soft_wrap: bool = False) -> None:
+        self._console.print(Text(line, style=STYLES.get(line[:1], "")), soft_wrap=soft_wrap)

@@ -1,55 +1,67 @@
-"""Markdown for job summaries and reports."""
+"""Writes Markdown for job summaries and reports: tables, lists, and the findings of an inspection."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from todo_release.preflight.finding import Severity
+from todo_release.core.tables import Table
+from todo_release.preflight.finding import Finding, Severity
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
 
-from todo_release.core.tables import Table
-from todo_release.preflight.finding import Finding
+DONE, FAILED = ":white_check_mark:", ":x:"
+ICONS = {Severity.ERROR: FAILED, Severity.WARNING: ":warning:", Severity.NOTE: ":information_source:"}
 
 
-def of_table(table: Table) -> str:
-    """A section: the title and the table."""
-    rows = [table.columns, tuple("---" for _ in table.columns), *table.rows]
-    lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
-    return f"## {table.title}\n\n" + "\n".join(lines)
+def table_section(table: Table) -> str:
+    """Returns a section: the title as a heading, then the table."""
+    return f"## {table.title}\n\n{table_rows(table)}"
+
+
+def list_section(title: str, items: Iterable[str]) -> str:
+    """Returns a section: the title as a heading, then one bullet for each item."""
+    return f"## {title}\n\n" + "\n".join(f"- {item}" for item in items)
+
+
+def table_rows(table: Table) -> str:
+    """Returns the table without its title; cells may hold Markdown."""
+    header, *rows = (_row(cells) for cells in (table.columns, *table.rows))
+    return "\n".join([header, "|---" * len(table.columns) + "|", *rows])
 
 
 def cell(text: str) -> str:
-    """A text in a cell of a Markdown table."""
+    """Returns a text that may stand in a cell of a table, or in a heading: pipes escaped, on one line."""
     return text.replace("|", "\\|").replace("\n", "<br>")
 
 
-ICONS = {Severity.ERROR: ":x:", Severity.WARNING: ":warning:", Severity.NOTE: ":information_source:"}
-
-
-def of_inspection(found: "Inspection") -> str:
-    """A section of a job summary: the verdict, a table of findings, a table of nodes."""
-    icon = ICONS[Severity.ERROR] if found.errors else ":white_check_mark:"
-    rows = [f"### {icon} Preflight of {found.verdict}", ""]
-    if found.findings:
-        rows += ["| | check | object | cause | remedy |", "|---|---|---|---|---|"]
-        rows += [
-            f"| {ICONS[one.severity]} | [{one.check}]({one.runbook}) | "
-            f"{cell(one.subject)}<br>{_code(one.path)} "
-            f"| {cell(one.cause)}{_at(one)} | {cell(one.remedy)} |"
-            for one in found.findings
-        ]
-        rows.append("")
-    if found.nodes is not None:
-        columns = found.nodes.columns
-        rows += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-        rows += [f"| {' | '.join(row)} |" for row in found.nodes.rows]
-        rows.append("")
-    return "\n".join(rows) + "\n"
-
-
-def _at(finding: Finding) -> str:
-    return f"<br>`{finding.place.file}:{finding.place.line}`" if finding.place else ""
-
-
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """Returns a text in code style; an empty one stays empty."""
     return f"`{text}`" if text else ""
+
+
+def inspection_section(inspection: "Inspection") -> str:
+    """Returns a section of a job summary: a heading with the result, the findings, the nodes."""
+    icon = FAILED if inspection.errors else DONE
+    parts = [f"### {icon} Preflight of {inspection.verdict}"]
+    if inspection.findings:
+        columns = ("", "check", "object", "cause", "remedy")
+        rows = tuple(_finding_row(finding) for finding in inspection.findings)
+        parts.append(table_rows(Table("Findings", columns, rows)))
+    if inspection.nodes is not None:
+        parts.append(table_rows(inspection.nodes))
+    return "\n\n".join(parts) + "\n\n"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "".join(f"| {cell(text)} " if text else "| " for text in cells) + "|"
+
+
+def _finding_row(finding: Finding) -> tuple[str, ...]:
+    place = f"\n{code(f'{finding.place.file}:{finding.place.line}')}" if finding.place else ""
+    return (
+        ICONS[finding.severity],
+        f"[{finding.check}]({finding.runbook})",
+        f"{finding.subject}\n{code(finding.path)}",
+        f"{finding.cause}{place}",
+        finding.remedy,
+    )

@@ -1,4 +1,4 @@
-"""What every way of showing can do, and the choice of one."""
+"""What every reporter can do, and the choice of one."""
 
 import sys
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import RunEvent
 from todo_release.pipeline.plan import Plan
+from todo_release.report.json_lines import JsonReporter
+from todo_release.report.lines import LineReporter
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
@@ -16,45 +18,44 @@ Output = Literal["auto", "live", "lines", "json"]
 
 
 class Reporter(Protocol):
-    """Shows plans, events and errors, and asks questions."""
+    """Shows what a command finds and does, and asks questions."""
 
-    def plan(self, plan: Plan) -> None:
-        """Show a plan that will not be run."""
+    def show_plan(self, plan: Plan) -> None:
+        """Shows a plan that will not run."""
 
-    def say(self, text: str) -> None:
-        """Show a bare text, which scripts may read."""
+    def show_text(self, text: str) -> None:
+        """Shows a bare text, which scripts may read."""
 
-    def show(self, table: Table) -> None:
-        """Show an answer."""
+    def show_table(self, table: Table) -> None:
+        """Shows the answer to a question."""
 
-    def inspection(self, found: "Inspection") -> None:
-        """Show what was found in an environment before a release."""
+    def show_inspection(self, inspection: "Inspection") -> None:
+        """Shows what preflight found in an environment."""
 
     def __call__(self, event: RunEvent) -> None:
-        """Show an event of a run; called from several threads, one at a time."""
+        """Shows an event of a run; called from several threads, one at a time."""
 
-    def failed(self, error: ReleaseError) -> None:
-        """Show why a command ended."""
+    def show_error(self, error: ReleaseError) -> None:
+        """Shows why a command ended."""
 
     def ask(self, question: str) -> bool:
-        """Ask a yes-or-no question; False when nobody can be asked."""
+        """Asks a yes-or-no question; returns False when there is nobody to ask."""
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restores the terminal."""
 
 
-def choose(output: Output, environ: Mapping[str, str]) -> Reporter:
-    """The reporter for an output; `auto` is live on a terminal and lines elsewhere (also in CI and with
-    NO_COLOR).
+def choose_reporter(output: Output, environ: Mapping[str, str]) -> Reporter:
+    """Returns the reporter for an output.
+
+    `auto` is live on a terminal, and lines in CI and where the output is not a terminal. NO_COLOR removes the
+    colours.
     """
-    from todo_release.report.lines import LineReporter
-
     if output == "json":
-        from todo_release.report.json_lines import JsonReporter
-
         return JsonReporter(sys.stdout)
     is_live = sys.stdout.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb"
     if output == "live" or (output == "auto" and is_live):
+        # Here, because it loads rich: 100 ms that CI and pipes need not wait for.
         from todo_release.report.live import LiveReporter
 
         return LiveReporter(has_color=not environ.get("NO_COLOR"))

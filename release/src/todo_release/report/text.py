@@ -1,7 +1,8 @@
-"""The words and marks that all reporters for people share."""
+"""The marks and sentences that the reporters for people share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from todo_release.core.formatting import duration
 from todo_release.errors import ConfigError, ReleaseError
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Deploy, Step
@@ -10,21 +11,21 @@ DONE, TO_DO, REFUSED = "✓", "•", "✗"
 
 
 def plan_lines(plan: Plan) -> Iterable[str]:
-    """A plan, one line a finding, step and refusal."""
+    """Yields a plan, one line for each finding, step, change of a deployment, and refusal."""
     for finding in plan.findings:
         yield f"{DONE} {finding}"
     width = max((len(step.title) for step in plan.steps), default=0)
     for step in plan.steps:
-        yield f"{mark(step)} {step.title:<{width}}  {step.reason}"
+        yield f"{step_mark(step)} {step.title:<{width}}  {step.reason}"
         if isinstance(step, Deploy):
             yield from (f"    {change}" for change in step.changes)
     for refusal in plan.refusals:
         yield f"{REFUSED} {refusal}"
-    yield verdict(plan)
+    yield plan_summary(plan)
 
 
-def verdict(plan: Plan) -> str:
-    """One sentence on what a plan comes to."""
+def plan_summary(plan: Plan) -> str:
+    """Returns one sentence on what a plan will do."""
     if plan.refusals:
         count = len(plan.refusals)
         return f"{plan.version}: refused, for {count} {'reason' if count == 1 else 'reasons'} above."
@@ -33,13 +34,25 @@ def verdict(plan: Plan) -> str:
     return f"{len(plan.pending)} of {len(plan.steps)} steps to do."
 
 
-def mark(step: Step) -> str:
-    """Whether the facts showed a step done."""
+def interruption_line(steps: Sequence[str]) -> str:
+    """Returns the line that names the steps in which an earlier run was interrupted."""
+    return f"{TO_DO} an earlier run was interrupted in {', '.join(steps)}; continuing from there"
+
+
+def completion_line(plan: Plan, seconds: float) -> str:
+    """Returns the last line of a run in which every step is done."""
+    if plan.is_finished:
+        return f"{DONE} {plan_summary(plan)}"
+    return f"{DONE} {plan.version}: all done in {duration(seconds)}"
+
+
+def step_mark(step: Step) -> str:
+    """Returns the mark of a step in a plan: done, or to do."""
     return DONE if step.is_done else TO_DO
 
 
 def error_lines(error: ReleaseError) -> Iterable[str]:
-    """What went wrong, what was done about it, and what to do next."""
+    """Yields what went wrong, what was done about it, where the evidence is, and what to do next."""
     place = (
         f"{error.file}:{error.line}:{error.column}: " if isinstance(error, ConfigError) and error.file else ""
     )

@@ -1,29 +1,27 @@
-"""The step that builds and pushes an image."""
+"""Builds an image from its inputs and pushes it under its content tag."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from todo_release.adapters.docker_engine import ContainerEngine
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import content
-from todo_release.artifacts.images import read
-from todo_release.core.progress import Say
+from todo_release.artifacts.images import BUILD_ID, read_image_inputs
+from todo_release.config.model import Config
+from todo_release.core.progress import ProgressCallback
 from todo_release.errors import RegistryError, RepositoryError
+from todo_release.pipeline.runner import StepResult
+from todo_release.pipeline.steps import BuildImage
 
 if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
-from collections.abc import Callable
-
-from todo_release.adapters.docker_engine import ContainerEngine
-from todo_release.artifacts.images import BUILD_ID
-from todo_release.config.model import Config
-from todo_release.pipeline.runner import StepResult
-from todo_release.pipeline.steps import BuildImage
 
 
 @dataclass(frozen=True, slots=True)
 class BuildHandler:
-    """Builds and pushes one image; `engine` makes a connection for each build."""
+    """Builds and pushes one image; `engine` connects to the container engine, once for each build."""
 
     repository: Repository
     config: Config
@@ -31,15 +29,19 @@ class BuildHandler:
     engine: Callable[[], ContainerEngine]
 
     def check(self, step: BuildImage) -> StepResult | None:
-        """Done when the registry has the content tag."""
+        """Returns the digest under the content tag, if the registry has that tag."""
         digest = self.registry.digest(self.config.registry.path(step.image), step.tag)
         return None if digest is None else {"digest": digest}
 
-    def do(self, step: BuildImage, say: Say) -> StepResult:
-        """Build from exactly the inputs, push, and follow what was pushed down to the platform's
-        configuration.
+    def do(self, step: BuildImage, say: ProgressCallback) -> StepResult:
+        """Builds from exactly the inputs, pushes, and reads the pushed image back from the registry.
+
+        Raises:
+            RepositoryError: the inputs were changed while the release was running.
+            BuildError: the image did not build.
+            RegistryError: the tag holds the image of another build.
         """
-        inputs = read(self.repository, self.config, step.image)
+        inputs = read_image_inputs(self.repository, self.config, step.image)
         if inputs.content_id != step.content_id:
             raise RepositoryError(
                 f"The inputs of {step.image} were changed while the release was running.",
@@ -64,13 +66,13 @@ class BuildHandler:
             say("pushing", is_note=True)
             engine.push(reference, on_line=say)
         else:
-            # Two builds of one content differ in their digests, and the other one may be committed already.
-            say("somebody else pushed the same content meanwhile; theirs is taken", is_note=True)
+            # Two builds of one content have different digests, and the other one may be committed already.
+            say("somebody else pushed the same content meanwhile; using their image", is_note=True)
         resolved = self.registry.resolve(registry.path(step.image), step.tag, registry.platform)
         if resolved.env.get(BUILD_ID, step.content_id) != step.content_id:
             raise RegistryError(
                 f"{reference} holds another build ({resolved.env[BUILD_ID]}).",
-                remedy="Delete that tag in the registry and release again. Somebody pushed over it, or the "
-                "engine's cache gave back an earlier build: then clear that cache too.",
+                remedy="Delete that tag in the registry and release again. Somebody overwrote it, or the "
+                "engine's cache returned an earlier build: then clear that cache too.",
             )
         return {"digest": resolved.digest, "size_bytes": resolved.size_bytes}

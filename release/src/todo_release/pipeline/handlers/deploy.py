@@ -1,4 +1,4 @@
-"""The step that deploys a version: upgrade, watch, and on failure keep the evidence and restore what worked.
+"""Deploys a version: upgrades, watches the rollout, and on failure saves evidence and restores what worked.
 
 Called only while the environment's lock is held.
 """
@@ -9,69 +9,65 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
+from todo_release.adapters.kubernetes.manifest import workloads_of
+from todo_release.adapters.kubernetes.objects import WorkloadRef
 from todo_release.artifacts import deployment as deployments
 from todo_release.artifacts import versions
 from todo_release.artifacts.deployment import Deployment
-from todo_release.artifacts.images import committed_images
+from todo_release.artifacts.images import read_committed_images
 from todo_release.core import release_folder
-from todo_release.core.progress import Say
-from todo_release.environments import history as records_of
+from todo_release.core.progress import ProgressCallback
+from todo_release.environments import history as deployment_history
 from todo_release.environments import restore
 from todo_release.environments.diagnosis.evidence import CollectEvidence
 from todo_release.environments.drift import FindDrift
-from todo_release.environments.environment import Access, ReleaseContext
-from todo_release.environments.history import Record
+from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.environments.history import DeploymentRecord
 from todo_release.environments.pull_access import CheckPullAccess
-from todo_release.environments.status import running_in
+from todo_release.environments.rollout import watcher
+from todo_release.environments.status import read_running_version
 from todo_release.errors import DeclinedError, HelmError, PromotionError, ReleaseError
 from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Deploy
 
-if TYPE_CHECKING:
-    from todo_release.adapters.kubernetes.objects import WorkloadRef
-    from todo_release.environments.rollout.watcher import Progress
-
 
 @dataclass(frozen=True, slots=True)
 class DeployHandler:
-    """Deploys a tagged version and watches it until it is ready or cannot become so.
+    """Deploys a tagged version and watches it until it is ready or has failed.
 
     `collect_evidence` saves evidence, `check_pull_access` raises RegistryError when the nodes cannot pull an
-    image, `drift` finds edits made by hand, and `ask` asks whether they may be overwritten.
+    image, `find_drift` finds edits made by hand, and `ask` asks whether they may be overwritten.
     """
 
     context: ReleaseContext
     collect_evidence: CollectEvidence
     check_pull_access: CheckPullAccess
-    drift: FindDrift
+    find_drift: FindDrift
     ask: Callable[[str], bool]
 
     def check(self, step: Deploy) -> StepResult | None:
-        """Done when the last revision is this deployment and everything of it is ready."""
-        access = self.context.reach(step.environment)
-        with self._prepared(step) as deployment:
-            running = running_in(access)
+        """Returns the last revision, if it is this deployment and all of its workloads are ready."""
+        access = self.context.connect(step.environment)
+        with self._prepare(step) as deployment:
+            running = read_running_version(access)
             if running is None or not running.is_deployed(deployment.id) or not running.is_ready:
                 return None
             return {"revision": running.revision, "deployment_id": deployment.id}
 
-    def do(self, step: Deploy, say: Say) -> StepResult:
-        """Upgrade with the recorded digests.
+    def do(self, step: Deploy, say: ProgressCallback) -> StepResult:
+        """Upgrades to the recorded digests.
 
         Raises:
-            PromotionError: the environment this one requires has not verified these digests.
-            RegistryError: the cluster will not be able to pull an image.
-            DeclinedError: others changed something by hand, and nobody agreed to overwrite it.
+            PromotionError: the environment that this one requires has not verified these digests.
+            RegistryError: the cluster cannot pull an image.
+            DeclinedError: somebody edited the environment by hand, and nobody agreed to overwrite that.
             RolloutError: the pods cannot become ready; the earlier version was restored.
             HelmError: Helm refused; the earlier version was restored if anything was changed.
         """
-        from todo_release.adapters.kubernetes.manifest import workloads_of
-
-        access = self.context.reach(step.environment)
-        with self._prepared(step) as deployment:
-            # What is pinned was verified here before: `pipeline.rollback` refuses all else.
+        access = self.context.connect(step.environment)
+        with self._prepare(step) as deployment:
+            # Pinned images were verified here before: `pipeline.rollback` refuses any others.
             if not step.pins:
                 self._check_promotion(access, deployment)
             rendered = access.helm.template(
@@ -79,21 +75,21 @@ class DeployHandler:
             )
             self.check_pull_access(access, rendered, deployment.images)
             self._unlock(access, say)
-            running = running_in(access)
-            before = running.revision if running else 0
+            running = read_running_version(access)
+            last_revision = running.revision if running else 0
             is_applied = (
                 running is not None
                 and running.is_deployed(deployment.id)
-                and records_of.is_unfinished(access.records.read(), before)
+                and deployment_history.is_unfinished(access.records.read(), last_revision)
             )
             if not is_applied:
                 self._agree_to_overwrite(access, say)
-            revision = before if is_applied else before + 1
+            revision = last_revision if is_applied else last_revision + 1
             access.records.write(self._record(deployment, revision))
             workloads = workloads_of(access.helm.manifest(deployment.release) if is_applied else rendered)
-            is_back = running is not None and _is_back(step, running.version)
-            if is_back:
-                say("goes back, so hooks are left out: what migrations did to data stays", is_note=True)
+            is_older = running is not None and _is_older(step, running.version)
+            if is_older:
+                say("an older version: Helm hooks are skipped, and migrations are not undone", is_note=True)
             seconds, ready_after = self._roll_out(
                 access,
                 deployment,
@@ -101,7 +97,7 @@ class DeployHandler:
                 say,
                 workloads=workloads,
                 is_applied=is_applied,
-                has_hooks=not is_back,
+                has_hooks=not is_older,
             )
             access.records.finish(revision, "deployed", seconds={"deploy": seconds})
             return {
@@ -111,7 +107,7 @@ class DeployHandler:
                 "ready_after": ready_after,
             }
 
-    def _unlock(self, access: Access, say: Say) -> None:
+    def _unlock(self, access: EnvironmentAccess, say: ProgressCallback) -> None:
         unlocked = access.helm.unlock(access.settings.release)
         if unlocked is None:
             return
@@ -124,50 +120,52 @@ class DeployHandler:
                 unlocked.number, "failed", seconds={}, cause="the run that deployed it died"
             )
 
-    def _agree_to_overwrite(self, access: Access, say: Say) -> None:
-        edits = self.drift(access)
+    def _agree_to_overwrite(self, access: EnvironmentAccess, say: ProgressCallback) -> None:
+        edits = self.find_drift(access)
         for edit in edits:
-            say(edit.told(self.context.now()), is_note=True)
+            say(edit.message(self.context.now()), is_note=True)
         count = len(edits)
         what = f"{count} edit{'' if count == 1 else 's'} made by hand in {access.name}"
         if edits and not self.ask(f"Overwrite {what}?"):
             raise DeclinedError(
                 f"{what[:1].upper()}{what[1:]} would be overwritten, and nobody agreed: "
-                f"{edits[0].told(self.context.now())}.",
-                remedy=f"`inv drift --env {access.name}` lists them: put into the chart what is to stay, "
+                f"{edits[0].message(self.context.now())}.",
+                remedy=f"`inv drift --env {access.name}` lists them: move what must stay into the chart, "
                 "or agree with `--yes`.",
             )
 
-    def _prepared(self, step: Deploy) -> AbstractContextManager[Deployment]:
+    def _prepare(self, step: Deploy) -> AbstractContextManager[Deployment]:
         context = self.context
         repository, config = context.repository, context.config
         pins = {
-            image: committed_images(repository, config, context.commit_of(version))[image]
+            image: read_committed_images(repository, config, context.commit_of(version))[image]
             for image, version in step.pins.items()
         }
         commit = context.commit_of(step.version)
-        return deployments.prepare(repository, config, step.environment, step.version, commit, pins=pins)
+        return deployments.prepare_deployment(
+            repository, config, step.environment, step.version, commit, pinned_images=pins
+        )
 
-    def _check_promotion(self, access: Access, deployment: Deployment) -> None:
+    def _check_promotion(self, access: EnvironmentAccess, deployment: Deployment) -> None:
         required = access.settings.requires
-        if required is None or records_of.is_verified(
+        if required is None or deployment_history.is_verified(
             access.records.read(), deployment.version, deployment.digests
         ):
-            return  # what was verified here once may come back without a detour
-        before = self.context.reach(required).records.read()
-        if not records_of.is_verified(before, deployment.version, deployment.digests):
+            return  # a version that was verified here once may return directly
+        required_records = self.context.connect(required).records.read()
+        if not deployment_history.is_verified(required_records, deployment.version, deployment.digests):
             raise PromotionError(
                 f"{required} has not verified this {deployment.version}; {access.name} refuses it.",
                 remedy=f"Run `inv deploy --env {required} --version {deployment.version}` first.",
             )
 
-    def _record(self, deployment: Deployment, revision: int) -> Record:
-        return Record(
+    def _record(self, deployment: Deployment, revision: int) -> DeploymentRecord:
+        return DeploymentRecord(
             revision=revision,
             version=deployment.version,
             deployment_id=deployment.id,
             digests=deployment.digests,
-            by=self.context.by,
+            by=self.context.actor,
             run_url=self.context.run_url,
             started_at=self.context.now(),
             result="deploying",
@@ -175,31 +173,29 @@ class DeployHandler:
 
     def _roll_out(
         self,
-        access: Access,
+        access: EnvironmentAccess,
         deployment: Deployment,
         revision: int,
-        say: Say,
+        say: ProgressCallback,
         *,
-        workloads: "Sequence[WorkloadRef]",
+        workloads: Sequence[WorkloadRef],
         is_applied: bool,
         has_hooks: bool,
     ) -> tuple[float, dict[str, float]]:
-        """Apply, unless a run that died did, and watch. Returns the seconds until all was ready, and until
-        each workload came to be.
+        """Applies the deployment, unless an earlier run did, and watches it.
 
-        What was once ready and is so no more is applied again: somebody or something has changed it since.
+        Returns the seconds until everything was ready, and the seconds of each workload by name. A workload
+        that was ready and is not any more counts from the next time it is ready.
         """
-        from todo_release.environments.rollout import watcher
-
         ready_after: dict[str, float] = {}
 
-        def tell(progress: "Progress") -> None:
+        def on_progress(progress: watcher.RolloutProgress) -> None:
             say(str(progress), is_note=True)
-            for one in progress.workloads:
-                if one.ready < one.desired or one.note:
-                    ready_after.pop(one.name, None)
+            for workload in progress.workloads:
+                if workload.ready < workload.desired or workload.note:
+                    ready_after.pop(workload.name, None)
                 else:
-                    ready_after.setdefault(one.name, round(progress.seconds, 1))
+                    ready_after.setdefault(workload.name, round(progress.seconds, 1))
 
         def apply(cancel: Event) -> None:
             access.helm.upgrade(
@@ -221,30 +217,35 @@ class DeployHandler:
                 deployment.namespace,
                 workloads,
                 deadline_seconds=access.settings.timeout_seconds,
-                on_progress=tell,
+                on_progress=on_progress,
             )
         except HelmError as error:
-            raise self._undone(access, revision, error, say) from error
+            raise self._undo(access, revision, error, say) from error
         if isinstance(result, watcher.Ready):
             last = {ref.name: round(result.seconds, 1) for ref in workloads if not ref.is_hook}
             return result.seconds, last | ready_after
-        raise self._undone(access, revision, result.failure.error(self._evidence(access, deployment)), say)
+        raise self._undo(
+            access, revision, result.failure.to_error(self._save_evidence(access, deployment)), say
+        )
 
-    def _evidence(self, access: Access, deployment: Deployment) -> Path:
+    def _save_evidence(self, access: EnvironmentAccess, deployment: Deployment) -> Path:
         root = self.context.repository.root
         folder = release_folder.evidence_folder(root, access.name, deployment.version)
         return self.collect_evidence(access.cluster, deployment.namespace, folder)
 
-    def _undone(self, access: Access, revision: int, error: ReleaseError, say: Say) -> ReleaseError:
+    def _undo(
+        self, access: EnvironmentAccess, revision: int, error: ReleaseError, say: ProgressCallback
+    ) -> ReleaseError:
         say(f"failed: {error.problem}", is_note=True)
-        done = restore.fail(self.context, access, revision, error, say)
+        done = restore.restore_after_failure(self.context, access, revision, error, say)
         say(done, is_note=True)
         error.add_note(done)
         return error
 
 
-def _is_back(step: Deploy, running: str) -> bool:
-    """Whether older code replaces newer, of all or of some services: its migrations may not even know what
-    the newer ones made.
+def _is_older(step: Deploy, running: str) -> bool:
+    """Returns whether older code replaces newer code of any service.
+
+    Migrations of the older code may not know what the newer ones changed, so they must not run.
     """
     return bool(step.pins) or versions.parse(step.version) < versions.parse(running)

@@ -1,4 +1,4 @@
-"""The steps that publish a version: release commit, tag, names of the images, push."""
+"""Publishes a version: release commit, tag, tags of the images, push; and asks for confirmation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import images, release_commit
 from todo_release.artifacts.chart import ImageReference
-from todo_release.artifacts.images import committed_images
-from todo_release.artifacts.release_commit import Edits
+from todo_release.artifacts.images import read_committed_images
+from todo_release.artifacts.release_commit import FileEdits
 from todo_release.artifacts.versions import TAG_PREFIX
 from todo_release.config.model import Config
-from todo_release.core.progress import Say
+from todo_release.core.progress import ProgressCallback
 from todo_release.errors import DeclinedError, RegistryError, RepositoryError
 from todo_release.pipeline.runner import StepResult
-from todo_release.pipeline.steps import Confirm, NameImages, Push, TagCommit, WriteVersion
+from todo_release.pipeline.steps import Confirm, Push, TagCommit, TagImages, WriteVersion
 
 if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
@@ -31,51 +31,49 @@ class WriteVersionHandler:
     registry: "Registry"
 
     def check(self, step: WriteVersion) -> StepResult | None:
-        """Done when the commit that is checked out needs no edit any more."""
+        """Returns the commit that is checked out, if it needs no edit any more."""
         return None if self._edits(step) else {"commit": self.repository.head()}
 
-    def do(self, step: WriteVersion, say: Say) -> StepResult:
-        """Make the edits and commit exactly these."""
+    def do(self, step: WriteVersion, say: ProgressCallback) -> StepResult:
+        """Edits the files and commits exactly those."""
         changes = self._edits(step)
-        release_commit.apply(self.repository.root, changes)
+        release_commit.apply_edits(self.repository.root, changes)
         say(", ".join(changes), is_note=True)
         return {"commit": self.repository.commit(tuple(changes), f"release: {step.version}.")}
 
-    def _edits(self, step: WriteVersion) -> Edits:
-        references = images.references(self.repository, self.config, self.registry)
+    def _edits(self, step: WriteVersion) -> FileEdits:
+        references = images.find_image_references(self.repository, self.config, self.registry)
         if references is None:
             raise RegistryError(
                 "An image is no longer in the registry under its content tag.",
                 remedy="Start the release again.",
             )
-        return release_commit.edits(self.repository, self.config, step.version, references)
+        return release_commit.compute_edits(self.repository, self.config, step.version, references)
 
 
 @dataclass(frozen=True, slots=True)
 class TagHandler:
-    """Makes the tag on the commit that is checked out; its message is what the changelog says of the
-    version.
-    """
+    """Tags the commit that is checked out; the message is the changelog section of the version."""
 
     repository: Repository
     config: Config
 
     def check(self, step: TagCommit) -> StepResult | None:
-        """Done when the tag is there; it must then be on this commit.
+        """Returns the commit, if it is tagged already.
 
         Raises:
-            RepositoryError: it is on another one.
+            RepositoryError: the tag is on another commit.
         """
         head, tagged = self.repository.head(), self.repository.tags().get(step.tag)
         if tagged not in {None, head}:
             raise RepositoryError(
                 f"The tag {step.tag} appeared on {tagged} while the release was running.",
-                remedy="Somebody else is releasing; look at their release first.",
+                remedy="Somebody else is releasing: compare the commits with `git log`, then start again.",
             )
         return None if tagged is None else {"commit": tagged}
 
-    def do(self, step: TagCommit, say: Say) -> StepResult:
-        """Make it."""
+    def do(self, step: TagCommit, say: ProgressCallback) -> StepResult:
+        """Creates the tag."""
         head = self.repository.head()
         self.repository.tag(step.tag, head, self._message(head, step.tag))
         say(f"{step.tag} is {head[:SHORT]}", is_note=True)
@@ -83,26 +81,26 @@ class TagHandler:
 
     def _message(self, head: str, tag: str) -> str:
         title = f"{self.config.name} {tag}"
-        notes = release_commit.notes_at(self.repository, self.config, head, tag.removeprefix(TAG_PREFIX))
+        notes = release_commit.read_notes(self.repository, self.config, head, tag.removeprefix(TAG_PREFIX))
         return f"{title}\n\n{notes}" if notes else title
 
 
 @dataclass(frozen=True, slots=True)
-class NameImagesHandler:
-    """Gives every image of the version the tags of the version and of its commit."""
+class TagImagesHandler:
+    """Tags every image of the version with the version and with its commit."""
 
     repository: Repository
     config: Config
     registry: "Registry"
 
-    def check(self, step: NameImages) -> StepResult | None:
-        """Done when every image has both.
+    def check(self, step: TagImages) -> StepResult | None:
+        """Returns an empty result, if every image has both tags.
 
         Raises:
-            RegistryError: the version's tag is another image.
+            RegistryError: one of the tags belongs to another image.
         """
         missing = 0
-        for name, image, tags in self._wanted(step):
+        for name, image, tags in self._wanted_tags(step):
             for tag in tags:
                 digest = self.registry.digest(self.config.registry.path(name), tag)
                 if digest not in {None, image.digest}:
@@ -114,20 +112,20 @@ class NameImagesHandler:
                 missing += digest is None
         return None if missing else {}
 
-    def do(self, step: NameImages, say: Say) -> StepResult:
-        """Write each tag as a second name of the manifest that is there; nothing is pulled or pushed."""
-        for name, image, tags in self._wanted(step):
+    def do(self, step: TagImages, say: ProgressCallback) -> StepResult:
+        """Adds each tag to the manifest that the registry has; no image is pulled or pushed."""
+        for name, image, tags in self._wanted_tags(step):
             for tag in tags:
                 self.registry.tag(self.config.registry.path(name), image.digest, tag)
             say(f"{name}: {', '.join(tags)}", is_note=True)
         return {}
 
-    def _wanted(self, step: NameImages) -> list[tuple[str, ImageReference, tuple[str, str]]]:
+    def _wanted_tags(self, step: TagImages) -> list[tuple[str, ImageReference, tuple[str, str]]]:
         commit = self.repository.tags()[step.tag]
         tags = (step.tag, f"sha-{commit[:SHORT]}")
         return [
             (name, image, tags)
-            for name, image in committed_images(self.repository, self.config, commit).items()
+            for name, image in read_committed_images(self.repository, self.config, commit).items()
         ]
 
 
@@ -138,14 +136,15 @@ class PushHandler:
     repository: Repository
 
     def check(self, step: Push) -> StepResult | None:
-        """Done when the remote has the tag: it never has the tag without the branch, as both go in one
-        push.
-        """
-        remote, here = self.repository.remote_refs(step.remote), self.repository.tags()
-        return {} if remote.tags.get(step.tag) == here[step.tag] else None
+        """Returns an empty result, if the remote has the tag.
 
-    def do(self, step: Push, say: Say) -> StepResult:
-        """Push both or neither."""
+        The remote never has the tag without the branch, because one push sends both.
+        """
+        remote_refs, local_tags = self.repository.remote_refs(step.remote), self.repository.tags()
+        return {} if remote_refs.tags.get(step.tag) == local_tags[step.tag] else None
+
+    def do(self, step: Push, say: ProgressCallback) -> StepResult:
+        """Pushes both or neither."""
         self.repository.push(step.remote, step.branch, step.tag)
         say(f"{step.remote} has {step.tag}", is_note=True)
         return {}
@@ -158,11 +157,11 @@ class ConfirmHandler:
     ask: Callable[[str], bool]
 
     def check(self, step: Confirm) -> StepResult | None:
-        """Never done before it is asked; having agreed to an earlier run is no agreement to this one."""
+        """Returns None: agreement to an earlier run is not agreement to this one."""
         return None
 
-    def do(self, step: Confirm, say: Say) -> StepResult:
-        """Ask.
+    def do(self, step: Confirm, say: ProgressCallback) -> StepResult:
+        """Asks, and returns when the answer is yes.
 
         Raises:
             DeclinedError: the answer is no.

@@ -1,6 +1,4 @@
-"""The step that judges an environment: smoke checks from outside, the verdict recorded where the next one
-looks.
-"""
+"""Verifies a deployment: runs the smoke checks from outside and records the result in the environment."""
 
 import time
 from dataclasses import dataclass
@@ -8,23 +6,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from todo_release.adapters.kubernetes.manifest import workloads_of
-from todo_release.artifacts.deployment import prepare
+from todo_release.artifacts.deployment import prepare_deployment
 from todo_release.core import release_folder
-from todo_release.core.progress import Say
-from todo_release.environments import history as records_of
+from todo_release.core.progress import ProgressCallback
+from todo_release.environments import history as deployment_history
 from todo_release.environments import restore
-from todo_release.environments.diagnosis.evidence import CollectEvidence, explain
-from todo_release.environments.environment import Access, ReleaseContext
+from todo_release.environments.diagnosis.evidence import CollectEvidence, find_failure
+from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.environments.rollout.causes import RolloutFailure
 from todo_release.environments.rollout.drain import drain
-from todo_release.environments.smoke.checks import RunSmoke
-from todo_release.environments.status import running_in
+from todo_release.environments.smoke.result import CheckResult, SmokeTarget
+from todo_release.environments.status import read_running_version
 from todo_release.errors import ClusterError, ReleaseError, SmokeError
 from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Verify
 
 if TYPE_CHECKING:
-    from todo_release.environments.rollout.causes import RolloutFailure
-    from todo_release.environments.smoke.checks import CheckResult
+    from todo_release.environments.smoke.checks import RunSmoke
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +30,36 @@ class VerifyHandler:
     """Runs the smoke checks of release.yaml against the environment's URL."""
 
     context: ReleaseContext
-    run_smoke: RunSmoke
+    run_smoke: "RunSmoke"
     collect_evidence: CollectEvidence
 
     def check(self, step: Verify) -> StepResult | None:
-        """Done when this very deployment is recorded as verified, still runs and is ready."""
-        access = self.context.reach(step.environment)
-        with prepare(
+        """Returns a result, if exactly this deployment is recorded as verified, still runs and is ready."""
+        access = self.context.connect(step.environment)
+        with prepare_deployment(
             self.context.repository,
             self.context.config,
             step.environment,
             step.version,
             self.context.commit_of(step.version),
         ) as deployment:
-            running = running_in(access)
+            running = read_running_version(access)
             if running is None or not running.is_deployed(deployment.id) or not running.is_ready:
                 return None
-            if not records_of.is_revision_verified(access.records.read(), running.revision):
+            if not deployment_history.is_revision_verified(access.records.read(), running.revision):
                 return None
         return {"checks": 0}
 
-    def do(self, step: Verify, say: Say) -> StepResult:
-        """Run the checks when only this version answers, and record the verdict; a version that fails is
-        taken back.
+    def do(self, step: Verify, say: ProgressCallback) -> StepResult:
+        """Runs the checks once only this version answers, and records the result.
+
+        When a check fails, the earlier version is restored.
 
         Raises:
             SmokeError: a check fails, or something else was deployed meanwhile.
         """
-        access = self.context.reach(step.environment)
-        running = running_in(access)
+        access = self.context.connect(step.environment)
+        running = read_running_version(access)
         if running is None or running.version != step.version:
             raise SmokeError(
                 f"{step.environment} runs {running.version if running else 'nothing'}, not {step.version}.",
@@ -68,38 +67,46 @@ class VerifyHandler:
             )
         drain(access.cluster, access.settings.namespace, on_wait=partial(say, is_note=True))
         began = time.monotonic()
-        results = self.run_smoke(self.context.config.smoke_of(step.environment), access.settings.url, say)
+        target = SmokeTarget(access.settings.url, step.version, self.context.repository.root)
+        results = self.run_smoke(self.context.config.smoke_of(step.environment), target, say)
         seconds = time.monotonic() - began
         failed = [result for result in results if not result.is_ok]
         if failed:
-            raise self._failed(step, access, running.revision, failed, say)
+            raise self._undo(step, access, running.revision, failed, say)
         access.records.finish(running.revision, "verified", seconds={"verify": seconds})
         return {"checks": len(results), "verify_seconds": seconds}
 
-    def _failed(
-        self, step: Verify, access: Access, revision: int, failed: "list[CheckResult]", say: Say
+    def _undo(
+        self,
+        step: Verify,
+        access: EnvironmentAccess,
+        revision: int,
+        failed: list[CheckResult],
+        say: ProgressCallback,
     ) -> ReleaseError:
-        """Take the version back and return the error, with what the pods tell and the evidence of before."""
-        told = [f"{one.name}: {one.detail}" for one in failed]
-        failure = _explain(access)
+        """Restores the earlier version and returns the error, with the state of the pods and the evidence."""
+        reasons = [f"{check.name}: {check.detail}" for check in failed]
+        failure = _find_failure(access)
         if failure is not None:
-            told.append(f"{failure.object}: {failure.message} [{failure.cause.id}]")
+            reasons.append(f"{failure.workload}: {failure.message} [{failure.cause.id}]")
         folder = release_folder.evidence_folder(self.context.repository.root, access.name, step.version)
         error = SmokeError(
-            f"{step.environment} does not answer as it should: {'; '.join(told)}.",
-            remedy=failure.remedy if failure else "Read the logs in the evidence and correct the cause.",
+            f"{step.environment} does not answer as it should: {'; '.join(reasons)}.",
+            remedy=failure.remedy
+            if failure
+            else "Find the cause in the logs of the evidence, correct it, and release the next version.",
             evidence=str(self.collect_evidence(access.cluster, access.settings.namespace, folder)),
         )
-        done = restore.fail(self.context, access, revision, error, say)
+        done = restore.restore_after_failure(self.context, access, revision, error, say)
         say(done, is_note=True)
         error.add_note(done)
         return error
 
 
-def _explain(access: Access) -> "RolloutFailure | None":
-    """What is wrong with the pods, if anything is and the cluster tells."""
+def _find_failure(access: EnvironmentAccess) -> RolloutFailure | None:
+    """Returns what is wrong with the pods, None if nothing is or the cluster does not answer."""
     workloads = workloads_of(access.helm.manifest(access.settings.release))
     try:
-        return explain(access.cluster.snapshot(access.settings.namespace, workloads))
+        return find_failure(access.cluster.snapshot(access.settings.namespace, workloads))
     except ClusterError:
         return None
