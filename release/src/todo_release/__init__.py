@@ -1,1 +1,6 @@
-"""The release engine: plans, checks, runs and undoes releases; imports neither invoke nor nox."""
+"""The release engine: plans, checks, runs and rolls back releases.
+
+Its packages and modules, from the ground up (each imports only those before it): `errors`, `core`, `config`
+and `adapters` (which do not know each other), `artifacts`, `environments`, `preflight`, `pipeline`, `report`,
+`session`, `rehearsal`, `queries`, `commands`. It imports neither invoke nor nox. Start with `commands`.
+"""

@@ -1,4 +1,4 @@
-"""The container engine: what its messages come to, and what `docker buildx` is asked for."""
+"""The container engine: its messages, the arguments of `docker buildx`, and its errors."""
 
 import gc
 import io
@@ -11,7 +11,7 @@ from todo_release.adapters.docker_engine import DockerEngine, follow_build, foll
 from todo_release.errors import BuildError, RegistryError
 
 DIGEST = f"sha256:{'a' * 64}"
-# Writes down its arguments and what it reads, and says what a build says.
+# Records its arguments and its input, and prints the output of a build.
 BUILDX = """#!/bin/sh
 printf '%s\\n' "$@" > "$RECORD.arguments"
 cat > "$RECORD.stdin"
@@ -23,7 +23,7 @@ exit "$CODE"
 
 @pytest.fixture
 def buildx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An engine with buildx, which is a script; the start of the paths that it writes to."""
+    """A script as buildx on PATH; returns the prefix of the files that it records into."""
     program, record = tmp_path / "bin" / "docker", tmp_path / "record"
     program.parent.mkdir()
     program.write_text(BUILDX)
@@ -35,7 +35,7 @@ def buildx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def build(lines: list[str], cache: str | None = None) -> None:
-    """Build one image through buildx."""
+    """Builds one image through buildx."""
     DockerEngine(None, has_buildx=True).build(  # type: ignore[arg-type]  # buildx does not use the client
         io.BytesIO(b"tar"),
         dockerfile="web/Dockerfile",
@@ -47,7 +47,7 @@ def build(lines: list[str], cache: str | None = None) -> None:
 
 
 def test_buildx_gets_the_context_on_its_input(buildx: Path) -> None:
-    """Nothing else of the disk is seen; output comes line by line."""
+    """The build sees no other files, and its output is passed on line by line."""
     lines: list[str] = []
     build(lines)
     arguments = buildx.with_suffix(".arguments").read_text().split("\n")[:-1]
@@ -61,7 +61,7 @@ def test_buildx_gets_the_context_on_its_input(buildx: Path) -> None:
 
 
 def test_buildx_reads_and_writes_the_cache(buildx: Path) -> None:
-    """All layers are kept, also those of stages that are no part of the image."""
+    """All layers are cached, also those of build steps that are not part of the image."""
     build([], cache="type=registry,ref=r/cache:web")
     arguments = buildx.with_suffix(".arguments").read_text().split("\n")
     start = arguments.index("--cache-from")
@@ -71,15 +71,15 @@ def test_buildx_reads_and_writes_the_cache(buildx: Path) -> None:
     ]  # fmt: skip
 
 
-def test_build_that_fails_ends_with_what_it_said(buildx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last lines are the problem."""
+def test_failed_build_reports_its_last_lines(buildx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The problem ends with the last lines of output."""
     monkeypatch.setenv("CODE", "1")
     with pytest.raises(BuildError, match=r"r/web:content-1 did not build:\n(.*\n)*#2 ERROR: no space"):
         build([])
 
 
-def test_messages_of_a_build_are_lines_and_its_error_has_the_failing_step() -> None:
-    """Lines of steps that went well are no part of the problem."""
+def test_build_messages_become_lines_and_the_error_has_the_failing_step() -> None:
+    """Lines of successful steps are not part of the problem."""
     messages = [
         {"stream": "STEP 1/2: FROM python\n"},
         {"stream": "fine\n\n"},
@@ -98,8 +98,8 @@ def test_messages_of_a_build_are_lines_and_its_error_has_the_failing_step() -> N
     [{"aux": {"Digest": DIGEST}}, {"status": f"v1: digest: {DIGEST} size: 900"}],
     ids=["docker", "podman"],
 )
-def test_messages_of_a_push_name_the_digest(message: dict[str, object]) -> None:
-    """Docker says it aside, Podman in a sentence; bars of progress are no lines."""
+def test_push_messages_give_the_digest(message: dict[str, object]) -> None:
+    """Docker sends it in a field, Podman in a sentence; progress bars are not passed on."""
     lines: list[str] = []
     bar = {"status": "Pushing", "progressDetail": {"current": 1}}
     assert follow_push([{"status": "Preparing"}, bar, message], "r/web:1", lines.append) == DIGEST
@@ -108,19 +108,19 @@ def test_messages_of_a_push_name_the_digest(message: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("messages", "told"),
+    ("messages", "problem"),
     [([{"error": "denied"}], "r/web:1 was not pushed: denied"), ([{"status": "done"}], "without naming")],
 )
-def test_push_that_fails_or_names_no_digest_is_an_error(messages: list[dict[str, str]], told: str) -> None:
-    """A release never goes on with an image of which it does not know the digest."""
-    with pytest.raises(RegistryError, match=told):
+def test_push_that_fails_or_names_no_digest_is_an_error(messages: list[dict[str, str]], problem: str) -> None:
+    """A release never continues without the digest of an image."""
+    with pytest.raises(RegistryError, match=problem):
         follow_push(messages, "r/web:1", lambda _line: None)
 
 
-def test_engine_that_does_not_answer_is_told_with_its_address(
+def test_engine_that_does_not_answer_is_an_error_with_its_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And what to start."""
+    """The error names the address, and the remedy what to start."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the SDK forgets the socket it could not connect

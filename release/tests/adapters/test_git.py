@@ -1,4 +1,4 @@
-"""The git adapter, on real repositories."""
+"""The git adapter, against real repositories."""
 
 import subprocess
 from pathlib import Path
@@ -11,14 +11,14 @@ from todo_release.errors import RepositoryError
 from ..shop import Tree
 
 
-def test_head_refuses_a_folder_that_is_no_repository(tmp_path: Path) -> None:
-    """The remedy is to clone, not a traceback of git."""
-    with pytest.raises(RepositoryError, match="no git repository"):
+def test_head_refuses_a_folder_without_a_repository(tmp_path: Path) -> None:
+    """The error says what is missing instead of showing git's own message."""
+    with pytest.raises(RepositoryError, match="not a git repository"):
         Repository(tmp_path).head()
 
 
 def test_dirty_lists_changed_staged_deleted_and_untracked_paths(tree: Tree) -> None:
-    """Ignored files are not dirt; names with spaces and umlauts come whole."""
+    """Ignored files are left out; names with spaces and umlauts are not quoted."""
     tree.write({"web/index.js": "changed\n", "neu ä.txt": "x", "noise.log": "x", "api/new.py": ""})
     tree.git("add", "api/new.py")
     (tree.path / "shared/lib.py").unlink()
@@ -26,25 +26,25 @@ def test_dirty_lists_changed_staged_deleted_and_untracked_paths(tree: Tree) -> N
 
 
 def test_files_are_tracked_or_untracked_but_existing_and_not_ignored(tree: Tree) -> None:
-    """What would be in the next commit if all were added; exclusions take out whole folders."""
+    """The files are those of the next commit if all were added; exclusions may be whole folders."""
     tree.write({"web/new.js": "", "web/noise.log": ""})
     (tree.path / "web/index.js").unlink()
     assert Repository(tree.path).files(["web"], ["web/tests"]) == ("web/Dockerfile", "web/new.js")
 
 
 def test_files_follow_globs(tree: Tree) -> None:
-    """`**` crosses folders and `*` does not."""
+    """`**` matches across folders and `*` does not."""
     assert Repository(tree.path).files(["**/Dockerfile"]) == ("api/Dockerfile", "web/Dockerfile")
     assert Repository(tree.path).files(["*.yaml"]) == ("release.yaml",)
 
 
-def test_files_heed_an_exclusion_beside_a_single_include(tree: Tree) -> None:
-    """An exclusion need not begin with the folder that is included."""
+def test_files_apply_an_exclusion_beside_a_single_include(tree: Tree) -> None:
+    """An exclusion need not begin with the included folder."""
     assert Repository(tree.path).files(["web"], ["**/*.js"]) == ("web/Dockerfile",)
 
 
 def test_changed_since_sees_commits_and_the_work_tree(tree: Tree) -> None:
-    """A released file that is gone, one changed later, and one nobody added yet.
+    """A deleted file, one changed in a later commit and an untracked one all count.
 
     * change web (HEAD -> main)
     * add (tag: v1)
@@ -53,12 +53,12 @@ def test_changed_since_sees_commits_and_the_work_tree(tree: Tree) -> None:
     tree.commit("change web", {"web/index.js": "changed\n"})
     (tree.path / "web/Dockerfile").unlink()
     tree.write({"web/new.js": ""})
-    found = Repository(tree.path).changed_since("v1", ["web", "shared"], ["web/tests"])
-    assert found == ("web/Dockerfile", "web/index.js", "web/new.js")
+    changed = Repository(tree.path).changed_since("v1", ["web", "shared"], ["web/tests"])
+    assert changed == ("web/Dockerfile", "web/index.js", "web/new.js")
 
 
 def test_tags_resolve_annotated_tags_to_their_commit(tree: Tree) -> None:
-    """Both kinds of tag name the commit, never the tag object."""
+    """Lightweight and annotated tags both give the commit, never the tag object."""
     repository = Repository(tree.path)
     head = repository.head()
     tree.git("tag", "light")
@@ -67,15 +67,15 @@ def test_tags_resolve_annotated_tags_to_their_commit(tree: Tree) -> None:
     assert tree.git("cat-file", "-t", "v1.0.0") == "tag"
 
 
-def test_tag_that_exists_is_refused(tree: Tree) -> None:
-    """A tag never moves."""
+def test_tag_refuses_a_name_that_exists(tree: Tree) -> None:
+    """An existing tag is never moved."""
     tree.git("tag", "v1.0.0")
-    with pytest.raises(RepositoryError, match=r"The tag v1\.0\.0 could not be made"):
+    with pytest.raises(RepositoryError, match=r"The tag v1\.0\.0 could not be created"):
         Repository(tree.path).tag("v1.0.0", "HEAD", "again")
 
 
-def test_commit_takes_only_the_paths_it_was_given(tree: Tree) -> None:
-    """Other changes stay where they are, staged or not."""
+def test_commit_contains_only_the_selected_paths(tree: Tree) -> None:
+    """Other changes stay uncommitted, staged or not."""
     tree.write({"web/index.js": "a\n", "api/main.py": "b\n"})
     tree.git("add", "api/main.py")
     commit = Repository(tree.path).commit(["web/index.js"], "one")
@@ -84,7 +84,7 @@ def test_commit_takes_only_the_paths_it_was_given(tree: Tree) -> None:
 
 
 def test_export_writes_the_commit_and_not_the_work_tree(tree: Tree, tmp_path: Path) -> None:
-    """A change made later is not deployed with the version."""
+    """A later change in the work tree is not exported."""
     head = Repository(tree.path).head()
     tree.write({"chart/Chart.yaml": "changed\n", "chart/new.yaml": ""})
     Repository(tree.path).export(head, ["chart"], tmp_path / "out")
@@ -92,8 +92,8 @@ def test_export_writes_the_commit_and_not_the_work_tree(tree: Tree, tmp_path: Pa
     assert "version: 0.0.0" in (tmp_path / "out/chart/Chart.yaml").read_text()
 
 
-def test_export_and_text_refuse_paths_the_commit_lacks(tree: Tree, tmp_path: Path) -> None:
-    """The path is named, so that release.yaml can be corrected."""
+def test_export_and_text_refuse_paths_that_the_commit_lacks(tree: Tree, tmp_path: Path) -> None:
+    """The error names the path, so that release.yaml can be corrected."""
     repository = Repository(tree.path)
     with pytest.raises(RepositoryError, match=r"nothing\.yaml"):
         repository.export("HEAD", ["nothing.yaml"], tmp_path)
@@ -102,7 +102,7 @@ def test_export_and_text_refuse_paths_the_commit_lacks(tree: Tree, tmp_path: Pat
 
 
 def test_push_is_all_or_nothing(tree: Tree, remote: Tree, tmp_path: Path) -> None:
-    """When the branch moved on at the remote, the tag does not arrive either.
+    """When the remote refuses the branch, it does not get the tag either.
 
     origin:  * theirs (main)      here:  * ours (HEAD -> main, tag: v1.0.0)
              * add                       * add
@@ -113,14 +113,14 @@ def test_push_is_all_or_nothing(tree: Tree, remote: Tree, tmp_path: Path) -> Non
     other.git("push", "--quiet", "origin", "main")
     repository = Repository(tree.path)
     repository.tag("v1.0.0", tree.commit("ours"), "Release")
-    with pytest.raises(RepositoryError, match=r"did not take main and v1\.0\.0"):
+    with pytest.raises(RepositoryError, match=r"did not accept main and v1\.0\.0"):
         repository.push("origin", "main", "v1.0.0")
     refs = repository.remote_refs("origin")
     assert (refs.branches, refs.tags) == ({"main": theirs}, {})
     assert not repository.is_ancestor(theirs, repository.head())
 
 
-def test_push_brings_branch_and_tag(tree: Tree, remote: Tree) -> None:
+def test_push_sends_branch_and_tag(tree: Tree, remote: Tree) -> None:
     """The remote then has the commit under both names."""
     repository = Repository(tree.path)
     head = tree.commit("ours")
@@ -130,14 +130,14 @@ def test_push_brings_branch_and_tag(tree: Tree, remote: Tree) -> None:
     assert (refs.branches, refs.tags) == ({"main": head}, {"v1.0.0": head})
 
 
-def test_remote_that_does_not_answer_is_an_error(tree: Tree) -> None:
-    """An unreachable remote must not look like one without tags."""
+def test_remote_refs_refuses_a_remote_that_does_not_answer(tree: Tree) -> None:
+    """An unreachable remote is an error and not a remote without tags."""
     with pytest.raises(RepositoryError, match="'nowhere' does not answer"):
         Repository(tree.path).remote_refs("nowhere")
 
 
-def test_branch_and_shallowness(tree: Tree, tmp_path: Path) -> None:
-    """A detached HEAD has no branch; a clone of depth 1 knows that history was cut off."""
+def test_branch_and_is_shallow_describe_the_clone(tree: Tree, tmp_path: Path) -> None:
+    """A detached HEAD has no branch, and a clone of depth 1 is shallow."""
     tree.commit("second")
     subprocess.run(
         ["git", "clone", "--quiet", "--depth=1", f"file://{tree.path}", str(tmp_path / "shallow")], check=True
@@ -148,8 +148,8 @@ def test_branch_and_shallowness(tree: Tree, tmp_path: Path) -> None:
     assert (Repository(shallow.path).branch(), Repository(shallow.path).is_shallow()) == (None, True)
 
 
-def test_author_must_be_known(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The history says who released, so nobody releases without a name."""
+def test_author_refuses_an_unknown_name(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release commit needs a name, because the history says who released."""
     assert Repository(tree.path).author() == "Rita <rita@example.com>"
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "")

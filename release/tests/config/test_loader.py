@@ -1,6 +1,7 @@
-"""release.yaml: what it means, and one clear message with a place for every mistake."""
+"""release.yaml: its meaning, and one message with file, line and column for every mistake."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,14 @@ def root(tmp_path: Path) -> Path:
 
 
 def changed(root: Path, old: str, new: str) -> Path:
-    """The folder, with one text replaced."""
+    """Replaces one text in the release.yaml of a folder."""
     assert RELEASE_YAML.count(old) == 1
     (root / FILE_NAME).write_text(RELEASE_YAML.replace(old, new))
     return root
 
 
 def test_load_fills_in_variables_and_defaults(root: Path) -> None:
-    """`${domain}` is replaced everywhere, in `set` too."""
+    """`${domain}` is replaced everywhere, also in `set`."""
     config = load(root)
     assert config.environment("staging").url == "https://staging.example.com"
     assert config.environment("production").set == {"host": "example.com"}
@@ -58,23 +59,21 @@ def test_load_fills_in_variables_and_defaults(root: Path) -> None:
         ("variables: {domain: example.com}", "variables: [x]", r"is not a variable"),
     ],
 )  # fmt: skip
-def test_load_names_the_place_the_mistake_and_the_remedy(
-    root: Path, old: str, new: str, message: str
-) -> None:
-    """One mistake, one line that an editor can jump to."""
+def test_load_reports_place_mistake_and_remedy(root: Path, old: str, new: str, message: str) -> None:
+    """The message begins with a place that an editor can open."""
     with pytest.raises(ConfigError, match=message):
         load(changed(root, old, new))
 
 
-def test_unknown_key_is_answered_with_the_known_ones_of_its_place(root: Path) -> None:
-    """Most unknown keys are spelling mistakes."""
+def test_unknown_key_is_reported_with_the_known_keys_beside_it(root: Path) -> None:
+    """Most unknown keys are spelling mistakes, so the message lists the right ones."""
     (root / FILE_NAME).write_text(RELEASE_YAML + "smoke: {http: [{path: /, code: 200}]}\n")
     with pytest.raises(ConfigError, match="use one of: path, status, json, contains"):
         load(root)
 
 
 def test_load_lists_all_mistakes_in_the_order_of_the_file(root: Path) -> None:
-    """A person corrects them in one go."""
+    """All mistakes can be corrected at once."""
     text = RELEASE_YAML.replace("context: web", "contxt: web").replace("name: shop", "name: Shop!")
     (root / FILE_NAME).write_text(text)
     with pytest.raises(ConfigError, match=r"^release\.yaml:1:1: name.*1 more:\n  release\.yaml:7:5: The key"):
@@ -85,7 +84,7 @@ def test_load_lists_all_mistakes_in_the_order_of_the_file(root: Path) -> None:
     ("text", "message"), [(None, "There is no release.yaml"), ("- 1\n", "is not a mapping")]
 )
 def test_load_refuses_a_missing_or_different_file(tmp_path: Path, text: str | None, message: str) -> None:
-    """Run elsewhere, or on something else."""
+    """The error says which of both it is."""
     if text is not None:
         (tmp_path / FILE_NAME).write_text(text)
     with pytest.raises(ConfigError, match=message):
@@ -93,13 +92,13 @@ def test_load_refuses_a_missing_or_different_file(tmp_path: Path, text: str | No
 
 
 def test_unknown_environment_is_refused_with_the_known_ones(root: Path) -> None:
-    """A typing mistake on the command line."""
+    """The error lists the environments."""
     with pytest.raises(ConfigError, match="Choose one of: staging, production"):
         load(root).environment("prod")
 
 
 def test_deploy_order_follows_requirements_and_not_the_file(root: Path) -> None:
-    """Production stands first here and still comes last."""
+    """An environment comes after the one it requires, wherever the file has it."""
     text = RELEASE_YAML.replace("  staging:", "  zzz:").replace("  production:", "  staging:")
     (root / FILE_NAME).write_text(
         text.replace("  zzz:", "  first:").replace("requires: staging", "requires: first")
@@ -107,8 +106,8 @@ def test_deploy_order_follows_requirements_and_not_the_file(root: Path) -> None:
     assert load(root).deploy_order() == ("first", "staging")
 
 
-def test_smoke_of_an_environment_is_the_common_one_with_its_differences(root: Path) -> None:
-    """Only what an environment says itself is replaced."""
+def test_smoke_of_an_environment_overrides_the_common_settings(root: Path) -> None:
+    """Settings that the environment does not have stay the common ones."""
     text = RELEASE_YAML.replace(
         "    confirm: true\n", "    confirm: true\n    smoke: {connect_to: 127.0.0.1:1}\n"
     )
@@ -118,8 +117,62 @@ def test_smoke_of_an_environment_is_the_common_one_with_its_differences(root: Pa
     assert load(root).smoke_of("staging").connect_to is None
 
 
-def test_overrides_go_over_the_file(root: Path, tmp_path: Path) -> None:
-    """A partial file first, then single values; contexts of every environment at once."""
+COMMAND = 'smoke: {commands: [{name: user, argv: [check, "${url}", "${domain}/${version}"]}]}\n'
+
+
+def test_arguments_of_smoke_commands_keep_url_and_version(root: Path) -> None:
+    """The engine replaces them when it starts the program; variables of release.yaml are replaced as ever."""
+    text = RELEASE_YAML.replace("    confirm: true\n", f"    confirm: true\n    {COMMAND}")
+    (root / FILE_NAME).write_text(text + COMMAND)
+    config = load(root)
+    for smoke in (config.smoke, config.environment("production").smoke):
+        assert [command.argv for command in smoke.commands] == [("check", "${url}", "example.com/${version}")]
+        assert smoke.needs_version
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "[check, ",
+            "[check, '${ulr}', ",
+            r"release\.yaml:33:\d+: \$\{ulr\} is not a variable.*there are: domain",
+        ),
+        (
+            "name: user",
+            "name: '${url}'",
+            r"release\.yaml:33:.*\$\{url\} is not a variable.*only in the argv of smoke",
+        ),
+        (
+            "name: user",
+            "name: user, timeout: 1",
+            r"'smoke\.commands\.0\.timeout' is not known.*timeout_seconds",
+        ),
+        (
+            "commands: [{",
+            "transaction: true, commands: [{",
+            r"'smoke\.transaction' is no longer known\. Name the program",
+        ),
+    ],
+)
+def test_mistakes_in_smoke_commands_are_told_with_their_place(
+    root: Path, old: str, new: str, message: str
+) -> None:
+    """`${url}` elsewhere, an unknown variable, and the key that programs replaced."""
+    (root / FILE_NAME).write_text(RELEASE_YAML + COMMAND.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        load(root)
+
+
+@pytest.mark.parametrize("name", ["url", "version"])
+def test_variable_with_the_name_of_one_of_the_engine_is_refused(root: Path, name: str) -> None:
+    """Which of the two a program gets would otherwise be a guess."""
+    with pytest.raises(ConfigError, match=rf"^release\.yaml:3:\d+: The engine itself sets \$\{{{name}\}}"):
+        load(changed(root, "variables: {", f"variables: {{{name}: x, "))
+
+
+def test_overrides_replace_values_of_the_file(root: Path, tmp_path: Path) -> None:
+    """Partial files come first, then single values; a context holds for every environment."""
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("registry: {insecure: true}\nvariables: {domain: file.test}\n")
     overrides = Overrides(
@@ -139,7 +192,7 @@ def test_overrides_go_over_the_file(root: Path, tmp_path: Path) -> None:
 
 
 def test_mistake_in_an_overlay_is_reported_in_the_overlay(root: Path, tmp_path: Path) -> None:
-    """Not at a line of release.yaml that is right."""
+    """The place is that of the overlay, not of release.yaml."""
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("branch: main\nregistry:\n  insecur: true\n")
     with pytest.raises(ConfigError, match=r"overlay\.yaml:3:3: The key 'registry\.insecur' is not known"):
@@ -153,15 +206,17 @@ def test_mistake_in_an_overlay_is_reported_in_the_overlay(root: Path, tmp_path: 
         (Overrides(values={"prod": ("x",)}), "environment 'prod', which does not exist"),
     ],
 )
-def test_overrides_for_nothing_are_refused(root: Path, overrides: Overrides, message: str) -> None:
-    """Ignoring them in silence would deploy something else than was asked for."""
+def test_overrides_of_missing_files_or_environments_are_refused(
+    root: Path, overrides: Overrides, message: str
+) -> None:
+    """Ignoring them would deploy something else than was asked for."""
     with pytest.raises(ConfigError, match=message):
         load(root, overrides)
 
 
-def test_environment_variables_say_the_same_as_flags_and_flags_win() -> None:
-    """CI sets variables, a person adds a flag."""
-    said = from_environment(
+def test_environment_variables_give_overrides_and_flags_win() -> None:
+    """Overrides of flags are laid over those of environment variables."""
+    overrides = from_environment(
         {
             "RELEASE_CONFIG": "a.yaml:b.yaml",
             "RELEASE_REGISTRY": "localhost:5000/x",
@@ -173,7 +228,7 @@ def test_environment_variables_say_the_same_as_flags_and_flags_win() -> None:
             "PATH": "/bin",
         }
     )
-    assert said == Overrides(
+    assert overrides == Overrides(
         files=(Path("a.yaml"), Path("b.yaml")),
         registry="localhost:5000/x",
         is_insecure=True,
@@ -181,7 +236,9 @@ def test_environment_variables_say_the_same_as_flags_and_flags_win() -> None:
         variables={"domain": "a.test"},
         values={"pre-production": ("x.yaml",)},
     )
-    both = Overrides(files=(Path("c.yaml"),), variables={"domain": "b.test"}, is_insecure=False).over(said)
+    both = Overrides(files=(Path("c.yaml"),), variables={"domain": "b.test"}, is_insecure=False).over(
+        overrides
+    )
     assert both.files == (Path("a.yaml"), Path("b.yaml"), Path("c.yaml"))
     assert (both.registry, both.variables, both.is_insecure) == (
         "localhost:5000/x",
@@ -191,19 +248,31 @@ def test_environment_variables_say_the_same_as_flags_and_flags_win() -> None:
 
 
 def test_insecure_must_be_true_or_false() -> None:
-    """`yes` or `1` would be a guess."""
+    """Other values are refused instead of guessed."""
     with pytest.raises(ConfigError, match="Set it to true or false"):
         from_environment({"RELEASE_REGISTRY_INSECURE": "1"})
 
 
-def test_published_schema_is_the_one_of_the_classes() -> None:
-    """`python -m todo_release.config.schema docs/release.schema.json` writes it again."""
+def test_published_schema_is_that_of_the_model() -> None:
+    """`python -m todo_release.config.schema docs/release.schema.json` generates it."""
     published = json.loads((REPOSITORY_ROOT / "docs/release.schema.json").read_text())
     assert published == schema()
 
 
-def test_release_yaml_of_this_repository_is_right() -> None:
-    """The real file, with its five images and two environments."""
+def test_release_yaml_of_this_repository_is_valid() -> None:
+    """It has five images and two environments."""
     config = load(REPOSITORY_ROOT)
     assert set(config.images) == {"frontend", "backend", "mcp", "notification", "sse-gateway"}
     assert config.deploy_order() == ("staging", "production")
+
+
+def test_smoke_programs_of_this_repository_come_with_the_workspace() -> None:
+    """`./inv` has their console scripts on PATH; a program renamed in one place only would be missing."""
+    scripts = {
+        name
+        for path in REPOSITORY_ROOT.glob("libs/*/pyproject.toml")
+        for name in tomllib.loads(path.read_text(encoding="utf-8"))["project"].get("scripts", {})
+    }
+    programs = {command.argv[0] for command in load(REPOSITORY_ROOT).smoke.commands}
+    assert programs == {"todo-synthetic-user"}
+    assert programs <= scripts

@@ -1,8 +1,8 @@
-"""Masking what looks like a secret in other people's text."""
+"""Masking of secrets, by value and by how they look."""
 
 import pytest
 
-from todo_release.core.masking import mask_log
+from todo_release.core.masking import mask, mask_log
 
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
@@ -20,7 +20,7 @@ JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
     ],
 )
 def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
-    """Passwords in URLs, bearer tokens, JWTs and the values of telling names; too short to tell is left."""
+    """Passwords in URLs, bearer tokens, JWTs and values after names such as `password` become stars."""
     assert mask_log(text) == masked
 
 
@@ -34,5 +34,10 @@ def test_what_looks_like_a_secret_is_masked(text: str, masked: str) -> None:
     ],
 )
 def test_ordinary_lines_stay_as_they_are(text: str) -> None:
-    """A log without its words explains nothing."""
+    """Text that only resembles a secret is not changed."""
     assert mask_log(text) == text
+
+
+def test_mask_replaces_the_longest_secret_first() -> None:
+    """A secret that begins with another leaves no rest, and an empty secret masks nothing."""
+    assert mask("abc abcdef", ["abc", "", "abcdef"]) == "***** *****"

@@ -1,4 +1,4 @@
-"""A Kubernetes API server in this process: objects in memory, resource versions, selectors, over HTTP."""
+"""A double of a Kubernetes API server: objects in memory with resource versions, served over HTTP."""
 
 import json
 import re
@@ -13,14 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-EVERY_NAMESPACE = re.compile(r"/namespaces/[^/]+/")  # a list without a namespace is of all of them
+EVERY_NAMESPACE = re.compile(r"/namespaces/[^/]+/")  # a list without a namespace is of all namespaces
 
 
 @dataclass
 class ApiDouble:
-    """Objects by path; `logs` by (path, previous); `refusal` is a status it answers everything with,
-    `refused` one for single paths. `requests` are the paths that were asked for, `accepted` the forms of
-    answer.
+    """The state of the server.
+
+    `objects` are by path and `logs` by (path, previous). `refusal` is a status for every answer, `refused`
+    one for single paths. `requests` records the paths of GET requests, `accepted` their Accept headers.
     """
 
     url: str = ""
@@ -33,14 +34,14 @@ class ApiDouble:
     version: int = 0
 
     def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Store an object with the next resource version."""
+        """Stores an object with the next resource version."""
         self.version += 1
         meta = {**body.get("metadata", {}), "resourceVersion": str(self.version)}
         self.objects[path] = {**body, "metadata": meta}
         return self.objects[path]
 
     def kubeconfig(self, folder: Path) -> Path:
-        """A kubeconfig whose context `here` leads to this server."""
+        """Writes a kubeconfig whose context `here` leads to this server."""
         path = folder / "kubeconfig"
         document = {
             "apiVersion": "v1",
@@ -56,7 +57,7 @@ class ApiDouble:
 
 @contextmanager
 def serve(double: ApiDouble) -> Iterator[ApiDouble]:
-    """The API server on a free port of this machine while the block runs."""
+    """Serves the API on a free port while the block runs."""
 
     class Handler(_Handler):
         api = double
@@ -74,14 +75,14 @@ def serve(double: ApiDouble) -> Iterator[ApiDouble]:
 
 
 class _Server(ThreadingHTTPServer):
-    request_queue_size = 64  # a connection beyond the default of 5 is tried again after a second
+    request_queue_size = 64  # beyond the default of 5, clients wait a second before they connect again
 
 
 class _Handler(BaseHTTPRequestHandler):
     api: ClassVar[ApiDouble]
 
     def do_GET(self) -> None:
-        """An object, a list, or a log."""
+        """Answers with an object, a list, or a log."""
         parts = urlsplit(self.path)
         path, query = parts.path.strip("/"), parse_qs(parts.query)
         previous = query.get("previous") == ["true"]
@@ -98,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._list(path, query.get("labelSelector", [""])[0])
 
     def do_POST(self) -> None:
-        """Create an object."""
+        """Creates an object."""
         body = self._body()
         path = f"{self.path.strip('/')}/{body['metadata']['name']}"
         if path in self.api.objects:
@@ -107,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(201, self.api.put(path, body))
 
     def do_PUT(self) -> None:
-        """Replace an object as it was read."""
+        """Replaces an object if its resource version is the current one."""
         body, path = self._body(), self.path.strip("/")
         if body["metadata"].get("resourceVersion") != self.api.objects[path]["metadata"]["resourceVersion"]:
             self._answer(409, {"message": "the object has been modified"})
@@ -123,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
             and wanted.items() <= body["metadata"].get("labels", {}).items()
         ]
         is_collection = path.endswith("s") and path.count("/") != 5
-        found = {"apiVersion": "v1", "kind": "List", "items": items}
-        self._answer(200, found) if items or is_collection else self._answer(404, {"message": "none"})
+        listing = {"apiVersion": "v1", "kind": "List", "items": items}
+        self._answer(200, listing) if items or is_collection else self._answer(404, {"message": "none"})
 
     def _body(self) -> Any:
         return json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -136,5 +137,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the parent's name
-        """Nobody reads it."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the parent's name
+        """Drops the line."""

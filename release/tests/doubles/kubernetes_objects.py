@@ -1,8 +1,8 @@
-"""Kubernetes objects as the API server gives them, cut down to what the engine reads."""
+"""Kubernetes objects as the API server returns them, reduced to the fields that the engine reads."""
 
 from typing import Any
 
-from todo_release.adapters.kubernetes.objects import Snapshot, WorkloadRef, parse_snapshot
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef, parse_snapshot
 
 WEB = WorkloadRef("Deployment", "web")
 MIGRATE = WorkloadRef("Job", "migrate", is_hook=True)
@@ -23,13 +23,13 @@ def deployment(
     conditions: list[dict[str, Any]] | None = None,
     containers: tuple[str, ...] = ("web",),
 ) -> dict[str, Any]:
-    """A Deployment in the middle of a rollout to its second revision: one new pod, one old one."""
+    """Returns a Deployment during a rollout to its second revision, with one new and one old pod."""
     return {
         "kind": "Deployment",
         "metadata": {"name": name, "uid": f"uid-{name}", "generation": generation},
         "spec": {
             "replicas": replicas,
-            "template": {"spec": {"containers": [{"name": one} for one in containers]}},
+            "template": {"spec": {"containers": [{"name": container} for container in containers]}},
         },
         "status": {
             "observedGeneration": observed,
@@ -42,7 +42,7 @@ def deployment(
 
 
 def replica_set(revision: int, *, name: str = "web") -> dict[str, Any]:
-    """The ReplicaSet of one revision of a Deployment."""
+    """Returns the ReplicaSet of one revision of a Deployment."""
     return {
         "metadata": {
             "name": f"{name}-{revision}",
@@ -54,7 +54,7 @@ def replica_set(revision: int, *, name: str = "web") -> dict[str, Any]:
 
 
 def job(*conditions: dict[str, Any], succeeded: int = 0) -> dict[str, Any]:
-    """A migration Job."""
+    """Returns a migration Job."""
     return {
         "kind": "Job",
         "metadata": {"name": "migrate", "uid": "uid-migrate", "generation": 1},
@@ -66,7 +66,7 @@ def job(*conditions: dict[str, Any], succeeded: int = 0) -> dict[str, Any]:
 def stateful_set(
     *, update: str = "b", current: str = "a", updated: int = 0, available: int = 1
 ) -> dict[str, Any]:
-    """A StatefulSet of one replica that goes from revision `current` to `update`."""
+    """Returns a StatefulSet of one replica, on the way from revision `current` to `update`."""
     return {
         "kind": "StatefulSet",
         "metadata": {"name": "cache", "uid": "uid-cache", "generation": 2},
@@ -83,7 +83,7 @@ def stateful_set(
 
 
 def daemon_set(*, updated: int, available: int) -> dict[str, Any]:
-    """A DaemonSet on two nodes."""
+    """Returns a DaemonSet on two nodes."""
     return {
         "kind": "DaemonSet",
         "metadata": {
@@ -105,7 +105,7 @@ def daemon_set(*, updated: int, available: int) -> dict[str, Any]:
 def condition(
     kind: str, status: str = "True", *, reason: str = "", message: str = "", at: str = ""
 ) -> dict[str, Any]:
-    """One entry of `status.conditions`."""
+    """Returns one entry of `status.conditions`."""
     return {"type": kind, "status": status, "reason": reason, "message": message, "lastUpdateTime": at}
 
 
@@ -123,7 +123,7 @@ def container(
     is_init: bool = False,
     image: str = IMAGE,
 ) -> dict[str, Any]:
-    """A container's specification and status, put apart by `pod`."""
+    """Returns a container's specification and status, which `pod` separates."""
     state: dict[str, Any] = {}
     if waiting is not None:
         state = {"waiting": {"reason": waiting, "message": message}}
@@ -155,7 +155,7 @@ def pod(
     annotations: dict[str, str] | None = None,
     labels: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """A pod of the Deployment's second revision, unless its owner says otherwise."""
+    """Returns a pod, by default of the Deployment's second revision."""
     meta: dict[str, Any] = {
         "name": name,
         "uid": f"uid-{name}",
@@ -170,19 +170,19 @@ def pod(
         "metadata": meta,
         "spec": {
             "nodeName": node,
-            "initContainers": [one["spec"] for one in containers if one["is_init"]],
-            "containers": [one["spec"] for one in containers if not one["is_init"]],
+            "initContainers": [part["spec"] for part in containers if part["is_init"]],
+            "containers": [part["spec"] for part in containers if not part["is_init"]],
         },
         "status": {
             "conditions": [*conditions, scheduled] if scheduled else conditions,
-            "initContainerStatuses": [one["status"] for one in containers if one["is_init"]],
-            "containerStatuses": [one["status"] for one in containers if not one["is_init"]],
+            "initContainerStatuses": [part["status"] for part in containers if part["is_init"]],
+            "containerStatuses": [part["status"] for part in containers if not part["is_init"]],
         },
     }
 
 
 def event(uid: str, reason: str, message: str, *, at: str = "2026-11-24T05:00:00Z") -> dict[str, Any]:
-    """An event about the object of that uid."""
+    """Returns an event about the object of a uid."""
     return {
         "involvedObject": {"uid": uid, "kind": "Pod", "name": uid.removeprefix("uid-")},
         "type": "Warning",
@@ -197,15 +197,15 @@ def snapshot(
     pods: list[dict[str, Any]] | None = None,
     events: list[dict[str, Any]] | None = None,
     refs: tuple[WorkloadRef, ...] = (WEB, MIGRATE, CACHE, AGENT),
-) -> Snapshot:
-    """One look at a namespace with these objects; every Deployment has ReplicaSets of revisions 1 and 2."""
+) -> NamespaceSnapshot:
+    """Returns the snapshot of a namespace; every Deployment has ReplicaSets of revisions 1 and 2."""
     sets = [
-        replica_set(revision, name=one["metadata"]["name"])
-        for one in workloads
-        if one["kind"] == "Deployment"
+        replica_set(revision, name=workload["metadata"]["name"])
+        for workload in workloads
+        if workload["kind"] == "Deployment"
         for revision in (2, 1)
     ]
     return parse_snapshot(refs, workloads, sets, pods or [], events or [])
 
 
-NOTHING = Snapshot({}, (), ())
+NOTHING = NamespaceSnapshot({}, (), ())

@@ -1,4 +1,4 @@
-"""Pushes small images into a registry, as `docker push` would."""
+"""Pushes small images to a registry, as `docker push` does."""
 
 import hashlib
 import json
@@ -12,9 +12,12 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
-def push_image(host: str, repository: str, tag: str, *, architecture: str = "amd64") -> str:
-    """Push an image of one layer of five bytes; returns its digest."""
-    run = {"Labels": {"build": "x"}, "Env": ["PATH=/bin", "OPTIONS=a=b"]}
+def push_image(
+    host: str, repository: str, tag: str, *, architecture: str = "amd64", build_id: str | None = None
+) -> str:
+    """Pushes an image of one layer of five bytes, and returns its digest."""
+    environment = ["PATH=/bin", "OPTIONS=a=b", *([f"BUILD_ID={build_id}"] if build_id else [])]
+    run = {"Labels": {"build": "x"}, "Env": environment}
     config = json.dumps({"os": "linux", "architecture": architecture, "config": run}).encode()
     manifest = {
         "schemaVersion": 2,
@@ -26,7 +29,7 @@ def push_image(host: str, repository: str, tag: str, *, architecture: str = "amd
 
 
 def push_index(host: str, repository: str, tag: str, children: dict[str, str]) -> str:
-    """Push an index over images by architecture; returns its digest."""
+    """Pushes an index over images by architecture, and returns its digest."""
     entries = [
         {
             "mediaType": MANIFEST,
@@ -42,7 +45,7 @@ def push_index(host: str, repository: str, tag: str, children: dict[str, str]) -
 
 
 def push_manifest(host: str, repository: str, tag: str, manifest: dict[str, Any]) -> str:
-    """Push a manifest as it is; returns its digest."""
+    """Pushes a manifest as it is, and returns its digest."""
     body = json.dumps(manifest).encode()
     url = f"http://{host}/v2/{repository}/manifests/{tag}"
     httpx2.put(url, content=body, headers={"content-type": manifest["mediaType"]}).raise_for_status()
@@ -51,7 +54,7 @@ def push_manifest(host: str, repository: str, tag: str, manifest: dict[str, Any]
 
 def _push_blob(host: str, repository: str, content: bytes) -> str:
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    begun = httpx2.post(f"http://{host}/v2/{repository}/blobs/uploads/").raise_for_status()
-    url = begun.url.join(begun.headers["location"]).copy_merge_params({"digest": digest})
+    started = httpx2.post(f"http://{host}/v2/{repository}/blobs/uploads/").raise_for_status()
+    url = started.url.join(started.headers["location"]).copy_merge_params({"digest": digest})
     httpx2.put(url, content=content).raise_for_status()
     return digest

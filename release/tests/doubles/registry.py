@@ -1,4 +1,4 @@
-"""An image registry in this process: the part of the distribution protocol the engine speaks, over HTTP."""
+"""A double of an image registry: the part of the distribution protocol that the engine uses, over HTTP."""
 
 import base64
 import hashlib
@@ -14,15 +14,16 @@ USER, PASSWORD, TOKEN = "ana", "s3cret:with:colons", "opaque"
 
 
 def digest_of(content: bytes) -> str:
-    """The digest content is addressed by."""
+    """Returns the digest of content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 @dataclass
 class RegistryDouble:
-    """What the registry holds, what it demands (`auth`: none, basic, bearer) and what it was asked.
+    """The state of the registry.
 
-    `faults` are statuses it answers with before it comes to its senses.
+    `auth` is what it demands (none, basic, bearer), `faults` are the statuses of its next answers, and
+    `requests` records the requests it received.
     """
 
     host: str = ""
@@ -34,14 +35,14 @@ class RegistryDouble:
     hides_digest: bool = False
 
     def put(self, path: str, digest_path: str, body: bytes, kind: str = "") -> None:
-        """Store content under its name and under its digest."""
+        """Stores content under its name and under its digest."""
         for name in (path, digest_path):
             self.content[name], self.kinds[name] = body, kind
 
 
 @contextmanager
 def serve(double: RegistryDouble) -> Iterator[RegistryDouble]:
-    """The registry on a free port of this machine while the block runs."""
+    """Serves the registry on a free port while the block runs."""
 
     class Handler(_Handler):
         registry = double
@@ -62,11 +63,11 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Token service, blobs and manifests."""
+        """Answers with a token, a blob or a manifest."""
         path = self.path.partition("?")[0]
         if path == "/token":
-            self._give_token()
-        elif self._may_go_on():
+            self._send_token()
+        elif self._is_accepted():
             body = self.registry.content.get(path)
             if body is None:
                 self._error(404, "MANIFEST_UNKNOWN", "manifest unknown")
@@ -74,30 +75,30 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(200, body, self.registry.kinds[path], {"Docker-Content-Digest": digest_of(body)})
 
     def do_HEAD(self) -> None:
-        """As GET, without a body."""
+        """Answers as GET, without a body."""
         self.do_GET()
 
     def do_POST(self) -> None:
-        """Begin the upload of a blob."""
-        if self._may_go_on():
+        """Starts the upload of a blob."""
+        if self._is_accepted():
             self._answer(202, b"", headers={"Location": f"http://{self.registry.host}{self.path}session"})
 
     def do_PUT(self) -> None:
-        """Finish the upload of a blob, or store a manifest under a tag."""
+        """Finishes the upload of a blob, or stores a manifest under a tag."""
         body = self.rfile.read(int(self.headers["content-length"]))
-        if self._may_go_on():
+        if self._is_accepted():
             path = self.path.partition("?")[0].replace("/blobs/uploads/session", f"/blobs/{digest_of(body)}")
             folder = path.rpartition("/")[0]
             self.registry.put(path, f"{folder}/{digest_of(body)}", body, self.headers["content-type"] or "")
             self._answer(201, b"")
 
-    def _may_go_on(self) -> bool:
+    def _is_accepted(self) -> bool:
         self.registry.requests.append(f"{self.command} {self.path}")
         if self.registry.faults:
             self._answer(self.registry.faults.pop(0), b"")
             return False
-        wanted = {"none": None, "basic": self._basic(), "bearer": f"Bearer {TOKEN}"}[self.registry.auth]
-        if wanted is None or self.headers["authorization"] == wanted:
+        required = {"none": None, "basic": self._basic(), "bearer": f"Bearer {TOKEN}"}[self.registry.auth]
+        if required is None or self.headers["authorization"] == required:
             return True
         challenge = 'Basic realm="shop"'
         if self.registry.auth == "bearer":
@@ -107,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": challenge})
         return False
 
-    def _give_token(self) -> None:
+    def _send_token(self) -> None:
         self.registry.requests.append(f"GET {self.path}")
         if self.headers["authorization"] == self._basic():
             self._answer(200, json.dumps({"token": TOKEN}).encode(), "application/json")
@@ -135,5 +136,5 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the parent's name
-        """Tests read what was asked from `requests`."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the parent's name
+        """Drops the line; tests read `requests`."""

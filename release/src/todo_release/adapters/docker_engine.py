@@ -1,27 +1,25 @@
-"""Builds and pushes images with whatever answers like Docker: Docker itself, or Podman's Docker-compatible
-socket.
+"""Builds and pushes images with Docker, or with Podman over its Docker-compatible socket.
 
-The Docker SDK has no BuildKit (docker/docker-py#2230), without which real Docker ignores cache mounts; so
-builds go through `docker buildx` where it answers, and through the engine's own API elsewhere (Podman builds
-with Buildah, which knows cache mounts). The build context is a tar that the caller made: nothing else of the
-disk is seen.
+The Docker SDK has no BuildKit (docker/docker-py#2230), without which Docker ignores cache mounts. So builds
+use `docker buildx` where it is installed, and the engine's own API elsewhere (Podman builds with Buildah,
+which knows cache mounts). The build context is a tar that the caller made: a build sees no other file.
 """
 
 import os
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from todo_release.adapters import process
+from todo_release.adapters.process import LineCallback
 from todo_release.errors import BuildError, CommandError, RegistryError
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-OnLine = Callable[[str], None]
 LINES_IN_ERROR = 20
 BUILD_SECONDS = 1800
 STEP = re.compile(r"^(?:\[[\w.-]+ )?(?:\d+/\d+\] )?step\b", re.IGNORECASE)
@@ -29,25 +27,29 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class DockerEngine:
-    """One engine that was found and answered."""
+    """A container engine that answers."""
 
     def __init__(self, client: "APIClient", *, has_buildx: bool) -> None:
-        """`has_buildx` chooses how images are built."""
+        """Takes `has_buildx`, which chooses how images are built."""
         self._client = client
         self._has_buildx = has_buildx
 
     @classmethod
     def connect(cls) -> "DockerEngine":
-        """Find the engine: DOCKER_HOST if it is set, else the usual sockets of Docker and Podman.
+        """Connects to DOCKER_HOST if it is set, else to the first socket of Docker or Podman that answers.
 
         Raises:
-            BuildError: none answers.
+            BuildError: None answers.
         """
         import docker
         from docker.errors import DockerException
 
-        told = os.environ.get("DOCKER_HOST")
-        hosts = [told] if told else [f"unix://{path}" for path in _usual_sockets() if path.is_socket()]
+        configured = os.environ.get("DOCKER_HOST")
+        hosts = (
+            [configured]
+            if configured
+            else [f"unix://{path}" for path in _usual_sockets() if path.is_socket()]
+        )
         refusals = []
         for host in hosts:
             try:
@@ -67,16 +69,16 @@ class DockerEngine:
         dockerfile: str,
         tags: Sequence[str],
         build_args: Mapping[str, str],
-        on_line: OnLine,
+        on_line: LineCallback,
         platform: str = "linux/amd64",
         cache: str | None = None,
     ) -> None:
-        """Build an image from a tar and give it every one of `tags`; `dockerfile` is a path inside the tar.
+        """Builds an image from a tar and gives it all `tags`; `dockerfile` is a path inside the tar.
 
         `cache` is where buildx reads and writes layers (`type=registry,ref=…`); Podman keeps its own.
 
         Raises:
-            BuildError: a step failed; the problem ends with what that step printed.
+            BuildError: A step failed; the problem ends with what that step printed.
         """
         if self._has_buildx:
             _buildx(
@@ -110,14 +112,14 @@ class DockerEngine:
         except DockerException as error:
             raise BuildError(
                 f"The container engine refused to build {tags[0]}: {error}.",
-                remedy="Look at the engine's log.",
+                remedy="Check the engine with `docker info`, then release again.",
             ) from error
 
-    def push(self, reference: str, *, on_line: OnLine) -> str:
-        """Push a tagged image with what `docker login` left, and return the digest it has in the registry.
+    def push(self, reference: str, *, on_line: LineCallback) -> str:
+        """Pushes a tagged image with the credentials of `docker login`, and returns its digest.
 
         Raises:
-            RegistryError: the registry refused or was not reachable.
+            RegistryError: The registry refused or was not reachable.
         """
         from docker.errors import DockerException
 
@@ -128,15 +130,15 @@ class DockerEngine:
         except DockerException as error:
             raise RegistryError(
                 f"The container engine refused to push {reference}: {error}.",
-                remedy="Look at the engine's log.",
+                remedy="Check the engine with `docker info`, then release again.",
             ) from error
 
 
-def follow_build(messages: Iterable[Mapping[str, Any]], image: str, on_line: OnLine) -> None:
-    """Show the messages of the engine's build API as lines.
+def follow_build(messages: Iterable[Mapping[str, Any]], image: str, on_line: LineCallback) -> None:
+    """Passes on the messages of the engine's build API as lines.
 
     Raises:
-        BuildError: a message is an error; the problem ends with the last lines of the step that failed.
+        BuildError: A message is an error; the problem ends with the last lines of the step that failed.
     """
     step: deque[str] = deque(maxlen=LINES_IN_ERROR)
     for message in messages:
@@ -151,22 +153,21 @@ def follow_build(messages: Iterable[Mapping[str, Any]], image: str, on_line: OnL
             raise _build_error(image, [*step, str(message["error"])])
 
 
-def follow_push(messages: Iterable[Mapping[str, Any]], reference: str, on_line: OnLine) -> str:
-    """Show the messages of the engine's push API as lines and return the digest they name.
+def follow_push(messages: Iterable[Mapping[str, Any]], reference: str, on_line: LineCallback) -> str:
+    """Passes on the messages of the engine's push API as lines, and returns the digest that they name.
 
     Raises:
-        RegistryError: a message is an error, or none names a digest.
+        RegistryError: A message is an error, or none names a digest.
     """
     digest = None
     for message in messages:
         if "error" in message:
             raise RegistryError(
                 f"{reference} was not pushed: {message['error']}.",
-                remedy="Log in with `docker login` as somebody who may push there.",
+                remedy="Log in with `docker login` as a user who may push there.",
             )
         status = str(message.get("status") or message.get("stream") or "").strip()
-        named = message.get("aux", {}).get("Digest") or _first_digest(status)
-        digest = named or digest
+        digest = message.get("aux", {}).get("Digest") or _first_digest(status) or digest
         if status and "progressDetail" not in message:
             on_line(status)
     if digest is None:
@@ -182,7 +183,7 @@ def _buildx(
     dockerfile: str,
     tags: Sequence[str],
     build_args: Mapping[str, str],
-    on_line: OnLine,
+    on_line: LineCallback,
     platform: str,
     cache: str | None,
 ) -> None:
@@ -210,8 +211,8 @@ def _build_error(image: str, lines: Sequence[str]) -> BuildError:
 
 
 def _first_digest(text: str) -> str | None:
-    found = DIGEST.search(text)
-    return found.group() if found and "digest" in text.lower() else None
+    match = DIGEST.search(text)
+    return match.group() if match and "digest" in text.lower() else None
 
 
 def _usual_sockets() -> tuple[Path, ...]:
@@ -226,7 +227,7 @@ def _usual_sockets() -> tuple[Path, ...]:
 
 
 def _is_docker(version: Mapping[str, Any]) -> bool:
-    return not any("Podman" in one.get("Name", "") for one in version.get("Components") or ())
+    return not any("Podman" in part.get("Name", "") for part in version.get("Components") or ())
 
 
 def _has_buildx() -> bool:
@@ -236,7 +237,7 @@ def _has_buildx() -> bool:
 
 
 class ContainerEngine(Protocol):
-    """What builds and pushes (`todo_release.adapters.docker_engine.DockerEngine`)."""
+    """The interface of a container engine; `DockerEngine` is the real one."""
 
     def build(
         self,
@@ -245,14 +246,21 @@ class ContainerEngine(Protocol):
         dockerfile: str,
         tags: Sequence[str],
         build_args: Mapping[str, str],
-        on_line: Callable[[str], None],
+        on_line: LineCallback,
         platform: str,
         cache: str | None,
     ) -> None:
-        """Build an image from a tar and give it every tag; `cache` is where layers are kept between machines.
+        """Builds an image from a tar and gives it all `tags`.
 
-        Raises BuildError.
+        `cache` is where layers are kept between machines.
+
+        Raises:
+            BuildError: A step failed.
         """
 
-    def push(self, reference: str, *, on_line: Callable[[str], None]) -> str:
-        """Push a tagged image and return its digest. Raises RegistryError."""
+    def push(self, reference: str, *, on_line: LineCallback) -> str:
+        """Pushes a tagged image and returns its digest.
+
+        Raises:
+            RegistryError: The registry refused or was not reachable.
+        """

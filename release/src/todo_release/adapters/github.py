@@ -1,4 +1,4 @@
-"""GitHub's releases, over its REST API."""
+"""Reads and creates releases on GitHub, over its REST API."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class GitHub:
     """The releases of one repository (`owner/name`)."""
 
     def __init__(self, repository: str, token: str, *, transport: httpx2.BaseTransport | None = None) -> None:
-        """`token` must be allowed to write the repository's contents; it is sent to GitHub only."""
+        """Takes a `token` with the permission `contents: write`; it is sent to GitHub only."""
         self._repository = repository
         self._client = httpx2.Client(
             base_url=f"{API}/repos/{repository}/",
@@ -28,7 +28,7 @@ class GitHub:
         )
 
     def release(self, tag: str) -> str | None:
-        """Address of the release of a tag; None when there is none.
+        """Returns the address of the release of a tag; None when there is none.
 
         Raises:
             RepositoryError: GitHub was not reachable or refused.
@@ -37,7 +37,7 @@ class GitHub:
         return None if response.status_code == 404 else str(self._accepted(response)["html_url"])
 
     def create(self, tag: str, title: str, notes: str, *, is_prerelease: bool) -> str:
-        """Make the release of a tag that GitHub has; returns its address.
+        """Creates the release of a tag that GitHub has, and returns its address.
 
         Raises:
             RepositoryError: GitHub was not reachable or refused.
@@ -51,15 +51,15 @@ class GitHub:
         except httpx2.TransportError as error:
             raise RepositoryError(
                 f"GitHub does not answer: {error}.",
-                remedy="Run the same command again; only this is left to do.",
+                remedy="Run the same command again; only this step is left to do.",
             ) from error
 
     def _accepted(self, response: httpx2.Response) -> dict[str, Any]:
         if response.is_success:
             answer: dict[str, Any] = response.json()
             return answer
-        said = response.text[:200]
+        reason = response.text[:200]
         raise RepositoryError(
-            f"GitHub refused for {self._repository}: {response.status_code} {said}.",
+            f"GitHub refused for {self._repository}: {response.status_code} {reason}.",
             remedy="The token needs `contents: write`, and the tag must be pushed.",
         )

@@ -96,14 +96,14 @@ def stream(
     with_children: bool = False,
     secrets: Sequence[str] = (),
 ) -> int:
-    """Runs a program, gives each line of its output to `on_line` as it comes, and returns the exit code.
+    """Runs a program, passes each line of its output to `on_line`, and returns the exit code.
 
-    Both streams are read. Setting `cancel` ends the program: it is asked first and, after STOP_SECONDS,
-    killed. With `with_children` the programs that it started itself are ended too, which a shell script may
-    need; the terminal's Ctrl-C then reaches none of them directly.
+    Both streams are read. Setting `cancel` ends the program: it gets SIGTERM and, after STOP_SECONDS, SIGKILL.
+    With `with_children` the programs that it started itself are ended too, which a shell script may need; the
+    terminal's Ctrl-C then reaches none of them directly.
 
     Raises:
-        CommandError: as `run` does, and when cancelled; the message ends with the last lines.
+        CommandError: As `run`, and when it was cancelled; the message ends with the last lines.
     """
     arguments = _resolve(argv)
     LOG.debug("run %s", _shown(arguments, secrets))
@@ -135,7 +135,7 @@ def stream(
         process.wait()
     except BaseException:
         if with_children:
-            cancel.set()  # asked first, then killed, by the guard
+            cancel.set()  # the guard then sends SIGTERM and SIGKILL
         else:
             process.kill()
         process.wait()

@@ -1,27 +1,31 @@
 """Reads release.yaml with its overrides and reports every mistake with file, line and column."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from todo_release.config.model import FILE_NAME, Config
+from todo_release.config.model import COMMAND_VARIABLES, FILE_NAME, Config
 from todo_release.config.overrides import Overrides
-from todo_release.config.schema import schema
 from todo_release.core import yaml_positions
 from todo_release.errors import ConfigError
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
+# Keys of earlier versions, by the last two parts of their path, with what replaced them.
+REPLACED_KEYS: dict[yaml_positions.YamlPath, str] = {
+    ("smoke", "transaction"): "Name the program that does it under smoke.commands.",
+}
 
 
 def load(root: Path, overrides: Overrides | None = None) -> Config:
-    """Read release.yaml at the root of a repository, lay the overrides over it and check the whole.
+    """Reads release.yaml at the root of a repository, lays the overrides over it and checks the result.
 
     Raises:
-        ConfigError: every kind of mistake, with file, line and column where it has a place; the first one of
-            several is raised and the others are listed in its problem.
+        ConfigError: There is a mistake; file, line and column say where. Of several mistakes the first one is
+            raised, and its problem lists the others.
     """
     overrides = overrides or Overrides()
     path = root / FILE_NAME
@@ -39,41 +43,64 @@ def load(root: Path, overrides: Overrides | None = None) -> Config:
             f"{FILE_NAME} is not a mapping.", remedy="See docs/release.schema.json.", file=FILE_NAME
         )
     document = yaml_positions.merge(document, overrides.document(document.value))
-    document = yaml_positions.Located(_substitute(document), document.places)
+    document = yaml_positions.LocatedDocument(_substitute(document), document.places)
     config = _validate(document)
     _check_links(config, document)
     return config
 
 
-def _substitute(document: yaml_positions.Located) -> Any:
+def _substitute(document: yaml_positions.LocatedDocument) -> Any:
     raw = document.value.get("variables") or {}
     variables = {str(name): str(value) for name, value in raw.items()} if isinstance(raw, dict) else {}
+    for name in COMMAND_VARIABLES:
+        if name in variables:
+            raise _error(
+                document,
+                ("variables", name),
+                f"The engine itself sets ${{{name}}} for the programs in smoke.commands.",
+                "Give the variable another name.",
+            )
 
-    def replace(value: Any, path: yaml_positions.Path) -> Any:
+    def replace(value: Any, path: yaml_positions.YamlPath) -> Any:
         if isinstance(value, dict):
             return {key: replace(inner, (*path, key)) for key, inner in value.items()}
         if isinstance(value, list):
             return [replace(inner, (*path, index)) for index, inner in enumerate(value)]
         if not isinstance(value, str):
             return value
-        unknown = [name for name in VARIABLE.findall(value) if name not in variables]
+        known = (*variables, *(COMMAND_VARIABLES if _is_command_argument(path) else ()))
+        unknown = [name for name in VARIABLE.findall(value) if name not in known]
         if unknown:
             raise _error(
                 document,
                 path,
                 f"${{{unknown[0]}}} is not a variable.",
-                f"Add it under variables; there are: {', '.join(sorted(variables)) or 'none'}.",
+                _variables_hint(unknown[0], variables),
             )
-        return VARIABLE.sub(lambda found: variables[found.group(1)], value)
+        return VARIABLE.sub(lambda match: variables.get(match.group(1), match.group()), value)
 
     return replace(document.value, ())
 
 
-def _validate(document: yaml_positions.Located) -> Config:
+def _is_command_argument(path: yaml_positions.YamlPath) -> bool:
+    """Checks whether a path is `smoke.commands[].argv[]`, of all environments or of one."""
+    inside = path[2:] if path[:1] == ("environments",) else path
+    return len(inside) == 5 and (*inside[:2], inside[3]) == ("smoke", "commands", "argv")
+
+
+def _variables_hint(unknown: str, variables: Iterable[str]) -> str:
+    if unknown in COMMAND_VARIABLES:
+        return "It is set only in the argv of smoke.commands."
+    return f"Add it under variables; there are: {', '.join(sorted(variables)) or 'none'}."
+
+
+def _validate(document: yaml_positions.LocatedDocument) -> Config:
     try:
         return Config.model_validate(document.value)
     except ValidationError as error:
-        problems = [_problem(document, each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        problems = [
+            _problem(document, mistake["loc"], mistake["type"], mistake["msg"]) for mistake in error.errors()
+        ]
         problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
         first, *others = problems
         if not others:
@@ -88,8 +115,8 @@ def _validate(document: yaml_positions.Located) -> Config:
         ) from error
 
 
-def _check_links(config: Config, document: yaml_positions.Located) -> None:
-    """What no type can say: names that must exist, and places that only one may write to."""
+def _check_links(config: Config, document: yaml_positions.LocatedDocument) -> None:
+    """Checks what types cannot: environments that must exist, and values that only one image may write."""
     for name, environment in config.environments.items():
         path = ("environments", name, "requires")
         seen, required = [name], environment.requires
@@ -110,16 +137,20 @@ def _check_links(config: Config, document: yaml_positions.Located) -> None:
     for name, image in config.images.items():
         if image.values in written:
             problem = f"The images {written[image.values]} and {name} are both written to {image.values}."
-            raise _error(document, ("images", name, "values"), problem, "Give each a place of its own.")
+            raise _error(
+                document, ("images", name, "values"), problem, "Give each its own mapping in the values file."
+            )
         written[image.values] = name
 
 
 def _problem(
-    document: yaml_positions.Located, loc: yaml_positions.Path, kind: str, message: str
+    document: yaml_positions.LocatedDocument, loc: yaml_positions.YamlPath, kind: str, message: str
 ) -> ConfigError:
     # pydantic marks a mistake in a key, not its value, by "[key]" at the end of the path.
     path = tuple(part for part in loc if part != "[key]")
     name = ".".join(str(part) for part in path)
+    if kind == "extra_forbidden" and path[-2:] in REPLACED_KEYS:
+        return _error(document, path, f"The key {name!r} is no longer known.", REPLACED_KEYS[path[-2:]])
     if kind == "extra_forbidden":
         known = _siblings(path)
         hint = f"Remove it, or use one of: {', '.join(known)}." if known else "Remove it."
@@ -130,35 +161,42 @@ def _problem(
     return _error(document, path, f"{shown}{message.removeprefix('Value error, ')}.", "Correct the value.")
 
 
-def _siblings(path: yaml_positions.Path) -> tuple[str, ...]:
-    model: Any = schema()
-    definitions = model["$defs"]
+def _siblings(path: yaml_positions.YamlPath) -> tuple[str, ...]:
+    """Returns the keys that release.yaml may have beside the last key of a path."""
+    parent: Any = Config
     for part in path[:-1]:
-        model = _follow(model, part, definitions)
-        if model is None:
-            return ()
-    return tuple(model.get("properties", ()))
+        parent = _value_type(parent, part)
+    model = _unwrapped(parent)
+    if not _is_model(model):
+        return ()
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
-def _follow(model: Mapping[str, Any], part: str | int, definitions: Mapping[str, Any]) -> Any:
-    inner = (
-        model.get("items")
-        if isinstance(part, int)
-        else model.get("properties", {}).get(part)
-        or model.get("additionalProperties")
-        or next(iter(model.get("patternProperties", {}).values()), None)
-    )
-    if not isinstance(inner, dict):
-        return None
-    candidates = [inner, *inner.get("anyOf", ()), *inner.get("allOf", ())]
-    for candidate in candidates:
-        if "$ref" in candidate:
-            return definitions[candidate["$ref"].rpartition("/")[2]]
-    return inner
+def _value_type(container: Any, key: str | int) -> Any:
+    """Returns the type of a key's value in a model, mapping or sequence; None where there is no such key."""
+    container = _unwrapped(container)
+    if _is_model(container):
+        fields = container.model_fields.items()
+        return next((field.annotation for name, field in fields if key in {name, field.alias}), None)
+    arguments = get_args(container)
+    if get_origin(container) is dict:
+        return arguments[1]
+    return arguments[0] if get_origin(container) is tuple else None
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """Returns `X` for `X | None` and for an annotated `X`."""
+    if get_origin(annotation) in {Union, UnionType}:
+        return next(argument for argument in get_args(annotation) if argument is not NoneType)
+    return _unwrapped(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _error(
-    document: yaml_positions.Located, path: yaml_positions.Path, problem: str, remedy: str
+    document: yaml_positions.LocatedDocument, path: yaml_positions.YamlPath, problem: str, remedy: str
 ) -> ConfigError:
     place = document.place(path)
     return ConfigError(

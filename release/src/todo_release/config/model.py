@@ -1,26 +1,28 @@
-"""release.yaml, typed: all the engine knows about an application stands there.
+"""The typed form of release.yaml, which holds all that the engine knows about an application.
 
-Strings may hold `${name}`, replaced from `variables`. docs/release.schema.json is generated from these
-classes by `config.schema`.
+Strings may contain `${name}`, which is replaced from `variables`. docs/release.schema.json is generated from
+these classes by `config.schema`.
 """
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from todo_release.errors import ConfigError
 
 FILE_NAME = "release.yaml"
+COMMAND_VARIABLES = ("url", "version")  # of `smoke.commands[].argv`, replaced when the program is started
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$")]
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 ValuesPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/")]
-Scalar = str | int | float | bool
+SetValue = str | int | float | bool
 
 
 class Model(BaseModel):
-    """Frozen, and an unknown key is a mistake rather than a silent nothing."""
+    """Base of all settings: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -31,20 +33,20 @@ class RegistrySettings(Model):
     repository: Annotated[str, StringConstraints(pattern=r"^[^/\s@]+/[^\s@]*[^/\s@]$")] = Field(
         description="Registry host and path, without a scheme: ghcr.io/owner/project."
     )
-    insecure: bool = Field(default=False, description="Speak plain HTTP to the registry.")
+    insecure: bool = Field(default=False, description="Use plain HTTP for the registry.")
     platform: str = Field(default="linux/amd64", description="The platform of the cluster's nodes.")
 
     @property
     def host(self) -> str:
-        """Host, with port if given."""
+        """Returns the host, with its port if there is one."""
         return self.repository.split("/", 1)[0]
 
     def path(self, image: str) -> str:
-        """Path of an image's repository on the host."""
+        """Returns the path of an image's repository on the host."""
         return f"{self.repository.split('/', 1)[1]}/{image}"
 
     def reference(self, image: str) -> str:
-        """Full name of an image's repository, without tag or digest."""
+        """Returns the full name of an image's repository, without tag or digest."""
         return f"{self.repository}/{image}"
 
 
@@ -56,7 +58,7 @@ class ChartSettings(Model):
 
     @property
     def file(self) -> str:
-        """The file with the chart's name and version."""
+        """Returns the path of the file with the chart's name and version."""
         return f"{self.path}/Chart.yaml"
 
 
@@ -67,15 +69,17 @@ class ChangelogSettings(Model):
     fragments: str = "changelog.d"
 
 
-class Image(Model):
-    """One image: the files named by `inputs` without `exclude` are its identity and its build context."""
+class ImageSettings(Model):
+    """One image; the files of `inputs` without `exclude` are its identity and its build context."""
 
     context: str = Field(default=".", description="Folder that paths in the Dockerfile are relative to.")
     dockerfile: str = Field(description="Path of the Dockerfile from the repository's root.")
     inputs: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         description="Git pathspecs (folders, files, ** globs) from the repository's root."
     )
-    exclude: tuple[str, ...] = Field(default=(), description="Pathspecs taken out of the inputs again.")
+    exclude: tuple[str, ...] = Field(
+        default=(), description="Pathspecs of files that are left out of the inputs."
+    )
     build_args: dict[str, str] = Field(
         default_factory=dict, description="Build arguments, part of the identity."
     )
@@ -109,30 +113,64 @@ class TlsCheck(Model):
     days: int = Field(default=7, ge=0, description="Days that the certificate must still be valid.")
 
 
+class SmokeCommand(Model):
+    """A program that checks a running environment in ways that a single request cannot.
+
+    It prints one JSON object a line on stdout for each step: {"step": text, "milliseconds": number} and
+    optionally "detail" or, for a step that failed, "error", both text. All other output is shown only when
+    the program fails. Exit code 0 means passed. What looks like a secret is masked wherever output is shown.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")] = Field(
+        description="What the check is called in output and reports."
+    )
+    argv: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="The program and its arguments; no shell is involved. `${url}` and `${version}` are "
+        "replaced by the environment's URL and the version that is checked. A program without a slash is "
+        "looked for on PATH and beside the Python interpreter; another path starts at the repository's root, "
+        "where the program runs. `connect_to` and `ca_file`, where set, reach it in its environment as "
+        "SMOKE_CONNECT_TO (host:port) and SMOKE_CA_FILE (absolute path)."
+    )
+    timeout_seconds: float = Field(
+        default=60, gt=0, description="Longest that one run of the program may take; then it is ended."
+    )
+
+
 class SmokeSettings(Model):
     """What must hold of a running environment, checked from outside through its URL."""
 
     http: tuple[HttpCheck, ...] = ()
     tls: TlsCheck | None = None
-    transaction: bool = Field(default=False, description="Run the application's synthetic transaction.")
+    commands: tuple[SmokeCommand, ...] = Field(
+        default=(), description="Programs that check more than a single request can."
+    )
     connect_to: str | None = Field(
         default=None,
         description="Connect to this host:port instead of the URL's (the URL's name is still sent).",
     )
-    ca_file: str | None = Field(default=None, description="Trust this certificate authority too (PEM file).")
+    ca_file: str | None = Field(
+        default=None,
+        description="Trust this certificate authority too (PEM file; a relative path starts at the "
+        "repository's root).",
+    )
     timeout_seconds: float = Field(
         default=60, gt=0, description="How long a check may keep failing before it fails."
     )
 
+    @property
+    def needs_version(self) -> bool:
+        """Whether a program is given the version."""
+        return any("${version}" in argument for command in self.commands for argument in command.argv)
 
-class Environment(Model):
-    """One place the application runs in."""
+
+class EnvironmentSettings(Model):
+    """One environment that the application runs in."""
 
     context: str = Field(description="Context in the kubeconfig.")
     namespace: DnsLabel
     release: DnsLabel = Field(description="Name of the Helm release.")
     values: tuple[str, ...] = Field(default=(), description="Values files, later ones win.")
-    set: dict[ValuesPath, Scalar] = Field(
+    set: dict[ValuesPath, SetValue] = Field(
         default_factory=dict, description="Single values, winning over the files."
     )
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
@@ -147,11 +185,45 @@ class Environment(Model):
     )
 
 
-class PreflightSettings(Model):
-    """What the checks before a release must know that neither the chart nor the cluster says."""
+def _one_group(pattern: str) -> str:
+    """Returns a regular expression that has one group.
 
-    max_nodes: int | None = Field(
-        default=None, ge=1, description="How many nodes the cluster may grow to by itself; none: it does not."
+    Raises:
+        ValueError: It is not valid, or has another number of groups.
+    """
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as invalid:
+        raise ValueError(f"this is not a regular expression: {invalid}") from invalid
+    if groups != 1:
+        raise ValueError(f"the regular expression must have one group, and has {groups}")
+    return pattern
+
+
+OneGroupPattern = Annotated[str, AfterValidator(_one_group)]
+
+
+class NodePools(Model):
+    """The node pools of a cluster that adds nodes by itself."""
+
+    label: str = Field(description="Label that the provider puts on every node of a pool.")
+    max_nodes: int = Field(ge=1, description="How many nodes the pools may have together.")
+
+
+class PreflightSettings(Model):
+    """What preflight must know and finds neither in the chart nor in the cluster."""
+
+    node_pools: NodePools | None = Field(
+        default=None, description="How far the cluster grows by itself; without it, it does not grow."
+    )
+    cluster_pattern: OneGroupPattern | None = Field(
+        default=None,
+        description="Regular expression that finds commands which name the cluster in workflows and "
+        "`cluster_files`; its one group is the name. An environment's `context` must equal it or end in "
+        "-NAME. Without it, names are not compared.",
+    )
+    cluster_files: tuple[str, ...] = Field(
+        default=(), description="Pathspecs of files besides workflows in which `cluster_pattern` is searched."
     )
     topic_prefix: ValuesPath | None = Field(
         default=None,
@@ -162,26 +234,57 @@ class PreflightSettings(Model):
     )
 
 
-class RehearsalSettings(Model):
-    """What a rehearsal's cluster has before a release comes, beside an empty namespace per environment."""
+class RehearsalNodes(Model):
+    """Identical simulated nodes of a rehearsal, named PREFIX-1 to PREFIX-COUNT."""
 
+    prefix: DnsLabel = "node"
+    count: int = Field(default=3, ge=1)
+    capacity: dict[str, str] = Field(
+        default_factory=lambda: {"cpu": "2", "memory": "4Gi", "pods": "110"},
+        description="Resources of each node, as in `status.capacity`.",
+    )
+    allocatable: dict[str, str] = Field(
+        default_factory=dict,
+        description="What pods may request of them, as in `status.allocatable`; others are as in `capacity`.",
+    )
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of each node.")
+
+
+class RehearsalWorkload(Model):
+    """Pods in kube-system that take a part of the nodes, as those of the cluster's provider do."""
+
+    kind: Literal["DaemonSet", "Deployment"]
+    name: DnsLabel
+    replicas: int = Field(default=1, ge=1, description="Pods of a Deployment; a DaemonSet has one per node.")
+    requests: dict[str, str] = Field(description="Resources that each pod requests.")
+
+
+class RehearsalSettings(Model):
+    """What the cluster of a rehearsal holds before a release, beside an empty namespace per environment."""
+
+    nodes: Annotated[tuple[RehearsalNodes, ...], Field(min_length=1)] = Field(
+        default=(RehearsalNodes(),), description="Simulated nodes, one entry per node pool."
+    )
+    workloads: tuple[RehearsalWorkload, ...] = Field(
+        default=(), description="What the cluster's provider runs on the nodes."
+    )
     manifests: tuple[str, ...] = Field(
-        default=(), description="Files with objects that are made first, in this order."
+        default=(), description="Files with objects that are created first, in this order."
     )
     secrets: dict[DnsName, dict[str, str]] = Field(
         default_factory=dict,
-        description="Secrets of every environment: keys, each with a value that is no secret, or empty where "
-        "it does not matter; `.dockerconfigjson` makes a pull secret.",
+        description="Secrets of every environment: keys with a harmless value, or an empty one where it "
+        "does not matter; `.dockerconfigjson` makes a pull secret.",
     )
 
 
 class Config(Model):
-    """The whole of release.yaml."""
+    """All of release.yaml."""
 
     name: DnsLabel
     branch: str = Field(default="main", description="The only branch releases are made from.")
     remote: str | None = Field(
-        default=None, description="Git remote for commits and tags; none keeps them local."
+        default=None, description="Git remote for commits and tags; without it they stay local."
     )
     github: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None = Field(
         default=None, description="owner/name; with $GITHUB_TOKEN, versions get a release page there."
@@ -198,25 +301,25 @@ class Config(Model):
     )
     chart: ChartSettings = Field(default_factory=ChartSettings)
     changelog: ChangelogSettings | None = Field(default=None, description="Without it, none is kept.")
-    images: Annotated[dict[DnsLabel, Image], Field(min_length=1)]
-    environments: Annotated[dict[DnsLabel, Environment], Field(min_length=1)]
+    images: Annotated[dict[DnsLabel, ImageSettings], Field(min_length=1)]
+    environments: Annotated[dict[DnsLabel, EnvironmentSettings], Field(min_length=1)]
     smoke: SmokeSettings = Field(default_factory=SmokeSettings)
     preflight: PreflightSettings = Field(default_factory=PreflightSettings)
     rehearsal: RehearsalSettings = Field(default_factory=RehearsalSettings)
     migrations: tuple[str, ...] = Field(
-        default=(), description="Pathspecs of database migrations, which a rollback does not take back."
+        default=(), description="Pathspecs of database migrations, which a rollback does not undo."
     )
 
     @property
     def image_paths(self) -> dict[str, str]:
-        """Where each image's reference stands in the chart's values file, dotted."""
+        """Returns the dotted path of each image's reference in the chart's values file."""
         return {name: image.values for name, image in self.images.items()}
 
-    def environment(self, name: str) -> Environment:
-        """The environment of that name.
+    def environment(self, name: str) -> EnvironmentSettings:
+        """Returns the environment of that name.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: There is none.
         """
         if name not in self.environments:
             raise ConfigError(
@@ -225,11 +328,12 @@ class Config(Model):
         return self.environments[name]
 
     def deploy_order(self, last: str | None = None) -> tuple[str, ...]:
-        """Names of the environments up to `last`, by default all: each after the one it requires, otherwise
-        as written.
+        """Returns the names of the environments up to `last`, by default of all.
+
+        Each comes after the one it requires, otherwise in the order of the file.
 
         Raises:
-            ConfigError: there is no environment `last`.
+            ConfigError: There is no environment `last`.
         """
         ordered: list[str] = []
         while len(ordered) < len(self.environments):
@@ -244,6 +348,6 @@ class Config(Model):
         return tuple(ordered)
 
     def smoke_of(self, name: str) -> SmokeSettings:
-        """The common smoke checks with what the environment says differently."""
+        """Returns the common smoke checks with the differences of an environment."""
         own = self.environment(name).smoke
         return self.smoke.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})

@@ -1,11 +1,11 @@
-"""What one run says differently from release.yaml, by flags and by environment variables."""
+"""What one run overrides in release.yaml, by flags and by environment variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from todo_release.core.yaml_positions import Located
+from todo_release.core.yaml_positions import LocatedDocument
 from todo_release.errors import ConfigError
 
 PREFIX = "RELEASE_"
@@ -13,7 +13,7 @@ PREFIX = "RELEASE_"
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Laid over release.yaml in this order: `files` (partial release.yaml files), then the single values."""
+    """Values laid over release.yaml: first `files` (partial release.yaml files), then the single values."""
 
     files: tuple[Path, ...] = ()
     registry: str | None = None
@@ -23,7 +23,7 @@ class Overrides:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def over(self, other: "Overrides") -> "Overrides":
-        """These overrides where they say something, `other` where they do not."""
+        """Returns these overrides, completed by `other` where they say nothing."""
         return replace(
             other,
             files=(*other.files, *self.files),
@@ -34,16 +34,16 @@ class Overrides:
             values={**other.values, **self.values},
         )
 
-    def document(self, base: Mapping[str, Any]) -> Located:
-        """The single values in the shape of release.yaml; `base` is what they will be laid over.
+    def document(self, base: Mapping[str, Any]) -> LocatedDocument:
+        """Returns the single values in the shape of release.yaml; `base` is the document below them.
 
         Raises:
-            ConfigError: extra values files for an environment that `base` does not have.
+            ConfigError: There are values files for an environment that `base` does not have.
         """
         document: dict[str, Any] = {}
         registry = {"repository": self.registry, "insecure": self.is_insecure}
-        if stated := {key: value for key, value in registry.items() if value is not None}:
-            document["registry"] = stated
+        if settings := {key: value for key, value in registry.items() if value is not None}:
+            document["registry"] = settings
         if self.variables:
             document["variables"] = dict(self.variables)
         environments = base.get("environments") or {}
@@ -60,14 +60,15 @@ class Overrides:
             changes[name]["values"] = [*(environments[name].get("values") or ()), *files]
         if any(changes.values()):
             document["environments"] = changes
-        return Located(document, {})
+        return LocatedDocument(document, {})
 
 
 def from_environment(environ: Mapping[str, str]) -> Overrides:
-    """Overrides from RELEASE_CONFIG, _REGISTRY, _REGISTRY_INSECURE, _CONTEXT, _VAR_<name>, _VALUES_<env>.
+    """Returns the overrides that environment variables hold.
 
-    RELEASE_CONFIG and RELEASE_VALUES_* hold paths separated by `:`; names of variables and environments are
-    lowered.
+    They are RELEASE_CONFIG, RELEASE_REGISTRY, RELEASE_REGISTRY_INSECURE, RELEASE_CONTEXT, RELEASE_VAR_<name>
+    and RELEASE_VALUES_<environment>. RELEASE_CONFIG and RELEASE_VALUES_* hold paths separated by `:`. Names
+    of variables and environments are taken in lower case.
 
     Raises:
         ConfigError: RELEASE_REGISTRY_INSECURE is neither true nor false.

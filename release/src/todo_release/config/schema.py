@@ -12,7 +12,7 @@ from todo_release.config.model import Config
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of release.yaml for editors."""
+    """Returns the JSON schema (draft 2020-12) of release.yaml."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(by_alias=True),

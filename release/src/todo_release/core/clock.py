@@ -1,26 +1,26 @@
-"""Steady time that tests can replace."""
+"""Monotonic time that tests can replace."""
 
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Steady seconds, and a way to let them pass."""
+    """Monotonic seconds, and a way to wait."""
 
     def now(self) -> float:
-        """Seconds since any fixed moment."""
+        """Returns the seconds since an arbitrary moment."""
 
     def sleep(self, seconds: float) -> None:
-        """Come back after that long."""
+        """Returns after that many seconds."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own monotonic clock."""
 
     def now(self) -> float:
-        """Seconds of `time.monotonic`."""
+        """Returns `time.monotonic`."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """`time.sleep`."""
+        """Calls `time.sleep`."""
         time.sleep(seconds)

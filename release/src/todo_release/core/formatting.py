@@ -2,7 +2,7 @@
 
 
 def ago(seconds: float) -> str:
-    """How long ago something was, for people: just now, 5 minutes ago, 3 hours ago, 4 days ago."""
+    """Returns how long ago something was: just now, 5 minutes ago, 3 hours ago, 4 days ago."""
     minutes = seconds / 60
     if minutes < 60:
         return f"{minutes:.0f} minutes ago" if minutes >= 2 else "just now"
@@ -11,7 +11,7 @@ def ago(seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: 0.4 s, 12 s, 3 min 05 s."""
+    """Returns a duration: 0.4 s, 12 s, 3 min 05 s."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 90:

@@ -1,14 +1,16 @@
-"""Masks what looks like a secret in text that somebody else wrote: pods' logs, events, messages.
+"""Masks secrets in text: known ones by value, unknown ones by how they look.
 
-The engine never reads the values of an application's Secrets, so it cannot mask them by value as
-`adapters.process` does with its own; it knows only how they look.
+The engine masks its own secrets by value. It never reads the values of an application's Secrets, so in text
+that others wrote (logs of pods, events, messages) it can only mask what looks like a secret. This is the
+engine's only list of such patterns.
 """
 
 import re
 from collections.abc import Sequence
 
 MASK = "*****"
-LOOKS_SECRET = (
+HIDDEN = "(hidden)"  # for the value of a Secret, of which not even the length is shown
+SECRET_PATTERNS = (
     re.compile(
         r"(?P<keep>[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+(?=@)", re.IGNORECASE
     ),  # user:password@ of a URL
@@ -23,17 +25,20 @@ LOOKS_SECRET = (
 
 
 def mask_log(text: str) -> str:
-    """The text with passwords in URLs, bearer tokens, JWTs and values of telling names replaced by stars."""
-    for pattern in LOOKS_SECRET:
+    """Returns the text with everything that looks like a secret replaced by stars.
+
+    That is: passwords in URLs, bearer tokens, JWTs, and values after names such as `password` or `token`.
+    """
+    for pattern in SECRET_PATTERNS:
         text = pattern.sub(rf"\g<keep>{MASK}", text)
     return text
 
 
-MASK = "*****"
-
-
 def mask(text: str, secrets: Sequence[str]) -> str:
-    """Replace every secret in a text by stars; the longest first, so that no secret hides inside another."""
+    """Returns the text with these secrets replaced by stars.
+
+    The longest secret is replaced first, so that no rest of it stays when another one is its beginning.
+    """
     for secret in sorted((value for value in secrets if value), key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text

@@ -1,10 +1,10 @@
-"""How work in progress reports to whoever watches it."""
+"""How work in progress reports to the caller."""
 
 from typing import Protocol
 
 
-class Say(Protocol):
-    """How a handler speaks while it works."""
+class ProgressCallback(Protocol):
+    """Called with each message of work in progress."""
 
     def __call__(self, text: str, *, is_note: bool = False) -> None:
-        """Tell a line of output, or (`is_note`) where the work stands."""
+        """Receives a line of output, or (`is_note`) a short text about how far the work is."""

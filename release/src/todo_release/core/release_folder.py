@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
-FOLDER = ".release"
+RELEASE_FOLDER = ".release"
 
 
 def evidence_folder(root: Path, environment: str, version: str = "") -> Path:
-    """Where evidence of an environment is kept: of the deployment of a version, or of how it is now."""
-    return root / FOLDER / version / "evidence" / environment
+    """Returns where evidence of an environment is kept.
+
+    With a version it is the evidence of that version's deployment, without one of the environment as it is
+    now.
+    """
+    return root / RELEASE_FOLDER / version / "evidence" / environment

@@ -1,4 +1,4 @@
-"""Answers that are no runs: a title, columns, rows of text."""
+"""Tables that answer a question of a person or a program: a title, columns, rows of text."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of as many cells as there are columns."""
+    """A title, names of columns, and rows with one cell a column."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     def lines(self) -> Iterable[str]:
-        """The table as aligned text; cells of several lines keep their first one only."""
+        """Yields the table as lines of aligned text; only the first line of each cell is shown."""
         cells = [self.columns, *(tuple(cell.split("\n")[0] for cell in row) for row in self.rows)]
         widths = [max(len(row[index]) for row in cells) for index in range(len(self.columns))]
         yield self.title
@@ -25,7 +25,7 @@ class Table:
             yield "  (nothing)"
 
     def as_json(self) -> dict[str, object]:
-        """For machines: one mapping a row."""
+        """Returns the table as JSON, with one mapping for each row."""
         return {
             "title": self.title,
             "rows": [dict(zip(self.columns, row, strict=True)) for row in self.rows],

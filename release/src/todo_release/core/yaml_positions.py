@@ -1,4 +1,4 @@
-"""Reads YAML into plain values with the place of each one, so that a mistake is shown where it stands."""
+"""Reads YAML into plain values with the position of each one, so that a message can name file and line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Any
 
 import yaml
 
+from todo_release.core.yaml_loader import LOADER
 from todo_release.errors import ConfigError
 
-Path = tuple[str | int, ...]
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
+YamlPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands; `line` and `column` count from 1."""
+    """The position of a value in a file; `line` and `column` count from 1."""
 
     file: str
     line: int
@@ -22,34 +22,34 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
-    """A document: its plain value and the place of every key and item in it, by path from the root."""
+class LocatedDocument:
+    """A document: its plain value, and the place of every key and item by its path from the root."""
 
     value: Any
-    places: Mapping[Path, Place]
+    places: Mapping[YamlPath, Place]
 
-    def place(self, path: Path) -> Place | None:
-        """Place of the value at `path`, or of its nearest ancestor that was written down."""
+    def place(self, path: YamlPath) -> Place | None:
+        """Returns the place of the value at `path`, or of its nearest ancestor that has one."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return None
 
 
-def read(text: str, file: str) -> Located:
-    """Parse one YAML document; `file` is the name shown in errors.
+def read(text: str, file: str) -> LocatedDocument:
+    """Parses one YAML document; `file` is the name that errors show.
 
     Raises:
-        ConfigError: not YAML, or a key stands twice in one mapping.
+        ConfigError: The text is not YAML, or one mapping has the same key twice.
     """
     try:
         loader = LOADER(text)
         node = loader.get_single_node()
         if node is None:
-            return Located({}, {})
-        places: dict[Path, Place] = {(): _place(node, file)}
+            return LocatedDocument({}, {})
+        places: dict[YamlPath, Place] = {(): _place(node, file)}
         _walk(node, (), file, places)
-        return Located(loader.construct_document(node), places)
+        return LocatedDocument(loader.construct_document(node), places)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ConfigError(
@@ -61,14 +61,17 @@ def read(text: str, file: str) -> Located:
         ) from error
 
 
-def merge(base: Located, overlay: Located) -> Located:
-    """Lay one document over another: mappings key by key, all else as a whole; places follow the values."""
+def merge(base: LocatedDocument, overlay: LocatedDocument) -> LocatedDocument:
+    """Lays one document over another: mappings key by key, other values as a whole.
+
+    The place of each value is the one in the document that it comes from.
+    """
     places = dict(base.places)
     value = _merged(base.value, overlay, (), places)
-    return Located(value, places)
+    return LocatedDocument(value, places)
 
 
-def _merged(base: object, overlay: Located, path: Path, places: dict[Path, Place]) -> object:
+def _merged(base: object, overlay: LocatedDocument, path: YamlPath, places: dict[YamlPath, Place]) -> object:
     over = overlay.value
     for part in path:
         over = over[part]
@@ -79,10 +82,10 @@ def _merged(base: object, overlay: Located, path: Path, places: dict[Path, Place
         for key in over:
             result[key] = _merged(base.get(key), overlay, (*path, key), places)
         return result
-    inside = [known for known in places if known[: len(path)] == path and len(known) > len(path)]
-    for known in inside:
-        del places[known]
-    places.update({known: place for known, place in overlay.places.items() if known[: len(path)] == path})
+    replaced = [inner for inner in places if inner[: len(path)] == path and len(inner) > len(path)]
+    for inner in replaced:
+        del places[inner]
+    places.update({inner: place for inner, place in overlay.places.items() if inner[: len(path)] == path})
     return over
 
 
@@ -90,13 +93,13 @@ def _place(node: yaml.Node, file: str) -> Place:
     return Place(file, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _walk(node: yaml.Node, path: Path, file: str, places: dict[Path, Place]) -> None:
+def _walk(node: yaml.Node, path: YamlPath, file: str, places: dict[YamlPath, Place]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*path, key.value)
             if inner in places:
                 raise ConfigError(
-                    f"The key {key.value!r} stands twice in one mapping.",
+                    f"The key {key.value!r} is in this mapping twice.",
                     remedy=f"Remove one of the two; the first is in line {places[inner].line}.",
                     file=file,
                     line=key.start_mark.line + 1,
@@ -110,6 +113,6 @@ def _walk(node: yaml.Node, path: Path, file: str, places: dict[Path, Place]) -> 
             _walk(item, (*path, index), file, places)
 
 
-def dotted(path: Path) -> str:
-    """A path as people write it: `spec.containers[0].image`."""
+def dotted(path: YamlPath) -> str:
+    """Returns a path as people write it: `spec.containers[0].image`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")

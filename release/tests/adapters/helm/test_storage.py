@@ -1,4 +1,4 @@
-"""Helm's own records: reading revisions, and unlocking without deleting."""
+"""Helm's own records: revisions are read, and unlocked without deleting anything."""
 
 import base64
 import gzip
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from todo_release.adapters.helm.storage import ReleaseRecords, deployed, last_good
+from todo_release.adapters.helm.storage import ReleaseRecords, find_deployed, last_good
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.errors import HelmError
 
@@ -18,7 +18,7 @@ SECRETS = "api/v1/namespaces/staging/secrets"
 
 
 def store(api: ApiDouble, number: int, status: str, *, name: str = "shop") -> None:
-    """Write a revision as Helm 3 and 4 do: base64 of base64 of gzip of JSON, in a labelled Secret."""
+    """Writes a revision as Helm 3 and 4 do: base64 of base64 of gzip of JSON, in a labelled Secret."""
     body = {
         "name": name,
         "version": number,
@@ -40,17 +40,17 @@ def store(api: ApiDouble, number: int, status: str, *, name: str = "shop") -> No
 
 
 def labels_of(api: ApiDouble, number: int) -> Any:
-    """The labels of a revision's Secret."""
+    """Returns the labels of a revision's Secret."""
     return api.objects[f"{SECRETS}/sh.helm.release.v1.shop.v{number}"]["metadata"]["labels"]
 
 
 def test_history_is_oldest_first_by_number(cluster: Cluster, api: ApiDouble) -> None:
-    """The server sorts by name, where v10 comes before v9; other releases are left out."""
+    """The API server sorts by name, where v10 comes before v9; other releases are left out."""
     for number in (10, 9):
         store(api, number, "superseded")
     store(api, 11, "deployed", name="other")
     history = ReleaseRecords(cluster, "staging").history("shop")
-    assert [one.number for one in history] == [9, 10]
+    assert [revision.number for revision in history] == [9, 10]
     assert (history[0].app_version, history[0].chart_version, history[0].description) == (
         "1.9.0",
         "0.9.0",
@@ -59,17 +59,17 @@ def test_history_is_oldest_first_by_number(cluster: Cluster, api: ApiDouble) -> 
     assert history[0].updated_at == datetime(2026, 11, 24, 5, 0, 0, 123456, tzinfo=UTC)
 
 
-def test_a_release_that_does_not_exist_has_no_history(cluster: Cluster) -> None:
-    """Before the first deployment there is nothing, which is no error."""
+def test_release_that_does_not_exist_has_no_history(cluster: Cluster) -> None:
+    """Before the first deployment there is no record, which is not an error."""
     records = ReleaseRecords(cluster, "staging")
     assert records.history("shop") == []
     assert records.unlock("shop") is None
-    with pytest.raises(HelmError, match=r"'shop' has no revision ; Helm keeps: none"):
+    with pytest.raises(HelmError, match=r"'shop' has no revision; Helm keeps: none"):
         records.manifest("shop")
 
 
 def test_manifest_and_values_are_those_of_the_revision(cluster: Cluster, api: ApiDouble) -> None:
-    """The last one unless another is asked for; one that Helm has forgotten is refused."""
+    """The last revision is the default; one that Helm no longer keeps is refused."""
     store(api, 1, "superseded")
     store(api, 2, "deployed")
     records = ReleaseRecords(cluster, "staging")
@@ -81,7 +81,7 @@ def test_manifest_and_values_are_those_of_the_revision(cluster: Cluster, api: Ap
 
 @pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback"])
 def test_unlock_marks_a_pending_revision_as_failed(cluster: Cluster, api: ApiDouble, status: str) -> None:
-    """Helm reads the label and the body; both must say it. The caller is told what it was before."""
+    """Label and body both change, because Helm reads both; the result is the revision before the change."""
     store(api, 1, "deployed")
     store(api, 2, status)
     records = ReleaseRecords(cluster, "staging")
@@ -97,45 +97,44 @@ def test_unlock_marks_a_pending_revision_as_failed(cluster: Cluster, api: ApiDou
 
 
 def test_unlock_leaves_a_finished_revision_alone(cluster: Cluster, api: ApiDouble) -> None:
-    """Also one that failed: there is nothing to unlock."""
+    """A deployed or failed revision is not pending, so nothing is changed."""
     for number, status in ((1, "deployed"), (2, "failed")):
         store(api, number, status)
         assert ReleaseRecords(cluster, "staging").unlock("shop") is None
 
 
-def test_mark_failed_keeps_a_doomed_revision_from_looking_good(cluster: Cluster, api: ApiDouble) -> None:
-    """Applied, never ready: Helm calls it deployed, and after the rollback superseded."""
+def test_mark_failed_excludes_a_revision_from_rollbacks(cluster: Cluster, api: ApiDouble) -> None:
+    """A revision that never became ready would count as superseded, like one that worked."""
     store(api, 1, "superseded")
     store(api, 2, "deployed")
     records = ReleaseRecords(cluster, "staging")
     records.mark_failed("shop", 2, "image-missing")
     history = records.history("shop")
     assert (history[1].status, history[1].description) == ("failed", "image-missing")
-    found = last_good(history)
-    assert found is not None
-    assert found.number == 1
+    good = last_good(history)
+    assert good is not None
+    assert good.number == 1
     assert last_good(history, before=1) is None
 
 
-def test_a_record_that_is_not_helms_is_refused(cluster: Cluster, api: ApiDouble) -> None:
-    """With its name, so that a person can look at it."""
+def test_record_of_another_format_is_refused(cluster: Cluster, api: ApiDouble) -> None:
+    """The error names the Secret."""
     store(api, 1, "deployed")
     api.objects[f"{SECRETS}/sh.helm.release.v1.shop.v1"]["data"]["release"] = "bm8="
     with pytest.raises(HelmError, match=r"sh\.helm\.release\.v1\.shop\.v1"):
         ReleaseRecords(cluster, "staging").history("shop")
 
 
-def test_deployed_is_the_newest_revision_if_helm_says_so(cluster: Cluster, api: ApiDouble) -> None:
-    """From Secrets that were listed for something else; one that is still pending runs nothing for
-    certain.
-    """
+def test_find_deployed_returns_the_newest_revision_if_deployed(cluster: Cluster, api: ApiDouble) -> None:
+    """Other Secrets are ignored; with a pending revision it is unknown what runs."""
     store(api, 9, "superseded")
     store(api, 10, "deployed")
     store(api, 11, "deployed", name="other")
     api.put(f"{SECRETS}/app", {"metadata": {"name": "app"}})
-    found = deployed(cluster.items(SECRETS), "shop")
-    assert found is not None
-    assert (found[0].number, found[0].app_version, found[1]) == (10, "1.10.0", "# manifest 10")
+    deployed = find_deployed(cluster.items(SECRETS), "shop")
+    assert deployed is not None
+    revision, manifest = deployed
+    assert (revision.number, revision.app_version, manifest) == (10, "1.10.0", "# manifest 10")
     store(api, 12, "pending-upgrade")
-    assert deployed(cluster.items(SECRETS), "shop") is None
-    assert deployed([], "shop") is None
+    assert find_deployed(cluster.items(SECRETS), "shop") is None
+    assert find_deployed([], "shop") is None

@@ -1,4 +1,4 @@
-"""Kubeconfig files: which contexts they have, which credentials are taken from them and which are not."""
+"""Kubeconfig files: their contexts, and which credentials are read from them directly."""
 
 import base64
 import ssl
@@ -14,10 +14,10 @@ import yaml
 
 from todo_release.adapters.kubernetes.kubeconfig import Endpoint, contexts, endpoint
 from todo_release.adapters.kubernetes.transport import (
-    Direct,
-    ThroughClient,
-    UnreachableError,
-    UnusableError,
+    ApiUnreachableError,
+    ClientConnection,
+    DirectConnection,
+    KubeconfigError,
     connect,
 )
 from todo_release.errors import ClusterError
@@ -28,7 +28,7 @@ SERVER = {"server": "http://there:1/"}
 
 
 def write(path: Path, user: dict[str, Any], cluster: dict[str, Any] = SERVER, **more: Any) -> Path:
-    """A kubeconfig with one context, `here`."""
+    """Writes a kubeconfig with one context, `here`."""
     document = {
         "clusters": [{"name": "double", "cluster": cluster}],
         "users": [{"name": "ana", "user": user}],
@@ -39,44 +39,44 @@ def write(path: Path, user: dict[str, Any], cluster: dict[str, Any] = SERVER, **
     return path
 
 
-def found(context: str | None, path: Path | None) -> Endpoint:
-    """The endpoint that must be there."""
+def usable_endpoint(context: str | None, path: Path | None) -> Endpoint:
+    """Returns the endpoint, which must exist."""
     read = endpoint(context, path)
     assert read is not None
     return read
 
 
 def test_contexts_are_those_of_every_kubeconfig(api: ApiDouble, tmp_path: Path) -> None:
-    """Several files may be named; one that is not there has none."""
+    """KUBECONFIG may name several files; a missing file has no contexts."""
     path = api.kubeconfig(tmp_path)
     assert contexts({"KUBECONFIG": f"{path}:{tmp_path / 'missing'}"}) == {"here"}
 
 
-def test_contexts_of_what_is_no_kubeconfig_are_refused(tmp_path: Path) -> None:
-    """The file is named."""
+def test_contexts_refuse_a_file_that_is_not_a_kubeconfig(tmp_path: Path) -> None:
+    """The error names the file."""
     path = tmp_path / "config"
     path.write_text("contexts: [1]\n")
-    with pytest.raises(ClusterError, match=f"{path} is no kubeconfig"):
+    with pytest.raises(ClusterError, match=f"{path} is not a kubeconfig"):
         contexts({"KUBECONFIG": str(path)})
 
 
-def test_token_stands_in_the_file_or_in_one_beside_it(tmp_path: Path) -> None:
-    """It is sent as it is, to the server without its last slash."""
-    read = found("here", write(tmp_path / "inline", {"token": "secret"}))
+def test_token_is_read_from_the_kubeconfig_or_a_file_beside_it(tmp_path: Path) -> None:
+    """The token becomes a header, and the server loses its last slash."""
+    read = usable_endpoint("here", write(tmp_path / "inline", {"token": "secret"}))
     assert (read.server, read.headers) == ("http://there:1", {"authorization": "Bearer secret"})
     (tmp_path / "token").write_text("of a file\n")
-    beside = found("here", write(tmp_path / "beside", {"tokenFile": "token"}))
+    beside = usable_endpoint("here", write(tmp_path / "beside", {"tokenFile": "token"}))
     assert beside.headers == {"authorization": "Bearer of a file"}
 
 
 def test_current_context_is_that_of_the_first_file_that_names_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of what two files name alike the first one counts, and a context may be in another file."""
+    """Where two files have an entry of one name, the first file counts; a context may be in another file."""
     first = write(tmp_path / "first", {"token": "one"}, contexts=[])
     second = write(tmp_path / "second", {"token": "two"}, **{"current-context": "here"})
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'missing'}:{first}:{second}")
-    assert found(None, None).headers == {"authorization": "Bearer one"}
+    assert usable_endpoint(None, None).headers == {"authorization": "Bearer one"}
 
 
 @pytest.mark.parametrize(
@@ -92,27 +92,25 @@ def test_current_context_is_that_of_the_first_file_that_names_one(
     ids="-".join,
 )
 def test_credentials_of_another_kind_are_left_to_the_client(tmp_path: Path, user: dict[str, Any]) -> None:
-    """Nothing is guessed."""
+    """Keys that the module does not understand are never ignored."""
     assert endpoint("here", write(tmp_path / "config", user)) is None
 
 
 @pytest.mark.parametrize("more", [{"tls-server-name": "other"}, {"insecure-skip-tls-verify": True}])
-def test_cluster_with_more_than_is_understood_is_left_to_the_client(
-    tmp_path: Path, more: dict[str, Any]
-) -> None:
-    """Above all what weakens TLS."""
+def test_cluster_with_other_keys_is_left_to_the_client(tmp_path: Path, more: dict[str, Any]) -> None:
+    """Above all keys that weaken TLS."""
     path = write(tmp_path / "config", {"token": "t"}, {**SERVER, **more})
     assert endpoint("here", path) is None
-    assert isinstance(connect("here", path), ThroughClient)
+    assert isinstance(connect("here", path), ClientConnection)
 
 
 @pytest.mark.parametrize("text", ["contexts: [1]", "[", "", "contexts: [{name: here}]"])
-def test_what_is_no_kubeconfig_is_refused_by_the_client(tmp_path: Path, text: str) -> None:
-    """Its message says what is missing."""
+def test_invalid_kubeconfig_is_refused_by_the_client(tmp_path: Path, text: str) -> None:
+    """The client's message says what is missing."""
     path = tmp_path / "config"
     path.write_text(text)
     assert endpoint("here", path) is None
-    with pytest.raises((UnusableError, TypeError, yaml.YAMLError)):
+    with pytest.raises((KubeconfigError, TypeError, yaml.YAMLError)):
         connect("here", path)
 
 
@@ -123,18 +121,18 @@ class _Greeter(BaseHTTPRequestHandler):
         self.wfile.write(b"welcome")
 
     def log_message(self, *_: object) -> None:
-        """Nobody reads it."""
+        """Drops the line."""
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Who is trusted."""
+    """The certificate authority that is trusted."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="module")
 def strict_server(authority: trustme.CA) -> Iterator[str]:
-    """A server that only talks to whom the authority knows."""
+    """A server that demands a client certificate of the authority."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.verify_mode = ssl.CERT_REQUIRED
     authority.issue_cert("localhost").configure_cert(tls)
@@ -150,15 +148,15 @@ def strict_server(authority: trustme.CA) -> Iterator[str]:
 
 
 def encoded(content: bytes) -> str:
-    """As a kubeconfig has it inline."""
+    """Returns the content as a kubeconfig holds it inline."""
     return base64.b64encode(content).decode()
 
 
 @pytest.mark.parametrize("place", ["inline", "files"])
-def test_certificates_are_shown_and_demanded(
+def test_client_certificate_is_sent_and_the_server_is_verified(
     tmp_path: Path, authority: trustme.CA, strict_server: str, place: str
 ) -> None:
-    """Inline, or in files beside the kubeconfig."""
+    """Certificates may be inline, or in files beside the kubeconfig."""
     mine = authority.issue_cert("ana")
     parts = {
         "certificate-authority": authority.cert_pem.bytes(),
@@ -174,14 +172,13 @@ def test_certificates_are_shown_and_demanded(
     cluster = {"server": strict_server} | {
         key: entry.pop(key) for key in list(entry) if key.startswith("certificate-authority")
     }
-    assert Direct(found("here", write(tmp_path / "config", entry, cluster))).send("GET", "/", None, {}) == (
-        200, "welcome",
-    )  # fmt: skip
+    connection = DirectConnection(usable_endpoint("here", write(tmp_path / "config", entry, cluster)))
+    assert connection.send("GET", "/", None, {}) == (200, "welcome")
 
 
-def test_server_of_another_authority_is_not_trusted(tmp_path: Path, strict_server: str) -> None:
-    """Whatever it would say."""
+def test_server_of_another_authority_is_refused(tmp_path: Path, strict_server: str) -> None:
+    """The connection fails before anything is sent."""
     other = {"certificate-authority-data": encoded(trustme.CA().cert_pem.bytes())}
     path = write(tmp_path / "config", {}, {"server": strict_server, **other})
-    with pytest.raises(UnreachableError, match="certificate verify failed"):
-        Direct(found("here", path)).send("GET", "/", None, {})
+    with pytest.raises(ApiUnreachableError, match="certificate verify failed"):
+        DirectConnection(usable_endpoint("here", path)).send("GET", "/", None, {})

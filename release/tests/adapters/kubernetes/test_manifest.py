@@ -1,6 +1,8 @@
-"""A rendered chart read back: objects, their templates, their pods."""
+"""Rendered charts: objects, the templates they come from, and their pods."""
 
-from todo_release.adapters.kubernetes.manifest import leaves, parse
+from todo_release.adapters.kubernetes.api_resources import DEPLOYMENTS
+from todo_release.adapters.kubernetes.manifest import leaves, parse_manifest, workloads_of
+from todo_release.adapters.kubernetes.objects import WorkloadRef
 
 TEXT = """\
 ---
@@ -34,31 +36,39 @@ spec: {template: {spec: {containers: [{name: migrate}]}}}
 """
 
 
-def test_manifest_has_every_object_but_test_hooks_with_its_template() -> None:
-    """Empty documents are none."""
-    found = parse(TEXT)
-    assert [(one.subject, one.source) for one in found.objects] == [
+def test_manifest_has_all_objects_but_test_hooks() -> None:
+    """Each object has the path of its template; empty documents are left out."""
+    manifest = parse_manifest(TEXT)
+    assert [(item.subject, item.source) for item in manifest.objects] == [
         ("Deployment/web", "templates/web/deployment.yaml"),
         ("CronJob/nightly", ""),
         ("Job/migrate", ""),
     ]
-    migrate = found.find("Job", "migrate")
+    migrate = manifest.find("Job", "migrate")
     assert migrate is not None
     assert (migrate.hooks, migrate.is_early, migrate.api_version) == (
         ("pre-install", "pre-upgrade"),
         True,
         "batch/v1",
     )
-    assert found.find("Job", "web") is None
+    assert manifest.find("Job", "web") is None
+    assert manifest.objects[0].resource == DEPLOYMENTS
 
 
-def test_pods_are_found_wherever_a_kind_keeps_their_template() -> None:
-    """With the field of every container."""
-    templates = list(parse(TEXT).pods())
-    assert [(one.owner.name, one.has_sidecar) for one in templates] == [
+def test_workloads_of_marks_hooks() -> None:
+    """Kinds without a rollout, such as CronJobs, are left out."""
+    workloads = workloads_of(TEXT)
+    assert workloads == [WorkloadRef("Deployment", "web"), WorkloadRef("Job", "migrate")]
+    assert [workload.is_hook for workload in workloads] == [False, True]
+
+
+def test_pods_are_found_at_the_path_of_each_kind() -> None:
+    """Each container has its path in the object."""
+    templates = list(parse_manifest(TEXT).pods())
+    assert [(template.owner.name, template.has_sidecar) for template in templates] == [
         ("web", True), ("nightly", False), ("migrate", False),
     ]  # fmt: skip
-    assert [(path, one["name"]) for path, one in templates[0].containers()] == [
+    assert [(path, container["name"]) for path, container in templates[0].containers()] == [
         (("spec", "template", "spec", "initContainers", 0), "wait"),
         (("spec", "template", "spec", "containers", 0), "web"),
     ]
@@ -66,7 +76,7 @@ def test_pods_are_found_wherever_a_kind_keeps_their_template() -> None:
 
 
 def test_leaves_are_every_scalar_with_its_path() -> None:
-    """Through mappings and lists."""
+    """Mappings and lists are followed."""
     assert list(leaves({"a": [1, {"b": None}], "c": "x"})) == [
         (("a", 0), 1), (("a", 1, "b"), None), (("c",), "x"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a deployment will change, in lines."""
+"""Descriptions of what a deployment will change."""
 
 import pytest
 import yaml
@@ -25,14 +25,14 @@ data: {token: b2xk}
 """
 
 
-def between(old: str, new: str) -> list[str]:
-    """The lines for two objects written as YAML."""
-    return list(object_diff.between(yaml.safe_load(old), yaml.safe_load(new)))
+def changes(old: str, new: str) -> list[str]:
+    """Returns the lines for two objects written as YAML."""
+    return list(object_diff.describe_changes(yaml.safe_load(old), yaml.safe_load(new)))
 
 
 def test_same_objects_have_no_changes() -> None:
-    """The labels that say the version do not count; the plan says it once."""
-    assert between(WEB, WEB.replace("version: 0.1.0", "version: 0.2.0")) == []
+    """Labels with the version do not count."""
+    assert changes(WEB, WEB.replace("version: 0.1.0", "version: 0.2.0")) == []
 
 
 @pytest.mark.parametrize(
@@ -49,23 +49,23 @@ def test_same_objects_have_no_changes() -> None:
         ),
     ],
 )  # fmt: skip
-def test_change_names_object_path_and_both_values(old: str, new: str, line: str) -> None:
-    """Items of lists by their name: a variable in the middle is one line."""
+def test_change_names_path_and_both_values(old: str, new: str, line: str) -> None:
+    """Items of lists are compared by name, so a variable added in the middle is one line."""
     assert old in WEB
-    assert between(WEB, WEB.replace(old, new)) == [line]
+    assert changes(WEB, WEB.replace(old, new)) == [line]
     assert object_diff.is_removal(line) == (new == "")
 
 
 def test_secret_values_are_never_shown() -> None:
-    """Only that they change."""
-    assert between(KEYS, KEYS.replace("b2xk", "bmV3")) == ["data.token: (hidden) changed"]
+    """The line says only that the value changes."""
+    assert changes(KEYS, KEYS.replace("b2xk", "bmV3")) == ["data.token: (hidden) changed"]
 
 
 def test_long_values_are_cut_and_stay_on_one_line() -> None:
-    """A whole configuration file in a ConfigMap would bury the rest."""
+    """A configuration file in a ConfigMap takes one short line."""
     template = "kind: ConfigMap\nmetadata: {{name: c}}\ndata: {{f: {}}}\n"
     old, new = template.format("a"), template.format('"' + "x\\n" * 200 + '"')
-    (line,) = between(old, new)
+    (line,) = changes(old, new)
     assert line.endswith("…")
     assert "\n" not in line
     assert len(line) < 130

@@ -1,4 +1,4 @@
-"""Reading objects: when a workload is ready, whose pods are whose, and when an event happened."""
+"""Parsed objects: when a workload is ready, which pods are its own, and when an event happened."""
 
 from datetime import UTC, datetime
 
@@ -36,13 +36,13 @@ from ...doubles.kubernetes_objects import (
     ids=["done", "not observed", "old pod left", "not updated", "not available", "scaled to zero"],
 )
 def test_deployment_is_ready_as_rollout_status_says(numbers: dict[str, int], is_ready: bool) -> None:
-    """The newest specification observed, all replicas new and available, none old."""
-    found = snapshot(deployment(**numbers)).workloads[WEB]  # type: ignore[arg-type]  # only numbers are given
-    assert found.is_ready is is_ready
+    """The newest specification is observed, all replicas are new and available, and none is old."""
+    workload = snapshot(deployment(**numbers)).workloads[WEB]  # type: ignore[arg-type]  # only numbers
+    assert workload.is_ready is is_ready
 
 
-def test_a_deployment_that_was_just_made_is_not_ready() -> None:
-    """Without any status its controller has not seen it."""
+def test_new_deployment_without_a_status_is_not_ready() -> None:
+    """Its controller has not observed it yet."""
     fresh = {**deployment(), "status": {}}
     assert not snapshot(fresh).workloads[WEB].is_ready
 
@@ -61,46 +61,46 @@ def test_a_deployment_that_was_just_made_is_not_ready() -> None:
         (job(condition("Complete", "False")), MIGRATE, False),
     ],
 )
-def test_other_kinds_are_ready_by_their_own_numbers(
+def test_other_kinds_are_ready_by_their_own_status(
     raw: dict[str, object], ref: WorkloadRef, is_ready: bool
 ) -> None:
-    """A StatefulSet stops counting updated replicas once it is done; a Job states that it is complete."""
+    """A StatefulSet stops counting updated replicas when it is done; a Job has a condition."""
     assert snapshot(raw).workloads[ref].is_ready is is_ready
 
 
-def test_pods_of_a_deployment_are_those_of_its_newest_revision_that_stay() -> None:
-    """A broken pod of the revision before, and one on its way out, are not blamed on this rollout."""
+def test_pods_of_a_deployment_are_those_of_its_newest_revision() -> None:
+    """A pod of an earlier revision, or one that is being deleted, does not count for this rollout."""
     old = pod(container(), name="web-1-a", owner="uid-web-1")
     new = pod(container(), name="web-2-a")
     going = pod(container(), name="web-2-b", terminating=True)
-    found = snapshot(deployment(), pods=[old, new, going])
-    assert [one.name for one in found.pods_of(found.workloads[WEB])] == ["web-2-a"]
+    namespace = snapshot(deployment(), pods=[old, new, going])
+    assert [pod.name for pod in namespace.pods_of(namespace.workloads[WEB])] == ["web-2-a"]
 
 
-def test_a_deployment_without_replica_sets_has_no_pods() -> None:
-    """Pods that nobody owns do not become its own."""
+def test_deployment_without_replica_sets_has_no_pods() -> None:
+    """Pods without an owner do not belong to it."""
     workload = parse_workload(WEB, deployment(), [])
-    found = snapshot(deployment(), pods=[pod(container(), owner="")])
-    assert found.pods_of(workload) == ()
+    namespace = snapshot(deployment(), pods=[pod(container(), owner="")])
+    assert namespace.pods_of(workload) == ()
 
 
-def test_pods_of_other_kinds_are_told_by_their_revision_label() -> None:
-    """StatefulSet and DaemonSet own old and new pods alike."""
+def test_pods_of_other_kinds_are_selected_by_their_revision_label() -> None:
+    """A StatefulSet or DaemonSet owns old and new pods alike."""
     pods = [
         pod(container("redis"), name="cache-0", owner="uid-cache", labels={"controller-revision-hash": "a"}),
         pod(container("redis"), name="cache-1", owner="uid-cache", labels={"controller-revision-hash": "b"}),
         pod(container("agent"), name="agent-1", owner="uid-agent", labels={"pod-template-generation": "1"}),
         pod(container("agent"), name="agent-2", owner="uid-agent", labels={"pod-template-generation": "2"}),
     ]
-    found = snapshot(stateful_set(), daemon_set(updated=1, available=1), pods=pods)
-    assert [one.name for ref in (CACHE, AGENT) for one in found.pods_of(found.workloads[ref])] == [
+    namespace = snapshot(stateful_set(), daemon_set(updated=1, available=1), pods=pods)
+    assert [pod.name for ref in (CACHE, AGENT) for pod in namespace.pods_of(namespace.workloads[ref])] == [
         "cache-1",
         "agent-2",
     ]
 
 
-def test_a_container_joins_specification_and_status() -> None:
-    """Probes add up to the time they allow; a container without a status waits."""
+def test_container_joins_specification_and_status() -> None:
+    """The probe budget is the sum of its probes; a container without a status is waiting."""
     spec = {
         "startupProbe": {"periodSeconds": 2, "failureThreshold": 30},
         "readinessProbe": {"initialDelaySeconds": 5, "timeoutSeconds": 3},
@@ -110,15 +110,17 @@ def test_a_container_joins_specification_and_status() -> None:
         container("side", is_init=True, spec={"restartPolicy": "Always"}),
     )
     raw["status"]["initContainerStatuses"] = []
-    web, side = sorted(snapshot(deployment(), pods=[raw]).pods[0].containers, key=lambda one: one.is_init)
+    web, side = sorted(
+        snapshot(deployment(), pods=[raw]).pods[0].containers, key=lambda parsed: parsed.is_init
+    )
     assert web.probe_budget_seconds == (0 + 2 * 30 + 1) + (5 + 10 * 3 + 3)
     assert (web.state.phase, web.is_init, web.is_native_sidecar) == ("running", False, False)
     assert (side.state.phase, side.is_init, side.is_native_sidecar) == ("waiting", True, True)
     assert side.probe_budget_seconds == 0
 
 
-def test_events_are_ordered_by_whichever_time_they_carry() -> None:
-    """The scheduler's events have `eventTime` and `series` only; `lastTimestamp` alone misplaces them."""
+def test_events_are_ordered_by_the_latest_time_they_have() -> None:
+    """Events of the scheduler have only `eventTime` and `series`, and no `lastTimestamp`."""
     scheduler = {
         "involvedObject": {"uid": "u"},
         "reason": "FailedScheduling",
@@ -127,12 +129,12 @@ def test_events_are_ordered_by_whichever_time_they_carry() -> None:
     }
     kubelet = event("u", "Failed", "late", at="2026-11-24T05:00:05Z")
     timeless = {"involvedObject": {"uid": "u"}, "reason": "Odd"}
-    found = snapshot(deployment(), events=[scheduler, kubelet, timeless])
-    assert [one.reason for one in found.events] == ["Odd", "Failed", "FailedScheduling"]
+    namespace = snapshot(deployment(), events=[scheduler, kubelet, timeless])
+    assert [event.reason for event in namespace.events] == ["Odd", "Failed", "FailedScheduling"]
     assert parse_event(scheduler).at == datetime(2026, 11, 24, 5, 0, 9, 500000, tzinfo=UTC)
     assert parse_event(scheduler).count == 4
 
 
-def test_workloads_nobody_asked_for_are_left_out() -> None:
-    """A namespace may hold more than the release."""
+def test_snapshot_leaves_out_workloads_that_were_not_asked_for() -> None:
+    """A namespace may contain other workloads than those of the release."""
     assert list(snapshot(deployment(name="other")).workloads) == []

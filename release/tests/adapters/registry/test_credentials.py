@@ -1,4 +1,4 @@
-"""Where names and passwords of registries are found."""
+"""Credentials of registries in Docker's config.json, credential helpers and pull secrets."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ esac
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Docker's folder, and a credential helper `vault` on PATH."""
+    """Docker's config.json (not written yet), and a credential helper `vault` on PATH."""
     helper = tmp_path / "bin" / "docker-credential-vault"
     helper.parent.mkdir()
     helper.write_text(HELPER)
@@ -33,43 +33,43 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config.json"
 
 
-def test_without_a_config_there_are_none(config: Path) -> None:
-    """The registry is then asked as anybody."""
+def test_missing_or_empty_config_has_no_credentials(config: Path) -> None:
+    """The registry is then used without a login."""
     assert from_docker_config("ghcr.io") is None
     config.write_text("{}")
     assert from_docker_config("ghcr.io") is None
 
 
 @pytest.mark.parametrize("key", ["ghcr.io", "https://ghcr.io", "https://ghcr.io/"])
-def test_login_is_found_however_docker_wrote_the_host(config: Path, key: str) -> None:
-    """A password may hold colons."""
+def test_login_is_found_in_every_form_of_the_host(config: Path, key: str) -> None:
+    """A password may contain colons."""
     config.write_text(json.dumps({"auths": {key: AUTH}}))
     assert from_docker_config("ghcr.io") == ANA
 
 
-def test_docker_hub_has_an_old_name(config: Path) -> None:
-    """`docker login` without a host writes it."""
+def test_docker_hub_is_found_by_its_old_address(config: Path) -> None:
+    """`docker login` without a host writes that address."""
     config.write_text(json.dumps({"auths": {"https://index.docker.io/v1/": AUTH}}))
     assert from_docker_config("docker.io") == ANA
 
 
 @pytest.mark.parametrize("settings", [{"credsStore": "vault"}, {"credHelpers": {"ghcr.io": "vault"}}])
-def test_credential_helper_is_asked(config: Path, settings: dict[str, object]) -> None:
-    """For all hosts, or for one."""
+def test_credential_helper_is_used(config: Path, settings: dict[str, object]) -> None:
+    """It may be configured for all hosts, or for one."""
     config.write_text(json.dumps(settings))
     assert from_docker_config("ghcr.io") == ANA
 
 
-def test_helper_that_has_none_is_no_error_and_one_that_fails_is(config: Path) -> None:
-    """A locked keychain must not look like a public registry."""
+def test_helper_without_credentials_is_no_error_and_a_failing_helper_is(config: Path) -> None:
+    """A locked keychain is not taken for a registry without a login."""
     config.write_text(json.dumps({"credsStore": "vault"}))
     assert from_docker_config("none.test") is None
     with pytest.raises(RegistryError, match=r"'vault' gave nothing for other\.test.*locked"):
         from_docker_config("other.test")
 
 
-def test_pull_secret_may_have_both_forms() -> None:
-    """kubectl writes `auth`, people often name and password."""
+def test_pull_secret_may_have_either_form() -> None:
+    """kubectl writes `auth`, people often write name and password."""
     assert from_pull_secret(json.dumps({"auths": {"ghcr.io": AUTH}}), "ghcr.io") == ANA
     plain = {"auths": {"ghcr.io": {"username": "ana", "password": "a:b"}}}
     assert from_pull_secret(json.dumps(plain), "ghcr.io") == ANA
@@ -78,12 +78,12 @@ def test_pull_secret_may_have_both_forms() -> None:
 
 
 @pytest.mark.parametrize("text", ["no json", "[]"])
-def test_what_is_no_json_object_is_refused(text: str) -> None:
-    """With where it stood."""
+def test_pull_secret_that_is_not_a_json_object_is_refused(text: str) -> None:
+    """The error says where the text comes from."""
     with pytest.raises(RegistryError, match="the pull secret is not a JSON object"):
         from_pull_secret(text, "ghcr.io")
 
 
 def test_password_is_never_shown() -> None:
-    """Not in a traceback either."""
+    """`repr`, which tracebacks show, does not contain it."""
     assert "a:b" not in repr(ANA)

@@ -1,8 +1,8 @@
-"""Runs Helm, 3.17 or later and 4: render, upgrade, roll back.
+"""Runs the Helm program (4, or 3.17 and later): render, upgrade, roll back.
 
-An upgrade neither waits nor rolls back by itself: Helm's own wait keeps silent until its time is over and its
-rollback throws the evidence away. `rollout.watcher` watches beside it and the pipeline decides. What a
-release is and was is read from `helm.storage`.
+An upgrade neither waits for readiness nor rolls back by itself: Helm's own wait reports nothing until its
+time is over, and its rollback deletes the evidence. `environments.rollout.watcher` watches the pods and the
+pipeline decides. The history of a release is read from `helm.storage`.
 """
 
 import re
@@ -23,10 +23,10 @@ from todo_release.errors import CommandError, HelmError
 
 HISTORY_MAX = 20
 OLDEST = (3, 17)
-FAILED_BECAUSE = re.compile(r"^(?:Error|level=ERROR msg=).*", re.MULTILINE)
+ERROR_LINES = re.compile(r"^(?:Error|level=ERROR msg=).*", re.MULTILINE)
 
-# What only one major version has. Helm 4 applies on the server's side for releases born there and on the
-# client's for older ones, so it is told; it takes over fields that others changed because the plan has shown
+# Flags of single major versions. Helm 4 applies on the server for releases that it created and on the client
+# for older ones, so the side is stated. It takes over fields that others changed, because the plan has shown
 # them before.
 MAJOR_FLAGS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
     3: {"upgrade": (), "rollback": ()},
@@ -37,7 +37,7 @@ MAJOR_FLAGS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-class Version(NamedTuple):
+class HelmVersion(NamedTuple):
     """A version of Helm."""
 
     major: int
@@ -45,12 +45,12 @@ class Version(NamedTuple):
     patch: int
 
     def __str__(self) -> str:
-        """`4.2.4`."""
+        """Returns `4.2.4`."""
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
 class Helm:
-    """Helm in one namespace of one cluster; `records` is what it wrote down about the releases there."""
+    """Helm in one namespace of one cluster; `records` are its own records of the releases there."""
 
     def __init__(
         self,
@@ -61,8 +61,9 @@ class Helm:
         cluster: Cluster,
         program: str = "helm",
     ) -> None:
-        """`context` None is the kubeconfig's current one, and `cluster` what it leads to. Nothing is started
-        or read yet.
+        """Takes the `cluster` that the context leads to; `context` None is the kubeconfig's current one.
+
+        Nothing is started or read yet.
         """
         self._context = context
         self._namespace = namespace
@@ -70,23 +71,23 @@ class Helm:
         self._program = program
         self.records = ReleaseRecords(cluster, namespace)
 
-    def version(self) -> Version:
-        """The version of the program.
+    def version(self) -> HelmVersion:
+        """Returns the version of the program.
 
         Raises:
-            HelmError: it is not one this engine can drive.
-            CommandError: there is no such program.
+            HelmError: The engine does not support this version.
+            CommandError: There is no such program.
         """
         return self._version
 
     @cached_property
-    def _version(self) -> Version:
+    def _version(self) -> HelmVersion:
         answer = process.run([self._program, "version", "--template", "{{.Version}}"]).stdout
-        found = re.search(r"v(\d+)\.(\d+)\.(\d+)", answer)
-        version = Version(*map(int, found.groups())) if found else None
+        match = re.search(r"v(\d+)\.(\d+)\.(\d+)", answer)
+        version = HelmVersion(*map(int, match.groups())) if match else None
         if version is None or version.major not in MAJOR_FLAGS or version < OLDEST:
             raise HelmError(
-                f"Helm {version or answer.strip()!s} cannot be driven.",
+                f"Helm {version or answer.strip()!s} is not supported.",
                 remedy="Install Helm 4, or 3.17 or later.",
             )
         return version
@@ -99,10 +100,10 @@ class Helm:
         values: Sequence[Path] = (),
         overlay: Mapping[str, Any] | None = None,
     ) -> str:
-        """Render a chart without a cluster, hooks included.
+        """Renders a chart without a cluster, hooks included.
 
         Raises:
-            HelmError: the chart or its values are wrong.
+            HelmError: The chart or its values are wrong.
         """
         with _overlay_file(overlay) as extra:
             arguments = [
@@ -128,10 +129,11 @@ class Helm:
         on_line: Callable[[str], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Install or upgrade; returns when hooks are done, unless they are left out, and the objects are
-        applied, ready or not.
+        """Installs or upgrades a release.
 
-        Setting `cancel` from another thread ends it; the release then stays `pending-*` until it is unlocked.
+        Returns when its hooks, unless `has_hooks` is false, have run and its objects are applied, ready or
+        not. Setting `cancel` from another thread ends Helm; the release then stays `pending-*` until it is
+        unlocked.
 
         Raises:
             HelmError: Helm refused, a hook failed, or it was cancelled.
@@ -143,7 +145,7 @@ class Helm:
                     str(HISTORY_MAX), "--description", description, "--timeout", f"{timeout_seconds:.0f}s",
                     *MAJOR_FLAGS[self._version.major]["upgrade"], *(() if has_hooks else ("--no-hooks",)),
                 ],
-                timeout_seconds=timeout_seconds * 2,  # Helm gives its time to each hook phase
+                timeout_seconds=timeout_seconds * 2,  # Helm's limit holds for each hook phase
                 on_line=on_line,
                 cancel=cancel,
             )  # fmt: skip
@@ -156,8 +158,7 @@ class Helm:
         timeout_seconds: float,
         on_line: Callable[[str], None] | None = None,
     ) -> None:
-        """Make the objects of an earlier revision the current ones; returns when they are applied, ready or
-        not.
+        """Rolls back to an earlier revision; returns when its objects are applied, ready or not.
 
         Raises:
             HelmError: Helm refused or a hook failed.
@@ -173,7 +174,7 @@ class Helm:
         )  # fmt: skip
 
     def uninstall(self, release: str, *, timeout_seconds: float) -> None:
-        """Remove a release that never worked, so that its first install can be tried again.
+        """Removes a release that never worked, so that its first install can be tried again.
 
         Raises:
             HelmError: Helm refused.
@@ -236,7 +237,7 @@ class Helm:
 
 @contextmanager
 def _overlay_file(overlay: Mapping[str, Any] | None) -> Iterator[Path]:
-    """The engine's own values as the last values file: a file needs none of the quoting that `--set` does."""
+    """Writes the engine's own values as the last values file: it needs none of the quoting of `--set`."""
     with tempfile.TemporaryDirectory(prefix="todo-release-") as folder:
         path = Path(folder, "overlay.yaml")
         path.write_text(yaml.safe_dump(dict(overlay or {})))
@@ -248,8 +249,8 @@ def _files(values: Sequence[Path], overlay: Path) -> list[str]:
 
 
 def _helm_error(arguments: list[str], error: CommandError) -> HelmError:
-    said = FAILED_BECAUSE.findall(error.problem)
+    reasons = ERROR_LINES.findall(error.problem)
     return HelmError(
-        f"helm {arguments[0]} failed: {said[-1] if said else error.problem}",
-        remedy="Read the message; Helm said it.",
+        f"helm {arguments[0]} failed: {reasons[-1] if reasons else error.problem}",
+        remedy="Correct the chart, its values or the cluster as Helm says, then run the same command again.",
     )

@@ -1,9 +1,9 @@
-"""Helm's own records of a release: the Secrets that hold one revision each.
+"""Reads and edits Helm's own records of a release: Secrets that hold one revision each.
 
-Reading them takes one request instead of a process, and editing one is the only way to undo a lock that a
-killed Helm left behind without deleting anything (`helm uninstall` deletes production). The format is the
-same in Helm 3 and 4: base64 of gzipped JSON inside the Secret's own base64. Flux unlocks the same way
-(`internal/reconcile/unlock.go`).
+Reading them takes one request instead of a process. Editing one is the only way to remove the lock of a
+killed Helm without deleting anything (`helm uninstall` deletes production); Flux unlocks in the same way
+(`internal/reconcile/unlock.go`). The format is the same in Helm 3 and 4: base64 of gzipped JSON inside the
+Secret's own base64.
 """
 
 import base64
@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from todo_release.adapters.kubernetes.api_resources import SECRETS
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.errors import HelmError
 
-PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
-WORKED = ("deployed", "superseded")
+PENDING_STATUSES = ("pending-install", "pending-upgrade", "pending-rollback")
+WORKING_STATUSES = ("deployed", "superseded")
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision of a release; `description` is what the engine gave to `helm upgrade`."""
+    """One revision of a release; `description` is the one that the engine passed to `helm upgrade`."""
 
     number: int
     status: str
@@ -38,106 +39,113 @@ class ReleaseRecords:
     """The revisions of the releases in one namespace."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
-        """Nothing is read yet."""
+        """Takes the cluster and namespace; nothing is read yet."""
         self._cluster = cluster
-        self._path = f"api/v1/namespaces/{namespace}/secrets"
+        self._path = SECRETS.path(namespace)
 
     def history(self, release: str) -> list[Revision]:
-        """Every revision Helm still keeps, oldest first; empty when the release does not exist.
+        """Returns the revisions that Helm still keeps, oldest first; none when the release does not exist.
 
         Raises:
-            HelmError: a record cannot be read.
-            ClusterError: the API server was not reachable or refused.
+            HelmError: A record cannot be read.
+            ClusterError: The API server was not reachable or refused.
         """
-        return [_revision(decode(secret)) for secret in self._secrets(release)]
+        return [_revision(decode_record(secret)) for secret in self._secrets(release)]
 
     def manifest(self, release: str, revision: int | None = None) -> str:
-        """What a revision (the last one by default) gave to the cluster, without its hooks.
+        """Returns the manifest of a revision (the last one by default), without its hooks.
 
         Raises:
-            HelmError: there is no such revision.
+            HelmError: There is no such revision.
         """
         return str(self._body(release, revision)["manifest"])
 
     def values(self, release: str, revision: int | None = None) -> dict[str, Any]:
-        """The values that were given to a revision, without the chart's own defaults."""
+        """Returns the values of a revision, without the chart's own defaults."""
         return dict(self._body(release, revision).get("config") or {})
 
     def unlock(self, release: str) -> Revision | None:
-        """Mark a revision that is still `pending-*` as failed, so that Helm accepts the next one; returns it
-        as it was found, None if none is.
+        """Marks a revision that is still `pending-*` as failed, so that Helm accepts the next one.
 
-        Only for the holder of the environment's lock: a Helm that still works would be robbed of its own.
-        Should one finish in this moment, it wins, because the record is replaced only as it was read.
+        Call it only while holding the environment's lock; otherwise a running Helm process loses its lock. If
+        one finishes at this moment, it wins, because the record is replaced only in the version that was
+        read.
+
+        Returns:
+            The revision before the change; None when none was pending.
 
         Raises:
-            ConflictError: the record changed meanwhile.
+            ApiConflictError: The record changed meanwhile.
         """
         secrets = self._secrets(release)
         if not secrets:
             return None
-        last = decode(secrets[-1])
-        if last["info"]["status"] not in PENDING:
+        last = decode_record(secrets[-1])
+        if last["info"]["status"] not in PENDING_STATUSES:
             return None
-        found = _revision(last)
-        self._mark(secrets[-1], last, f"interrupted while {found.status}; unlocked")
-        return found
+        pending = _revision(last)
+        self._mark(secrets[-1], last, f"interrupted while {pending.status}; unlocked")
+        return pending
 
     def mark_failed(self, release: str, revision: int, description: str) -> None:
-        """Write down that a revision did not work, before it is rolled back.
+        """Records that a revision did not work, before it is rolled back.
 
-        Helm calls a revision `deployed` once it was applied and `superseded` after the rollback, like one
-        that worked.
+        Without it Helm calls a revision `deployed` once it was applied and `superseded` after the rollback,
+        like one that worked.
         """
         secret = self._secret(release, revision)
-        self._mark(secret, decode(secret), description)
+        self._mark(secret, decode_record(secret), description)
 
     def _mark(self, secret: Any, body: dict[str, Any], description: str) -> None:
         body["info"] |= {"status": "failed", "description": description}
-        secret["data"]["release"] = encode(body)
+        secret["data"]["release"] = encode_record(body)
         secret["metadata"]["labels"]["status"] = "failed"
         self._cluster.replace(f"{self._path}/{secret['metadata']['name']}", secret)
 
     def _body(self, release: str, revision: int | None) -> dict[str, Any]:
-        return decode(self._secret(release, revision))
+        return decode_record(self._secret(release, revision))
 
     def _secret(self, release: str, revision: int | None) -> Any:
         secrets = self._secrets(release)
-        wanted = [one for one in secrets if revision is None or _number(one) == revision]
+        wanted = [secret for secret in secrets if revision is None or _number(secret) == revision]
         if not wanted:
-            kept = ", ".join(str(_number(one)) for one in secrets) or "none"
+            wanted_number = f"revision {revision}" if revision else "revision"
+            kept = ", ".join(str(_number(secret)) for secret in secrets) or "none"
             raise HelmError(
-                f"Release {release!r} has no revision {revision or ''}; Helm keeps: {kept}.".replace(
-                    "  ", " "
-                ),
+                f"Release {release!r} has no {wanted_number}; Helm keeps: {kept}.",
                 remedy="Choose one of those, or release the version again.",
             )
         return wanted[-1]
 
     def _secrets(self, release: str) -> list[Any]:
         selector = ",".join(f"{key}={value}" for key, value in _labels(release).items())
-        found = self._cluster.items(self._path, {"labelSelector": selector})
-        return sorted(found, key=_number)
+        return sorted(self._cluster.items(self._path, {"labelSelector": selector}), key=_number)
 
 
-def deployed(secrets: Iterable[Any], release: str) -> tuple[Revision, str] | None:
-    """The newest revision among the Secrets of a namespace with its manifest, if Helm calls it deployed."""
+def find_deployed(secrets: Iterable[Any], release: str) -> tuple[Revision, str] | None:
+    """Returns the newest revision in a namespace's Secrets, with its manifest, if it is deployed."""
     own = [
-        one for one in secrets if _labels(release).items() <= (one["metadata"].get("labels") or {}).items()
+        secret
+        for secret in secrets
+        if _labels(release).items() <= (secret["metadata"].get("labels") or {}).items()
     ]
     last = max(own, key=_number, default=None)
     if last is None or last["metadata"]["labels"].get("status") != "deployed":
         return None
-    body = decode(last)
+    body = decode_record(last)
     return _revision(body), str(body["manifest"])
 
 
 def last_good(history: list[Revision], before: int | None = None) -> Revision | None:
-    """The newest revision that worked, older than `before`; None when there is none to go back to.
+    """Returns the newest revision before `before` that worked; None when there is none to roll back to.
 
-    A bare `helm rollback` takes the previous one whatever its status was.
+    A plain `helm rollback` takes the previous one whatever its status was.
     """
-    worked = [one for one in history if one.status in WORKED and (before is None or one.number < before)]
+    worked = [
+        revision
+        for revision in history
+        if revision.status in WORKING_STATUSES and (before is None or revision.number < before)
+    ]
     return worked[-1] if worked else None
 
 
@@ -149,11 +157,11 @@ def _number(secret: Any) -> int:
     return int(secret["metadata"]["labels"]["version"])
 
 
-def decode(secret: Any) -> dict[str, Any]:
-    """What a record holds.
+def decode_record(secret: Any) -> dict[str, Any]:
+    """Returns the content of a record.
 
     Raises:
-        HelmError: it is none of Helm 3 or 4.
+        HelmError: It is not a record of Helm 3 or 4.
     """
     try:
         body = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
@@ -165,8 +173,8 @@ def decode(secret: Any) -> dict[str, Any]:
     return dict(body)
 
 
-def encode(body: dict[str, Any]) -> str:
-    """A record's `data.release`."""
+def encode_record(body: dict[str, Any]) -> str:
+    """Returns a record's `data.release`."""
     packed = base64.b64encode(gzip.compress(json.dumps(body).encode()))
     return base64.b64encode(packed).decode()
 
@@ -185,7 +193,7 @@ def _revision(body: dict[str, Any]) -> Revision:
 
 
 def _microseconds(instant: str) -> str:
-    """Go writes nanoseconds, `fromisoformat` of Python 3.11 reads six digits at most."""
+    """Cuts the nanoseconds that Go writes to the six digits that Python 3.11 can parse."""
     head, dot, tail = instant.partition(".")
     digits = len(tail) - len(tail.lstrip("0123456789"))
     return f"{head}{dot}{tail[: min(digits, 6)]}{tail[digits:]}"

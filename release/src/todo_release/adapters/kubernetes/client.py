@@ -1,7 +1,6 @@
-"""Talks to a Kubernetes API server: a few typed reads, and create/replace of single objects.
+"""Sends requests to a Kubernetes API server: typed reads, and create or replace of single objects.
 
-How requests get there is a matter of `kubernetes.transport`, what an object means is read in
-`kubernetes.objects`.
+`kubernetes.transport` carries the requests, `kubernetes.objects` reads what an object means.
 """
 
 import base64
@@ -13,54 +12,74 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from todo_release.adapters.kubernetes import transport
-from todo_release.adapters.kubernetes.objects import JsonObject, Snapshot, WorkloadRef, parse_snapshot
-from todo_release.adapters.kubernetes.transport import Connection, UnreachableError, UnusableError
+from todo_release.adapters.kubernetes.api_resources import (
+    CONFIG_MAPS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    EVENTS,
+    JOBS,
+    PODS,
+    REPLICA_SETS,
+    SECRETS,
+    STATEFUL_SETS,
+    Resource,
+    root_of,
+)
+from todo_release.adapters.kubernetes.objects import (
+    JsonObject,
+    NamespaceSnapshot,
+    WorkloadRef,
+    parse_snapshot,
+)
+from todo_release.adapters.kubernetes.transport import ApiUnreachableError, Connection, KubeconfigError
 from todo_release.errors import ClusterError
 
 PARALLEL_READS = 6
-LOG_IS_GONE = "unable to retrieve container logs for "  # what the kubelet answers, with status 200
-WORKLOAD_PATHS = {
-    "Deployment": ("apis/apps/v1", "deployments"),
-    "StatefulSet": ("apis/apps/v1", "statefulsets"),
-    "DaemonSet": ("apis/apps/v1", "daemonsets"),
-    "Job": ("apis/batch/v1", "jobs"),
+LOG_IS_GONE = "unable to retrieve container logs for "  # the kubelet's answer, with status 200
+WORKLOAD_RESOURCES = {
+    "Deployment": DEPLOYMENTS,
+    "StatefulSet": STATEFUL_SETS,
+    "DaemonSet": DAEMON_SETS,
+    "Job": JOBS,
 }
+OTHER_REMEDY = "Correct the object that the message names, then run the command again."
+SERVER_FAULT_REMEDY = (
+    "Run the command again; if it fails again, check `kubectl --context ... get --raw /readyz?verbose`."
+)
 
 
-class ConflictError(ClusterError):
-    """The object was changed (or made) by someone else since it was read; read it again and decide anew."""
+class ApiConflictError(ClusterError):
+    """The object was changed or created by someone else since it was read; read it again and decide anew."""
 
 
-class RefusedError(ClusterError):
-    """The API server answered, with a status that is no success."""
+class ApiRefusedError(ClusterError):
+    """The API server answered with a status that is not a success."""
 
     def __init__(self, problem: str, *, remedy: str, status: int) -> None:
-        """`status` is that of HTTP: 403 when the right is missing, 503 when what stands behind does not
-        answer.
-        """
+        """Takes the HTTP `status`: 403 where a right is missing, 503 where an aggregated API is down."""
         super().__init__(problem, remedy=remedy)
         self.status = status
 
 
 class Cluster:
-    """One cluster, seen with the rights of one kubeconfig context. Safe to use from several threads."""
+    """One cluster, used with the rights of one kubeconfig context; safe to use from several threads."""
 
     def __init__(self, connection: Connection, name: str) -> None:
-        """`name` is what messages call this cluster: the context."""
+        """Takes the `name` of the context, which messages show. Nothing is sent yet."""
         self._connection = connection
         self._name = name
-        self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._served: dict[str, dict[str, Resource]] = {}
 
     @classmethod
     def connect(cls, context: str | None = None, kubeconfig: Path | None = None) -> "Cluster":
-        """Read the kubeconfig ($KUBECONFIG or ~/.kube/config by default); nothing is sent yet.
+        """Reads the kubeconfig ($KUBECONFIG or ~/.kube/config by default); nothing is sent yet.
 
         Raises:
-            ClusterError: there is no such file or context, or its credentials cannot be had.
+            ClusterError: There is no such file or context, or its credentials cannot be obtained.
         """
         try:
             connection = transport.connect(context, kubeconfig)
-        except UnusableError as error:
+        except KubeconfigError as error:
             raise ClusterError(
                 f"The Kubernetes context {context or '(current)'!r} cannot be used: {error}.",
                 remedy="List the contexts with `kubectl config get-contexts`; KUBECONFIG names the file.",
@@ -70,13 +89,13 @@ class Cluster:
     def read(
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json"
     ) -> Any:
-        """GET a path below the server's root (`api/v1/nodes`); None when the object is not there.
+        """Returns the answer to a GET of a path below the server's root; None when nothing is there.
 
-        `accept` asks for another form of the answer, where the server has one.
+        `accept` asks for another representation, where the server has one.
 
         Raises:
-            RefusedError: the server refused.
-            ClusterError: the server was not reachable.
+            ApiRefusedError: The server refused.
+            ClusterError: The server was not reachable.
         """
         status, text = self._send("GET", path, query, headers={"Accept": accept})
         if status == 404:
@@ -84,108 +103,109 @@ class Cluster:
         return json.loads(self._accept(status, text, "read", path))
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Any]:
-        """The items of a list; empty when the server does not know this kind of object."""
+        """Returns the items of a list; none when the server does not know this kind of object."""
         answer = self.read(path, query)
         return answer["items"] if answer else []
 
     def create(self, path: str, body: JsonObject) -> Any:
-        """POST an object to its collection.
+        """Creates an object in its collection.
 
         Raises:
-            ConflictError: an object of that name is there.
-            ClusterError: as `read`.
+            ApiConflictError: There is an object of that name.
+            ClusterError: As `read`.
         """
         return json.loads(self._accept(*self._send("POST", path, body=body), "create", path))
 
     def replace(self, path: str, body: JsonObject) -> Any:
-        """PUT an object; with `metadata.resourceVersion` in the body only if nobody changed it since.
+        """Replaces an object; with `metadata.resourceVersion` in the body only that version of it.
 
         Raises:
-            ConflictError: somebody did.
-            ClusterError: as `read`.
+            ApiConflictError: Somebody changed the object since that version.
+            ClusterError: As `read`.
         """
         return json.loads(self._accept(*self._send("PUT", path, body=body), "replace", path))
 
-    def snapshot(self, namespace: str, refs: Iterable[WorkloadRef]) -> Snapshot:
-        """Look at workloads, and at all pods and events of their namespace; one request a kind."""
+    def snapshot(self, namespace: str, refs: Iterable[WorkloadRef]) -> NamespaceSnapshot:
+        """Reads workloads, and all pods and events of their namespace, with one request for each kind."""
         wanted = list(refs)
         kinds = sorted({ref.kind for ref in wanted})
-        paths = [namespaced(*WORKLOAD_PATHS[kind], namespace) for kind in kinds]
-        paths += [namespaced("apis/apps/v1", "replicasets", namespace), f"api/v1/namespaces/{namespace}/pods"]
+        resources = [*(WORKLOAD_RESOURCES[kind] for kind in kinds), REPLICA_SETS, PODS]
+        paths = [resource.path(namespace) for resource in resources]
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
-            events_later = pool.submit(self.items, f"api/v1/namespaces/{namespace}/events")
+            events_later = pool.submit(self.items, EVENTS.path(namespace))
             *lists, replica_sets, pods = pool.map(self.items, paths)
             events = events_later.result()
         workloads = [
-            {**item, "kind": kind} for kind, found in zip(kinds, lists, strict=True) for item in found
+            {**item, "kind": kind} for kind, items in zip(kinds, lists, strict=True) for item in items
         ]
         return parse_snapshot(wanted, workloads, replica_sets, pods, events)
 
     def log(
         self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 200
     ) -> str:
-        """The last lines a container wrote, or wrote in its `previous` run; empty when it has not run."""
+        """Returns the last lines a container wrote, or its `previous` run; empty when it has not run."""
         query = {"container": container, "previous": str(previous).lower(), "tailLines": str(lines)}
-        status, text = self._send("GET", f"api/v1/namespaces/{namespace}/pods/{pod}/log", query)
-        # 400: it has not run (before); 404: the pod is gone; else the kubelet has dropped what was before.
+        status, text = self._send("GET", f"{PODS.path(namespace)}/{pod}/log", query)
+        # 400: no (previous) run; 404: the pod is gone; LOG_IS_GONE: the kubelet has deleted the previous log.
         if status in (400, 404) or text.startswith(LOG_IS_GONE):
             return ""
         return self._accept(status, text, "read the log of", f"pods/{pod}")
 
     def secret_keys(self, namespace: str) -> dict[str, frozenset[str]]:
-        """The names of the keys of every Secret; their values are dropped here."""
-        secrets = self.items(f"api/v1/namespaces/{namespace}/secrets")
-        return {one["metadata"]["name"]: frozenset(one.get("data") or ()) for one in secrets}
+        """Returns the names of the keys of every Secret; the values are dropped here."""
+        secrets = self.items(SECRETS.path(namespace))
+        return {secret["metadata"]["name"]: frozenset(secret.get("data") or ()) for secret in secrets}
 
     def pull_secret(self, namespace: str, name: str) -> str | None:
-        """The `.dockerconfigjson` of a Secret that pods pull images with; None when it is not there."""
-        secret = self.read(f"api/v1/namespaces/{namespace}/secrets/{name}")
+        """Returns the `.dockerconfigjson` of a pull secret; None when there is no such Secret."""
+        secret = self.read(f"{SECRETS.path(namespace)}/{name}")
         encoded = (secret or {}).get("data", {}).get(".dockerconfigjson")
         return base64.b64decode(encoded).decode() if encoded else None
 
     def get_config_map(self, namespace: str, name: str) -> dict[str, str] | None:
-        """The data of a ConfigMap, None when it is not there."""
-        found = self.read(f"api/v1/namespaces/{namespace}/configmaps/{name}")
-        return dict(found.get("data") or {}) if found else None
+        """Returns the data of a ConfigMap; None when there is none of that name."""
+        config_map = self.read(f"{CONFIG_MAPS.path(namespace)}/{name}")
+        return dict(config_map.get("data") or {}) if config_map else None
 
     def put_config_map(
         self, namespace: str, name: str, data: Mapping[str, str], labels: Mapping[str, str] | None = None
     ) -> None:
-        """Create a ConfigMap or replace what it holds.
+        """Creates a ConfigMap, or replaces its data and adds to its labels.
 
         Raises:
-            ConflictError: somebody else wrote it in the same moment.
-            ClusterError: as `read`.
+            ApiConflictError: Somebody else wrote it at the same moment.
+            ClusterError: As `read`.
         """
-        collection = f"api/v1/namespaces/{namespace}/configmaps"
-        found = self.read(f"{collection}/{name}")
-        body = found or {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+        collection = CONFIG_MAPS.path(namespace)
+        existing = self.read(f"{collection}/{name}")
+        body = existing or {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
         body["data"] = dict(data)
         if labels:
             body["metadata"]["labels"] = {**body["metadata"].get("labels", {}), **labels}
-        if found:
+        if existing:
             self.replace(f"{collection}/{name}", body)
         else:
             self.create(collection, body)
 
     def live(self, wanted: JsonObject, namespace: str) -> Any:
-        """The object in the cluster that a rendered one describes; None when there is none."""
+        """Returns the live object that a rendered one describes; None when there is none."""
         path = self._path(wanted, namespace)
         return None if path is None else self.read(path)
 
     def applied(self, wanted: JsonObject, namespace: str, *, manager: str) -> Any:
-        """What a rendered object would be once a manager had applied it, by the server's dry run; None where
-        its kind is not served. Nothing is changed.
+        """Returns what a rendered object would become if a manager applied it, by a server-side dry run.
+
+        Nothing is changed. The result is None where the server does not serve the object's kind.
 
         Raises:
-            RefusedError: the server would refuse it.
-            ClusterError: as `read`.
+            ApiRefusedError: The server would refuse the object.
+            ClusterError: As `read`.
         """
         path = self._path(wanted, namespace)
         if path is None:
             return None
         query = {"dryRun": "All", "fieldManager": manager, "force": "true"}
-        headers = {"Content-Type": "application/apply-patch+yaml"}  # of which JSON is a part
+        headers = {"Content-Type": "application/apply-patch+yaml"}  # JSON is a subset of YAML
         answer = self._send("PATCH", path, query, json.dumps(wanted), headers)
         return json.loads(self._accept(*answer, "apply", path))
 
@@ -193,21 +213,20 @@ class Cluster:
         resource = self._resource(wanted["apiVersion"], wanted["kind"])
         if resource is None:
             return None
-        plural, is_namespaced = resource
-        root = _root(wanted["apiVersion"])
-        name = wanted["metadata"]["name"]
-        place = wanted["metadata"].get("namespace", namespace)
-        return f"{namespaced(root, plural, place)}/{name}" if is_namespaced else f"{root}/{plural}/{name}"
+        metadata = wanted["metadata"]
+        return f"{resource.path(metadata.get('namespace', namespace))}/{metadata['name']}"
 
-    def _resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:
-        if api_version not in self._resources:
-            known = self.read(_root(api_version)) or {"resources": []}
-            self._resources[api_version] = {
-                one["kind"]: (one["name"], one["namespaced"])
-                for one in known["resources"]
-                if "/" not in one["name"]
+    def _resource(self, api_version: str, kind: str) -> Resource | None:
+        """Returns the list of a kind as the server itself names it; custom resources choose their plural."""
+        if api_version not in self._served:
+            root = root_of(api_version)
+            discovery = self.read(root) or {"resources": []}
+            self._served[api_version] = {
+                entry["kind"]: Resource(root, entry["name"], is_namespaced=entry["namespaced"])
+                for entry in discovery["resources"]
+                if "/" not in entry["name"]
             }
-        return self._resources[api_version].get(kind)
+        return self._served[api_version].get(kind)
 
     def _send(
         self,
@@ -222,7 +241,7 @@ class Cluster:
             return self._connection.send(
                 method, url, body, {"Accept": "application/json"} | dict(headers or {})
             )
-        except UnreachableError as error:
+        except ApiUnreachableError as error:
             raise ClusterError(
                 f"The Kubernetes API of {self._name!r} did not answer: {error}.",
                 remedy="Check the network, the VPN and `kubectl --context ... get --raw /readyz`.",
@@ -236,22 +255,13 @@ class Cluster:
         except ValueError:
             reason = text.strip()
         if status == 409:
-            raise ConflictError(
+            raise ApiConflictError(
                 f"Somebody else changed {path} at the same moment: {reason}", remedy="Run the command again."
             )
         remedy = {
             401: "Renew the credentials of this context.",
-            403: "Give this context's user the right the message names.",
-        }.get(status, "Read the message; the API server said it.")
-        raise RefusedError(
+            403: "Give this context's user the right that the message names.",
+        }.get(status, SERVER_FAULT_REMEDY if status >= 500 else OTHER_REMEDY)
+        raise ApiRefusedError(
             f"Kubernetes refused to {verb} {path} ({status}): {reason}.", remedy=remedy, status=status
         )
-
-
-def namespaced(root: str, plural: str, namespace: str) -> str:
-    """Path of a collection: `apis/apps/v1/namespaces/staging/deployments`."""
-    return f"{root}/namespaces/{namespace}/{plural}"
-
-
-def _root(api_version: str) -> str:
-    return f"apis/{api_version}" if "/" in api_version else f"api/{api_version}"

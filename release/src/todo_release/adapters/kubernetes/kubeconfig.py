@@ -1,7 +1,7 @@
-"""Reads kubeconfig files: which contexts there are, and the credentials that stand in them as they are.
+"""Reads kubeconfig files: which contexts there are, and credentials that are written in them.
 
-Certificates, keys and tokens are read here. Whoever has to be asked for theirs (`exec`, `auth-provider`, a
-password) is left to the kubernetes client, which knows every way and takes a quarter of a second to load.
+Certificates, keys and tokens are read here. Other kinds of credentials (`exec`, `auth-provider`, a password)
+are left to the kubernetes client, which knows them all and takes a quarter of a second to load.
 """
 
 import base64
@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
-from todo_release.core.yaml_positions import LOADER
+from todo_release.core import yaml_loader
 from todo_release.errors import ClusterError
 
-# All that is understood here. A user or a cluster with anything else is left alone.
+# The keys that this module understands; a user or cluster with any other key is left to the client.
 CLUSTER_KEYS = {"server", "certificate-authority", "certificate-authority-data", "extensions"}
 USER_KEYS = {
     "client-certificate", "client-certificate-data", "client-key", "client-key-data", "token", "tokenFile",
@@ -29,7 +29,7 @@ USER_KEYS = {
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an API server is, and what it wants to see."""
+    """The address of an API server, and what a connection to it needs."""
 
     server: str
     tls: ssl.SSLContext
@@ -37,24 +37,28 @@ class Endpoint:
 
 
 def contexts(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
-    """Names of the contexts in the usual files; none without a file.
+    """Returns the names of the contexts in the usual files; none without a file.
 
     Raises:
-        ClusterError: a file is no kubeconfig.
+        ClusterError: A file is not a kubeconfig.
     """
-    found = set()
+    names = set()
     for path in _usual(environ):
         try:
-            found |= {str(one["name"]) for one in _loaded(path).body.get("contexts") or ()}
+            names |= {str(entry["name"]) for entry in _loaded(path).body.get("contexts") or ()}
         except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-            raise ClusterError(f"{path} is no kubeconfig: {error}.", remedy="Correct KUBECONFIG.") from error
-    return frozenset(found)
+            raise ClusterError(
+                f"{path} is not a kubeconfig: {error}.",
+                remedy="Correct the file, or name another one in KUBECONFIG.",
+            ) from error
+    return frozenset(names)
 
 
 def endpoint(context: str | None, kubeconfig: Path | None) -> Endpoint | None:
-    """The endpoint of a context (None: the current one); None when this module cannot tell.
+    """Returns the endpoint of a context (None: the current one); None when this module cannot tell.
 
-    `kubeconfig` None is the usual files. What is wrong in one the kubernetes client says better.
+    `kubeconfig` None means the usual files. It is None for an invalid file too, because the kubernetes client
+    reports the error better.
     """
     try:
         paths = [kubeconfig] if kubeconfig else _usual(os.environ)
@@ -64,37 +68,37 @@ def endpoint(context: str | None, kubeconfig: Path | None) -> Endpoint | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A kubeconfig or an entry of one; file names in it are relative to the folder of `path`."""
+class _Entry:
+    """A kubeconfig or one entry of it; file names in it are relative to the folder of `path`."""
 
     path: Path
     body: Mapping[str, Any]
 
     def content(self, key: str) -> bytes | None:
-        """What stands in the entry itself, or in the file it names; None when neither does."""
+        """Returns the value in the entry itself, or in the file that it names; None when it has neither."""
         if inline := self.body.get(f"{key}-data"):
             return base64.b64decode(inline)
         return self.file(key)
 
     def file(self, key: str) -> bytes | None:
-        """What stands in the file that the entry names; None when it names none."""
+        """Returns the content of the file that the entry names; None when it names none."""
         name = self.body.get(key)
         return (self.path.parent / name).read_bytes() if name else None
 
 
 def _usual(environ: Mapping[str, str]) -> list[Path]:
-    """The files of $KUBECONFIG, else ~/.kube/config."""
+    """Returns the files of $KUBECONFIG, else ~/.kube/config."""
     named = environ.get("KUBECONFIG") or "~/.kube/config"
     return [Path(part).expanduser() for part in named.split(os.pathsep) if part]
 
 
-def _loaded(path: Path) -> _Part:
-    """The file, with nothing in it where there is none."""
+def _loaded(path: Path) -> _Entry:
+    """Returns the content of a file, empty where there is none."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return _Part(path, dict(yaml.load(text, LOADER) or {}))  # noqa: S506 - it is a safe one
+    return _Entry(path, dict(yaml_loader.load(text) or {}))
 
 
-def _endpoint(context: str | None, files: Sequence[_Part]) -> Endpoint | None:
+def _endpoint(context: str | None, files: Sequence[_Entry]) -> Endpoint | None:
     current = context or next(filter(None, (file.body.get("current-context") for file in files)), None)
     chosen = _entry(files, "context", current)
     cluster = _entry(files, "cluster", chosen.body["cluster"]) if chosen else None
@@ -106,28 +110,28 @@ def _endpoint(context: str | None, files: Sequence[_Part]) -> Endpoint | None:
     return Endpoint(str(cluster.body["server"]).rstrip("/"), _tls(cluster, user), _headers(user))
 
 
-def _entry(files: Sequence[_Part], kind: str, name: str | None) -> _Part | None:
-    """What the files say under a name; of what two say the first one counts."""
+def _entry(files: Sequence[_Entry], kind: str, name: str | None) -> _Entry | None:
+    """Returns the entry of a name; where two files have it, the first one counts."""
     for file in files:
-        for one in file.body.get(f"{kind}s") or ():
-            if one["name"] == name:
-                return _Part(file.path, one.get(kind) or {})
+        for entry in file.body.get(f"{kind}s") or ():
+            if entry["name"] == name:
+                return _Entry(file.path, entry.get(kind) or {})
     return None
 
 
-def _headers(user: _Part) -> dict[str, str]:
+def _headers(user: _Entry) -> dict[str, str]:
     token = user.body.get("token") or (user.file("tokenFile") or b"").decode().strip()
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
-def _tls(cluster: _Part, user: _Part) -> ssl.SSLContext:
+def _tls(cluster: _Entry, user: _Entry) -> ssl.SSLContext:
     authority = cluster.content("certificate-authority")
     tls = ssl.create_default_context(cadata=authority.decode() if authority else None)
-    # Authorities of many clusters are older than what this asks of them.
+    # The certificate authorities of many clusters do not meet RFC 5280 as strictly as this flag demands.
     tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
     certificate, key = user.content("client-certificate"), user.content("client-key")
     if certificate and key:
-        with ExitStack() as stack:  # the standard library takes a certificate only from files
+        with ExitStack() as stack:  # the standard library reads certificates only from files
             names = []
             for content in (certificate, key):
                 file = stack.enter_context(tempfile.NamedTemporaryFile())

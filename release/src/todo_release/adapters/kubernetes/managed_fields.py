@@ -1,4 +1,4 @@
-"""Who set which field of a live object, as the API server recorded it for server-side apply.
+"""Finds who set which field of a live object, from what the API server records for server-side apply.
 
 `metadata.managedFields` names for each manager the fields it set, as a tree with `f:` for a field, `k:` for
 the item of a list with these keys, and `v:` for a value in a set.
@@ -9,29 +9,27 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.adapters.kubernetes.quantities import parse
-from todo_release.core.yaml_positions import Path
+from todo_release.adapters.kubernetes.quantities import parse_quantity
+from todo_release.core.yaml_positions import YamlPath
 
-OURS = ("helm",)
+OWN_MANAGERS = ("helm",)
 CONTROLLERS = ("kube-controller-manager",)
 NAMING_KEYS = ("name", "mountPath", "containerPort", "port", "ip", "host")
 
 
-def foreign(live: JsonObject, wanted: JsonObject) -> Iterator[tuple[str, str, Path]]:
-    """(manager, time, field) for every field that `wanted` sets to another value than somebody else's live
-    one.
-    """
+def foreign_fields(live: JsonObject, wanted: JsonObject) -> Iterator[tuple[str, str, YamlPath]]:
+    """Yields (manager, time, path) for every field of `wanted` that another manager set to another value."""
     for entry in live["metadata"].get("managedFields") or ():
         manager = entry.get("manager", "")
-        if manager in OURS or manager in CONTROLLERS or entry.get("subresource") == "status":
+        if manager in OWN_MANAGERS or manager in CONTROLLERS or entry.get("subresource") == "status":
             continue
-        for path in owned(entry.get("fieldsV1") or {}, wanted):
-            if not is_same(value_at(live, path, wanted), value_at(wanted, path, wanted)):
+        for path in owned_paths(entry.get("fieldsV1") or {}, wanted):
+            if not is_equivalent(value_at(live, path, wanted), value_at(wanted, path, wanted)):
                 yield manager, entry.get("time", ""), path
 
 
-def owned(fields: Mapping[str, Any], wanted: Any, path: Path = ()) -> Iterator[Path]:
-    """The fields of a `fieldsV1` tree that an object sets too, as paths in that object."""
+def owned_paths(fields: Mapping[str, Any], wanted: Any, path: YamlPath = ()) -> Iterator[YamlPath]:
+    """Yields the fields of a `fieldsV1` tree that an object sets too, as paths in that object."""
     part: str | int
     for key, inner in fields.items():
         kind, _, rest = key.partition(":")
@@ -46,13 +44,13 @@ def owned(fields: Mapping[str, Any], wanted: Any, path: Path = ()) -> Iterator[P
         else:
             continue
         if inner and inner != {".": {}}:
-            yield from owned(inner, below, (*path, part))
+            yield from owned_paths(inner, below, (*path, part))
         elif not isinstance(below, Mapping | list) or not inner:
             yield (*path, part)
 
 
-def value_at(live: Any, path: Path, wanted: Any) -> Any:
-    """The live value at a path of another object; items of lists are found by their names."""
+def value_at(live: Any, path: YamlPath, wanted: Any) -> Any:
+    """Returns the live value at a path of another object; items of lists are found by their names."""
     for part in path:
         if isinstance(part, int):
             wanted = wanted[part]
@@ -67,42 +65,41 @@ def value_at(live: Any, path: Path, wanted: Any) -> Any:
     return live
 
 
-def is_same(live: Any, wanted: Any) -> bool:
-    """Whether two values mean the same to Kubernetes: `1000m` is `1`, and what is not asked for is not
-    compared.
+def is_equivalent(live: Any, wanted: Any) -> bool:
+    """Checks whether two values mean the same to Kubernetes, so that `1000m` equals `1`.
+
+    Keys that only the live value has are not compared.
     """
     if not live and not wanted:
         return True
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(
-            is_same(live.get(key), inner) for key, inner in wanted.items()
+            is_equivalent(live.get(key), inner) for key, inner in wanted.items()
         )
     if isinstance(wanted, list):
         return (
             isinstance(live, list)
             and len(live) == len(wanted)
-            and all(is_same(one, other) for one, other in zip(live, wanted, strict=True))
+            and all(is_equivalent(item, wanted_item) for item, wanted_item in zip(live, wanted, strict=True))
         )
     return bool(live == wanted or _quantity(live) == _quantity(wanted))
 
 
 def _quantity(value: Any) -> Any:
     try:
-        return parse(value)
-    except (ValueError, TypeError):
+        return parse_quantity(value)
+    except ValueError:
         return str(value)
 
 
 def _name_of(item: Any) -> Mapping[str, Any]:
-    """What tells an item of a list from the others."""
+    """Returns the key and value that tell an item of a list from the others."""
     key = next((key for key in NAMING_KEYS if key in item), None) if isinstance(item, Mapping) else None
     return {key: item[key]} if key else {}
 
 
 def _index(items: list[Any], keys: Mapping[str, Any]) -> int | None:
-    """The place of the item that has these keys; what is not written, as a port's protocol, is taken for
-    equal.
-    """
+    """Returns the index of the item with these values; a key that it lacks (a port's protocol) is ignored."""
     for index, item in enumerate(items):
         is_named = isinstance(item, Mapping) and keys.keys() & item.keys()
         if is_named and all(item.get(key, value) == value for key, value in keys.items()):

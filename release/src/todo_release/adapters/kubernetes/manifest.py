@@ -1,21 +1,24 @@
-"""A rendered chart as objects, each with the template it comes from, and the pods that they make."""
+"""Parses rendered charts: objects, each with the template it comes from, and the pods that they create.
+
+This is the engine's only parser of manifests that Helm rendered or recorded.
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from todo_release.adapters.kubernetes.objects import KINDS, JsonObject, WorkloadRef
-from todo_release.core.yaml_positions import Path
+from todo_release.adapters.kubernetes.api_resources import Resource, resource_of
+from todo_release.adapters.kubernetes.objects import WORKLOAD_KINDS, JsonObject, WorkloadRef
+from todo_release.core import yaml_loader
+from todo_release.core.yaml_positions import YamlPath
 
 SOURCE = re.compile(r"^# Source: [^/\n]+/(\S+)$", re.MULTILINE)
 BOUNDARY = re.compile(r"^---\s*$", re.MULTILINE)
-HOOK, WEIGHT, DELETE_POLICY = "helm.sh/hook", "helm.sh/hook-weight", "helm.sh/hook-delete-policy"
-BEFORE = ("pre-install", "pre-upgrade")
-DAPR = "dapr.io/"
-TEMPLATES: Mapping[str, Path] = {
+HOOK, DELETE_POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
+EARLY_HOOKS = ("pre-install", "pre-upgrade")
+DAPR_PREFIX = "dapr.io/"
+POD_TEMPLATE_PATHS: Mapping[str, YamlPath] = {
     "Deployment": ("spec", "template"),
     "StatefulSet": ("spec", "template"),
     "DaemonSet": ("spec", "template"),
@@ -24,130 +27,136 @@ TEMPLATES: Mapping[str, Path] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
     "Pod": (),
 }
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times as fast
+TEST_HOOK = "test"
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """One object of the chart; `source` is the template's path in the chart, empty when Helm did not say."""
+class RenderedObject:
+    """One object of a chart; `source` is its template's path in the chart, empty when Helm did not say."""
 
     body: JsonObject
     source: str = ""
 
     @property
     def kind(self) -> str:
-        """`Deployment`."""
+        """Returns `Deployment`."""
         return str(self.body["kind"])
 
     @property
     def api_version(self) -> str:
-        """`apps/v1`."""
+        """Returns `apps/v1`."""
         return str(self.body["apiVersion"])
 
     @property
     def name(self) -> str:
-        """`metadata.name`."""
+        """Returns `metadata.name`."""
         return str(self.body["metadata"]["name"])
 
     @property
     def subject(self) -> str:
-        """`Deployment/todo-app-backend`, the form kubectl takes."""
+        """Returns `Deployment/shop-web`, the form that kubectl takes."""
         return f"{self.kind}/{self.name}"
 
     @property
     def spec(self) -> JsonObject:
-        """`spec`, empty when there is none."""
+        """Returns `spec`, empty when there is none."""
         return self.body.get("spec") or {}
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        """`metadata.annotations`."""
+        """Returns `metadata.annotations`, empty when there are none."""
         return self.body["metadata"].get("annotations") or {}
 
     @property
+    def resource(self) -> Resource:
+        """Returns the list of the API server that the object is in."""
+        return resource_of(self.api_version, self.kind)
+
+    @property
     def hooks(self) -> tuple[str, ...]:
-        """The moments at which Helm runs it, empty for a plain object."""
+        """Returns the hooks at which Helm runs the object; none for a plain object."""
         return tuple(part.strip() for part in self.annotations.get(HOOK, "").split(",") if part.strip())
 
     @property
     def is_early(self) -> bool:
-        """True for a hook that runs before anything of the chart is applied."""
-        return any(hook in BEFORE for hook in self.hooks)
+        """True for a hook that runs before any object of the chart is applied."""
+        return any(hook in EARLY_HOOKS for hook in self.hooks)
 
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
-    """The pods that an object makes; `field` is where the template stands in it."""
+    """The template of the pods that an object creates; `field` is the template's path in the object."""
 
-    owner: Rendered
-    field: Path
+    owner: RenderedObject
+    field: YamlPath
     body: JsonObject
 
     @property
     def spec(self) -> JsonObject:
-        """The pod's `spec`."""
+        """Returns the pod's `spec`."""
         return self.body.get("spec") or {}
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Labels that its pods get."""
+        """Returns the labels that its pods get."""
         return (self.body.get("metadata") or {}).get("labels") or {}
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        """Annotations that its pods get."""
+        """Returns the annotations that its pods get."""
         return (self.body.get("metadata") or {}).get("annotations") or {}
 
     @property
     def has_sidecar(self) -> bool:
-        """True when Dapr's injector is to add a daprd."""
-        return str(self.annotations.get(f"{DAPR}enabled", "")).lower() in {"true", "1", "yes", "y", "on"}
+        """True when Dapr's injector adds a sidecar."""
+        enabled = str(self.annotations.get(f"{DAPR_PREFIX}enabled", "")).lower()
+        return enabled in {"true", "1", "yes", "y", "on"}
 
-    def containers(self) -> Iterator[tuple[Path, JsonObject]]:
-        """Every container with its field, those that run first first."""
+    def containers(self) -> Iterator[tuple[YamlPath, JsonObject]]:
+        """Yields every container with its path; init containers come first."""
         for group in ("initContainers", "containers"):
             for index, container in enumerate(self.spec.get(group) or ()):
                 yield (*self.field, "spec", group, index), container
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """All objects that a release applies, hooks included; Helm's test hooks are not among them."""
+class RenderedManifest:
+    """All objects that a release applies, with its hooks but without Helm's test hooks."""
 
-    objects: tuple[Rendered, ...]
+    objects: tuple[RenderedObject, ...]
 
-    def of_kind(self, *kinds: str) -> Sequence[Rendered]:
-        """The objects of some kinds."""
-        return [one for one in self.objects if one.kind in kinds]
+    def of_kind(self, *kinds: str) -> Sequence[RenderedObject]:
+        """Returns the objects of some kinds."""
+        return [rendered for rendered in self.objects if rendered.kind in kinds]
 
-    def find(self, kind: str, name: str) -> Rendered | None:
-        """One object by its name."""
-        return next((one for one in self.objects if (one.kind, one.name) == (kind, name)), None)
+    def find(self, kind: str, name: str) -> RenderedObject | None:
+        """Returns one object by its name; None when there is none."""
+        return next((item for item in self.objects if (item.kind, item.name) == (kind, name)), None)
 
     def pods(self) -> Iterator[PodTemplate]:
-        """The pod template of every object that has one."""
-        for one in self.objects:
-            path = TEMPLATES.get(one.kind)
+        """Yields the pod template of every object that has one."""
+        for rendered in self.objects:
+            path = POD_TEMPLATE_PATHS.get(rendered.kind)
             if path is not None:
-                yield PodTemplate(one, path, part_of(one.body, path) or {})
+                yield PodTemplate(rendered, path, part_of(rendered.body, path) or {})
 
 
-def parse(text: str) -> Manifest:
-    """Read what `helm template` printed, or what Helm wrote down about a revision."""
-    found = []
+def parse_manifest(text: str) -> RenderedManifest:
+    """Parses what `helm template` printed, or what Helm recorded about a revision."""
+    objects = []
     for document in BOUNDARY.split(text):
-        body = yaml.load(document, Loader=LOADER)  # noqa: S506  it is the safe loader, in C
+        body = yaml_loader.load(document)
         if not body:
             continue
         source = SOURCE.search(document)
-        one = Rendered(body, source[1] if source else "")
-        if not any(hook.startswith("test") for hook in one.hooks):
-            found.append(one)
-    return Manifest(tuple(found))
+        rendered = RenderedObject(body, source[1] if source else "")
+        if not any(hook.startswith(TEST_HOOK) for hook in rendered.hooks):
+            objects.append(rendered)
+    return RenderedManifest(tuple(objects))
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every scalar in a value with its path."""
+def leaves(value: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Any]]:
+    """Yields every scalar in a value with its path."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from leaves(inner, (*path, str(key)))
@@ -158,8 +167,8 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def part_of(value: Any, path: Path) -> Any:
-    """The value at a path in an object, None where there is none."""
+def part_of(value: Any, path: YamlPath) -> Any:
+    """Returns the value at a path in an object; None where there is none."""
     for part in path:
         try:
             value = value[part]
@@ -168,17 +177,7 @@ def part_of(value: Any, path: Path) -> Any:
     return value
 
 
-TEST_HOOK = "test"
-
-
 def workloads_of(manifest: str) -> list[WorkloadRef]:
-    """The workloads in a rendered chart, in its order; hooks are marked, Helm's test hooks left out."""
-    found = []
-    for document in yaml.safe_load_all(manifest):
-        if not document or document.get("kind") not in KINDS:
-            continue
-        meta = document["metadata"]
-        hook = (meta.get("annotations") or {}).get("helm.sh/hook", "")
-        if not hook.startswith(TEST_HOOK):
-            found.append(WorkloadRef(document["kind"], meta["name"], is_hook=bool(hook)))
-    return found
+    """Returns the workloads in a rendered chart in its order; hooks are marked, test hooks are left out."""
+    workloads = parse_manifest(manifest).of_kind(*WORKLOAD_KINDS)
+    return [WorkloadRef(item.kind, item.name, is_hook=bool(item.hooks)) for item in workloads]

@@ -1,7 +1,7 @@
-"""Compares two states of an object: what a deployment will change, in lines that a person can read.
+"""Compares two states of an object and describes the changes in lines that a person can read.
 
-Lists of things with a name (containers, variables, ports) are compared by name, so that one added variable is
-one line and not a shift of all that follow. Values of Secrets never appear.
+Lists of items with a name (containers, variables, ports) are compared by name, so that one added variable is
+one line and not a change of all that follow. Values of Secrets never appear.
 """
 
 import re
@@ -10,22 +10,23 @@ from typing import Any
 
 import yaml
 
+from todo_release.core.masking import HIDDEN
+
 NAMING_KEYS = ("name", "mountPath", "containerPort", "port", "path", "host")
-LONGEST = 80
-DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")  # twelve digits tell two images apart
-HIDDEN = "(hidden)"
+MAX_LENGTH = 80
+DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")  # twelve digits distinguish two images
 NOTHING = "(nothing)"
-# Helm and the chart write the version on every object; that it changes is said once, by the plan.
+# Helm and the chart write the version on every object; the plan states once that it changes.
 VERSION_LABELS = {"helm.sh/chart", "app.kubernetes.io/version"}
 
 
-def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """What differs between two states of one object, as `path: old -> new`; what a Secret holds is hidden."""
+def describe_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the differences of two states of an object as `path: old -> new`, without values of Secrets."""
     return _changes(old, new, "", is_secret=new.get("kind") == "Secret")
 
 
 def is_removal(line: str) -> bool:
-    """Whether a line of `between` says that something goes."""
+    """Checks whether a line of `describe_changes` says that a field is removed."""
     return line.endswith(f"-> {NOTHING}")
 
 
@@ -38,11 +39,11 @@ def _changes(old: Any, new: Any, path: str, *, is_secret: bool) -> Iterator[str]
                 yield from _changes(old.get(key), new.get(key), inner, is_secret=is_secret)
     elif old != new:
         hide = is_secret and path.partition(".")[0] in {"data", "stringData"}
-        yield f"{path}: {HIDDEN} changed" if hide else f"{path}: {shown(old)} -> {shown(new)}"
+        yield f"{path}: {HIDDEN} changed" if hide else f"{path}: {abbreviated(old)} -> {abbreviated(new)}"
 
 
 def _by_name(value: Any) -> Any:
-    """A list as a mapping by the name of each item, or by its place when the items have none."""
+    """Returns a list as a mapping by the name of each item, or by its index when the items have no name."""
     if not isinstance(value, list):
         return value
     for key in NAMING_KEYS:
@@ -52,10 +53,10 @@ def _by_name(value: Any) -> Any:
     return {f"[{index}]": item for index, item in enumerate(value)}
 
 
-def shown(value: Any) -> str:
-    """A value in a few characters of one line."""
+def abbreviated(value: Any) -> str:
+    """Returns a value in one line of at most MAX_LENGTH characters."""
     if value is None:
         return NOTHING
     text = value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True).strip()
     text = DIGEST.sub(r"\1", " ".join(text.removesuffix("...").split()))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 1]}…"

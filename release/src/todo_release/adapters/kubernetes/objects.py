@@ -1,7 +1,7 @@
-"""What the Kubernetes API says about a namespace, as small frozen values.
+"""Parses what the Kubernetes API says about a namespace into small frozen values.
 
-Only reading: whether a workload is ready follows the rules of `kubectl rollout status`; whether it never will
-be is judged in `rollout.failure_detection`. Values are parsed from the API's JSON, so nothing here knows a
+Whether a workload is ready follows the rules of `kubectl rollout status`; whether it can still become ready
+is decided in `environments.rollout.failure_detection`. Values are parsed from the API's JSON, without a
 client library.
 """
 
@@ -11,25 +11,25 @@ from datetime import datetime
 from typing import Any
 
 JsonObject = Mapping[str, Any]
-KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class WorkloadRef:
-    """Names one workload of a namespace; `is_hook`: Helm runs it and may delete it when it is done."""
+    """Names one workload of a namespace; `is_hook` if Helm runs it, and may delete it when it is done."""
 
     kind: str
     name: str
     is_hook: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        """`Deployment/todo-app-backend`, the form kubectl takes."""
+        """Returns `Deployment/shop-web`, the form that kubectl takes."""
         return f"{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One entry of `status.conditions`; `updated_at` tells it from one that an earlier rollout left."""
+    """One entry of `status.conditions`; `updated_at` distinguishes it from that of an earlier rollout."""
 
     type: str
     is_true: bool
@@ -39,7 +39,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ContainerState:
     """What a container is doing (`waiting`, `running`, `terminated`) and why; `exit_code` when it ended."""
 
     phase: str
@@ -50,14 +50,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of a pod: its spec and its status together. `probe_budget_seconds` is what its probes allow
-    it to
-    take from its start until it is ready."""
+    """A container of a pod: its spec and its status together.
+
+    `probe_budget_seconds` is the time that its probes allow from its start until it is ready.
+    """
 
     name: str
     image: str
-    state: State
-    previous: State | None
+    state: ContainerState
+    previous: ContainerState | None
     restarts: int
     is_ready: bool
     is_init: bool
@@ -67,7 +68,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod; `owner_uid` is the uid of the ReplicaSet, StatefulSet, DaemonSet or Job that made it."""
+    """A pod; `owner_uid` is the uid of the ReplicaSet, StatefulSet, DaemonSet or Job that created it."""
 
     name: str
     uid: str
@@ -81,12 +82,12 @@ class Pod:
     containers: tuple[Container, ...]
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of that type, None when the pod does not state it."""
-        return next((one for one in self.conditions if one.type == kind), None)
+        """Returns the condition of a type; None when the pod does not have it."""
+        return _condition(self.conditions, kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class KubernetesEvent:
     """A Kubernetes event about one object; `at` is the last time it happened."""
 
     kind: str
@@ -104,8 +105,8 @@ class Workload:
     """A Deployment, StatefulSet, DaemonSet or Job with the numbers its controller reports.
 
     The numbers describe `observed_generation`; they say nothing about a newer `generation`. `pod_owner_uid`
-    and `pod_labels` select the pods of the newest template, so that pods of an earlier rollout are not blamed
-    on this one.
+    and `pod_labels` select the pods of the newest template, so that pods of an earlier rollout do not count
+    for this one.
     """
 
     ref: WorkloadRef
@@ -137,20 +138,20 @@ class Workload:
         return self.updated >= self.desired and self.available >= self.desired and self.total <= self.updated
 
     def condition(self, kind: str) -> Condition | None:
-        """The condition of that type, None when the workload does not state it."""
-        return next((one for one in self.conditions if one.type == kind), None)
+        """Returns the condition of a type; None when the workload does not have it."""
+        return _condition(self.conditions, kind)
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One look at a namespace: the workloads asked for, and all its pods and events."""
+class NamespaceSnapshot:
+    """The state of a namespace at one moment: the workloads asked for, and all its pods and events."""
 
     workloads: Mapping[WorkloadRef, Workload]
     pods: tuple[Pod, ...]
-    events: tuple[Event, ...]
+    events: tuple[KubernetesEvent, ...]
 
     def pods_of(self, workload: Workload) -> tuple[Pod, ...]:
-        """The pods of the workload's newest template, without those on their way out."""
+        """Returns the pods of the workload's newest template that are not being deleted."""
         return tuple(
             pod
             for pod in self.pods
@@ -159,8 +160,8 @@ class Snapshot:
             and not pod.is_terminating
         )
 
-    def events_of(self, uid: str, *reasons: str) -> tuple[Event, ...]:
-        """Events about one object with one of these reasons, oldest first."""
+    def events_of(self, uid: str, *reasons: str) -> tuple[KubernetesEvent, ...]:
+        """Returns the events about one object with one of these reasons, oldest first."""
         return tuple(event for event in self.events if event.uid == uid and event.reason in reasons)
 
 
@@ -170,27 +171,27 @@ def parse_snapshot(
     replica_sets: Iterable[JsonObject],
     pods: Iterable[JsonObject],
     events: Iterable[JsonObject],
-) -> Snapshot:
-    """Put the lists of one namespace together; workloads that are not asked for are left out.
+) -> NamespaceSnapshot:
+    """Joins the lists of one namespace; workloads that are not asked for are left out.
 
-    Items of API lists carry no kind, so each of `workloads` must have been given its `kind` by the reader.
+    Items of API lists have no kind, so the caller must have set `kind` in each of `workloads`.
     """
     wanted = {str(ref): ref for ref in refs}
     sets = list(replica_sets)
-    found = {}
+    parsed = {}
     for raw in workloads:
         ref = wanted.get(f"{raw['kind']}/{raw['metadata']['name']}")
         if ref is not None:
-            found[ref] = parse_workload(ref, raw, sets)
-    return Snapshot(
-        workloads=found,
+            parsed[ref] = parse_workload(ref, raw, sets)
+    return NamespaceSnapshot(
+        workloads=parsed,
         pods=tuple(parse_pod(raw) for raw in pods),
         events=tuple(sorted((parse_event(raw) for raw in events), key=_event_order)),
     )
 
 
 def parse_workload(ref: WorkloadRef, raw: JsonObject, replica_sets: Iterable[JsonObject]) -> Workload:
-    """Read one workload; a Deployment's pods belong to the ReplicaSet of its newest revision."""
+    """Parses one workload; a Deployment's pods belong to the ReplicaSet of its newest revision."""
     meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
     uid = meta["uid"]
     pod_owner_uid, pod_labels = uid, {}
@@ -204,9 +205,8 @@ def parse_workload(ref: WorkloadRef, raw: JsonObject, replica_sets: Iterable[Jso
         numbers = _numbers(
             spec.get("replicas", 1), status, "updatedReplicas", "availableReplicas", "replicas"
         )
-        if status.get("updateRevision") == status.get(
-            "currentRevision"
-        ):  # then updatedReplicas is no longer counted
+        if status.get("updateRevision") == status.get("currentRevision"):
+            # The controller no longer counts updatedReplicas once the update is complete.
             numbers["updated"] = numbers["total"]
     elif ref.kind == "DaemonSet":
         generation = meta.get("annotations", {}).get("deprecated.daemonset.template.generation", "")
@@ -226,7 +226,7 @@ def parse_workload(ref: WorkloadRef, raw: JsonObject, replica_sets: Iterable[Jso
         if ref.kind == "Job"
         else status.get("observedGeneration", 0),
         conditions=_conditions(status),
-        containers=frozenset(one["name"] for one in _all_containers(template)),
+        containers=frozenset(container["name"] for container in _all_containers(template)),
         pod_owner_uid=pod_owner_uid,
         pod_labels=pod_labels,
         **numbers,
@@ -234,36 +234,35 @@ def parse_workload(ref: WorkloadRef, raw: JsonObject, replica_sets: Iterable[Jso
 
 
 def parse_pod(raw: JsonObject) -> Pod:
-    """Read one pod, joining each container's specification with its status."""
+    """Parses one pod, joining each container's specification with its status."""
     meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
     statuses = {
-        one["name"]: one
-        for one in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+        entry["name"]: entry
+        for entry in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     }
-    initial = {one["name"] for one in spec.get("initContainers", [])}
+    initial = {container["name"] for container in spec.get("initContainers", [])}
     conditions = _conditions(status)
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
-        owner_uid=next((one["uid"] for one in meta.get("ownerReferences", []) if one.get("controller")), ""),
+        owner_uid=_controller_uid(meta),
         labels=meta.get("labels", {}),
         annotations=meta.get("annotations", {}),
         node=spec.get("nodeName", ""),
-        is_ready=any(one.type == "Ready" and one.is_true for one in conditions),
+        is_ready=any(condition.type == "Ready" and condition.is_true for condition in conditions),
         is_terminating="deletionTimestamp" in meta,
         conditions=conditions,
         containers=tuple(
-            _container(one, statuses.get(one["name"], {}), is_init=one["name"] in initial)
-            for one in _all_containers(spec)
+            _container(container, statuses.get(container["name"], {}), is_init=container["name"] in initial)
+            for container in _all_containers(spec)
         ),
     )
 
 
-def parse_event(raw: JsonObject) -> Event:
-    """Read one event of the core API.
+def parse_event(raw: JsonObject) -> KubernetesEvent:
+    """Parses one event of the core API.
 
-    The scheduler fills `eventTime` and `series`, the kubelet `lastTimestamp`: all three say when it happened
-    last.
+    The scheduler sets `eventTime` and `series`, the kubelet `lastTimestamp`; the latest of them counts.
     """
     about = raw.get("involvedObject", {})
     series = raw.get("series") or {}
@@ -273,7 +272,7 @@ def parse_event(raw: JsonObject) -> Event:
         raw.get("eventTime"),
         raw.get("firstTimestamp"),
     ]
-    return Event(
+    return KubernetesEvent(
         kind=about.get("kind", ""),
         name=about.get("name", ""),
         uid=about.get("uid", ""),
@@ -281,19 +280,28 @@ def parse_event(raw: JsonObject) -> Event:
         reason=raw.get("reason", ""),
         message=raw.get("message", ""),
         count=series.get("count") or raw.get("count") or 1,
-        at=max((datetime.fromisoformat(one) for one in times if one), default=None),
+        at=max((datetime.fromisoformat(time) for time in times if time), default=None),
     )
 
 
-def _event_order(event: Event) -> tuple[bool, float]:
+def _condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    return next((condition for condition in conditions if condition.type == kind), None)
+
+
+def _controller_uid(meta: JsonObject) -> str:
+    owners = meta.get("ownerReferences", [])
+    return next((owner["uid"] for owner in owners if owner.get("controller")), "")
+
+
+def _event_order(event: KubernetesEvent) -> tuple[bool, float]:
     return (event.at is not None, event.at.timestamp() if event.at else 0.0)
 
 
 def _newest_replica_set(uid: str, replica_sets: Iterable[JsonObject]) -> str:
     owned = [
-        one
-        for one in replica_sets
-        if any(owner["uid"] == uid for owner in one["metadata"].get("ownerReferences", []))
+        replica_set
+        for replica_set in replica_sets
+        if any(owner["uid"] == uid for owner in replica_set["metadata"].get("ownerReferences", []))
     ]
     newest = max(owned, key=_revision, default=None)
     return str(newest["metadata"]["uid"]) if newest else uid
@@ -315,13 +323,13 @@ def _numbers(desired: int, status: JsonObject, updated: str, available: str, tot
 def _conditions(status: JsonObject) -> tuple[Condition, ...]:
     return tuple(
         Condition(
-            type=one["type"],
-            is_true=one["status"] == "True",
-            reason=one.get("reason", ""),
-            message=one.get("message", ""),
-            updated_at=one.get("lastUpdateTime") or one.get("lastTransitionTime") or "",
+            type=entry["type"],
+            is_true=entry["status"] == "True",
+            reason=entry.get("reason", ""),
+            message=entry.get("message", ""),
+            updated_at=entry.get("lastUpdateTime") or entry.get("lastTransitionTime") or "",
         )
-        for one in status.get("conditions", [])
+        for entry in status.get("conditions", [])
     )
 
 
@@ -333,7 +341,7 @@ def _container(spec: JsonObject, status: JsonObject, *, is_init: bool) -> Contai
     return Container(
         name=spec["name"],
         image=spec.get("image", ""),
-        state=_state(status.get("state")) or State("waiting"),
+        state=_state(status.get("state")) or ContainerState("waiting"),
         previous=_state(status.get("lastState")),
         restarts=status.get("restartCount", 0),
         is_ready=status.get("ready", False),
@@ -343,14 +351,14 @@ def _container(spec: JsonObject, status: JsonObject, *, is_init: bool) -> Contai
     )
 
 
-def _state(raw: JsonObject | None) -> State | None:
+def _state(raw: JsonObject | None) -> ContainerState | None:
     for phase, body in (raw or {}).items():
-        return State(phase, body.get("reason", ""), body.get("message", ""), body.get("exitCode"))
+        return ContainerState(phase, body.get("reason", ""), body.get("message", ""), body.get("exitCode"))
     return None
 
 
 def _budget(probe: JsonObject | None) -> float:
-    """Seconds until a probe that never succeeds has failed for good; the defaults are those of the API."""
+    """Returns the seconds until a probe that never succeeds has failed; the defaults are the API's."""
     if probe is None:
         return 0.0
     return float(

@@ -1,6 +1,4 @@
-"""Kubernetes selectors: whether labels are chosen by a selector, a node by its terms, a taint tolerated.
-Pure.
-"""
+"""Evaluates selectors, node selector terms, taints and tolerations as Kubernetes does. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -8,7 +6,7 @@ from typing import Any
 from todo_release.adapters.kubernetes.objects import JsonObject
 
 Labels = Mapping[str, str]
-KEEPS_OUT = ("NoSchedule", "NoExecute")
+EXCLUDING_EFFECTS = ("NoSchedule", "NoExecute")
 
 _OPERATORS: Mapping[str, Callable[[str | None, Sequence[str]], bool]] = {
     "In": lambda value, values: value in values,
@@ -21,7 +19,7 @@ _OPERATORS: Mapping[str, Callable[[str | None, Sequence[str]], bool]] = {
 
 
 def selects(selector: JsonObject | None, labels: Labels) -> bool:
-    """Whether a LabelSelector chooses labels; an empty one chooses all, None nothing."""
+    """Checks whether a LabelSelector matches labels; an empty one matches all, None nothing."""
     if selector is None:
         return False
     wanted = selector.get("matchLabels") or {}
@@ -29,35 +27,36 @@ def selects(selector: JsonObject | None, labels: Labels) -> bool:
 
 
 def admits(terms: Sequence[JsonObject], name: str, labels: Labels) -> bool:
-    """Whether node selector terms choose a node: one of them must, with all its expressions."""
+    """Checks whether node selector terms match a node: one term must, with all its expressions."""
     return any(
         _all(term.get("matchExpressions"), labels)
         and _all(term.get("matchFields"), {"metadata.name": name})
-        and bool(term.get("matchExpressions") or term.get("matchFields"))  # an empty term chooses nothing
+        and bool(term.get("matchExpressions") or term.get("matchFields"))  # an empty term matches nothing
         for term in terms
     )
 
 
 def untolerated(taints: Iterable[JsonObject], tolerations: Sequence[JsonObject]) -> list[JsonObject]:
-    """The taints that keep out a pod with these tolerations."""
+    """Returns the taints that exclude a pod with these tolerations from a node."""
     return [
         taint
         for taint in taints
-        if taint["effect"] in KEEPS_OUT and not any(_tolerates(one, taint) for one in tolerations)
+        if taint["effect"] in EXCLUDING_EFFECTS
+        and not any(_tolerates(toleration, taint) for toleration in tolerations)
     ]
 
 
 def _all(expressions: Iterable[Any] | None, labels: Labels) -> bool:
     return all(
-        _OPERATORS[one["operator"]](labels.get(one["key"]), one.get("values") or ())
-        for one in expressions or ()
+        _OPERATORS[expression["operator"]](labels.get(expression["key"]), expression.get("values") or ())
+        for expression in expressions or ()
     )
 
 
 def _tolerates(toleration: JsonObject, taint: JsonObject) -> bool:
     if toleration.get("effect") not in {None, "", taint["effect"]}:
         return False
-    key, context = toleration.get("key") or "", toleration.get("operator") or "Equal"
-    if context == "Exists":
+    key, operator = toleration.get("key") or "", toleration.get("operator") or "Equal"
+    if operator == "Exists":
         return key in {"", taint["key"]}
     return bool(key == taint["key"] and (toleration.get("value") or "") == (taint.get("value") or ""))

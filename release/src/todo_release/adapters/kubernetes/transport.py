@@ -1,18 +1,17 @@
-"""Carries requests to an API server: directly with credentials that stand in the kubeconfig, and through the
-kubernetes client with all others.
+"""Carries requests to an API server, over a connection of the engine's own or the kubernetes client's.
 
-Both carry the same; the client takes a quarter of a second to load, which is half of a release that has
-nothing to do (`nox -s bench`).
+Credentials that are written in the kubeconfig need no client: it takes a quarter of a second to load, which
+is half of a release that has nothing to do (`nox -s bench`). All other credentials go through the client.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from urllib3 import exceptions
 
 from todo_release.adapters import http
+from todo_release.adapters.http import Headers
 from todo_release.adapters.kubernetes import kubeconfig as kubeconfigs
 from todo_release.adapters.kubernetes.kubeconfig import Endpoint
 from todo_release.adapters.kubernetes.objects import JsonObject
@@ -23,47 +22,46 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 20
 TRIES = 3
 JSON = "application/json"
-Headers = Mapping[str, str]
 
 
-class UnusableError(Exception):
-    """There is no such kubeconfig or context, or its credentials cannot be had; the text says which."""
+class KubeconfigError(Exception):
+    """There is no such kubeconfig or context, or its credentials cannot be obtained; the text says which."""
 
 
-class UnreachableError(Exception):
+class ApiUnreachableError(Exception):
     """The server did not answer; the text says why, in one line."""
 
 
 class Connection(Protocol):
-    """Carries requests, from several threads at once."""
+    """Sends requests to an API server; safe to use from several threads."""
 
     def send(
         self, method: str, path: str, body: JsonObject | str | None, headers: Headers
     ) -> tuple[int, str]:
-        """Send to a path (with its query) and return status and text, whatever they are.
+        """Sends a request to a path (with its query) and returns status and text, whatever they are.
 
         A body is JSON unless it is text with a `Content-Type` among the headers.
 
         Raises:
-            UnreachableError: nobody answered.
+            ApiUnreachableError: There was no answer.
         """
 
 
 def connect(context: str | None, kubeconfig: Path | None) -> Connection:
-    """A connection with the rights of a context; nothing is sent yet.
+    """Returns a connection with the rights of a context; nothing is sent yet.
 
     Raises:
-        UnusableError: the kubeconfig does not give one.
+        KubeconfigError: The kubeconfig does not have this context, or no usable credentials for it.
     """
     endpoint = kubeconfigs.endpoint(context, kubeconfig)
-    return Direct(endpoint) if endpoint else ThroughClient.connect(context, kubeconfig)
+    return DirectConnection(endpoint) if endpoint else ClientConnection.connect(context, kubeconfig)
 
 
-class Direct:
-    """A connection of our own."""
+class DirectConnection:
+    """A connection that the engine opens itself, with the credentials of an endpoint."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        """Nothing is sent yet."""
+        """Prepares the connection; nothing is sent yet."""
         self._server = endpoint.server
         self._headers = endpoint.headers
         self._pool = http.pool(endpoint.server, read_seconds=REQUEST_SECONDS, tls=endpoint.tls)
@@ -71,7 +69,7 @@ class Direct:
     def send(
         self, method: str, path: str, body: JsonObject | str | None, headers: Headers
     ) -> tuple[int, str]:
-        """See `Connection.send`; a question whose answer was cut off is asked again."""
+        """See `Connection.send`; a GET whose answer was cut off is sent again."""
         content = json.dumps(body) if isinstance(body, dict) else body
         sent = {"Content-Type": JSON, **self._headers, **headers}
         tries = 0
@@ -83,18 +81,18 @@ class Direct:
             except exceptions.HTTPError as error:
                 reason = error.reason if isinstance(error, exceptions.MaxRetryError) else error
                 if tries == TRIES or method != "GET" or not isinstance(reason, exceptions.ProtocolError):
-                    raise UnreachableError(http.told(error)) from error
+                    raise ApiUnreachableError(http.reason_of(error)) from error
 
 
-class ThroughClient:
-    """A connection of the kubernetes client; answers stay text, which costs a tenth of its models."""
+class ClientConnection:
+    """A connection of the kubernetes client; answers stay text, at a tenth of the cost of its models."""
 
     def __init__(self, client: "ApiClient") -> None:
-        """Nothing is sent yet."""
+        """Prepares the connection; nothing is sent yet."""
         self._client = client
 
     @classmethod
-    def connect(cls, context: str | None, kubeconfig: Path | None) -> "ThroughClient":
+    def connect(cls, context: str | None, kubeconfig: Path | None) -> "ClientConnection":
         """See `connect`."""
         from kubernetes import config
 
@@ -103,7 +101,7 @@ class ThroughClient:
                 config_file=str(kubeconfig) if kubeconfig else None, context=context, persist_config=False
             )
         except config.ConfigException as error:
-            raise UnusableError(str(error)) from error
+            raise KubeconfigError(str(error)) from error
         return cls(client)
 
     def send(
@@ -120,4 +118,4 @@ class ThroughClient:
             content: bytes = response.read()  # type: ignore[no-untyped-call]  # not annotated
             return response.status, content.decode(errors="replace")
         except (ApiException, exceptions.HTTPError, OSError) as error:
-            raise UnreachableError(str(error).splitlines()[0]) from error
+            raise ApiUnreachableError(str(error).splitlines()[0]) from error

@@ -1,7 +1,7 @@
-"""Shows a registry what it asks for: a bearer token from its token service, or a name and password.
+"""Authenticates to a registry: with a bearer token of its token service, or with a name and password.
 
-The registry says in a 401 which one it wants (distribution's token specification); a token is kept for the
-repository and right it was given for, so that the next request does not ask again.
+The registry says in a 401 which one it wants (distribution's token specification). A token is kept for the
+repository and right that it was given for, so that the next request does not ask for another.
 """
 
 import re
@@ -10,16 +10,16 @@ from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
+from todo_release.adapters.http import Headers
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.errors import RegistryError
 
 DENIED = (401, 403)
 PARAMETER = re.compile(r'(\w+)="([^"]*)"')
-Headers = Mapping[str, str]
-NOTHING: Headers = {}
+NO_HEADERS: Headers = {}
 
 
-class DeniedError(RegistryError):
+class RegistryDeniedError(RegistryError):
     """The registry, or its token service, does not accept these credentials for this image."""
 
 
@@ -27,25 +27,25 @@ class RegistryAuth:
     """Answers the challenges of one registry; without credentials it asks for an anonymous token."""
 
     def __init__(self, pool: urllib3.PoolManager, credentials: Credentials | None) -> None:
-        """`pool` reaches token services. Nothing is sent yet."""
+        """Takes a `pool` for the requests to token services. Nothing is sent yet."""
         self._pool = pool
         self._password: Headers = (
             urllib3.make_headers(basic_auth=f"{credentials.username}:{credentials.password}")
             if credentials
-            else NOTHING
+            else NO_HEADERS
         )
         self._known: dict[tuple[str, bool], Headers] = {}
 
     def known(self, method: str, url: str) -> Headers:
-        """The headers that a request to the registry is sent with."""
-        return self._known.get(_key(method, url), NOTHING)
+        """Returns the headers with which a request to the registry is sent."""
+        return self._known.get(_key(method, url), NO_HEADERS)
 
     def answer(self, method: str, url: str, challenge: str) -> Headers | None:
-        """The headers that a 401 asks for in `www-authenticate`; None when there is nothing to show.
+        """Returns the headers that a 401 asks for in `www-authenticate`; None without credentials for it.
 
         Raises:
-            RegistryError: the token service gave no token.
-            urllib3.exceptions.HTTPError: it did not answer.
+            RegistryError: The token service gave no token.
+            urllib3.exceptions.HTTPError: The token service did not answer.
         """
         scheme, _, parameters = challenge.partition(" ")
         if scheme.lower() == "bearer":
@@ -57,14 +57,16 @@ class RegistryAuth:
             return None
         return self._known[_key(method, url)]
 
-    def _token(self, host: str, asked: Mapping[str, str]) -> str:
-        parameters = urlencode({name: value for name, value in asked.items() if name in {"service", "scope"}})
-        realm = asked.get("realm", "")
+    def _token(self, host: str, challenge: Mapping[str, str]) -> str:
+        parameters = urlencode(
+            {name: value for name, value in challenge.items() if name in {"service", "scope"}}
+        )
+        realm = challenge.get("realm", "")
         response = self._pool.request(
             "GET", f"{realm}{'&' if '?' in realm else '?'}{parameters}", headers=self._password
         )
         if response.status >= 300:
-            kind = DeniedError if response.status in DENIED else RegistryError
+            kind = RegistryDeniedError if response.status in DENIED else RegistryError
             raise kind(
                 f"The token service of {host} refused: {response.status} {response.reason}.",
                 remedy=f"Log in with `docker login {host}`.",
@@ -74,5 +76,5 @@ class RegistryAuth:
 
 
 def _key(method: str, url: str) -> tuple[str, bool]:
-    """The repository of a request, and whether it writes."""
+    """Returns the repository of a request, and whether the request writes."""
     return url.split("/manifests/", maxsplit=1)[0].split("/blobs/", maxsplit=1)[0], method == "PUT"

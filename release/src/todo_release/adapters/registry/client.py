@@ -1,7 +1,7 @@
 """Asks an image registry what it holds, over the OCI distribution protocol.
 
-An image is there only when tag, index, the child for the nodes' platform, and that child's configuration all
-are: a lookup that stops at the index shows a green tick for an image no node can pull.
+An image exists only if the tag, the index, the manifest for the nodes' platform and the configuration in it
+all exist: a lookup that stops at the index accepts images that no node can pull.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from todo_release.adapters import http
-from todo_release.adapters.registry.auth import DENIED, DeniedError, RegistryAuth
+from todo_release.adapters.registry.auth import DENIED, RegistryAuth, RegistryDeniedError
 from todo_release.adapters.registry.credentials import Credentials, from_docker_config
 from todo_release.errors import RegistryError
 
@@ -35,15 +35,17 @@ ANSWER_SECONDS = 30
 DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
 
 
-class MissingError(RegistryError):
-    """The registry answers, and has no such image, or none for the platform."""
+class ImageNotFoundError(RegistryError):
+    """The registry has no such image, or none for the platform."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
-    """An image followed down to what a node runs. `digest` names what was asked for (an index, if there is
-    one), `platform_digest` the manifest of one platform, `config_digest` its configuration; `size_bytes` is
-    what a node downloads."""
+    """An image resolved to what a node runs.
+
+    `digest` names what was asked for (an index, if there is one), `platform_digest` the manifest of one
+    platform, `config_digest` its configuration; `size_bytes` is what a node downloads.
+    """
 
     digest: str
     platform_digest: str
@@ -54,8 +56,9 @@ class ResolvedImage:
 
 
 class Registry:
-    """One registry host. `credentials` None means whatever `docker login` left for it, or with `is_anonymous`
-    none at all.
+    """One registry host.
+
+    Without `credentials` it uses those of `docker login`, or with `is_anonymous` none at all.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Registry:
         is_anonymous: bool = False,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`insecure` speaks plain HTTP; `pause` waits between two tries of a request."""
+        """Takes `insecure` for plain HTTP, and `pause`, which waits between two tries of a request."""
         self._host = host
         self._pause = pause
         self._server = f"{'http' if insecure else 'https'}://{DOCKER_HUB.get(host, host)}"
@@ -77,21 +80,20 @@ class Registry:
         )
 
     def __enter__(self) -> Self:
-        """The registry itself."""
+        """Returns the registry itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close its connections."""
+        """Closes its connections."""
         self._pool.clear()
 
     def digest(self, repository: str, reference: str) -> str | None:
-        """The digest a tag (or digest) stands for; None only when the registry says that it has no such
-        thing.
+        """Returns the digest of a tag or digest; None only when the registry says that it has no such image.
 
         Raises:
-            RegistryError: the registry was not reachable or refused.
+            RegistryError: The registry was not reachable or refused.
         """
         response = self._send("HEAD", repository, f"manifests/{reference}", accept=ACCEPT)
         if response.status == 404:
@@ -100,10 +102,11 @@ class Registry:
         return response.headers.get("docker-content-digest") or self._manifest(repository, reference)[0]
 
     def resolve(self, repository: str, reference: str, platform: str = "linux/amd64") -> ResolvedImage:
-        """Follow a tag or digest through its index to the image of one platform and its configuration.
+        """Resolves a tag or digest through its index to the image of one platform and its configuration.
 
         Raises:
-            RegistryError: any part of it is missing or not what its digest says, or as `digest`.
+            ImageNotFoundError: A part of it is missing, or there is no image for the platform.
+            RegistryError: A part of it is not what its digest says, or as `digest`.
         """
         digest, manifest = self._manifest(repository, reference)
         platform_digest = digest
@@ -117,7 +120,7 @@ class Registry:
         image = json.loads(response.data)
         made_for = f"{image.get('os')}/{image.get('architecture')}"
         if made_for != platform:
-            raise MissingError(
+            raise ImageNotFoundError(
                 f"{self._host}/{repository}:{reference} is made for {made_for}, the nodes are {platform}.",
                 remedy=f"Build it for {platform}.",
             )
@@ -132,10 +135,10 @@ class Registry:
         )
 
     def tag(self, repository: str, digest: str, tag: str) -> None:
-        """Give an image that is there one more tag, or move the tag to it; nothing is uploaded.
+        """Gives an image in the registry one more tag, or moves the tag to it; nothing is uploaded.
 
         Raises:
-            RegistryError: it is not there, or the registry refused.
+            RegistryError: The registry does not have the image, or refused.
         """
         response = self._send("GET", repository, f"manifests/{digest}", accept=ACCEPT)
         self._accept(response, f"read {repository}@{digest}")
@@ -159,13 +162,13 @@ class Registry:
 
     def _child(self, index: Mapping[str, Any], shown: str, platform: str) -> str:
         built = {
-            f"{one['platform']['os']}/{one['platform']['architecture']}": str(one["digest"])
-            for one in index["manifests"]
-            if "platform" in one
+            f"{entry['platform']['os']}/{entry['platform']['architecture']}": str(entry["digest"])
+            for entry in index["manifests"]
+            if "platform" in entry
         }
         if platform not in built:
             offered = ", ".join(sorted(built)) or "none"
-            raise MissingError(
+            raise ImageNotFoundError(
                 f"{self._host}/{shown} has no image for {platform}, only {offered}.",
                 remedy=f"Build it for {platform}.",
             )
@@ -187,11 +190,11 @@ class Registry:
         while True:
             tries += 1
             try:
-                response = self._ask(method, url, headers, content)
+                response = self._request(method, url, headers, content)
             except HTTPError as error:
                 if tries == TRIES:
                     raise RegistryError(
-                        f"The registry {self._host} did not answer: {http.told(error)}.",
+                        f"The registry {self._host} did not answer: {http.reason_of(error)}.",
                         remedy="Check its name and the network; for plain HTTP set registry.insecure.",
                     ) from error
             else:
@@ -199,10 +202,10 @@ class Registry:
                     return response
             self._pause(tries)
 
-    def _ask(
+    def _request(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None
     ) -> urllib3.BaseHTTPResponse:
-        """Send with what is known; after a challenge get what it asks for and send once more."""
+        """Sends a request, and after a challenge sends it once more with the credentials it asks for."""
         known = self._auth.known(method, url)
         response = self._pool.request(method, url, body=content, headers={**headers, **known})
         if response.status != 401:
@@ -217,26 +220,28 @@ class Registry:
             return
         remedy = {
             401: f"Log in with `docker login {self._host}`.",
-            403: f"Log in to {self._host} as somebody who may do that.",
+            403: f"Log in with `docker login {self._host}` as a user who may do that.",
             404: "Push the image first, or correct its name.",
-        }.get(response.status, "Look at the registry's own log.")
-        said = f"{response.status} {_reason(response)}"
-        kind = MissingError if response.status == 404 else RegistryError
-        kind = DeniedError if response.status in DENIED else kind
-        raise kind(f"The registry {self._host} refused to {verb}: {said}.", remedy=remedy)
+        }.get(response.status, "Run the command again; if it fails again, check the registry's own log.")
+        reason = f"{response.status} {_reason(response)}"
+        kind = ImageNotFoundError if response.status == 404 else RegistryError
+        kind = RegistryDeniedError if response.status in DENIED else kind
+        raise kind(f"The registry {self._host} refused to {verb}: {reason}.", remedy=remedy)
 
 
 def _check_digest(content: bytes, digest: str, repository: str) -> None:
-    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    if found != digest:
+    actual = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if actual != digest:
         raise RegistryError(
-            f"The registry gave other content for {repository}@{digest}: {found}.",
-            remedy="Its storage or a proxy before it is damaged; push the image again.",
+            f"The registry gave other content for {repository}@{digest}: {actual}.",
+            remedy="Its storage or a proxy in front of it is damaged; push the image again.",
         )
 
 
 def _reason(response: urllib3.BaseHTTPResponse) -> str:
     try:
-        return ", ".join(f"{one['code']}: {one.get('message', '')}" for one in response.json()["errors"])
+        return ", ".join(
+            f"{error['code']}: {error.get('message', '')}" for error in response.json()["errors"]
+        )
     except (ValueError, KeyError, TypeError):
         return response.reason or ""

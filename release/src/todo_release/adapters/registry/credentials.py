@@ -17,18 +17,19 @@ HELPER_HAS_NONE = "credentials not found"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a registry wants to see; the password is never shown."""
+    """A name and password for a registry; the password is not shown in `repr`."""
 
     username: str
     password: str = field(repr=False)
 
 
 def from_docker_config(host: str, config: Path | None = None) -> Credentials | None:
-    """What `docker login` left for a host in its config.json, directly or in a credential helper; None if
-    nothing.
+    """Returns the credentials of `docker login` for a host, from config.json or a credential helper.
+
+    There may be none.
 
     Raises:
-        RegistryError: the file or the helper it names cannot be used.
+        RegistryError: The file or the helper it names cannot be used.
     """
     path = config or Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     if not path.is_file():
@@ -41,10 +42,10 @@ def from_docker_config(host: str, config: Path | None = None) -> Credentials | N
 
 
 def from_pull_secret(text: str, host: str) -> Credentials | None:
-    """What the `.dockerconfigjson` of a Kubernetes pull secret says about a host; None if nothing.
+    """Returns the credentials for a host in the `.dockerconfigjson` of a pull secret; None without any.
 
     Raises:
-        RegistryError: it is not the JSON that Kubernetes expects there.
+        RegistryError: It is not the JSON that Kubernetes expects there.
     """
     return _from_auths(_parsed(text, "the pull secret"), host)
 
@@ -70,10 +71,10 @@ def _ask_helper(helper: str, host: str) -> Credentials | None:
             return None
         raise RegistryError(
             f"The credential helper {helper!r} gave nothing for {host}: {error.problem}",
-            remedy=f"Run `docker login {host}`, or take the helper out of Docker's config.json.",
+            remedy=f"Run `docker login {host}`, or remove the helper from Docker's config.json.",
         ) from error
-    found = _parsed(answer, f"the answer of docker-credential-{helper}")
-    return Credentials(found["Username"], found["Secret"])
+    stored = _parsed(answer, f"the answer of docker-credential-{helper}")
+    return Credentials(stored["Username"], stored["Secret"])
 
 
 def _first(entries: Mapping[str, Any], host: str) -> Any:
@@ -87,5 +88,5 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
     except ValueError:
         settings = None
     if not isinstance(settings, dict):
-        raise RegistryError(f"{source} is not a JSON object.", remedy="Write it again with `docker login`.")
+        raise RegistryError(f"{source} is not a JSON object.", remedy="Create it again with `docker login`.")
     return settings

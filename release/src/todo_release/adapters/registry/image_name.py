@@ -2,25 +2,27 @@
 
 import re
 
+TAG = re.compile(r":(?P<tag>[^:/@]+)$")
+
 
 def host_of(image: str) -> str:
-    """The registry host of an image's name, by Docker's rule: `docker.io` unless the first part is a host."""
+    """Returns the registry host of an image's name.
+
+    By Docker's rule it is `docker.io` unless the first part of the name looks like a host.
+    """
     first, slash, _ = image.partition("/")
     is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
     return first if is_host else "docker.io"
 
 
 def host_of_auth_entry(entry: str) -> str:
-    """The host that a key of a pull secret's `auths` means."""
+    """Returns the host that a key of a pull secret's `auths` means."""
     host = entry.removeprefix("https://").removeprefix("http://").split("/")[0]
     return "docker.io" if host in {"index.docker.io", "registry-1.docker.io"} else host
 
 
-TAG = re.compile(r":(?P<tag>[^:/@]+)$")
-
-
-def parse(reference: str) -> tuple[str, str, str]:
-    """Host, repository and tag or digest of an image's name, with Docker's defaults."""
+def split_reference(reference: str) -> tuple[str, str, str]:
+    """Returns host, repository, and tag or digest of an image's name, with Docker's defaults."""
     host = host_of(reference)
     name = reference.removeprefix(f"{host}/")
     name, at, digest = name.partition("@")
