@@ -98,7 +98,7 @@ def stream(
 ) -> int:
     """Runs a program, passes each line of its output to `on_line`, and returns the exit code.
 
-    Both streams are read. Setting `cancel` ends the program: it gets SIGTERM and, after STOP_SECONDS, SIGKILL.
+    Both streams are read. Setting `cancel` ends the program: it gets SIGTERM, and SIGKILL after STOP_SECONDS.
     With `with_children` the programs that it started itself are ended too, which a shell script may need; the
     terminal's Ctrl-C then reaches none of them directly.
 
