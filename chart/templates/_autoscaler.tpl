@@ -1,6 +1,6 @@
 {{/*
-The HorizontalPodAutoscaler of a service. It looks at the app's container alone: averaged with an idle sidecar, a
-busy app would look half idle. Up fast, down slowly. Takes a scope.
+The HorizontalPodAutoscaler of a service. It measures only the app's container, because the average with an idle sidecar
+would hide a busy app. It scales up fast and down slowly. Takes a scope.
 */}}
 {{- define "todo.autoscaler" -}}
 {{- $hpa := (index .root.Values .key).hpa -}}

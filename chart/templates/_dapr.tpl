@@ -1,12 +1,12 @@
 {{/*
-Everything Dapr: the sidecar's annotations and the specs of the Dapr resources. The specs are helpers because a sidecar
-reads them only when it starts, so their checksum is part of the pods that use them.
+The sidecar's annotations and the specs of the Dapr resources. The specs are helpers because a sidecar reads them only
+at its start, so the pods that use them have their checksum.
 */}}
 
 {{/*
 Annotations of a pod with a sidecar. Takes a scope.
-- block-shutdown-duration: daprd gets SIGTERM together with the app, and must serve it until it has drained. It ends
-  early when the app stops answering; /healthz and not /readyz, which says 503 during the whole drain.
+- block-shutdown-duration: daprd gets SIGTERM together with the app and must serve it until it has drained. It ends
+  earlier when the app no longer answers /healthz. /readyz would be wrong: it answers 503 during the whole drain.
 - disable-builtin-k8s-secret-store: the operator resolves secretKeyRef for the components; the pod has no API token.
 */}}
 {{- define "todo.dapr.annotations" -}}
@@ -36,7 +36,7 @@ dapr.io/sidecar-memory-limit: {{ .dapr.sidecarResources.limits.memory | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Changes when a Dapr resource that this service's sidecar reads does. Labels are left out: they name the version. */}}
+{{/* A checksum of the Dapr resources that the service's sidecar reads, without labels, which have the version. */}}
 {{- define "todo.dapr.checksum" -}}
 {{- $specs := list (include "todo.dapr.configuration.spec" .root) (include "todo.dapr.resiliency.spec" .root) -}}
 {{- with (include "todo.service" . | fromYaml).pubsub -}}
@@ -57,20 +57,20 @@ spec:
   {{- include (printf "todo.dapr.%s.spec" .name) .root | nindent 2 }}
 auth:
   secretStore: kubernetes
-{{- /* Top level, not under spec, where Dapr would ignore them and hand the broker's password to every app. */}}
+{{- /* At the top level: under spec Dapr ignores scopes and gives the broker's password to every app. */}}
 scopes:
   {{- toYaml .scopes | nindent 2 }}
 {{- end }}
 
 {{/*
 The shared component: one consumer group per environment and app, so each event reaches one replica of each app. The
-namespace is written out because Dapr's own namespace template would also prefix every topic.
+namespace is written out, because Dapr's own namespace template would also prefix every topic.
 */}}
 {{- define "todo.dapr.pubsub.spec" -}}
 {{- if eq .Values.pubsub.kind "kafka" -}}
 {{ include "todo.dapr.kafka" . }}
   - {name: consumerGroup, value: "{{ .Release.Namespace }}-{appID}"}
-  {{- /* A group that is new starts where the topic does; "newest" would lose what came before the first start. */}}
+  {{- /* A new group starts at the oldest event; "newest" would lose the events before the first start. */}}
   - {name: initialOffset, value: oldest}
 {{- else -}}
 {{ include "todo.dapr.redis" . }}
@@ -79,8 +79,9 @@ namespace is written out because Dapr's own namespace template would also prefix
 {{- end }}
 
 {{/*
-The broadcast component: a group per pod, so every replica of the gateway gets every event. It starts at the end:
-whoever connects to a new pod resynchronises first. Each pod leaves a group behind, which the broker expires.
+The broadcast component: a group per pod, so every replica of the gateway gets every event. It starts at the newest
+event, because a client resynchronises when it connects to a new pod. Each pod leaves a group behind, which the broker
+expires.
 */}}
 {{- define "todo.dapr.pubsub-broadcast.spec" -}}
 {{- if eq .Values.pubsub.kind "kafka" -}}
@@ -94,8 +95,8 @@ whoever connects to a new pod resynchronises first. Each pod leaves a group behi
 {{- end }}
 
 {{/*
-Kafka with SASL/SCRAM over TLS (Redpanda Cloud). saslMechanism must be exactly SHA-256 or SHA-512: Dapr takes anything
-else, "SCRAM-SHA-256" too, for PLAIN without a word.
+Kafka with SASL/SCRAM over TLS (Redpanda Cloud). saslMechanism must be exactly SHA-256 or SHA-512: Dapr silently treats
+every other value, also "SCRAM-SHA-256", as PLAIN.
 */}}
 {{- define "todo.dapr.kafka" -}}
 type: pubsub.kafka
@@ -119,13 +120,13 @@ version: v1
 metadata:
   - {name: redisHost, value: "{{ include "todo.redis.name" . }}:6379"}
   - {name: redisPassword, value: ""}
-  {{- /* One worker keeps the order that Kafka keeps by key; Dapr's default of ten would mix the events. */}}
+  {{- /* One worker keeps the order of events, as Kafka does by key; Dapr's default of ten would not. */}}
   - {name: concurrency, value: "1"}
   - {name: maxLenApprox, value: "10000"}
 {{- end }}
 
 {{/*
-What the sidecars share. Over mTLS a caller's identity is proven, so only the MCP server may invoke another app.
+The settings of all sidecars. mTLS proves a caller's identity, so only the MCP server may invoke another app.
 */}}
 {{- define "todo.dapr.configuration.spec" -}}
 tracing:
@@ -145,9 +146,9 @@ accessControl:
 {{- end }}
 
 {{/*
-Retries. Delivery backs off to 15 s and gives up after about eight minutes, when the event becomes a dead letter: long
-enough for a database's failover, short enough that one bad event does not hold its partition for an afternoon. A
-broadcast event is a hint that clients can do without.
+Retries. Delivery backs off to 15 s and gives up after about eight minutes, when the event becomes a dead letter. That is
+long enough for a database's failover, and short enough that one bad event does not block its partition for hours. A
+broadcast event only tells clients to refresh, so they can miss it.
 */}}
 {{- define "todo.dapr.resiliency.spec" -}}
 policies:

@@ -1,6 +1,6 @@
 {{/*
-The environment variables of each service: todo.environment.<key>, each takes a scope. A service is handed the secret
-keys it uses, one by one, and never the whole secret.
+The environment variables of each service: todo.environment.<key>, each takes a scope. A service gets the single keys of
+the Secret that it uses, never the whole Secret.
 */}}
 
 {{- define "todo.environment.frontend" -}}
@@ -22,7 +22,7 @@ keys it uses, one by one, and never the whole secret.
 {{- define "todo.environment.mcp" -}}
 {{ include "todo.environment.python" . }}
 {{ include "todo.environment.tokens" (list .root "todo-mcp") }}
-{{- /* The sidecar finds a ready backend, encrypts the call and proves who is calling. */}}
+{{- /* The sidecar finds a ready backend, encrypts the call and proves the caller's identity. */}}
 - {name: BACKEND_URL, value: "http://localhost:3500/v1.0/invoke/backend/method"}
 - {name: PUBLIC_HOSTS, value: {{ printf "%s,%s" (urlParse (include "todo.publicUrl" .root)).host (include "todo.name" .) | quote }}}
 {{- end }}
@@ -40,7 +40,7 @@ keys it uses, one by one, and never the whole secret.
 {{ include "todo.environment.bus" . }}
 {{- end }}
 
-{{/* What a migration reads. Better Auth derives its tables from its whole configuration; the others need a database. */}}
+{{/* Variables of a migration. Better Auth derives its tables from its whole configuration; the others need a database. */}}
 {{- define "todo.environment.migration.frontend" -}}
 {{ include "todo.environment.frontend" . }}
 {{- end }}
@@ -75,7 +75,7 @@ keys it uses, one by one, and never the whole secret.
 - {name: TOPIC_PREFIX, value: {{ .root.Values.pubsub.topicPrefix | quote }}}
 {{- end }}
 
-{{/* How tokens are checked. Takes (list root audience). */}}
+{{/* Variables for checking tokens. Takes (list root audience). */}}
 {{- define "todo.environment.tokens" -}}
 {{- $root := index . 0 -}}
 - {name: JWT_ISSUER, value: {{ include "todo.publicUrl" $root | quote }}}
@@ -83,7 +83,7 @@ keys it uses, one by one, and never the whole secret.
 - {name: JWKS_URL, value: {{ printf "http://%s:3000/api/auth/jwks" (include "todo.name" (dict "root" $root "key" "frontend")) | quote }}}
 {{- end }}
 
-{{/* One key of the pre-populated secret. Takes (list root variable key). */}}
+{{/* One key of the existing Secret. Takes (list root variable key). */}}
 {{- define "todo.environment.secret" -}}
 - name: {{ index . 1 }}
   valueFrom:

@@ -1,11 +1,11 @@
 {{/*
-Ingress objects use plain Ingress fields plus an annotation map from the values, so that another controller needs other
-values and no other template.
+Ingress objects use plain Ingress fields and annotations from the values, so that another controller needs only other
+values.
 */}}
 
 {{/*
 One Ingress for the public host. Takes (dict "root" $ "name" SUFFIX "annotations" MAP "paths" LIST of [path, key]).
-TLS without a secret's name means the controller's default certificate.
+TLS without a Secret uses the controller's default certificate.
 */}}
 {{- define "todo.ingress" -}}
 {{- $root := .root -}}

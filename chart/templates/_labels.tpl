@@ -1,9 +1,9 @@
 {{/*
-Labels. Selectors are immutable in Kubernetes and pod-template labels roll the pods, so neither carries a version:
-a service whose image and settings did not change must not restart because another one was released.
+Labels. Selectors are immutable in Kubernetes, and a changed label of a pod template replaces the pods. So neither has a
+version: a service whose image and settings did not change must not restart in a release of another one.
 */}}
 
-{{/* Name and instance, nothing else: what selectors match. Takes a scope. */}}
+{{/* The labels that selectors match: only name and instance. Takes a scope. */}}
 {{- define "todo.selectorLabels" -}}
 app.kubernetes.io/name: {{ (include "todo.service" . | fromYaml).id }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -15,7 +15,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/part-of: todo-app
 {{- end }}
 
-{{/* Labels of an object that belongs to one service; never those of its pods. Takes a scope. */}}
+{{/* Labels of an object of one service, but not of its pods. Takes a scope. */}}
 {{- define "todo.labels" -}}
 {{ include "todo.selectorLabels" . }}
 {{ include "todo.releaseLabels" .root }}
@@ -29,7 +29,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Labels of in-cluster Redis, which is no service of the catalogue. Takes the root context. */}}
+{{/* Labels of the in-cluster Redis, which is not in the catalogue. Takes the root context. */}}
 {{- define "todo.redis.selectorLabels" -}}
 app.kubernetes.io/name: redis
 app.kubernetes.io/instance: {{ .Release.Name }}

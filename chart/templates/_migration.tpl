@@ -1,8 +1,8 @@
 {{/*
-A database migration as a hook: it runs to its end before any pod of the release changes, and a failure stops the
-release while the old version serves on. On a first install hooks run before everything else in the chart, so a
-migration may use only what exists already: the namespace, its secrets and its default ServiceAccount. No sidecar:
-a Job whose daprd lives on never completes. Takes a scope.
+A database migration as a hook. It completes before any pod of the release changes; if it fails, the release stops and
+the old version still serves. In a first install, hooks run before everything else in the chart, so a migration may use
+only what exists already: the namespace, its Secrets and its default ServiceAccount. It has no sidecar, because a Job
+never completes while its daprd runs. Takes a scope.
 */}}
 
 {{- define "todo.migrationCommands" -}}
@@ -22,11 +22,11 @@ metadata:
     {{- include "todo.releaseLabels" .root | nindent 4 }}
   annotations:
     helm.sh/hook: pre-install,pre-upgrade
-    {{- /* A failed Job stays, with its log, until the next attempt replaces it. */}}
+    {{- /* A failed Job and its log stay until the next attempt replaces it. */}}
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
   backoffLimit: {{ $migrations.backoffLimit }}
-  {{- /* Shorter than Helm's timeout, so that the Job says what went wrong before Helm gives up on it. */}}
+  {{- /* Shorter than Helm's time-out, so that the Job reports its reason before Helm gives up waiting. */}}
   activeDeadlineSeconds: {{ $migrations.deadlineSeconds }}
   template:
     metadata:

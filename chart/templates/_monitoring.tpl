@@ -1,6 +1,6 @@
 {{/*
-What the Prometheus operator reads. Rendered behind monitoring.enabled and not by asking which APIs the cluster has:
-`helm template` sees no cluster, so a gate on capabilities would drop objects in silence.
+Objects of the Prometheus operator. They depend on monitoring.enabled, not on the cluster's API versions: `helm template`
+sees no cluster, so a condition on capabilities would silently drop them.
 */}}
 
 {{/* Takes a scope. */}}

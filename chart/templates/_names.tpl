@@ -4,8 +4,8 @@ A "scope" is (dict "root" $ "key" "backend"): the chart's root context and the s
 */}}
 
 {{/*
-What is true of a service wherever it runs. id: the kebab id that ends its object names and is its Dapr app id.
-sidecar: whether it gets daprd. pubsub: the component it publishes to or subscribes from.
+The facts about each service that hold in every environment. id: the kebab-case id, which ends its object names and is
+its Dapr app id. sidecar: whether it has daprd. pubsub: the component that it publishes to or subscribes to.
 */}}
 {{- define "todo.catalogue" -}}
 frontend: {id: frontend, port: 3000, sidecar: false}
@@ -20,7 +20,7 @@ sseGateway: {id: sse-gateway, port: 8003, sidecar: true, pubsub: pubsub-broadcas
 {{- index (include "todo.catalogue" . | fromYaml) .key | toYaml }}
 {{- end }}
 
-{{/* <release>-<service id>: the name of a service's Deployment, Service, ServiceAccount and the rest. */}}
+{{/* <release>-<service id>: the name of a service's Deployment, Service, ServiceAccount and other objects. */}}
 {{- define "todo.name" -}}
 {{- printf "%s-%s" .root.Release.Name (include "todo.service" . | fromYaml).id }}
 {{- end }}
@@ -36,8 +36,8 @@ sseGateway: {id: sse-gateway, port: 8003, sidecar: true, pubsub: pubsub-broadcas
 {{- end }}
 
 {{/*
-Where users reach the app: the one owner of the public URL, from which the JWT issuer, Better Auth's base URL and the
-MCP server's allowed hosts follow. config.publicUrl is for places without TLS or on another port than 443.
+The public URL of the app. The JWT issuer, Better Auth's base URL and the MCP server's allowed hosts are derived from it.
+config.publicUrl is for environments without TLS or with another port than 443.
 */}}
 {{- define "todo.publicUrl" -}}
 {{- if .Values.config.publicUrl }}{{ .Values.config.publicUrl }}
@@ -47,8 +47,8 @@ MCP server's allowed hosts follow. config.publicUrl is for places without TLS or
 {{- end }}
 
 {{/*
-Image reference of a scope. A digest wins: it names one content for ever, so what was tested is what runs and a
-rollback is exact.
+Image reference of a scope. A digest takes precedence: it always names the same content, so pods run what was tested and
+a rollback is exact.
 */}}
 {{- define "todo.image" -}}
 {{- include "todo.imageReference" (index .root.Values .key).image }}

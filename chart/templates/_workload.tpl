@@ -1,6 +1,6 @@
 {{/*
-The body of a service's Deployment, Service, ServiceAccount and PodDisruptionBudget, and the parts that other pods
-(migrations, Redis) share: security contexts, pull settings, placement. Each takes a scope unless it says otherwise.
+The bodies of a service's Deployment, Service, ServiceAccount and PodDisruptionBudget, and the settings that other pods
+(migrations, Redis) share: security contexts, pull settings, placement. Each takes a scope unless noted.
 */}}
 
 {{- define "todo.deployment" -}}
@@ -13,7 +13,7 @@ metadata:
   labels:
     {{- include "todo.labels" . | nindent 4 }}
 spec:
-  {{- /* The autoscaler owns the count where there is one; rendering it too would reset it at each release. */}}
+  {{- /* With an autoscaler the count is its own; rendering it too would reset it in each release. */}}
   {{- if not .root.Values.hpa.enabled }}
   replicas: {{ $values.replicaCount }}
   {{- end }}
@@ -70,7 +70,7 @@ spec:
 {{- end }}
 
 {{/*
-Startup may take two minutes on a busy node; afterwards /healthz says whether to restart and /readyz whether to route.
+The start may take two minutes on a busy node. Afterwards /healthz decides about restarts and /readyz about routing.
 */}}
 {{- define "todo.probes" -}}
 startupProbe:
@@ -91,9 +91,9 @@ readinessProbe:
 {{- end }}
 
 {{/*
-Seconds from the start of a pod's termination until it is killed. The app sleeps (so that load balancers forget it),
-then drains; the sidecar outlives it and then closes; the margin is for a slow node. Derived, so that no one of the
-parts can outgrow it.
+Seconds from the start of a pod's termination until it is killed. The app sleeps until load balancers stop sending
+requests, then drains; the sidecar runs longer and then closes; the margin is for a slow node. The sum is computed, so
+that it is never shorter than its parts.
 */}}
 {{- define "todo.gracePeriodSeconds" -}}
 {{- with .root.Values -}}
@@ -101,7 +101,7 @@ parts can outgrow it.
 {{- end }}
 {{- end }}
 
-{{/* Pod settings that every pod of the release has. Takes the root context. */}}
+{{/* Settings of every pod of the release. Takes the root context. */}}
 {{- define "todo.podDefaults" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
@@ -119,8 +119,8 @@ securityContext:
 {{- end }}
 
 {{/*
-Container settings that every container of the release has: nothing but /tmp can be written. The user stands here and
-not on the pod, because daprd, which is injected beside them, refuses to run as any user but its own.
+Settings of every container of the release: only /tmp is writable. The user is set here and not on the pod, because the
+injected daprd refuses to run as any user but its own.
 */}}
 {{- define "todo.containerDefaults" -}}
 securityContext:
@@ -158,7 +158,7 @@ spec:
       targetPort: http
 {{- end }}
 
-{{/* An identity of its own per service, without a token: the sidecar brings a projected one for Dapr's sentry. */}}
+{{/* A separate identity for each service, without a token: the sidecar has a projected one for Dapr's sentry. */}}
 {{- define "todo.serviceAccount" -}}
 apiVersion: v1
 kind: ServiceAccount
@@ -169,7 +169,7 @@ metadata:
 automountServiceAccountToken: false
 {{- end }}
 
-{{/* maxUnavailable and not minAvailable: with one replica the latter would block every node upgrade. */}}
+{{/* maxUnavailable, because with one replica minAvailable would block every node upgrade. */}}
 {{- define "todo.podDisruptionBudget" -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget

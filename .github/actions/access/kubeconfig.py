@@ -1,9 +1,9 @@
-"""Writes the kubeconfig of a DigitalOcean cluster, found by the name that its context has in release.yaml.
+"""Writes the kubeconfig of a DigitalOcean cluster, which it finds by the context in release.yaml.
 
     CONTEXT=do-REGION-NAME DIGITALOCEAN_ACCESS_TOKEN=... python kubeconfig.py FILE
 
-It asks the API itself, with nothing but the standard library: a runner then needs no doctl, and there is no
-binary whose origin would have to be trusted. The credentials expire by themselves, soon after the job.
+It calls DigitalOcean's API with the standard library only, so a runner needs no doctl and trusts no other
+program. The credentials expire soon after the job.
 """
 
 import json
@@ -19,13 +19,13 @@ ANSWER_SECONDS = 30
 
 
 def ask(path: str) -> bytes:
-    """GET a path of the API.
+    """Returns the answer of the API to a GET request.
 
     Raises:
-        SystemExit: it was not reachable or refused.
+        SystemExit: The API is not reachable or refuses the request.
     """
     url = f"{os.environ.get('DIGITALOCEAN_API_URL', API)}/v2/kubernetes/clusters{path}"
-    request = urllib.request.Request(  # noqa: S310  # the address is this file's, or of whoever runs it
+    request = urllib.request.Request(  # noqa: S310  # the URL is a constant or set by the caller
         url, headers={"Authorization": f"Bearer {os.environ['DIGITALOCEAN_ACCESS_TOKEN']}"}
     )
     try:
@@ -34,20 +34,20 @@ def ask(path: str) -> bytes:
             return content
     except urllib.error.HTTPError as error:
         raise SystemExit(
-            f"DigitalOcean refused ({error.code} {error.reason}): does DIGITALOCEAN_ACCESS_TOKEN still hold?"
+            f"DigitalOcean refused ({error.code} {error.reason}). Renew the secret DIGITALOCEAN_ACCESS_TOKEN."
         ) from error
     except OSError as error:
         raise SystemExit(f"DigitalOcean did not answer: {error}. Run the job again.") from error
 
 
 def cluster_id(context: str) -> str:
-    """Id of the cluster whose kubeconfig has this context.
+    """Returns the id of the cluster with a context.
 
     Raises:
-        SystemExit: the token sees no such cluster.
+        SystemExit: The token can read no such cluster.
     """
     clusters = json.loads(ask("?per_page=200"))["kubernetes_clusters"]
-    known = {f"do-{one['region']}-{one['name']}": str(one["id"]) for one in clusters}
+    known = {f"do-{cluster['region']}-{cluster['name']}": str(cluster["id"]) for cluster in clusters}
     if context not in known:
         raise SystemExit(
             f"There is no cluster {context}; the token sees: {', '.join(sorted(known)) or 'none'}. "
@@ -57,7 +57,7 @@ def cluster_id(context: str) -> str:
 
 
 def write(target: Path, content: bytes) -> None:
-    """Write a file that only its owner may read."""
+    """Writes a file that only its owner may read."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.touch(mode=0o600)
     target.write_bytes(content)

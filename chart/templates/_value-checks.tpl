@@ -1,0 +1,27 @@
+{{/*
+Checks for contradictions between two values, which the schema cannot see. One error lists all of them.
+*/}}
+{{- define "todo.checkValues" -}}
+{{- $errors := list -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
+{{- $errors = append $errors "ingress.host is empty although ingress.enabled is true: set the public host name" -}}
+{{- end -}}
+{{- if and .Values.ingress.clusterIssuer (not .Values.ingress.enabled) -}}
+{{- $errors = append $errors "ingress.clusterIssuer is set although ingress.enabled is false: no certificate would be requested" -}}
+{{- end -}}
+{{- range $key := include "todo.catalogue" . | fromYaml | keys | sortAlpha -}}
+{{- $service := index $.Values $key -}}
+{{- if and $.Values.global.imageDigestRequired (not $service.image.digest) -}}
+{{- $errors = append $errors (printf "%s.image.digest is empty although global.imageDigestRequired is true" $key) -}}
+{{- end -}}
+{{- if and (not $service.image.digest) (not $service.image.tag) -}}
+{{- $errors = append $errors (printf "%s.image has neither a digest nor a tag" $key) -}}
+{{- end -}}
+{{- if gt (int $service.hpa.minReplicas) (int $service.hpa.maxReplicas) -}}
+{{- $errors = append $errors (printf "%s.hpa.minReplicas %d is more than maxReplicas %d" $key (int $service.hpa.minReplicas) (int $service.hpa.maxReplicas)) -}}
+{{- end -}}
+{{- end -}}
+{{- if $errors -}}
+{{- fail (printf "\n\nThe values contradict each other:\n- %s\n" (join "\n- " $errors)) -}}
+{{- end -}}
+{{- end }}
