@@ -1,6 +1,4 @@
-"""Whole inspections: a real chart rendered by the real Helm, read from an API server, judged by every
-check.
-"""
+"""Whole inspections: a real chart, rendered by the real Helm, against a double of the API server."""
 
 import base64
 import gzip
@@ -98,7 +96,7 @@ DISCOVERED = {
 
 
 def discovery(groups: dict[str, dict[str, dict[str, str]]]) -> dict[str, Any]:
-    """What the API server answers when it is asked for everything that it serves."""
+    """Returns the API server's answer to discovery."""
     return {
         "kind": "APIGroupDiscoveryList",
         "items": [
@@ -121,31 +119,31 @@ def discovery(groups: dict[str, dict[str, dict[str, str]]]) -> dict[str, Any]:
 
 
 def encoded(text: str) -> str:
-    """Base64, as the API has it."""
+    """Returns base64, as the API has it."""
     return base64.b64encode(text.encode()).decode()
 
 
 @dataclass
-class RegistryAsNodesSeeIt:
-    """A registry that has every image, unless told otherwise."""
+class NodesRegistryDouble:
+    """A double of the registry that nodes pull from; it has every image unless `problem` is set."""
 
     problem: RegistryError | None = None
     asked: list[tuple[str, str | None, str]] | None = None
 
-    def __call__(self, host: str, credentials: Credentials | None) -> "RegistryAsNodesSeeIt":
-        """As `Connect`."""
+    def __call__(self, host: str, credentials: Credentials | None) -> "NodesRegistryDouble":
+        """Connects to one registry."""
         self._as = (host, credentials.username if credentials else None)
         return self
 
-    def __enter__(self) -> "RegistryAsNodesSeeIt":
-        """Nothing to open."""
+    def __enter__(self) -> "NodesRegistryDouble":
+        """Returns itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing to close."""
+        """Does nothing."""
 
     def resolve(self, repository: str, reference: str, platform: str) -> None:
-        """As `Registry.resolve`."""
+        """Finds the image, or raises `problem`."""
         if self.asked is not None:
             self.asked.append((*self._as, repository))
         if self.problem:
@@ -156,10 +154,10 @@ class InspectedShop:
     """The shop in a git repository, and a cluster that is ready for it."""
 
     def __init__(self, tree: Tree, api: ApiDouble, folder: Path) -> None:
-        """Everything that a release needs is there."""
+        """Commits the chart and adds everything that a release needs to the cluster."""
         self.tree, self.api = tree, api
         self.registry = RegistryClientDouble()
-        self.nodes_registry = RegistryAsNodesSeeIt()
+        self.nodes_registry = NodesRegistryDouble()
         self.kubeconfig = api.kubeconfig(folder)
         tree.commit(
             "chart",
@@ -203,7 +201,7 @@ class InspectedShop:
         )
 
     def node(self, name: str) -> None:
-        """Add a node of the smallest kind that DigitalOcean offers."""
+        """Adds a small node."""
         body = {
             "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
             "spec": {},
@@ -212,14 +210,14 @@ class InspectedShop:
         self.api.put(f"api/v1/nodes/{name}", body)
 
     def secret(self, name: str, values: dict[str, str], kind: str = "Opaque") -> None:
-        """Put a Secret into staging."""
+        """Adds a Secret to staging."""
         data = {key: encoded(value) for key, value in values.items()}
         self.api.put(f"{STAGING}/secrets/{name}", {"metadata": {"name": name}, "type": kind, "data": data})
 
     def pod(
         self, name: str, *, namespace: str = "staging", cpu: str = "100m", app: str = "", on: str = "n1"
     ) -> None:
-        """Let a pod run."""
+        """Adds a running pod."""
         resources = {"requests": {"cpu": cpu, "memory": "64Mi"}}
         self.api.put(
             f"api/v1/namespaces/{namespace}/pods/{name}",
@@ -231,7 +229,7 @@ class InspectedShop:
         )
 
     def deploy(self, version: str) -> None:
-        """Let the shop run in staging as Helm records it: rendered from what is checked out."""
+        """Records the shop as deployed in staging, rendered from the work tree."""
         chart = self.renderer(None).render("staging")
         body = {
             "version": 1,
@@ -253,7 +251,7 @@ class InspectedShop:
 
     @property
     def context(self) -> ReleaseContext:
-        """As the engine wires it, to the API double."""
+        """Returns the context of a release, connected to the API double."""
         config = load(self.tree.path)
         cluster = Cluster.connect("here", self.kubeconfig)
 
@@ -277,32 +275,32 @@ class InspectedShop:
         )
 
     def renderer(self, version: str | None) -> ChartRenderer:
-        """Renders a version, or the work tree."""
+        """Returns a renderer of a version, or of the work tree."""
         return ChartRenderer(self.context, self.registry, version)  # type: ignore[arg-type]  # a double
 
     def inspect(self, version: str | None = None, **skips: str) -> Inspection:
-        """Inspect staging."""
+        """Inspects staging."""
         sources = LookupSources(self.nodes_registry)  # type: ignore[arg-type]  # a double
         return inspect(self.context, self.renderer(version), "staging", skips, sources)
 
 
 @pytest.fixture
 def shop(tree: Tree, tmp_path: Path) -> Iterator[InspectedShop]:
-    """A shop and a healthy cluster."""
+    """Returns a shop and a healthy cluster."""
     with serve(ApiDouble()) as api:
         yield InspectedShop(tree, api, tmp_path)
 
 
 def summaries_of(inspection: Inspection) -> list[tuple[str, str, str]]:
-    """(severity, check, cause) of every finding."""
+    """Returns (severity, check, cause) of every finding."""
     return [(finding.severity.value, finding.check, finding.cause) for finding in inspection.findings]
 
 
 PATH_NOTE = "Probes request paths such as /readyz; which paths of web need no login is not declared."
 
 
-def test_healthy_cluster_gives_no_alarm(shop: InspectedShop) -> None:
-    """Neither error nor warning; the nodes are shown."""
+def test_healthy_cluster_has_neither_errors_nor_warnings(shop: InspectedShop) -> None:
+    """The result has a table of nodes."""
     inspection = shop.inspect()
     assert summaries_of(inspection) == [("note", "probes", PATH_NOTE)]
     assert inspection.version == "0.0.0"
@@ -310,10 +308,8 @@ def test_healthy_cluster_gives_no_alarm(shop: InspectedShop) -> None:
     assert inspection.nodes.rows == (("n1", "1900m", "100m", "250m (13 %)", "3110Mi", "64Mi", "128Mi (4 %)"),)
 
 
-def test_inspection_takes_a_handful_of_requests_and_few_seconds(
-    shop: InspectedShop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Every list once, however many pods there are; none of them writes."""
+def test_inspection_reads_every_list_once(shop: InspectedShop, capsys: pytest.CaptureFixture[str]) -> None:
+    """The number of requests does not depend on the number of pods."""
     for number in range(200):
         shop.node(f"other-{number // 20}")
         shop.pod(f"other-{number}", namespace="elsewhere", on=f"other-{number // 20}")
@@ -329,8 +325,8 @@ def test_inspection_takes_a_handful_of_requests_and_few_seconds(
         sys.stdout.write(f"\n201 pods, {len(shop.api.requests)} requests: inspected in {seconds:.2f} s\n")
 
 
-def test_no_value_of_a_secret_is_in_what_is_told(shop: InspectedShop) -> None:
-    """Not even when the key is at fault."""
+def test_no_value_of_a_secret_is_in_the_result(shop: InspectedShop) -> None:
+    """A finding about a Secret's key does not show its value."""
     shop.secret("app", {"PASSWORD": PASSWORD, "MECHANISM": "SCRAM-SHA-256"})
     inspection = shop.inspect()
     (finding,) = inspection.errors
@@ -342,8 +338,8 @@ def test_no_value_of_a_secret_is_in_what_is_told(shop: InspectedShop) -> None:
     assert "SCRAM-SHA-256" not in shown
 
 
-def test_finding_stands_at_the_line_of_the_values_file(shop: InspectedShop) -> None:
-    """So that CI can show it beside the change."""
+def test_finding_has_the_line_of_the_values_file(shop: InspectedShop) -> None:
+    """CI can show the finding beside the change."""
     shop.tree.write({"chart/values.yaml": VALUES.replace("key: PASSWORD", "key: PASSWRD")})
     (finding,) = shop.inspect().errors
     assert finding.cause == "There is no key PASSWRD in Secret app; Deployment/shop-staging-web reads it."
@@ -351,8 +347,8 @@ def test_finding_stands_at_the_line_of_the_values_file(shop: InspectedShop) -> N
     assert (finding.place.file, finding.place.line) == ("chart/values.yaml", 4)
 
 
-def test_edits_of_the_work_tree_are_inspected_and_a_tag_as_it_was_tagged(shop: InspectedShop) -> None:
-    """What is deployed from a tag does not change with the tree."""
+def test_work_tree_is_inspected_with_its_edits_and_a_tag_without_them(shop: InspectedShop) -> None:
+    """A deployment from a tag does not depend on the work tree."""
     shop.tree.write({"chart/values.yaml": RELEASED})
     shop.tree.commit("release")
     shop.tree.git("tag", "v0.1.0")
@@ -362,7 +358,7 @@ def test_edits_of_the_work_tree_are_inspected_and_a_tag_as_it_was_tagged(shop: I
     assert shop.inspect("0.1.0").version == "0.1.0"
 
 
-def test_version_that_is_to_be_released_is_inspected_with_its_edits(shop: InspectedShop) -> None:
+def test_new_version_is_inspected_without_looking_up_unbuilt_images(shop: InspectedShop) -> None:
     """Images that are not built yet are not looked up."""
     shop.nodes_registry.problem = ImageNotFoundError("It is not there.", remedy="Push it.")
     assert shop.inspect("0.2.0").errors == ()
@@ -390,7 +386,7 @@ def test_version_that_is_to_be_released_is_inspected_with_its_edits(shop: Inspec
 def test_images_are_looked_up_with_the_pull_secrets_of_the_namespace(
     shop: InspectedShop, problem: RegistryError, expected: tuple[str, str, str]
 ) -> None:
-    """As the kubelet will; what only may be wrong is a warning."""
+    """The registry is asked as the kubelet will ask it."""
     shop.tree.write({"chart/values.yaml": RELEASED})
     shop.tree.commit("release")
     shop.tree.git("tag", "v0.1.0")
@@ -400,24 +396,24 @@ def test_images_are_looked_up_with_the_pull_secrets_of_the_namespace(
     assert shop.nodes_registry.asked == [("registry.test", "robot", "shop/web")]
 
 
-def test_list_that_is_forbidden_makes_a_note_and_nothing_else(shop: InspectedShop) -> None:
-    """A deployer who may not see webhooks can release all the same."""
+def test_forbidden_list_is_only_a_note(shop: InspectedShop) -> None:
+    """An account that may not read webhooks can still release."""
     shop.api.refused["apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"] = 403
     shop.api.refused["api/v1/nodes"] = 403
     shop.api.refused["api/v1/services"] = 403
     inspection = shop.inspect()
     assert inspection.errors == ()
     assert inspection.nodes is None
-    unseen = {cause.partition(": ")[2] for _, _, cause in summaries_of(inspection) if "checked:" in cause}
-    assert unseen == {
+    unread = {cause.partition(": ")[2] for _, _, cause in summaries_of(inspection) if "checked:" in cause}
+    assert unread == {
         "mutatingwebhookconfigurations.admissionregistration.k8s.io may not be read (403).",
         "services of other namespaces may not be listed.",
         "nodes may not be read (403).",
     }
 
 
-def test_everything_else_that_is_refused_is_a_note_too(shop: InspectedShop) -> None:
-    """Discovery, version, namespace, metrics, Secrets."""
+def test_forbidden_discovery_namespace_metrics_and_secrets_are_notes(shop: InspectedShop) -> None:
+    """Nothing that is forbidden becomes an error."""
     for path in ("api", "apis", "version", STAGING, "apis/metrics.k8s.io/v1beta1", f"{STAGING}/secrets"):
         shop.api.refused[path] = 403
     inspection = shop.inspect()
@@ -425,16 +421,16 @@ def test_everything_else_that_is_refused_is_a_note_too(shop: InspectedShop) -> N
     assert {finding.severity for finding in inspection.findings} == {Severity.NOTE}
 
 
-def test_server_that_cannot_list_what_it_serves_is_a_note(shop: InspectedShop) -> None:
-    """Before Kubernetes 1.27 it answers in another form."""
+def test_server_without_aggregated_discovery_is_a_note(shop: InspectedShop) -> None:
+    """Before Kubernetes 1.27 discovery has another form."""
     for root in ("api", "apis"):
         shop.api.objects[root] = {"kind": "APIGroupList", "groups": []}
-    (unseen,) = [finding.cause for finding in shop.inspect().findings if finding.check == "api-versions"]
-    assert unseen.endswith("the API server does not list what it serves (needs Kubernetes 1.27).")
+    (unread,) = [finding.cause for finding in shop.inspect().findings if finding.check == "api-versions"]
+    assert unread.endswith("the API server does not list what it serves (needs Kubernetes 1.27).")
 
 
-def test_damaged_records_of_helm_and_of_the_engine_are_left_to_others(shop: InspectedShop) -> None:
-    """The release itself stops at them and says why; everything then counts as changed."""
+def test_damaged_records_are_no_finding(shop: InspectedShop) -> None:
+    """The release itself stops at damaged records and reports them."""
     labels = {"owner": "helm", "name": "shop-staging", "status": "deployed", "version": "1"}
     body = {
         "metadata": {"name": "sh.helm.release.v1.shop-staging.v1", "labels": labels},
@@ -448,29 +444,29 @@ def test_damaged_records_of_helm_and_of_the_engine_are_left_to_others(shop: Insp
     assert summaries_of(shop.inspect()) == [("note", "probes", PATH_NOTE)]
 
 
-def test_list_that_fails_everywhere_is_tried_nowhere_else(shop: InspectedShop) -> None:
-    """Services may be listed neither in the cluster nor in the namespace."""
+def test_list_that_fails_in_the_cluster_and_the_namespace_is_a_note(shop: InspectedShop) -> None:
+    """The note has the reason of the second failure."""
     shop.api.refused["api/v1/services"] = 403
     shop.api.refused[f"{STAGING}/services"] = 500
     assert any("services could not be read (500)" in cause for _, _, cause in summaries_of(shop.inspect()))
 
 
-def test_credentials_that_are_not_known_end_the_inspection(shop: InspectedShop) -> None:
-    """Nothing could be snapshot at all."""
+def test_unknown_credentials_end_the_inspection(shop: InspectedShop) -> None:
+    """Without accepted credentials nothing can be read."""
     shop.api.refusal = 401
     with pytest.raises(ClusterError, match="401"):
         shop.inspect()
 
 
 def test_chart_that_cannot_be_rendered_ends_the_inspection(shop: InspectedShop) -> None:
-    """There is nothing to check; Helm says why."""
+    """Helm's error says why the chart cannot be rendered."""
     shop.tree.write({"chart/templates/web.yaml": "{{ .Values.web.nothing.at.all }}\n"})
     with pytest.raises(HelmError):
         shop.inspect()
 
 
-def test_what_runs_unchanged_does_not_roll(shop: InspectedShop) -> None:
-    """Helm's record is compared with what would be applied."""
+def test_unchanged_workload_does_not_roll(shop: InspectedShop) -> None:
+    """The rendered chart is compared with Helm's record."""
     shop.api.put(
         "apis/apps/v1/namespaces/staging/deployments/shop-staging-web",
         {
@@ -489,8 +485,8 @@ def test_what_runs_unchanged_does_not_roll(shop: InspectedShop) -> None:
     assert changed.nodes.rows[0][3] == "410m (21 %)"
 
 
-def test_migrations_between_the_running_version_and_this_one_are_judged(shop: InspectedShop) -> None:
-    """With what the running version's code says about what they take away; an unknown version is a note."""
+def test_migrations_since_the_running_version_are_checked(shop: InspectedShop) -> None:
+    """The running version's code decides the severity; an unknown version is a note."""
     shop.tree.commit("api", {"api/models.py": 'table = "tasks"\nlegacy = column("legacy")\n'})
     shop.tree.git("tag", "v0.1.0")
     script = 'from alembic import op\n\n\ndef upgrade() -> None:\n    op.drop_column("tasks", "legacy")\n'
@@ -501,12 +497,12 @@ def test_migrations_between_the_running_version_and_this_one_are_judged(shop: In
     assert finding.place is not None
     assert (finding.place.file, finding.place.line) == ("api/migrations/0002.py", 5)
     shop.deploy("9.9.9")
-    (unseen,) = [finding.cause for finding in shop.inspect().findings if finding.check == "migrations"]
-    assert unseen.endswith("the commit of the running version 9.9.9 is not known here.")
+    (unread,) = [finding.cause for finding in shop.inspect().findings if finding.check == "migrations"]
+    assert unread.endswith("the commit of the running version 9.9.9 is not known here.")
 
 
 def test_migrations_of_a_tag_are_those_of_its_commit(shop: InspectedShop) -> None:
-    """What is written after it does not count; one that went is no migration any more."""
+    """Later migrations and removed ones do not count."""
     shop.tree.commit("api", {"api/migrations/0001.py": "def upgrade():\n    pass\n"})
     shop.tree.git("tag", "v0.1.0")
     shop.deploy("0.1.0")
@@ -522,7 +518,7 @@ def test_migrations_of_a_tag_are_those_of_its_commit(shop: InspectedShop) -> Non
 
 
 def test_environments_that_share_topics_on_one_broker_are_an_error(shop: InspectedShop) -> None:
-    """The other environment is rendered too; one that cannot be is left out."""
+    """The other environment is rendered too, and left out if that fails."""
     values = {"chart/values-production.yaml": "prefix: staging-\n"}
     shop.tree.write(values)
     (finding,) = shop.inspect().errors
@@ -531,8 +527,8 @@ def test_environments_that_share_topics_on_one_broker_are_an_error(shop: Inspect
     assert shop.inspect().errors == ()
 
 
-def test_skipped_check_notes_its_errors_with_the_reason(shop: InspectedShop) -> None:
-    """And the release goes on."""
+def test_skipped_check_has_notes_with_the_reason(shop: InspectedShop) -> None:
+    """A skipped check does not stop the release."""
     shop.api.objects.pop(f"{STAGING}/secrets/app")
     assert {finding.check for finding in shop.inspect().errors} == {"references"}
     inspection = shop.inspect(references="they are made by hand afterwards")
@@ -543,14 +539,14 @@ def test_skipped_check_notes_its_errors_with_the_reason(shop: InspectedShop) -> 
     assert inspection.as_json()["skipped"] == {"references": "they are made by hand afterwards"}
 
 
-def test_verdict_counts_by_severity(shop: InspectedShop) -> None:
-    """One line for people."""
+def test_verdict_counts_findings_by_severity(shop: InspectedShop) -> None:
+    """The verdict is one line."""
     inspection = replace(shop.inspect(), seconds=0.84)
     assert inspection.verdict == "staging: no errors, no warnings, 1 note in 0.8 s"
 
 
-def test_registry_that_is_down_is_told(shop: InspectedShop) -> None:
-    """Which images exist is then unknown."""
+def test_unreachable_registry_is_a_warning(shop: InspectedShop) -> None:
+    """It is then not known which images exist."""
     shop.registry.is_down = True
     assert (
         "warning",

@@ -1,8 +1,8 @@
-"""Looks at registries, names, git and files: bounded in time, and quiet about what is not there."""
+"""Lookups in registries, DNS, git and files: bounded in time, and silent about what is missing."""
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,10 +30,13 @@ MANIFEST = (
 IMAGE = "registry.test/shop/web@sha256:1"
 
 
-def test_look_that_does_not_come_back_is_left_out() -> None:
+def test_lookup_that_does_not_return_is_left_out() -> None:
     """A resolver that hangs must not hang the release."""
     gate = threading.Event()
-    hanging: Callable[[], str] = lambda: "late" if gate.wait(30) else ""  # noqa: E731  # a lookup of this test alone
+
+    def hanging() -> str:
+        return "late" if gate.wait(30) else ""
+
     assert lookups.within(0.05, {"quick": lambda: "here", "hanging": hanging}) == {"quick": "here"}
     gate.set()
 
@@ -43,14 +46,14 @@ def test_look_that_does_not_come_back_is_left_out() -> None:
     [
         ("redis", ("docker.io", "library/redis", "latest")),
         ("redis:7-alpine", ("docker.io", "library/redis", "7-alpine")),
-        ("todo/web", ("docker.io", "todo/web", "latest")),
+        ("shop/web", ("docker.io", "shop/web", "latest")),
         ("localhost:5000/web", ("localhost:5000", "web", "latest")),
         ("ghcr.io/a/b/c:v1@sha256:1", ("ghcr.io", "a/b/c", "sha256:1")),
         (IMAGE, ("registry.test", "shop/web", "sha256:1")),
     ],
 )
-def test_reference_is_taken_apart_by_dockers_rules(reference: str, parts: tuple[str, str, str]) -> None:
-    """A digest goes before a tag; a port is no tag."""
+def test_reference_is_split_by_dockers_rules(reference: str, parts: tuple[str, str, str]) -> None:
+    """A digest wins over a tag, and a port is no tag."""
     assert image_name.split_reference(reference) == parts
 
 
@@ -84,26 +87,26 @@ def look_up(secrets: dict[str, str], registries: RegistriesDouble, image: str = 
     return lookups.images(access, SETTINGS, MANIFEST, [image], connect)[image]
 
 
-def test_image_is_there_when_any_pull_secret_opens_it() -> None:
-    """As the kubelet tries them."""
+def test_image_exists_when_any_pull_secret_is_accepted() -> None:
+    """Pull secrets are tried one after another, as the kubelet does."""
     secrets = {"new": pull_secret("bad"), "old": pull_secret("good")}
     assert look_up(secrets, RegistriesDouble()) == ImageLookup(reference=IMAGE)
 
 
-def test_image_that_no_pull_secret_opens_is_denied() -> None:
-    """Every refusal is told, no password is."""
-    found = look_up({"new": pull_secret("bad"), "old": pull_secret("worse")}, RegistriesDouble())
-    assert found.denied == (
+def test_image_that_no_pull_secret_can_pull_is_denied() -> None:
+    """Every refusal is reported, and no password."""
+    result = look_up({"new": pull_secret("bad"), "old": pull_secret("worse")}, RegistriesDouble())
+    assert result.denied == (
         f"The cluster cannot pull {IMAGE}: with new: It refused: 401. with old: It refused: 401."
     )
 
 
-def test_image_without_a_pull_secret_is_asked_for_as_anybody() -> None:
+def test_image_without_a_pull_secret_is_looked_up_anonymously() -> None:
     """A node may have credentials of its own, so a refusal is not certain."""
     registries = RegistriesDouble()
-    found = look_up({}, registries)
+    result = look_up({}, registries)
     assert registries.logins == [("registry.test", None)]
-    assert (found.denied, found.unknown) == (
+    assert (result.denied, result.unknown) == (
         "",
         "it is not public, and no pull secret is for registry.test. It refused: 401.",
     )
@@ -111,15 +114,15 @@ def test_image_without_a_pull_secret_is_asked_for_as_anybody() -> None:
 
 
 def test_registry_that_does_not_answer_leaves_the_image_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its words, or after a while without."""
+    """The lookup has the registry's error, or says that no answer came in time."""
     down = RegistriesDouble(RegistryError("It is down.", remedy=""))
     assert look_up({}, down).unknown == "It is down."
     monkeypatch.setattr(lookups, "within", lambda seconds, wanted: {})
     assert look_up({}, RegistriesDouble()).unknown == "its registry did not answer within 5 s."
 
 
-def test_addresses_are_known_none_or_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that does not exist has none; a resolver that is away says nothing about it."""
+def test_hosts_have_addresses_none_or_no_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that does not exist has no address; one that could not be resolved has no entry."""
 
     def resolve(host: str, *_: object, **__: object) -> list[Any]:
         if host == "away.test":
@@ -136,7 +139,7 @@ def test_addresses_are_known_none_or_not_asked(monkeypatch: pytest.MonkeyPatch) 
 
 
 def with_contracts(**contracts: str) -> Config:
-    """release.yaml with contracts of images."""
+    """Returns release.yaml with contracts of images."""
     images = {
         name: {"dockerfile": "Dockerfile", "inputs": ["."], "values": name, "contract": path}
         for name, path in contracts.items()
@@ -145,24 +148,24 @@ def with_contracts(**contracts: str) -> Config:
 
 
 def test_contracts_are_read_and_damaged_ones_left_out(tmp_path: Path) -> None:
-    """By image; one that is missing or no JSON counts as none."""
+    """A contract that is missing or is no JSON counts as none."""
     (tmp_path / "good.json").write_text('{"paths": {}}')
     (tmp_path / "bad.json").write_text("paths")
     known = with_contracts(good="good.json", bad="bad.json", gone="gone.json")
     assert lookups.contracts(tmp_path, known) == {"good": {"paths": {}}}
 
 
-def test_files_of_the_release_path_are_read(tree: Tree) -> None:
-    """Workflows, bootstrap and release.yaml; nothing large, nothing else."""
+def test_workflows_cluster_files_and_release_yaml_are_read(tree: Tree) -> None:
+    """Large files are read as empty, and other files are left out."""
     large = "x" * (lookups.MAX_FILE_BYTES + 1)
     tree.write({".github/workflows/a.yml": "a", "k8s/bootstrap": "b", "k8s/large": large, "other.yml": "c"})
-    found = lookups.files(Repository(tree.path), PreflightSettings(cluster_files=("k8s/**",)))
-    assert found.pop("release.yaml").startswith("name: shop")
-    assert found == {".github/workflows/a.yml": "a", "k8s/bootstrap": "b", "k8s/large": ""}
+    result = lookups.files(Repository(tree.path), PreflightSettings(cluster_files=("k8s/**",)))
+    assert result.pop("release.yaml").startswith("name: shop")
+    assert result == {".github/workflows/a.yml": "a", "k8s/bootstrap": "b", "k8s/large": ""}
 
 
-def test_word_is_found_only_in_files_that_have_all_of_them(tree: Tree) -> None:
-    """As a word, with its line, in the commit and not in the work tree."""
+def test_words_are_found_only_in_files_that_contain_all_of_them(tree: Tree) -> None:
+    """The place is that of the last word, in the commit and not in the work tree."""
     commit = tree.commit(
         "code",
         {"api/a.py": "tasks\nlegacy = 1\nlegacy_too\n", "api/b.py": "legacy\n", "web/c.js": "tasks legacy\n"},

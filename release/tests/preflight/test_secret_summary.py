@@ -1,4 +1,4 @@
-"""Secrets reduced to what may be known of them."""
+"""Summaries of Secrets, which never contain a value."""
 
 import base64
 import json
@@ -16,13 +16,13 @@ PASSWORD = "hunter2-and-more"
 
 
 def secret(values: dict[str, bytes], **rest: Any) -> dict[str, Any]:
-    """A Secret as the API gives it."""
+    """Returns a Secret as the API has it."""
     data = {key: base64.b64encode(value).decode() for key, value in values.items()}
     return {"metadata": {"name": "app", **rest.pop("metadata", {})}, "data": data, **rest}
 
 
 def certificate(*names: str, days: int = 30) -> bytes:
-    """A self-signed certificate for some names, in PEM."""
+    """Returns a self-signed certificate for some names, in PEM."""
     key = ed25519.Ed25519PrivateKey.generate()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
@@ -36,21 +36,21 @@ def certificate(*names: str, days: int = 30) -> bytes:
         .not_valid_after(now + timedelta(days=days))
     )
     if names:
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(dns_name) for dns_name in names])
         builder = builder.add_extension(alternatives, critical=False)
     return builder.sign(key, None).public_bytes(serialization.Encoding.PEM)
 
 
-def test_no_value_is_in_what_is_kept() -> None:
-    """Not as text, not in base64, not as a plain hash that could be looked up."""
+def test_no_value_is_in_a_summary() -> None:
+    """The value is neither in plain text, in base64 nor as a hash without a key."""
     kept = repr(SecretSummarizer().summarize(secret({"PASSWORD": PASSWORD.encode()})))
     assert "PASSWORD" in kept
     assert PASSWORD not in kept
     assert base64.b64encode(PASSWORD.encode()).decode() not in kept
 
 
-def test_fingerprints_tell_equal_values_apart_from_others_within_one_reading_only() -> None:
-    """The key of one reading is known to nobody after it."""
+def test_fingerprints_are_equal_for_equal_values_of_one_summarizer_only() -> None:
+    """Each summarizer has its own key."""
     summarizer = SecretSummarizer()
     summary = summarizer.summarize(secret({"a": b"SHA-256", "b": b"SHA-256", "c": b"PLAIN"}))
     assert (
@@ -62,8 +62,8 @@ def test_fingerprints_tell_equal_values_apart_from_others_within_one_reading_onl
     assert SecretSummarizer().fingerprints(["SHA-256"])["SHA-256"] != summary.keys["a"]
 
 
-def test_record_of_helm_is_reduced_to_its_labels_and_size() -> None:
-    """What was deployed is read elsewhere."""
+def test_summary_of_a_helm_record_has_its_labels_and_size() -> None:
+    """The record's content is not part of the summary."""
     labels = {"owner": "helm", "name": "shop"}
     summary = SecretSummarizer().summarize(
         secret({"release": b"x" * 30}, type=HELM_RELEASE, metadata={"labels": labels})
@@ -71,8 +71,8 @@ def test_record_of_helm_is_reduced_to_its_labels_and_size() -> None:
     assert (summary.keys, summary.labels, summary.size_bytes) == ({}, labels, 40)
 
 
-def test_certificate_is_read_for_its_names_and_its_end() -> None:
-    """Both are public; a Secret that holds none is known as such."""
+def test_summary_of_a_tls_secret_has_names_and_expiry() -> None:
+    """Both are public; a Secret without a valid certificate has None."""
     summary = SecretSummarizer().summarize(
         secret({"tls.crt": certificate("shop.test", "*.shop.test"), "tls.key": b"k"}, type=TLS)
     )
@@ -85,8 +85,8 @@ def test_certificate_is_read_for_its_names_and_its_end() -> None:
     assert SecretSummarizer().summarize(secret({"tls.crt": b"nothing"}, type=TLS)).certificate is None
 
 
-def test_pull_secret_is_read_for_its_hosts() -> None:
-    """Never for its passwords; damaged ones are for no host."""
+def test_summary_of_a_pull_secret_has_its_registries() -> None:
+    """Passwords are left out, and a damaged Secret has no registries."""
     auths = {"auths": {"ghcr.io": {"auth": base64.b64encode(f"robot:{PASSWORD}".encode()).decode()}}}
     summary = SecretSummarizer().summarize(
         secret({".dockerconfigjson": json.dumps(auths).encode()}, type=PULL)
@@ -99,5 +99,5 @@ def test_pull_secret_is_read_for_its_hosts() -> None:
 
 
 def test_empty_secret_has_no_keys() -> None:
-    """The API leaves `data` out then."""
+    """The API leaves out `data` of an empty Secret."""
     assert SecretSummarizer().summarize({"metadata": {"name": "empty"}}).keys == {}

@@ -75,10 +75,10 @@ TEMPLATE = Place("chart/templates/web.yaml", 1, 1)
     ids=["number", "image", "overridden", "mapping", "set in release.yaml"],
 )
 def test_field_is_traced_to_the_line_that_sets_it(field: tuple[str | int, ...], file: str, line: int) -> None:
-    """In the file that wins, in the part that belongs to the object."""
-    found = POSITIONS.locate(error("Deployment/shop-web", "x", "y", field), MANIFEST)
-    assert found.place is not None
-    assert (found.place.file, found.place.line) == (file, line)
+    """The line is in the file that wins, in the part of the values that belongs to the object."""
+    located = POSITIONS.locate(error("Deployment/shop-web", "x", "y", field), MANIFEST)
+    assert located.place is not None
+    assert (located.place.file, located.place.line) == (file, line)
 
 
 @pytest.mark.parametrize(
@@ -93,19 +93,19 @@ def test_field_is_traced_to_the_line_that_sets_it(field: tuple[str | int, ...], 
     ids=["no field", "a switch", "not there", "too deep", "a number that merely is the same"],
 )
 def test_field_that_cannot_be_traced_leads_to_the_template(field: tuple[str | int, ...]) -> None:
-    """A wrong line would be worse than none."""
+    """The template is named instead of a wrong line."""
     assert POSITIONS.locate(error("Deployment/shop-web", "x", "y", field), MANIFEST).place == TEMPLATE
 
 
-def test_finding_without_an_object_of_the_chart_keeps_what_it_has() -> None:
-    """Its own place, or none."""
+def test_finding_without_a_rendered_object_keeps_its_place() -> None:
+    """A finding keeps its own place, or has none."""
     own = Place("m.py", 3, 1)
     assert POSITIONS.locate(error("m.py", "x", "y", place=own), MANIFEST).place == own
     assert POSITIONS.locate(error("Namespace/staging", "x", "y"), MANIFEST).place is None
     assert POSITIONS.locate(error("Deployment/bare", "x", "y"), MANIFEST).place is None
 
 
-def test_two_lines_that_would_do_equally_well_are_no_place() -> None:
-    """Neither part belongs to the object."""
+def test_two_lines_that_fit_equally_well_lead_to_the_template() -> None:
+    """Neither line belongs to the object."""
     other = RenderedManifest((RenderedObject({**BODY, "metadata": {"name": "cron"}}, "templates/web.yaml"),))
     assert POSITIONS.locate(error("Deployment/cron", "x", "y", ("spec", "replicas")), other).place == TEMPLATE

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from todo_release.adapters.kubernetes.api_resources import SECRETS, Resource
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject
 from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.config.model import Config, EnvironmentSettings
+from todo_release.config.model import Config, TargetEnvironment
 from todo_release.environments.history import DeploymentRecord
 
 
@@ -87,7 +87,7 @@ class SiblingEnvironment:
     """Another environment of the same chart, as it would be rendered now."""
 
     name: str
-    settings: EnvironmentSettings
+    settings: TargetEnvironment
     manifest: RenderedManifest
     topic_prefix: str | None
 
@@ -143,7 +143,7 @@ class PreflightSnapshot:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
-    def settings(self) -> EnvironmentSettings:
+    def settings(self) -> TargetEnvironment:
         """Returns the environment's settings in release.yaml."""
         return self.config.environment(self.environment)
 

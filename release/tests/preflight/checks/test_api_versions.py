@@ -1,4 +1,4 @@
-"""Whether the cluster takes what the chart asks of it."""
+"""Whether the cluster accepts the API versions of the chart, and whether required webhooks are available."""
 
 from typing import Any
 
@@ -29,24 +29,24 @@ SERVED = [
 def make_cluster(
     *objects: dict[str, Any], webhooks: list[Any] | None = None, **rest: Any
 ) -> PreflightSnapshot:
-    """A cluster that serves a little, with these mutating webhooks."""
+    """Returns a cluster that serves four kinds and has these mutating webhooks."""
     lists = {MUTATING_WEBHOOKS: webhooks or [], **rest.pop("lists", {})}
     return make_snapshot(*objects, lists=lists, live={"served": SERVED, **rest.pop("live", {})}, **rest)
 
 
-def thing(api_version: str, kind: str) -> dict[str, Any]:
-    """An object of any kind."""
+def any_object(api_version: str, kind: str) -> dict[str, Any]:
+    """Returns an object of any kind."""
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}}
 
 
-def test_kinds_that_are_served_say_nothing() -> None:
-    """And those whose definition the chart brings itself."""
+def test_served_kinds_and_kinds_defined_by_the_chart_are_no_finding() -> None:
+    """A kind needs no finding when the cluster serves it or the chart brings its definition."""
     own = {
-        **thing("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+        **any_object("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
         "spec": {"names": {"kind": "Widget"}},
     }
-    assert error_causes(CHECK, make_cluster(workload(), thing("batch/v1", "CronJob"))) == []
-    assert error_causes(CHECK, make_cluster(own, thing("shop.test/v1", "Widget"))) == [
+    assert error_causes(CHECK, make_cluster(workload(), any_object("batch/v1", "CronJob"))) == []
+    assert error_causes(CHECK, make_cluster(own, any_object("shop.test/v1", "Widget"))) == [
         "The cluster serves no apiextensions.k8s.io/v1 CustomResourceDefinition."
     ]
 
@@ -57,18 +57,21 @@ def test_kinds_that_are_served_say_nothing() -> None:
         (
             "monitoring.coreos.com/v1",
             "ServiceMonitor",
-            "Install the CustomResourceDefinitions of monitoring.coreos.com, or switch the object off in the values.",
+            (
+                "Install the CustomResourceDefinitions of monitoring.coreos.com, or switch the object off in "
+                "the values."
+            ),
         ),
         ("batch/v2", "CronJob", "Write apiVersion batch/v1beta1."),
         ("policy/v1beta1", "PodDisruptionBudget", "Write apiVersion policy/v1."),
         ("v2", "Pod", "Write apiVersion v1."),
     ],
 )
-def test_kind_that_is_not_served_is_told_once_with_what_to_write(
-    api_version: str, kind: str, remedy: str
-) -> None:
-    """Missing definitions, versions that never were, versions that are gone."""
-    (finding,) = findings_of(CHECK, make_cluster(thing(api_version, kind), thing(api_version, kind)))
+def test_kind_that_is_not_served_is_one_error_with_a_remedy(api_version: str, kind: str, remedy: str) -> None:
+    """The remedy names the missing definitions, another version, or the replacement of a removed one."""
+    (finding,) = findings_of(
+        CHECK, make_cluster(any_object(api_version, kind), any_object(api_version, kind))
+    )
     assert (finding.severity.value, finding.cause, finding.remedy) == (
         "error",
         f"The cluster serves no {api_version} {kind}.",
@@ -76,18 +79,21 @@ def test_kind_that_is_not_served_is_told_once_with_what_to_write(
     )
 
 
-def test_version_that_will_go_is_a_warning() -> None:
-    """While the cluster still serves it."""
-    (finding,) = findings_of(CHECK, make_cluster(thing("batch/v1beta1", "CronJob")))
+def test_version_that_newer_clusters_do_not_serve_is_a_warning() -> None:
+    """A version that a later Kubernetes removed is a warning, if the cluster's own version is known."""
+    (finding,) = findings_of(CHECK, make_cluster(any_object("batch/v1beta1", "CronJob")))
     assert (finding.severity.value, finding.cause) == (
         "warning",
         "Kubernetes 1.25 no longer serves batch/v1beta1 CronJob; this cluster (1.34) still does.",
     )
-    assert summaries_of(CHECK, make_cluster(thing("batch/v1beta1", "CronJob"), live={"version": None})) == []
+    assert (
+        summaries_of(CHECK, make_cluster(any_object("batch/v1beta1", "CronJob"), live={"version": None}))
+        == []
+    )
 
 
-def test_what_is_served_must_have_been_read() -> None:
-    """Else nothing can be said."""
+def test_unread_api_resources_are_a_note() -> None:
+    """Without the list of served resources the check reports only a note."""
     assert severities_of(CHECK, make_cluster(workload(), live={"served": ()})) == ["note"]
 
 
@@ -95,8 +101,8 @@ SIDECAR = workload(annotations={"dapr.io/enabled": "true"})
 SERVICE = {"namespace": "dapr-system", "name": "dapr-sidecar-injector"}
 
 
-def hook(policy: str = "Ignore", **rest: Any) -> dict[str, Any]:
-    """A webhook for new pods."""
+def webhook(policy: str = "Ignore", **rest: Any) -> dict[str, Any]:
+    """Returns a webhook for new pods."""
     rules = [{"resources": ["pods"], "operations": ["CREATE"]}]
     return {
         "metadata": {"name": "hook"},
@@ -104,8 +110,8 @@ def hook(policy: str = "Ignore", **rest: Any) -> dict[str, Any]:
     }
 
 
-def behind(*, ready: str = "True", selector: dict[str, str] | None = None) -> dict[Any, Any]:
-    """The Service and one pod behind it."""
+def service_with_pod(*, ready: str = "True", selector: dict[str, str] | None = None) -> dict[Any, Any]:
+    """Returns the webhook's Service and one pod with the label app=injector."""
     pod = {
         "metadata": {"namespace": "dapr-system", "name": "p", "labels": {"app": "injector"}},
         "status": {"conditions": [{"type": "Ready", "status": ready}]},
@@ -116,33 +122,35 @@ def behind(*, ready: str = "True", selector: dict[str, str] | None = None) -> di
     }
 
 
-def test_injector_must_be_there_for_sidecars() -> None:
-    """Pods start without one in silence otherwise."""
+def test_sidecars_without_an_injector_webhook_are_an_error() -> None:
+    """Pods that want a sidecar need the injector's webhook, because they would silently start without one."""
     (cause,) = error_causes(CHECK, make_cluster(SIDECAR))
     assert cause == (
         "1 workloads want a Dapr sidecar, and the cluster has no dapr-sidecar-injector webhook: they would"
         " start without one."
     )
     assert summaries_of(CHECK, make_cluster(workload())) == []
-    assert summaries_of(CHECK, make_cluster(SIDECAR, webhooks=[hook()], lists=behind())) == []
+    assert summaries_of(CHECK, make_cluster(SIDECAR, webhooks=[webhook()], lists=service_with_pod())) == []
 
 
-@pytest.mark.parametrize("lists", [{}, behind(ready="False"), behind(selector={"app": "other"})])
+@pytest.mark.parametrize(
+    "lists", [{}, service_with_pod(ready="False"), service_with_pod(selector={"app": "other"})]
+)
 def test_injector_without_a_ready_pod_is_an_error(lists: dict[Any, Any]) -> None:
-    """No Service, no ready pod, no pod that it selects."""
-    (cause,) = error_causes(CHECK, make_cluster(SIDECAR, webhooks=[hook()], lists=lists))
+    """The injector needs a Service that selects at least one ready pod."""
+    (cause,) = error_causes(CHECK, make_cluster(SIDECAR, webhooks=[webhook()], lists=lists))
     assert cause.startswith(
         "No pod is ready behind dapr-system/dapr-sidecar-injector, which the webhook hook calls"
     )
 
 
-def test_other_webhook_without_a_pod_counts_by_its_policy() -> None:
-    """One that must agree refuses everything; one that is passed over is a note."""
+def test_unavailable_webhook_counts_by_its_failure_policy() -> None:
+    """A webhook without a ready pod is an error with failurePolicy Fail and a note with Ignore."""
     other = {"clientConfig": {"service": {"namespace": "cert-manager", "name": "webhook"}}}
-    required = hook("Fail", **other)
+    required = webhook("Fail", **other)
     validating = {VALIDATING_WEBHOOKS: [required]}
     assert severities_of(CHECK, make_cluster(workload(), lists=validating)) == ["error"]
-    assert severities_of(CHECK, make_cluster(workload(), webhooks=[hook(**other)])) == ["note"]
+    assert severities_of(CHECK, make_cluster(workload(), webhooks=[webhook(**other)])) == ["note"]
 
 
 @pytest.mark.parametrize(
@@ -156,12 +164,12 @@ def test_other_webhook_without_a_pod_counts_by_its_policy() -> None:
     ],
     ids=["other kinds", "deletion", "cluster's own", "other namespaces", "outside"],
 )
-def test_webhook_that_does_not_concern_the_release_is_left_alone(changes: dict[str, Any]) -> None:
-    """No alarm for somebody else's trouble."""
-    assert summaries_of(CHECK, make_cluster(workload(), webhooks=[hook("Fail", **changes)])) == []
+def test_webhook_that_does_not_concern_the_release_is_no_finding(changes: dict[str, Any]) -> None:
+    """Webhooks for other kinds, operations, scopes, namespaces or servers are ignored."""
+    assert summaries_of(CHECK, make_cluster(workload(), webhooks=[webhook("Fail", **changes)])) == []
 
 
-def test_service_without_a_selector_is_taken_on_trust() -> None:
-    """Its endpoints are somebody's own."""
+def test_webhook_service_without_a_selector_is_assumed_to_work() -> None:
+    """A Service without a selector has endpoints that are managed elsewhere."""
     service = {"metadata": SERVICE, "spec": {}}
-    assert summaries_of(CHECK, make_cluster(SIDECAR, webhooks=[hook()], lists={SERVICES: [service]})) == []
+    assert summaries_of(CHECK, make_cluster(SIDECAR, webhooks=[webhook()], lists={SERVICES: [service]})) == []

@@ -1,4 +1,4 @@
-"""Whether autoscalers can do their work."""
+"""Whether autoscalers can work."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ from ..snapshots import (
 )
 
 
-def scaler(
+def autoscaler(
     *metrics: dict[str, Any], target: str = "web", kind: str = "Deployment", **spec: Any
 ) -> dict[str, Any]:
-    """An autoscaler of a workload."""
+    """Returns an autoscaler of a workload."""
     body = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": target},
         "minReplicas": 1,
@@ -38,8 +38,8 @@ def scaler(
     }
 
 
-def cpu(container: str | None = None) -> dict[str, Any]:
-    """A metric on CPU, of the pod or of one container."""
+def cpu_metric(container: str | None = None) -> dict[str, Any]:
+    """Returns a CPU utilization metric, of the pod or of one container."""
     target = {"type": "Utilization", "averageUtilization": 80}
     if container is None:
         return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
@@ -49,22 +49,27 @@ def cpu(container: str | None = None) -> dict[str, Any]:
     }
 
 
-def sized(**requests: str) -> dict[str, Any]:
-    """A Deployment whose container has these requests."""
+def deployment(**requests: str) -> dict[str, Any]:
+    """Returns a Deployment whose container has these requests."""
     return workload(containers=[{"name": "web", "image": "a", "resources": {"requests": requests}}])
 
 
-def test_sound_autoscaler_says_nothing() -> None:
-    """Of a whole pod and of one container; other kinds of metrics need no request."""
+def test_valid_autoscaler_is_no_finding() -> None:
+    """Metrics of the pod, of a container and of external sources are all valid."""
     external = {"type": "External", "external": {"metric": {"name": "queue"}}}
-    assert summaries_of(CHECK, make_snapshot(sized(cpu="1"), scaler(cpu(), cpu("web"), external))) == []
+    assert (
+        summaries_of(
+            CHECK, make_snapshot(deployment(cpu="1"), autoscaler(cpu_metric(), cpu_metric("web"), external))
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("problem", ["is not installed", "does not answer (503)"])
-def test_metrics_api_that_does_not_serve_is_a_warning(problem: str) -> None:
-    """The rollout succeeds, the scaling does not."""
+def test_missing_metrics_api_is_a_warning(problem: str) -> None:
+    """A missing or failing metrics API is a warning, but only for autoscalers that use it."""
     assert summaries_of(
-        CHECK, make_snapshot(sized(cpu="1"), scaler(cpu()), live={"metrics_problem": problem})
+        CHECK, make_snapshot(deployment(cpu="1"), autoscaler(cpu_metric()), live={"metrics_problem": problem})
     ) == [
         (
             "warning",
@@ -73,50 +78,53 @@ def test_metrics_api_that_does_not_serve_is_a_warning(problem: str) -> None:
         )
     ]
     assert (
-        summaries_of(CHECK, make_snapshot(sized(cpu="1"), scaler(), live={"metrics_problem": problem})) == []
+        summaries_of(
+            CHECK, make_snapshot(deployment(cpu="1"), autoscaler(), live={"metrics_problem": problem})
+        )
+        == []
     )
 
 
-def test_metrics_api_that_may_not_be_asked_is_a_note() -> None:
-    """No alarm without a look."""
+def test_metrics_api_that_may_not_be_read_is_a_note() -> None:
+    """A forbidden metrics API leads to a note, because its state is unknown."""
     unread = {"metrics": "the metrics API may not be asked (403)"}
-    assert severities_of(CHECK, make_snapshot(sized(cpu="1"), scaler(cpu()), live={"unread": unread})) == [
-        "note"
-    ]
+    assert severities_of(
+        CHECK, make_snapshot(deployment(cpu="1"), autoscaler(cpu_metric()), live={"unread": unread})
+    ) == ["note"]
 
 
-def test_bounds_that_contradict_each_other_are_refused() -> None:
-    """By the API server, in the middle of the release."""
-    assert error_causes(CHECK, make_snapshot(sized(cpu="1"), scaler(minReplicas=4))) == [
+def test_min_replicas_above_max_replicas_is_an_error() -> None:
+    """The API server would refuse minReplicas above maxReplicas in the middle of the release."""
+    assert error_causes(CHECK, make_snapshot(deployment(cpu="1"), autoscaler(minReplicas=4))) == [
         "minReplicas 4 is more than maxReplicas 3: the API server refuses it."
     ]
 
 
-def test_target_must_exist_in_the_chart_or_the_namespace() -> None:
-    """Kinds that are not looked at are taken on trust."""
-    assert error_causes(CHECK, make_snapshot(scaler(target="gone"))) == [
+def test_autoscaler_of_a_missing_target_is_an_error() -> None:
+    """A target must exist in the chart or the namespace; kinds that are not read are assumed to exist."""
+    assert error_causes(CHECK, make_snapshot(autoscaler(target="gone"))) == [
         "It scales Deployment/gone, which does not exist."
     ]
-    there = {DEPLOYMENTS: [live_object(workload("gone"))]}
-    assert summaries_of(CHECK, make_snapshot(scaler(target="gone"), lists=there)) == []
-    assert summaries_of(CHECK, make_snapshot(scaler(target="gone", kind="Rollout"))) == []
+    live_lists = {DEPLOYMENTS: [live_object(workload("gone"))]}
+    assert summaries_of(CHECK, make_snapshot(autoscaler(target="gone"), lists=live_lists)) == []
+    assert summaries_of(CHECK, make_snapshot(autoscaler(target="gone", kind="Rollout"))) == []
 
 
-def test_utilization_needs_the_request_that_it_is_a_share_of() -> None:
-    """In every container it looks at."""
-    assert error_causes(CHECK, make_snapshot(sized(memory="1Gi"), scaler(cpu()))) == [
+def test_utilization_without_a_request_is_an_error() -> None:
+    """A target utilization needs a request in every container that it measures."""
+    assert error_causes(CHECK, make_snapshot(deployment(memory="1Gi"), autoscaler(cpu_metric()))) == [
         "Container web of Deployment/web has no cpu request, of which the target utilization is a percentage."
     ]
-    assert error_causes(CHECK, make_snapshot(sized(cpu="1"), scaler(cpu("other")))) == [
+    assert error_causes(CHECK, make_snapshot(deployment(cpu="1"), autoscaler(cpu_metric("other")))) == [
         "It measures container other, which Deployment/web does not have."
     ]
 
 
 def test_replicas_beside_an_autoscaler_are_an_error() -> None:
-    """Every release would take back what the load asked for."""
-    web = sized(cpu="1")
+    """Rendered replicas are an error where an autoscaler exists, because every release would reset them."""
+    web = deployment(cpu="1")
     web["spec"]["replicas"] = 2
-    (finding,) = findings_of(CHECK, make_snapshot(web, scaler(cpu())))
+    (finding,) = findings_of(CHECK, make_snapshot(web, autoscaler(cpu_metric())))
     assert (finding.subject, finding.path) == ("Deployment/web", "spec.replicas")
     assert finding.cause.startswith(
         "The chart sets replicas to 2 although HorizontalPodAutoscaler/web scales it"
@@ -124,10 +132,10 @@ def test_replicas_beside_an_autoscaler_are_an_error() -> None:
 
 
 def test_second_autoscaler_on_one_target_is_a_warning() -> None:
-    """Unless it goes with this release."""
-    old = live_object({**scaler(), "metadata": {"name": "old"}})
-    other = live_object({**scaler(target="other"), "metadata": {"name": "other"}})
-    snapshot = make_snapshot(sized(cpu="1"), scaler(cpu()), lists={AUTOSCALERS: [old, other]})
+    """Another autoscaler of the same target is a warning, unless this release deletes it."""
+    old = live_object({**autoscaler(), "metadata": {"name": "old"}})
+    other = live_object({**autoscaler(target="other"), "metadata": {"name": "other"}})
+    snapshot = make_snapshot(deployment(cpu="1"), autoscaler(cpu_metric()), lists={AUTOSCALERS: [old, other]})
     assert summaries_of(CHECK, snapshot) == [
         (
             "warning",
@@ -135,8 +143,11 @@ def test_second_autoscaler_on_one_target_is_a_warning() -> None:
             "HorizontalPodAutoscaler/old in the namespace scales web too.",
         )
     ]
-    before = make_manifest({**scaler(), "metadata": {"name": "old"}})
+    before = make_manifest({**autoscaler(), "metadata": {"name": "old"}})
     going = make_snapshot(
-        sized(cpu="1"), scaler(cpu()), lists={AUTOSCALERS: [old]}, live={"last_manifest": before}
+        deployment(cpu="1"),
+        autoscaler(cpu_metric()),
+        lists={AUTOSCALERS: [old]},
+        live={"last_manifest": before},
     )
     assert summaries_of(CHECK, going) == []

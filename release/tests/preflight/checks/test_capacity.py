@@ -1,4 +1,4 @@
-"""The release's peak against live nodes: what fits, what does not, and the advice that was tried out."""
+"""The release's peak on live nodes: what fits, what does not, and which remedies are offered."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ from ..snapshots import (
 
 
 def node(name: str, cpu: str = "1900m", memory: str = "3110Mi", **spec: Any) -> dict[str, Any]:
-    """A node of the smallest kind."""
+    """Returns a small node."""
     return {
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
         "spec": spec,
@@ -41,7 +41,7 @@ def node(name: str, cpu: str = "1900m", memory: str = "3110Mi", **spec: Any) -> 
 def pod(
     name: str, on: str, cpu: str, memory: str = "64Mi", *, namespace: str = "staging", **rest: Any
 ) -> dict[str, Any]:
-    """A live pod of the workload whose label it has."""
+    """Returns a live pod of a workload."""
     owner = rest.pop("owner", "ReplicaSet")
     requests = {"cpu": cpu, "memory": memory}
     return {
@@ -56,8 +56,8 @@ def pod(
     }
 
 
-def sized(name: str = "web", cpu: str = "100m", *, replicas: int = 1, **rest: Any) -> dict[str, Any]:
-    """A Deployment that rolls with one pod too many and none too few, unless its strategy says otherwise."""
+def deployment(name: str = "web", cpu: str = "100m", *, replicas: int = 1, **rest: Any) -> dict[str, Any]:
+    """Returns a Deployment with maxSurge 1 and maxUnavailable 0, unless `spec` says otherwise."""
     rolling = {"maxSurge": 1, "maxUnavailable": 0}
     spec = {"replicas": replicas, "strategy": {"rollingUpdate": rolling}, **rest.pop("spec", {})}
     resources = {"requests": {"cpu": cpu, "memory": "64Mi"}}
@@ -68,7 +68,7 @@ def sized(name: str = "web", cpu: str = "100m", *, replicas: int = 1, **rest: An
 def make_cluster(
     *objects: dict[str, Any], nodes: list[Any], pods: list[Any] | None = None, **rest: Any
 ) -> PreflightSnapshot:
-    """A cluster of these nodes and pods; every rendered workload that has pods is there already."""
+    """Returns a cluster of these nodes and pods; rendered workloads that have pods are live already."""
     lists = {NODES: nodes, PODS: pods or [], **rest.pop("lists", {})}
     names = {live["metadata"]["labels"]["app"] for live in pods or ()}
     for rendered in make_manifest(*objects).objects:
@@ -77,21 +77,21 @@ def make_cluster(
     return make_snapshot(*objects, lists=lists, **rest)
 
 
-def test_rollout_that_fits_says_nothing() -> None:
-    """Zero false alarms on a healthy cluster."""
+def test_rollout_that_fits_is_no_finding() -> None:
+    """A release that fits into a healthy cluster has no finding."""
     snapshot = make_cluster(
-        sized("web", "200m", replicas=2), nodes=[node("n1")], pods=[pod("web", "n1", "200m")] * 2
+        deployment("web", "200m", replicas=2), nodes=[node("n1")], pods=[pod("web", "n1", "200m")] * 2
     )
     assert summaries_of(CHECK, snapshot) == []
 
 
-def test_surge_deadlock_names_need_best_node_and_what_helps() -> None:
-    """The sentence a person needs; every remedy in it was tried."""
+def test_stuck_surge_names_request_best_node_and_remedies() -> None:
+    """The finding names the request, the free capacity of the best node, and every remedy that works."""
     others = [
         pod("other", name, cpu, namespace="monitoring") for name, cpu in (("n1", "1420m"), ("n2", "1800m"))
     ]
     snapshot = make_cluster(
-        sized("worker", "350m"),
+        deployment("worker", "350m"),
         nodes=[node("n1"), node("n2")],
         pods=[*others, pod("worker", "n1", "300m")],
     )
@@ -104,54 +104,54 @@ def test_surge_deadlock_names_need_best_node_and_what_helps() -> None:
     assert finding.path == "spec.template.spec.containers[0].resources.requests.cpu"
 
 
-def test_advice_that_would_not_help_is_not_given() -> None:
-    """Without its old pod the new one still would not fit; only a node helps."""
+def test_remedies_that_would_not_help_are_not_offered() -> None:
+    """Only remedies that let the simulated rollout finish are offered."""
     snapshot = make_cluster(
-        sized("web", "900m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")]
+        deployment("web", "900m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")]
     )
     (finding,) = findings_of(CHECK, snapshot)
     assert finding.remedy == "Add a node."
     snapshot = make_cluster(
-        sized("web", "1500m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")]
+        deployment("web", "1500m"), nodes=[node("n1", "1000m")], pods=[pod("other", "n1", "995m")]
     )
     (finding,) = findings_of(CHECK, snapshot)
     assert finding.remedy == "No single change helps: lower several requests, or use larger nodes."
 
 
-def test_memory_can_be_what_is_missing() -> None:
-    """And both at once."""
+def test_missing_memory_is_named_alone_and_beside_cpu() -> None:
+    """The finding names each resource that is missing."""
     small = node("n1", "1000m", "100Mi")
     assert error_causes(
-        CHECK, make_cluster(sized("web"), nodes=[small], pods=[pod("other", "n1", "100m", "60Mi")])
+        CHECK, make_cluster(deployment("web"), nodes=[small], pods=[pod("other", "n1", "100m", "60Mi")])
     ) == ["web needs 64Mi, the best node (n1) has 40Mi."]
     assert error_causes(
-        CHECK, make_cluster(sized("web"), nodes=[small], pods=[pod("other", "n1", "950m", "60Mi")])
+        CHECK, make_cluster(deployment("web"), nodes=[small], pods=[pod("other", "n1", "950m", "60Mi")])
     ) == ["web needs 100m and 64Mi, the best node (n1) has 50m and 40Mi."]
 
 
-def test_nodes_that_are_not_open_are_named_with_the_reason() -> None:
-    """Taints, cordons, selectors."""
+def test_ineligible_nodes_are_named_with_the_reason() -> None:
+    """The finding says why each node does not accept the pod."""
     taint = {"key": "gpu", "effect": "NoSchedule"}
-    snapshot = make_cluster(sized(), nodes=[node("n1", taints=[taint]), node("n2", unschedulable=True)])
+    snapshot = make_cluster(deployment(), nodes=[node("n1", taints=[taint]), node("n2", unschedulable=True)])
     assert error_causes(CHECK, snapshot) == [
         "web finds no eligible node: n1 has the taint gpu; n2 is cordoned."
     ]
 
 
-def test_node_that_runs_all_the_pods_it_may_is_full() -> None:
-    """Whatever they request."""
+def test_node_with_its_maximum_of_pods_is_full() -> None:
+    """A node at its pod limit accepts no pod, however little the pod requests."""
     full = node("n1")
     full["status"]["allocatable"]["pods"] = "1"
-    assert error_causes(CHECK, make_cluster(sized(), nodes=[full], pods=[pod("other", "n1", "0")])) == [
+    assert error_causes(CHECK, make_cluster(deployment(), nodes=[full], pods=[pod("other", "n1", "0")])) == [
         "web fits nowhere: n1 runs all the 1 pods that it may."
     ]
 
 
 def test_workloads_that_roll_in_turns_are_a_warning() -> None:
-    """The rollout ends, only later."""
+    """Workloads that must wait for each other finish later, which is a warning."""
     pods = [pod("web", "n1", "300m"), pod("api", "n1", "300m")]
     snapshot = make_cluster(
-        sized("web", "300m"), sized("api", "300m"), nodes=[node("n1", "1000m")], pods=pods
+        deployment("web", "300m"), deployment("api", "300m"), nodes=[node("n1", "1000m")], pods=pods
     )
     (finding,) = findings_of(CHECK, snapshot)
     assert (finding.severity.value, finding.subject) == ("warning", "Deployment/api")
@@ -159,8 +159,8 @@ def test_workloads_that_roll_in_turns_are_a_warning() -> None:
 
 
 def test_workload_whose_template_did_not_change_needs_no_surge() -> None:
-    """What Helm deployed last is compared; a deployment that is gone would be made again."""
-    web = sized("web", "600m")
+    """A live workload with an unchanged template creates no pods."""
+    web = deployment("web", "600m")
     before = make_manifest(web)
     pods = [pod("web", "n1", "600m")]
     nodes = [node("n1", "1000m")]
@@ -168,7 +168,7 @@ def test_workload_whose_template_did_not_change_needs_no_surge() -> None:
         summaries_of(CHECK, make_cluster(web, nodes=nodes, pods=pods, live={"last_manifest": before})) == []
     )
     assert len(error_causes(CHECK, make_cluster(web, nodes=nodes, pods=pods))) == 1
-    changed = sized("web", "610m")
+    changed = deployment("web", "610m")
     assert (
         len(
             error_causes(CHECK, make_cluster(changed, nodes=nodes, pods=pods, live={"last_manifest": before}))
@@ -177,11 +177,11 @@ def test_workload_whose_template_did_not_change_needs_no_surge() -> None:
     )
 
 
-def test_more_replicas_of_an_unchanged_workload_need_room_for_the_new_ones() -> None:
-    """Scaling is no rolling, but it takes room."""
-    before = make_manifest(sized("web", "300m"))
+def test_added_replicas_of_an_unchanged_workload_need_capacity() -> None:
+    """Additional replicas need capacity although nothing rolls."""
+    before = make_manifest(deployment("web", "300m"))
     nodes, pods = [node("n1", "1000m")], [pod("web", "n1", "300m")]
-    three, four = sized("web", "300m", replicas=3), sized("web", "300m", replicas=4)
+    three, four = deployment("web", "300m", replicas=3), deployment("web", "300m", replicas=4)
     assert (
         summaries_of(CHECK, make_cluster(three, nodes=nodes, pods=pods, live={"last_manifest": before})) == []
     )
@@ -191,15 +191,15 @@ def test_more_replicas_of_an_unchanged_workload_need_room_for_the_new_ones() -> 
     )
 
 
-def test_sidecar_counts_with_what_its_annotations_ask_for() -> None:
-    """50m a pod is what made the real releases fail."""
+def test_sidecar_counts_with_the_requests_in_its_annotations() -> None:
+    """The Dapr sidecar adds the requests that its annotations set."""
     annotations = {"dapr.io/enabled": "true", "dapr.io/sidecar-cpu-request": "50m"}
-    snapshot = make_cluster(sized("web", "80m", annotations=annotations), nodes=[node("n1", "100m")])
+    snapshot = make_cluster(deployment("web", "80m", annotations=annotations), nodes=[node("n1", "100m")])
     assert error_causes(CHECK, snapshot) == ["web needs 130m, the best node (n1) has 100m."]
 
 
-def test_limit_stands_in_for_a_missing_request_and_a_limit_range_for_both() -> None:
-    """As the API server fills them in."""
+def test_missing_requests_come_from_limits_and_limit_ranges() -> None:
+    """A missing request is the limit, or the default of the LimitRange, as the API server fills it in."""
     only_limit = workload(containers=[{"name": "web", "resources": {"limits": {"cpu": "500m"}}}])
     assert error_causes(CHECK, make_cluster(only_limit, nodes=[node("n1", "100m")])) == [
         "web needs 500m, the best node (n1) has 100m."
@@ -212,7 +212,7 @@ def test_limit_stands_in_for_a_missing_request_and_a_limit_range_for_both() -> N
 
 
 def test_init_containers_count_by_their_largest_beside_native_sidecars() -> None:
-    """KEP-753; and the runtime's overhead comes on top."""
+    """A pod requests its largest init container, its native sidecars (KEP-753) and the overhead."""
     native = {"name": "proxy", "restartPolicy": "Always", "resources": {"requests": {"cpu": "50m"}}}
     init = {"name": "init", "resources": {"requests": {"cpu": "300m"}}}
     app = {"name": "web", "resources": {"requests": {"cpu": "100m"}}}
@@ -223,12 +223,14 @@ def test_init_containers_count_by_their_largest_beside_native_sidecars() -> None
     assert error_causes(CHECK, snapshot) == ["web needs 360m, the best node (n1) has 100m."]
 
 
-def test_pods_on_their_way_out_or_done_take_no_room() -> None:
-    """They are gone before the new ones start."""
+def test_deleted_and_completed_pods_use_no_capacity() -> None:
+    """Pods that are being deleted or have ended do not count."""
     going, done = pod("other", "n1", "900m"), pod("other", "n1", "900m")
     going["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
     done["status"]["phase"] = "Succeeded"
-    assert summaries_of(CHECK, make_cluster(sized(), nodes=[node("n1", "1000m")], pods=[going, done])) == []
+    assert (
+        summaries_of(CHECK, make_cluster(deployment(), nodes=[node("n1", "1000m")], pods=[going, done])) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -242,10 +244,10 @@ def test_pods_on_their_way_out_or_done_take_no_room() -> None:
     ],
     ids=["recreate", "half unavailable", "both zero", "defaults", "half surge"],
 )
-def test_strategy_decides_whether_old_and_new_stand_side_by_side(spec: dict[str, Any], problems: int) -> None:
-    """Percentages are rounded as the controller does; two zeroes mean one unavailable."""
+def test_strategy_decides_whether_old_and_new_pods_run_together(spec: dict[str, Any], problems: int) -> None:
+    """Percentages are rounded as the controller does; two zeroes count as maxUnavailable 1."""
     snapshot = make_cluster(
-        sized("web", "450m", replicas=2, spec=spec),
+        deployment("web", "450m", replicas=2, spec=spec),
         nodes=[node("n1", "1000m")],
         pods=[pod("web", "n1", "450m"), pod("web", "n1", "450m")],
     )
@@ -253,7 +255,7 @@ def test_strategy_decides_whether_old_and_new_stand_side_by_side(spec: dict[str,
 
 
 def test_stateful_set_replaces_its_pods_in_place() -> None:
-    """One goes before one comes."""
+    """A StatefulSet deletes a pod before it creates the new one."""
     state = workload(
         "db",
         kind="StatefulSet",
@@ -266,8 +268,8 @@ def test_stateful_set_replaces_its_pods_in_place() -> None:
     )
 
 
-def test_daemon_set_needs_room_on_every_node_that_is_open_to_it() -> None:
-    """Its old pod goes first; a node that keeps it out does not count."""
+def test_daemon_set_needs_capacity_on_every_eligible_node() -> None:
+    """Each eligible node must fit the new pod after the old one is gone; other nodes do not count."""
     resources = {"requests": {"cpu": "300m"}}
     agent = workload("agent", kind="DaemonSet", containers=[{"name": "agent", "resources": resources}])
     nodes = [node("n1", "1000m"), node("n2", "1000m"), node("n3", "100m", unschedulable=True)]
@@ -284,8 +286,8 @@ def test_daemon_set_needs_room_on_every_node_that_is_open_to_it() -> None:
     assert summaries_of(CHECK, make_cluster(agent, nodes=nodes, pods=pods, live=same)) == []
 
 
-def test_hook_that_finds_no_place_ends_the_release_before_it_begins() -> None:
-    """A migration needs room too, alone and first; Jobs that ran and timed ones need none now."""
+def test_hook_that_fits_nowhere_is_an_error() -> None:
+    """A hook Job runs alone before the release and needs capacity too."""
     container = {"name": "migrate", "resources": {"requests": {"cpu": "500m"}}}
     hook = workload("migrate", kind="Job", hook="pre-upgrade", containers=[container])
     (finding,) = findings_of(CHECK, make_cluster(hook, nodes=[node("n1", "300m")]))
@@ -300,13 +302,13 @@ def test_hook_that_finds_no_place_ends_the_release_before_it_begins() -> None:
     assert finding.remedy == "No single change helps: lower several requests, or use larger nodes."
 
 
-def test_plain_job_takes_room_once_and_a_timed_one_later() -> None:
-    """A Job that is there already ran; a CronJob runs at night."""
+def test_new_job_needs_capacity_and_existing_or_timed_ones_do_not() -> None:
+    """A Job that exists has run already, and a CronJob creates no pod during the release."""
     container = {"name": "seed", "resources": {"requests": {"cpu": "500m"}}}
     job = workload("seed", kind="Job", containers=[container])
     assert len(error_causes(CHECK, make_cluster(job, nodes=[node("n1", "300m")]))) == 1
-    there = {make_manifest(job).objects[0].resource: [live_object(job)]}
-    assert summaries_of(CHECK, make_cluster(job, nodes=[node("n1", "300m")], lists=there)) == []
+    live_jobs = {make_manifest(job).objects[0].resource: [live_object(job)]}
+    assert summaries_of(CHECK, make_cluster(job, nodes=[node("n1", "300m")], lists=live_jobs)) == []
     timed = {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -325,46 +327,48 @@ CLASSES = {
 }
 
 
-def test_pods_that_would_be_pushed_out_are_named() -> None:
-    """Production may roll by evicting staging; that is a warning, and only where the class allows it."""
-    lesser = pod("other", "n1", "900m", namespace="play", priority=10)
+def test_preempted_pods_are_named_in_a_warning() -> None:
+    """Preemption is a warning, and happens only where the priority class allows it."""
+    low_priority = pod("other", "n1", "900m", namespace="sandbox", priority=10)
     snapshot = make_cluster(
-        sized("web", "300m", priorityClassName="high"),
+        deployment("web", "300m", priorityClassName="high"),
         nodes=[node("n1", "1000m")],
-        pods=[lesser],
+        pods=[low_priority],
         lists=CLASSES,
     )
     assert summaries_of(CHECK, snapshot) == [
         (
             "warning",
             "Namespace/staging",
-            "The scheduler will evict pods of lower priority to make room: play/ReplicaSet/other.",
+            "The scheduler will evict pods of lower priority: sandbox/ReplicaSet/other.",
         )
     ]
     polite = make_cluster(
-        sized("web", "300m", priorityClassName="polite"),
+        deployment("web", "300m", priorityClassName="polite"),
         nodes=[node("n1", "1000m")],
-        pods=[lesser],
+        pods=[low_priority],
         lists=CLASSES,
     )
     assert len(error_causes(CHECK, polite)) == 1
-    by_default = make_cluster(sized("web", "300m"), nodes=[node("n1", "1000m")], pods=[lesser], lists=CLASSES)
+    by_default = make_cluster(
+        deployment("web", "300m"), nodes=[node("n1", "1000m")], pods=[low_priority], lists=CLASSES
+    )
     assert severities_of(CHECK, by_default) == ["warning"]
 
 
 def quota(used: dict[str, str], **hard: str) -> dict[Any, Any]:
-    """A ResourceQuota of the namespace."""
+    """Returns a ResourceQuota of the namespace, and one with scopes, which is ignored."""
     names = {key.replace("_", "."): value for key, value in hard.items()}
     scoped = {"metadata": {}, "spec": {"hard": {"pods": "0"}, "scopes": ["BestEffort"]}}
     return {QUOTAS: [{"metadata": {}, "spec": {"hard": names}, "status": {"used": used}}, scoped]}
 
 
 def test_quota_without_room_for_one_more_pod_is_an_error() -> None:
-    """However empty the nodes are; a Deployment without surge gets by."""
+    """A quota that does not cover the surge is an error on empty nodes too."""
     pods = [pod("web", "n1", "500m")]
     lists = quota({"requests.cpu": "500m"}, requests_cpu="600m")
     (finding,) = findings_of(
-        CHECK, make_cluster(sized("web", "500m"), nodes=[node("n1")], pods=pods, lists=lists)
+        CHECK, make_cluster(deployment("web", "500m"), nodes=[node("n1")], pods=pods, lists=lists)
     )
     assert finding.cause == "web needs 500m and 64Mi, the quota has 100m of requests.cpu left."
     assert finding.remedy == (
@@ -373,31 +377,31 @@ def test_quota_without_room_for_one_more_pod_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lists", "said"),
+    ("lists", "remaining"),
     [
         (quota({"cpu": "1"}, cpu="1"), "0m of requests.cpu"),
         (quota({"memory": "1Gi"}, memory="1030Mi"), "6Mi of requests.memory"),
         (quota({"pods": "3"}, pods="3"), "0 of pods"),
     ],
 )
-def test_quota_is_read_by_every_name_it_may_have(lists: dict[Any, Any], said: str) -> None:
-    """Short names are those of requests."""
-    (finding,) = findings_of(CHECK, make_cluster(sized(), nodes=[node("n1")], lists=lists))
-    assert finding.cause.endswith(f"the quota has {said} left.")
+def test_quota_keys_have_short_names_for_requests(lists: dict[Any, Any], remaining: str) -> None:
+    """The keys cpu and memory mean requests.cpu and requests.memory."""
+    (finding,) = findings_of(CHECK, make_cluster(deployment(), nodes=[node("n1")], lists=lists))
+    assert finding.cause.endswith(f"the quota has {remaining} left.")
 
 
-def test_container_without_what_the_quota_counts_is_refused() -> None:
-    """Admission does not guess."""
+def test_container_without_a_limit_that_the_quota_counts_is_an_error() -> None:
+    """Admission refuses containers without the limits or requests that a quota counts."""
     snapshot = make_cluster(
-        sized(), nodes=[node("n1")], lists=quota({}, limits_cpu="4", requests_memory="4Gi")
+        deployment(), nodes=[node("n1")], lists=quota({}, limits_cpu="4", requests_memory="4Gi")
     )
     assert error_causes(CHECK, snapshot) == [
         "Container web has no limits of cpu, which the namespace's quota counts: its pods are refused."
     ]
 
 
-def test_container_outside_of_the_limit_range_is_refused() -> None:
-    """Too large and too small."""
+def test_container_outside_the_limit_range_is_an_error() -> None:
+    """Admission refuses limits above the maximum and requests below the minimum."""
     rule = {"type": "Container", "max": {"cpu": "200m"}, "min": {"memory": "128Mi", "cpu": "1m"}}
     big = workload(
         containers=[
@@ -420,40 +424,44 @@ POOL_LABEL = "nodes.test/pool"
 GROWING = {"node_pools": {"label": POOL_LABEL, "max_nodes": 2}}
 
 
-def pooled(name: str, cpu: str = "1000m") -> dict[str, Any]:
-    """A node of a pool that grows by itself."""
-    made = node(name, cpu)
-    made["metadata"]["labels"][POOL_LABEL] = "default"
-    return made
+def pool_node(name: str, cpu: str = "1000m") -> dict[str, Any]:
+    """Returns a node of a pool that grows by itself."""
+    pool_member = node(name, cpu)
+    pool_member["metadata"]["labels"][POOL_LABEL] = "default"
+    return pool_member
 
 
-def test_autoscaler_may_add_the_nodes_that_are_missing() -> None:
-    """With as many as the pool may have; a daemon of every node is on the new one too."""
+def test_missing_nodes_that_the_pool_may_add_are_a_warning() -> None:
+    """New nodes run the DaemonSet pods too, and the pool grows only up to its limit."""
     grows = make_config(preflight=GROWING)
     daemon = pod("agent", "n1", "100m", namespace="kube-system", owner="DaemonSet")
-    nodes, pods = [pooled("n1")], [daemon, pod("other", "n1", "800m")]
-    (finding,) = findings_of(CHECK, make_cluster(sized("web", "900m"), nodes=nodes, pods=pods, config=grows))
+    nodes, pods = [pool_node("n1")], [daemon, pod("other", "n1", "800m")]
+    (finding,) = findings_of(
+        CHECK, make_cluster(deployment("web", "900m"), nodes=nodes, pods=pods, config=grows)
+    )
     assert (finding.severity.value, finding.cause) == (
         "warning",
         "web needs 900m, the best node (n1) has 100m: the autoscaler must add a node, which takes minutes.",
     )
     assert (
-        len(error_causes(CHECK, make_cluster(sized("web", "950m"), nodes=nodes, pods=pods, config=grows)))
+        len(
+            error_causes(CHECK, make_cluster(deployment("web", "950m"), nodes=nodes, pods=pods, config=grows))
+        )
         == 1
     )
 
 
-def test_nodes_of_no_pool_do_not_grow() -> None:
-    """Whatever release.yaml says."""
+def test_nodes_outside_a_pool_are_not_added() -> None:
+    """The cluster grows only if its nodes have the pool's label."""
     nodes, pods = [node("n1", "1000m")], [pod("other", "n1", "900m")]
     snapshot = make_cluster(
-        sized("web", "900m"), nodes=nodes, pods=pods, config=make_config(preflight=GROWING)
+        deployment("web", "900m"), nodes=nodes, pods=pods, config=make_config(preflight=GROWING)
     )
     assert len(error_causes(CHECK, snapshot)) == 1
 
 
-def scaler(name: str, least: int, most: int) -> dict[str, Any]:
-    """A HorizontalPodAutoscaler of a Deployment."""
+def autoscaler(name: str, least: int, most: int) -> dict[str, Any]:
+    """Returns a HorizontalPodAutoscaler of a Deployment."""
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
     spec = {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": most}
     return {
@@ -464,26 +472,26 @@ def scaler(name: str, least: int, most: int) -> dict[str, Any]:
     }
 
 
-def test_autoscalers_at_their_most_are_a_warning() -> None:
-    """Not today, but at the first busy hour; with nodes that may be added there is room."""
-    web = sized("web", "300m")
+def test_autoscalers_that_cannot_reach_max_replicas_are_a_warning() -> None:
+    """Replicas up to maxReplicas must fit later, on nodes that the pool may add too."""
+    web = deployment("web", "300m")
     del web["spec"]["replicas"]
-    other = scaler("api", 1, 9)
+    other = autoscaler("api", 1, 9)
     nodes = [node("n1", "1000m")]
-    (finding,) = findings_of(CHECK, make_cluster(web, scaler("web", 2, 6), other, nodes=nodes))
+    (finding,) = findings_of(CHECK, make_cluster(web, autoscaler("web", 2, 6), other, nodes=nodes))
     assert (finding.severity.value, finding.cause) == (
         "warning",
         "At maxReplicas the autoscalers want 4 more pods, and 3 of them fit nowhere (web 3).",
     )
     snapshot = make_cluster(
-        web, scaler("web", 2, 6), nodes=[pooled("n1")], config=make_config(preflight=GROWING)
+        web, autoscaler("web", 2, 6), nodes=[pool_node("n1")], config=make_config(preflight=GROWING)
     )
     assert summaries_of(CHECK, snapshot) == []
 
 
-def test_replicas_that_the_chart_does_not_state_are_the_live_ones() -> None:
-    """An autoscaler's count is kept; without one and without a live object it is one."""
-    web = sized("web", "300m")
+def test_replicas_missing_in_the_chart_are_the_live_ones() -> None:
+    """Without rendered replicas the live number counts; without a live object it is one."""
+    web = deployment("web", "300m")
     del web["spec"]["replicas"]
     pods = [pod("web", "n1", "300m")] * 3
     snapshot = make_cluster(web, nodes=[node("n1", "1000m")], pods=pods)
@@ -492,32 +500,36 @@ def test_replicas_that_the_chart_does_not_state_are_the_live_ones() -> None:
     assert summaries_of(CHECK, make_cluster(web, nodes=[node("n1", "300m")])) == []
 
 
-def test_packing_that_only_a_careful_scheduler_finds_is_a_warning() -> None:
-    """The default scheduler spreads, and then the last of the large ones finds no node."""
+def test_rollout_that_fits_only_when_packed_is_a_warning() -> None:
+    """The default scheduler spreads pods, and then the last large pod may fit nowhere."""
     nodes, pods = [node("n1", "1000m"), node("n2", "1000m")], [pod("other", "n2", "400m")]
-    snapshot = make_cluster(sized("a", "600m"), sized("b", "500m", replicas=2), nodes=nodes, pods=pods)
+    snapshot = make_cluster(
+        deployment("a", "600m"), deployment("b", "500m", replicas=2), nodes=nodes, pods=pods
+    )
     (finding,) = findings_of(CHECK, snapshot)
     assert (finding.severity.value, finding.subject) == ("warning", "Deployment/b")
     assert "only if the scheduler packs the nodes tightly" in finding.cause
 
 
-def test_spreading_that_fits_where_packing_does_not_is_fine() -> None:
-    """It is what the scheduler does by default."""
+def test_rollout_that_fits_when_spread_is_no_finding() -> None:
+    """A rollout that the default scheduler can finish needs no packing."""
     nodes = [node("n1", "500m"), node("n2", "500m")]
     pods = [pod("other", "n2", "100m")]
-    snapshot = make_cluster(sized("a", "300m"), sized("b", "200m", replicas=3), nodes=nodes, pods=pods)
+    snapshot = make_cluster(
+        deployment("a", "300m"), deployment("b", "200m", replicas=3), nodes=nodes, pods=pods
+    )
     assert summaries_of(CHECK, snapshot) == []
 
 
 def test_cluster_without_nodes_is_an_error() -> None:
-    """Nothing could run."""
-    assert error_causes(CHECK, make_cluster(sized(), nodes=[])) == ["The cluster has no nodes."]
+    """Without nodes no pod can run."""
+    assert error_causes(CHECK, make_cluster(deployment(), nodes=[])) == ["The cluster has no nodes."]
 
 
 def test_table_shows_every_node_now_and_at_the_peak() -> None:
-    """What a person compares before they decide."""
+    """The table has the requests on each node now and at the peak of the release."""
     snapshot = make_cluster(
-        sized("web", "300m"),
+        deployment("web", "300m"),
         nodes=[node("n1", "1000m", "1Gi"), node("n2", "0", "0", unschedulable=True)],
         pods=[pod("web", "n1", "300m")],
     )
@@ -529,6 +541,6 @@ def test_table_shows_every_node_now_and_at_the_peak() -> None:
     )
 
 
-def test_yaml_of_tests_is_what_helm_would_print() -> None:
-    """The objects above survive being written and read."""
-    assert yaml.safe_load(yaml.safe_dump(sized())) == sized()
+def test_yaml_of_test_objects_survives_a_round_trip() -> None:
+    """The objects of these tests are the same after they are written and parsed."""
+    assert yaml.safe_load(yaml.safe_dump(deployment())) == deployment()

@@ -1,11 +1,11 @@
-"""What Dapr refuses, ignores, or takes for something else."""
+"""What Dapr refuses, ignores, or replaces by another value."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from todo_release.config.model import EnvironmentSettings
+from todo_release.config.model import TargetEnvironment
 from todo_release.preflight.checks.dapr import CHECK
 from todo_release.preflight.checks.dapr_schema import COMPONENTS, WORDS, Value
 from todo_release.preflight.snapshot import PreflightSnapshot, SecretSummary, SiblingEnvironment
@@ -35,15 +35,15 @@ GOOD = {
 def component(
     kind: str = "pubsub.kafka", spec: dict[str, Any] | None = None, **values: Any
 ) -> dict[str, Any]:
-    """A component like the good one with other values; None leaves an item out, a dict is a whole item."""
-    given = (
+    """Returns a valid component with other values; None removes an item, a dict is a whole item."""
+    items_by_name = (
         {**GOOD, "saslPassword": {"secretKeyRef": {"name": "app", "key": "P"}}}
         if kind == "pubsub.kafka"
         else {}
     ) | values
     items = [
         {"name": name, **(value if isinstance(value, dict) else {"value": value})}
-        for name, value in given.items()
+        for name, value in items_by_name.items()
         if value is not None
     ]
     return {
@@ -56,7 +56,7 @@ def component(
 
 
 def app(**annotations: str) -> dict[str, Any]:
-    """A workload with a sidecar."""
+    """Returns a workload with a sidecar."""
     named = {f"dapr.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
     ports = [{"containerPort": 8000}]
     return workload(
@@ -66,15 +66,15 @@ def app(**annotations: str) -> dict[str, Any]:
 
 
 def causes(*objects: dict[str, Any], **rest: Any) -> list[tuple[str, str]]:
-    """(severity, cause) of what is found beside a sound app."""
+    """Returns (severity, cause) of what is found beside a valid app."""
     return [
         (severity, cause)
         for severity, _, cause in summaries_of(CHECK, make_snapshot(app(), *objects, **rest))
     ]
 
 
-def test_sound_components_say_nothing() -> None:
-    """Of every type that is known; switches may be real booleans."""
+def test_valid_components_are_no_finding() -> None:
+    """Every known type has a valid form, in which switches may be YAML booleans."""
     redis = component(
         "pubsub.redis", redisHost="redis:6379", redisPassword="", concurrency="1", enableTLS=False
     )
@@ -144,27 +144,27 @@ def test_sound_components_say_nothing() -> None:
         ),
     ],
 )
-def test_wrong_metadata_of_kafka_is_told_with_what_dapr_makes_of_it(
+def test_wrong_kafka_metadata_says_what_dapr_does_with_it(
     values: dict[str, Any], severity: str, cause: str
 ) -> None:
-    """Name by name, as its source has it."""
+    """Each wrong item is a finding with its consequence: refused, ignored or replaced."""
     assert (severity, cause) in causes(component(**values))
 
 
-def test_names_are_compared_as_dapr_does() -> None:
-    """Most in any case; those that its code looks up itself exactly."""
+def test_item_names_ignore_case_as_in_dapr() -> None:
+    """Dapr ignores the case of most item names."""
     assert causes(component(BROKERS="b", brokers=None, AuthType="Password", authType=None)) == []
 
 
-def test_close_name_is_offered() -> None:
-    """A typing error is the usual cause."""
+def test_similar_item_name_is_offered() -> None:
+    """The remedy offers the known name that is most similar."""
     (finding,) = findings_of(CHECK, make_snapshot(app(), component(saslMechanisms="SHA-256")))
     assert finding.remedy == "Write saslMechanism, or remove it."
     assert finding.path == "spec.metadata[8]"
 
 
-def secret(word: str) -> dict[str, Any]:
-    """What is known of a Secret whose key holds a word, and the fingerprints of all words."""
+def app_secret(word: str) -> dict[str, Any]:
+    """Returns a Secret whose key M holds a word, and the fingerprints of all words."""
     fingerprints = {known: f"print of {known}" for known in WORDS}
     facts = SecretSummary(name="app", keys={"P": "x", "M": f"print of {word}"})
     return {"secrets": [facts], "live": {"word_fingerprints": fingerprints, "secrets": {"app": facts}}}
@@ -174,30 +174,30 @@ MECHANISM = {"secretKeyRef": {"name": "app", "key": "M"}}
 
 
 def test_word_in_a_secret_is_compared_and_never_shown() -> None:
-    """By its fingerprint; the finding names the key."""
-    assert causes(component(saslMechanism=MECHANISM), **secret("SHA-512")) == []
-    ((severity, cause),) = causes(component(saslMechanism=MECHANISM), **secret("SCRAM-SHA-512"))
+    """A value in a Secret is compared by its fingerprint; the finding names the key only."""
+    assert causes(component(saslMechanism=MECHANISM), **app_secret("SHA-512")) == []
+    ((severity, cause),) = causes(component(saslMechanism=MECHANISM), **app_secret("SCRAM-SHA-512"))
     assert (severity, cause) == (
         "error",
         "Key M of Secret app is no saslMechanism that Dapr knows: Dapr silently uses PLAIN instead.",
     )
 
 
-def test_secret_that_is_not_there_is_left_to_the_references() -> None:
-    """One cause, one finding; where case does not matter, neither does it in a Secret."""
+def test_missing_secret_is_left_to_the_references_check() -> None:
+    """A missing Secret is no finding here, and words in Secrets ignore case where Dapr does."""
     assert causes(component(saslMechanism=MECHANISM)) == []
-    assert causes(component(authType=MECHANISM), **secret("Password")) == []
+    assert causes(component(authType=MECHANISM), **app_secret("Password")) == []
 
 
 def test_unknown_type_is_a_note() -> None:
-    """It was not checked, and that is said."""
+    """A component type without known metadata is a note that it was not checked."""
     assert causes(component("pubsub.rabbitmq")) == [
         ("note", "What pubsub.rabbitmq accepts is not known here, so its metadata was not checked.")
     ]
 
 
 def test_scopes_under_spec_are_an_error() -> None:
-    """Helm 4 is refused, Helm 3 hands the password to every app."""
+    """Helm 4 refuses scopes under spec, and Helm 3 drops them, so every app gets the credentials."""
     wrong = component(spec={"scopes": ["web"]})
     del wrong["scopes"]
     (finding,) = findings_of(CHECK, make_snapshot(app(), wrong))
@@ -208,8 +208,8 @@ def test_scopes_under_spec_are_an_error() -> None:
     ]
 
 
-def test_component_without_scopes_and_one_for_nobody_are_warnings() -> None:
-    """Credentials for all, or for none."""
+def test_missing_scopes_and_unknown_scopes_are_warnings() -> None:
+    """A component should be scoped to apps that exist."""
     open_one = {**component(), "scopes": []}
     assert causes(open_one) == [
         ("warning", "It has no scopes, so every app of the namespace receives its credentials.")
@@ -219,8 +219,8 @@ def test_component_without_scopes_and_one_for_nobody_are_warnings() -> None:
     ]
 
 
-def test_hidden_errors_are_a_warning() -> None:
-    """It is how a wrong component stayed unseen."""
+def test_ignored_errors_are_a_warning() -> None:
+    """The field ignoreErrors hides that Dapr refuses a component."""
     (finding,) = findings_of(CHECK, make_snapshot(app(), component(spec={"ignoreErrors": True})))
     assert finding.path == "spec.ignoreErrors"
 
@@ -243,12 +243,12 @@ def test_hidden_errors_are_a_warning() -> None:
 def test_annotation_that_the_injector_does_not_understand_is_a_warning(
     annotations: dict[str, str], cause: str
 ) -> None:
-    """It would be ignored."""
+    """The injector ignores unknown annotations and values."""
     assert summaries_of(CHECK, make_snapshot(app(**annotations))) == [("warning", "Deployment/web", cause)]
 
 
-def test_annotations_of_a_pod_without_a_sidecar_mean_nothing() -> None:
-    """Others' annotations neither."""
+def test_annotations_without_a_sidecar_are_no_finding() -> None:
+    """Annotations count only for pods with a sidecar, and only those of Dapr."""
     assert summaries_of(CHECK, make_snapshot(workload(annotations={"dapr.io/app-prot": "http"}))) == []
     assert (
         summaries_of(
@@ -259,20 +259,20 @@ def test_annotations_of_a_pod_without_a_sidecar_mean_nothing() -> None:
 
 
 def test_app_id_of_two_workloads_is_a_warning() -> None:
-    """Dapr would send requests to either."""
-    twin = app()
-    twin["metadata"]["name"] = "twin"
-    assert summaries_of(CHECK, make_snapshot(app(), twin)) == [
+    """Dapr sends requests for a shared app id to either workload."""
+    other = app()
+    other["metadata"]["name"] = "other"
+    assert summaries_of(CHECK, make_snapshot(app(), other)) == [
         (
             "warning",
-            "Deployment/twin",
+            "Deployment/other",
             "It has the app id web, like Deployment/web: Dapr takes them for replicas of one app.",
         )
     ]
 
 
 def configuration(**spec: Any) -> dict[str, Any]:
-    """A Configuration."""
+    """Returns a Configuration."""
     return {
         "apiVersion": "dapr.io/v1alpha1",
         "kind": "Configuration",
@@ -294,13 +294,15 @@ def configuration(**spec: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_configuration_is_understood_or_told(spec: dict[str, Any], expected: list[str]) -> None:
-    """Keys, the rate, the action."""
+def test_configuration_with_unknown_keys_or_values_is_a_warning(
+    spec: dict[str, Any], expected: list[str]
+) -> None:
+    """Unknown keys, sampling rates and default actions are warnings."""
     assert causes(configuration(**spec)) == [("warning", cause) for cause in expected]
 
 
 def resiliency(name: str, **used: str) -> dict[str, Any]:
-    """Policies for a component."""
+    """Returns policies for a component."""
     return {
         "apiVersion": "dapr.io/v1alpha1",
         "kind": "Resiliency",
@@ -312,8 +314,8 @@ def resiliency(name: str, **used: str) -> dict[str, Any]:
     }
 
 
-def test_resiliency_names_components_and_policies_that_exist() -> None:
-    """Whatever does not is passed over by Dapr."""
+def test_resiliency_with_missing_components_or_policies_is_a_warning() -> None:
+    """Dapr ignores targets and policies that do not exist."""
     assert causes(component(), resiliency("pubsub", retry="delivery")) == []
     assert causes(component(), resiliency("pubsub", retry="delivry")) == [
         ("warning", "pubsub uses the retry policy delivry, which is not defined: Dapr applies none.")
@@ -326,8 +328,8 @@ def test_resiliency_names_components_and_policies_that_exist() -> None:
 def with_sibling(
     ours: dict[str, Any], theirs: dict[str, Any], prefix: str | None, other: str | None
 ) -> PreflightSnapshot:
-    """Staging with a component and a prefix, beside production with others."""
-    settings: EnvironmentSettings = make_config().environment("production")
+    """Returns staging with a component and a topic prefix, beside production with others."""
+    settings: TargetEnvironment = make_config().environment("production")
     sibling = SiblingEnvironment(
         name="production", settings=settings, manifest=make_manifest(theirs), topic_prefix=other
     )
@@ -356,12 +358,12 @@ LOCAL = component("pubsub.redis", redisHost="redis:6379")
 def test_two_environments_on_one_broker_need_different_topics(
     snapshot: PreflightSnapshot, severities: list[str]
 ) -> None:
-    """Or staging consumes production's events; a name without a dot is another host in each namespace."""
+    """Equal topics on one broker are an error; a host without a dot differs in each namespace."""
     assert severities_of(CHECK, snapshot) == severities
 
 
-def test_shared_topics_are_told_with_the_value_to_change() -> None:
-    """release.yaml knows where the prefix stands."""
+def test_shared_topics_name_the_value_to_change() -> None:
+    """The remedy names the value that holds the prefix."""
     (finding,) = findings_of(CHECK, with_sibling(component(), component(), "", ""))
     assert finding.cause == (
         "Topics have no prefix in staging and in production. They share a broker, so each environment"
@@ -389,19 +391,19 @@ def test_shared_topics_are_told_with_the_value_to_change() -> None:
     ],
 )
 def test_value_accepts_what_dapr_parses(value: Value, good: list[str], bad: list[str]) -> None:
-    """By the rules of Go and of Dapr's own decoding."""
+    """Values follow the rules of Go and of Dapr's own decoding."""
     assert [text for text in good if not value.accepts(text)] == []
     assert [text for text in bad if value.accepts(text)] == []
     assert value.allowed
 
 
-def test_every_required_name_is_in_its_table() -> None:
-    """A slip there would make every component wrong."""
+def test_every_required_item_is_a_known_item() -> None:
+    """A required item that is not known would make every component wrong."""
     for table in COMPONENTS.values():
         wanted = {*table.required, *(name for names in table.needs.values() for name in names)}
         assert wanted <= table.values.keys()
 
 
-def test_errors_are_found_alone() -> None:
-    """The helper of other tests counts only errors."""
+def test_error_causes_leave_out_notes() -> None:
+    """The helper `error_causes` returns only errors."""
     assert error_causes(CHECK, make_snapshot(app(), component(initialOffset=None))) == []

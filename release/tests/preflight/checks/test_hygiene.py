@@ -1,4 +1,4 @@
-"""What was forgotten, written out, or is not public."""
+"""Placeholders, secrets in plain text, and addresses that browsers cannot reach."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ from ..snapshots import (
 )
 
 
-def setting(name: str, value: Any) -> dict[str, Any]:
-    """A workload with one variable."""
+def workload_with(name: str, value: Any) -> dict[str, Any]:
+    """Returns a workload with one environment variable."""
     return workload(containers=[{"name": "web", "image": "a", "env": [{"name": name, "value": value}]}])
 
 
@@ -34,8 +34,8 @@ def setting(name: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_placeholder_that_was_never_filled_in_is_an_error(value: str, placeholder: str) -> None:
-    """Wherever it stands."""
-    (finding,) = findings_of(CHECK, make_snapshot(setting("X", value)))
+    """Each known form of placeholder is an error with its field."""
+    (finding,) = findings_of(CHECK, make_snapshot(workload_with("X", value)))
     assert (finding.severity.value, finding.cause) == (
         "error",
         f"The placeholder {placeholder} was never filled in.",
@@ -45,12 +45,12 @@ def test_placeholder_that_was_never_filled_in_is_an_error(value: str, placeholde
 
 @pytest.mark.parametrize("value", ["irreplaceable", "<b>bold</b>", "changes", "REPLACED", 7, None])
 def test_ordinary_text_is_no_placeholder(value: Any) -> None:
-    """No alarm for a word that only looks like one."""
-    assert summaries_of(CHECK, make_snapshot(setting("X", value))) == []
+    """Words that only resemble a placeholder are no finding."""
+    assert summaries_of(CHECK, make_snapshot(workload_with("X", value))) == []
 
 
-def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
-    """An alert may speak of <NAMESPACE>; a file in a ConfigMap may be an example."""
+def test_placeholders_in_prose_and_config_maps_are_no_error() -> None:
+    """Alert texts may contain <NAMES>, and a file in a ConfigMap is only a warning."""
     rule = {
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
@@ -70,21 +70,23 @@ def test_texts_for_people_are_not_searched_and_files_only_warned_of() -> None:
 @pytest.mark.parametrize(
     ("value", "count"),
     [
-        ("todo.example.com", 1),
+        ("shop.example.com", 1),
         ("https://example.org/x", 1),
         ("ana@example.net", 1),
         ("notexample.com", 0),
         ("example.community", 0),
     ],
 )
-def test_name_from_documentation_is_an_error(value: str, count: int) -> None:
-    """It belongs to nobody, so nobody reaches it."""
-    assert len(error_causes(CHECK, make_snapshot(setting("HOST", value)))) == count
+def test_example_host_is_an_error(value: str, count: int) -> None:
+    """Hosts that are reserved for documentation belong to nobody."""
+    assert len(error_causes(CHECK, make_snapshot(workload_with("HOST", value)))) == count
 
 
-def test_name_from_documentation_is_shown_without_what_stands_around_it() -> None:
-    """There may be a password."""
-    (cause,) = error_causes(CHECK, make_snapshot(setting("URL", "shop:hunter2@cache.example.com:6379/0")))
+def test_example_host_is_shown_without_the_text_around_it() -> None:
+    """The rest of the value may hold a password."""
+    (cause,) = error_causes(
+        CHECK, make_snapshot(workload_with("URL", "shop:hunter2@cache.example.com:6379/0"))
+    )
     assert cause == "cache.example.com is a name from documentation: example.com belongs to nobody."
 
 
@@ -104,14 +106,14 @@ def test_name_from_documentation_is_shown_without_what_stands_around_it() -> Non
     ],
 )
 def test_secret_in_plain_text_is_found_and_not_repeated(name: str, value: str, severity: str | None) -> None:
-    """By its name, or by credentials in an address; the finding never holds it."""
-    findings = findings_of(CHECK, make_snapshot(setting(name, value)))
+    """Secrets are found by the variable's name or by credentials in an address, and never shown."""
+    findings = findings_of(CHECK, make_snapshot(workload_with(name, value)))
     assert [finding.severity.value for finding in findings] == ([severity] if severity else [])
     assert all(not value or value not in f"{finding.cause}{finding.remedy}" for finding in findings)
 
 
-def test_variable_from_a_secret_is_as_it_should_be() -> None:
-    """Nothing is said about it."""
+def test_variable_from_a_secret_is_no_finding() -> None:
+    """A variable that reads a Secret is no finding."""
     reference = {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "app", "key": "P"}}}
     assert (
         summaries_of(
@@ -122,7 +124,7 @@ def test_variable_from_a_secret_is_as_it_should_be() -> None:
 
 
 def test_secret_in_a_component_is_an_error() -> None:
-    """Its metadata is read by everybody who may list components."""
+    """Everybody who may list components can read their metadata."""
     items = [
         {"name": "saslPassword", "value": "x"},
         {"name": "redisPassword", "value": ""},
@@ -141,7 +143,7 @@ PUBLIC = make_config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "problem"),
     [
         ("https://staging.shop.test", None),
         ("", None),
@@ -151,11 +153,12 @@ PUBLIC = make_config(preflight={"public_urls": ["BETTER_AUTH_URL"]})
         ("http://staging.shop.test", "but people open https://staging.shop.test"),
     ],
 )
-def test_address_for_browsers_is_the_public_one(value: str, said: str | None) -> None:
-    """Anything else answers every sign-in with an invalid origin."""
-    causes = error_causes(CHECK, make_snapshot(setting("BETTER_AUTH_URL", value), config=PUBLIC))
-    assert [said in cause for cause in causes if said] == ([True] if said else [])
-    assert len(causes) == (1 if said else 0)
+def test_browser_address_that_is_not_the_public_one_is_an_error(value: str, problem: str | None) -> None:
+    """Sign-in refuses every other address as an invalid origin."""
+    causes = error_causes(CHECK, make_snapshot(workload_with("BETTER_AUTH_URL", value), config=PUBLIC))
+    assert [problem in cause for cause in causes if problem] == ([True] if problem else [])
+    assert len(causes) == (1 if problem else 0)
     assert (
-        summaries_of(CHECK, make_snapshot(setting("JWKS_URL", "http://frontend:3000"), config=PUBLIC)) == []
+        summaries_of(CHECK, make_snapshot(workload_with("JWKS_URL", "http://frontend:3000"), config=PUBLIC))
+        == []
     )

@@ -1,4 +1,4 @@
-"""What registries said of the images of a chart."""
+"""What registries say about the images of a chart."""
 
 import pytest
 
@@ -11,13 +11,13 @@ from ..snapshots import findings_of, make_manifest, make_snapshot, severities_of
 OWN = "registry.test/shop/web@sha256:1"
 
 
-def runs(image: str, name: str = "web") -> dict[str, object]:
-    """A workload with one image."""
+def workload_of(image: str, name: str = "web") -> dict[str, object]:
+    """Returns a workload with one image."""
     return workload(name, containers=[{"name": name, "image": image}])
 
 
 @pytest.mark.parametrize(
-    ("image", "look", "expected"),
+    ("image", "lookup", "expected"),
     [
         (OWN, {}, []),
         (OWN, {"missing": "It is not there."}, [("error", "It is not there.")]),
@@ -30,39 +30,43 @@ def runs(image: str, name: str = "web") -> dict[str, object]:
         ),
     ],
 )
-def test_image_counts_by_what_its_registry_said(
-    image: str, look: dict[str, str], expected: list[tuple[str, str]]
+def test_image_lookup_decides_the_severity(
+    image: str, lookup: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
-    """Somebody else's registry that does not answer now is worth a note."""
+    """An unknown image is a warning in the own registry and a note in a foreign one."""
     snapshot = make_snapshot(
-        runs(image), runs(image, "twin"), images={image: ImageLookup(reference=image, **look)}
+        workload_of(image),
+        workload_of(image, "other"),
+        images={image: ImageLookup(reference=image, **lookup)},
     )
     assert [(finding.severity.value, finding.cause) for finding in findings_of(CHECK, snapshot)] == expected
 
 
 @pytest.mark.parametrize(
-    ("image", "said"),
+    ("image", "cause"),
     [
         ("redis:7-alpine", "redis is named by the tag 7-alpine and not by its digest."),
         ("localhost:5000/web", "web is named by no tag, so latest, and not by its digest."),
     ],
 )
-def test_image_without_a_digest_is_a_warning(image: str, said: str) -> None:
-    """A tag can be moved."""
-    assert summaries_of(CHECK, make_snapshot(runs(image), runs(image, "twin"))) == [
-        ("warning", "Deployment/web", said)
+def test_image_without_a_digest_is_a_warning(image: str, cause: str) -> None:
+    """A tag can be moved, so an image needs a digest."""
+    assert summaries_of(CHECK, make_snapshot(workload_of(image), workload_of(image, "other"))) == [
+        ("warning", "Deployment/web", cause)
     ]
 
 
-def test_image_that_is_still_to_be_built_is_not_looked_for() -> None:
-    """The release builds it; containers without an image are the API server's to refuse."""
-    built = make_manifest(runs(f"registry.test/shop/web@{UNBUILT_DIGEST}"), runs(OWN), runs(""))
+def test_unbuilt_images_are_not_looked_up() -> None:
+    """Images that the release builds, and containers without an image, are left out."""
+    built = make_manifest(
+        workload_of(f"registry.test/shop/web@{UNBUILT_DIGEST}"), workload_of(OWN), workload_of("")
+    )
     assert [reference for _, _, reference in images_of(built)] == [OWN]
 
 
-def test_pull_secrets_and_registries_that_cannot_be_asked_are_told() -> None:
-    """As a note and as a warning."""
-    assert severities_of(CHECK, make_snapshot(runs(OWN), images=None)) == ["note"]
+def test_unread_pull_secrets_are_a_note_and_an_unreachable_registry_a_warning() -> None:
+    """What could not be looked up is reported."""
+    assert severities_of(CHECK, make_snapshot(workload_of(OWN), images=None)) == ["note"]
     assert summaries_of(CHECK, make_snapshot(registry_problem="It is down.")) == [
         ("warning", "registry.test", "It is not known which images must still be built: It is down.")
     ]

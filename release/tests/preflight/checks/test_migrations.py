@@ -11,14 +11,14 @@ HEAD = "import sqlalchemy as sa\nfrom alembic import op\n\n\ndef upgrade() -> No
 
 
 def script(*lines: str) -> str:
-    """A migration with these lines in `upgrade`; the first is line 6."""
+    """Returns a migration with these lines in `upgrade`; the first is line 6."""
     return HEAD + "".join(f"    {line}\n" for line in lines)
 
 
 def with_migrations(
     *scripts: str, mentions: dict[tuple[str, ...], str] | None = None, path: str = "m/{}.py"
 ) -> PreflightSnapshot:
-    """A release with these migrations."""
+    """Returns a snapshot of a release with these migrations."""
     pending = [
         Migration(path=path.format(number), text=text, mentions=mentions or {})
         for number, text in enumerate(scripts)
@@ -38,7 +38,7 @@ def with_migrations(
     ],
 )
 def test_migration_that_only_adds_is_a_note(line: str) -> None:
-    """The old version does not look at it."""
+    """The running version does not use what a migration adds."""
     (finding,) = findings_of(CHECK, with_migrations(script(line)))
     assert (finding.severity.value, finding.cause) == (
         "note",
@@ -47,7 +47,7 @@ def test_migration_that_only_adds_is_a_note(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "severity", "said"),
+    ("line", "severity", "effect"),
     [
         (
             'op.drop_column("tasks", "legacy")',
@@ -80,21 +80,19 @@ def test_migration_that_only_adds_is_a_note(line: str) -> None:
         ('op.execute(sa.text("ALTER TABLE t RENAME TO u"))', "warning", "RENAME may drop what it uses"),
     ],
 )
-def test_migration_that_harms_the_running_version_is_told_with_its_line(
-    line: str, severity: str, said: str
-) -> None:
-    """Before the old pods find out."""
+def test_harmful_migration_is_a_finding_at_its_line(line: str, severity: str, effect: str) -> None:
+    """Each harmful operation is a finding with its line and its effect."""
     (finding,) = findings_of(CHECK, with_migrations(script("pass", line)))
     assert (finding.severity.value, finding.cause) == (
         severity,
-        f"{said} while the running version still serves.",
+        f"{effect} while the running version still serves.",
     )
     assert finding.place is not None
     assert (finding.place.file, finding.place.line) == ("m/0.py", 7)
 
 
-def test_what_the_running_versions_code_names_is_certain() -> None:
-    """Then it is an error, with the place."""
+def test_dropped_column_that_the_running_version_names_is_an_error() -> None:
+    """A name in the running version's code makes the harm certain."""
     pending = with_migrations(
         script('op.drop_column("tasks", "legacy")'), mentions={("tasks", "legacy"): "api/models.py:12"}
     )
@@ -103,23 +101,23 @@ def test_what_the_running_versions_code_names_is_certain() -> None:
     assert finding.cause.endswith("The running version names it in api/models.py:12.")
 
 
-def test_table_that_is_new_harms_nobody() -> None:
-    """No running version uses what is made in the same release."""
-    made = script('op.create_table("tags")')
-    dropped = script('op.drop_column("tags", "x")')
-    assert {finding.severity.value for finding in findings_of(CHECK, with_migrations(made, dropped))} == {
-        "note"
-    }
+def test_changes_of_a_new_table_are_harmless() -> None:
+    """No running version uses a table that the same release creates."""
+    creating = script('op.create_table("tags")')
+    dropping = script('op.drop_column("tags", "x")')
+    assert {
+        finding.severity.value for finding in findings_of(CHECK, with_migrations(creating, dropping))
+    } == {"note"}
 
 
-def test_batches_name_their_table() -> None:
-    """Alembic's other way of writing it."""
+def test_batch_operations_belong_to_their_table() -> None:
+    """Operations in `batch_alter_table` name only the column."""
     text = script('with op.batch_alter_table("tasks") as batch:', '    batch.drop_column("legacy")')
     assert affected_names(text) == {("tasks", "legacy")}
 
 
 def test_downgrade_and_other_code_do_not_count() -> None:
-    """Only what runs now; calls that are not Alembic's are not known."""
+    """Only Alembic operations in `upgrade` count."""
     text = (
         script("bind = op.get_bind()", 'other.drop_table("x")', 'print("x")')
         + "\n\ndef downgrade():\n    op.drop_table('x')\n"
@@ -132,13 +130,13 @@ def test_downgrade_and_other_code_do_not_count() -> None:
 @pytest.mark.parametrize(
     ("text", "path"), [("no python", "m/{}.py"), ("x = 1\n", "m/{}.py"), ("drop", "m/{}.ts")]
 )
-def test_script_that_cannot_be_read_is_named_only(text: str, path: str) -> None:
-    """Nothing is claimed about it."""
+def test_script_that_cannot_be_parsed_is_a_note(text: str, path: str) -> None:
+    """What an unknown script does is not guessed."""
     assert severities_of(CHECK, with_migrations(text, path=path)) == ["note"]
 
 
 def test_unknown_running_version_is_a_note() -> None:
-    """It may have been deployed by somebody else."""
+    """A running version without a tag in this repository leads to a note."""
     (finding,) = findings_of(CHECK, make_snapshot(migrations=None, live={"running": "0.9.9"}))
     assert (
         finding.cause

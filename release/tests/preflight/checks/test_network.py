@@ -1,4 +1,4 @@
-"""Whether a request from outside finds its way to a pod."""
+"""Whether a request from outside reaches a pod."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ from ..snapshots import (
 
 
 def service(name: str = "web", *, ports: list[dict[str, Any]] | None = None, **spec: Any) -> dict[str, Any]:
-    """A Service in front of a workload."""
+    """Returns a Service in front of a workload."""
     body = {
         "selector": {"app": name},
         "ports": ports or [{"name": "http", "port": 80, "targetPort": "http"}],
@@ -39,7 +39,7 @@ def service(name: str = "web", *, ports: list[dict[str, Any]] | None = None, **s
 
 
 def app(name: str = "web") -> dict[str, Any]:
-    """A workload that listens."""
+    """Returns a workload that listens on a port named http."""
     ports = [{"name": "http", "containerPort": 8000}]
     return workload(
         name, containers=[{"name": name, "image": f"registry.test/shop/{name}@sha256:1", "ports": ports}]
@@ -49,7 +49,7 @@ def app(name: str = "web") -> dict[str, Any]:
 def ingress(
     paths: dict[str, str] | None = None, *, name: str = "web", host: str = "shop.test", tls: str = ""
 ) -> dict[str, Any]:
-    """An Ingress that sends paths to Services."""
+    """Returns an Ingress that sends paths to Services."""
     rules = [
         {"path": path, "pathType": "Prefix", "backend": {"service": {"name": to, "port": {"name": "http"}}}}
         for path, to in (paths or {"/": "web"}).items()
@@ -66,8 +66,8 @@ def ingress(
 SHOP = (app("web"), app("api"), service("web"), service("api"))
 
 
-def test_sound_network_says_nothing() -> None:
-    """Services, ports, longer paths before shorter ones; what has no selector or no backend is left alone."""
+def test_valid_network_is_no_finding() -> None:
+    """Services without a selector and paths without a Service are valid too."""
     headless = service(selector=None)
     headless["metadata"]["name"] = "outside"
     bare = ingress(name="bare")
@@ -83,46 +83,46 @@ def test_sound_network_says_nothing() -> None:
     )
 
 
-def test_service_must_select_pods_of_the_chart() -> None:
-    """One that selects pods which are there already is only a warning."""
-    lost = service("web", selector={"app": "wbe"})
-    assert error_causes(CHECK, make_snapshot(app(), lost)) == [
+def test_service_that_selects_no_pod_of_the_chart_is_an_error() -> None:
+    """A Service that selects only live pods is a warning."""
+    misspelled = service("web", selector={"app": "wbe"})
+    assert error_causes(CHECK, make_snapshot(app(), misspelled)) == [
         "It selects the labels app=wbe, which no pod of the chart has."
     ]
-    there = {PODS: [{"metadata": {"name": "p", "namespace": "staging", "labels": {"app": "wbe"}}}]}
-    assert severities_of(CHECK, make_snapshot(app(), lost, lists=there)) == ["warning"]
+    live_lists = {PODS: [{"metadata": {"name": "p", "namespace": "staging", "labels": {"app": "wbe"}}}]}
+    assert severities_of(CHECK, make_snapshot(app(), misspelled, lists=live_lists)) == ["warning"]
 
 
-def test_named_target_port_must_exist() -> None:
-    """Numbers need not be declared."""
+def test_missing_named_target_port_is_an_error() -> None:
+    """A target port that is a number need not be declared."""
     named = service(ports=[{"port": 80, "targetPort": "web"}, {"port": 81, "targetPort": 9000}, {"port": 82}])
     (finding,) = findings_of(CHECK, make_snapshot(app(), named))
     assert finding.cause == "Its port 80 leads to 'web', and Deployment/web has no port of that name."
     assert (finding.remedy, finding.path) == ("Use one of: http.", "spec.ports[0].targetPort")
 
 
-def test_backend_must_exist_with_its_port() -> None:
-    """In the chart or in the namespace."""
+def test_missing_backend_or_backend_port_is_an_error() -> None:
+    """The backend must exist in the chart or in the namespace."""
     assert error_causes(CHECK, make_snapshot(*SHOP, ingress({"/": "gone"}))) == [
         "It sends requests to Service gone, which does not exist."
     ]
-    there = {SERVICES: [live_object({**service(), "metadata": {"name": "gone"}})]}
-    assert summaries_of(CHECK, make_snapshot(*SHOP, ingress({"/": "gone"}), lists=there)) == []
+    live_lists = {SERVICES: [live_object({**service(), "metadata": {"name": "gone"}})]}
+    assert summaries_of(CHECK, make_snapshot(*SHOP, ingress({"/": "gone"}), lists=live_lists)) == []
     other = service("web", ports=[{"name": "grpc", "port": 90, "targetPort": "http"}])
     assert error_causes(CHECK, make_snapshot(app(), other, ingress())) == [
         "It sends requests to port http of Service web, which has no such port."
     ]
 
 
-def images(**changes: Any) -> dict[str, Any]:
-    """The images of release.yaml with more about web and api."""
+def images_with(**changes: Any) -> dict[str, Any]:
+    """Returns release.yaml with changes of the images web and api."""
     known = {name: {**CONFIG["images"][name], **changes.get(name, {})} for name in ("web", "api")}  # type: ignore[index]
     return {"config": make_config(images=known)}
 
 
-def test_path_that_a_shorter_one_swallows_is_an_error() -> None:
-    """What belongs to one image must not land at another; paths of a contract are such paths."""
-    routes = images(web={"routes": ["/api/auth/jwks"]}, api={"contract": "openapi.json"})
+def test_public_path_that_reaches_another_image_is_an_error() -> None:
+    """Routes of images and paths of contracts must reach the image that they belong to."""
+    routes = images_with(web={"routes": ["/api/auth/jwks"]}, api={"contract": "openapi.json"})
     contracts = {"api": {"paths": {"/api/todos": {}, "/api/health": {}}}}
     good = ingress({"/api": "api", "/api/auth": "web", "/": "web"})
     assert summaries_of(CHECK, make_snapshot(*SHOP, good, contracts=contracts, **routes)) == []
@@ -137,11 +137,11 @@ def test_path_that_a_shorter_one_swallows_is_an_error() -> None:
     assert len(error_causes(CHECK, make_snapshot(*SHOP, missing, contracts=contracts, **routes))) == 2
 
 
-def test_prefixes_are_compared_by_whole_parts() -> None:
-    """`/api` takes no `/apiary`; what no path takes and what no Service serves is nobody's."""
+def test_path_prefixes_are_compared_by_whole_segments() -> None:
+    """The prefix /api does not match /apiary."""
     assert (
         summaries_of(
-            CHECK, make_snapshot(*SHOP, ingress({"/api": "api"}), **images(web={"routes": ["/apiary"]}))
+            CHECK, make_snapshot(*SHOP, ingress({"/api": "api"}), **images_with(web={"routes": ["/apiary"]}))
         )
         == []
     )
@@ -149,37 +149,41 @@ def test_prefixes_are_compared_by_whole_parts() -> None:
         summaries_of(
             CHECK,
             make_snapshot(
-                app("api"), service("api"), ingress({"/": "api"}), **images(web={"routes": ["/x"]})
+                app("api"), service("api"), ingress({"/": "api"}), **images_with(web={"routes": ["/x"]})
             ),
         )
         == []
     )
 
 
-def test_regular_expressions_are_not_second_guessed() -> None:
-    """What they take is the controller's to say."""
+def test_paths_with_regular_expressions_are_not_checked() -> None:
+    """Only the controller knows what a regular expression matches."""
     regex = ingress({"/api": "api"})
     regex["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/use-regex": "true"}
-    assert summaries_of(CHECK, make_snapshot(*SHOP, regex, **images(web={"routes": ["/api/auth"]}))) == []
+    assert (
+        summaries_of(CHECK, make_snapshot(*SHOP, regex, **images_with(web={"routes": ["/api/auth"]}))) == []
+    )
 
 
-def test_one_path_cannot_lead_to_two_services() -> None:
-    """Whichever is older would win."""
+def test_path_of_two_services_is_an_error() -> None:
+    """The controller would use the older Ingress."""
     assert error_causes(
         CHECK, make_snapshot(*SHOP, ingress({"/": "web"}), ingress({"/": "api"}, name="other"))
     ) == ["shop.test/ leads to api, and in Ingress/web to web."]
 
 
-def balancer(address: str) -> dict[Any, Any]:
-    """The live Ingress with the address of its load balancer."""
+def with_balancer(address: str) -> dict[Any, Any]:
+    """Returns the live Ingress with the address of its load balancer."""
     return {
         INGRESSES: [live_object(ingress()) | {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}]
     }
 
 
 def test_host_without_an_address_is_an_error() -> None:
-    """The load balancer's is offered for the record."""
-    snapshot = make_snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, lists=balancer("203.0.113.7"))
+    """The remedy names the load balancer's address for the DNS record."""
+    snapshot = make_snapshot(
+        *SHOP, ingress(), addresses={"shop.test": ()}, lists=with_balancer("203.0.113.7")
+    )
     (finding,) = findings_of(CHECK, snapshot)
     assert (finding.severity.value, finding.path) == ("error", "spec.rules[0].host")
     assert finding.remedy == "Create a DNS record for it with 203.0.113.7."
@@ -189,21 +193,21 @@ def test_host_without_an_address_is_an_error() -> None:
 
 
 def test_host_with_another_address_is_a_warning() -> None:
-    """A proxy may stand before the load balancer."""
+    """An address that is not the load balancer's may belong to a proxy."""
     snapshot = make_snapshot(
-        *SHOP, ingress(), addresses={"shop.test": ("198.51.100.1",)}, lists=balancer("203.0.113.7")
+        *SHOP, ingress(), addresses={"shop.test": ("198.51.100.1",)}, lists=with_balancer("203.0.113.7")
     )
     assert summaries_of(CHECK, snapshot) == [
         ("warning", "Ingress/web", "shop.test is 198.51.100.1, the load balancer is 203.0.113.7.")
     ]
     good = make_snapshot(
-        *SHOP, ingress(), addresses={"shop.test": ("203.0.113.7",)}, lists=balancer("203.0.113.7")
+        *SHOP, ingress(), addresses={"shop.test": ("203.0.113.7",)}, lists=with_balancer("203.0.113.7")
     )
     assert summaries_of(CHECK, good) == []
 
 
-def test_address_comes_from_the_controllers_service_on_a_first_release() -> None:
-    """The Ingress is not there yet."""
+def test_balancer_address_comes_from_the_controllers_service_on_a_first_release() -> None:
+    """Before the Ingress exists, the controller's Service has the address."""
     status = {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}, {"hostname": "lb.test"}]}}
     controller = {
         "metadata": {"name": "ingress-nginx-controller", "namespace": "ingress-nginx"},
@@ -216,8 +220,8 @@ def test_address_comes_from_the_controllers_service_on_a_first_release() -> None
     assert severities_of(CHECK, snapshot) == ["warning"]
 
 
-def test_hosts_are_not_asked_where_checks_connect_elsewhere_nor_for_wildcards() -> None:
-    """A rehearsal has no DNS."""
+def test_hosts_are_not_resolved_for_connect_to_and_wildcards() -> None:
+    """A rehearsal connects to a fixed address, and a wildcard host has no address."""
     environments = {
         **CONFIG["environments"],  # type: ignore[dict-item]
         "staging": {**CONFIG["environments"]["staging"], "smoke": {"connect_to": "127.0.0.1:1"}},  # type: ignore[index]
@@ -231,90 +235,92 @@ def test_hosts_are_not_asked_where_checks_connect_elsewhere_nor_for_wildcards() 
     assert summaries_of(CHECK, wild) == []
 
 
-def certificate(days: int, *names: str) -> list[SecretSummary]:
-    """A TLS Secret whose certificate lasts that long."""
+def tls_secret(days: int, *names: str) -> list[SecretSummary]:
+    """Returns a TLS Secret whose certificate lasts this long."""
     facts = Certificate(names=names or ("shop.test",), expires_at=NOW + timedelta(days=days))
     return [SecretSummary(name="tls", certificate=facts)]
 
 
-def with_issuer(**rest: Any) -> dict[str, Any]:
-    """An Ingress that asks for its certificate."""
-    made = ingress(tls="tls", **rest)
-    made["metadata"]["annotations"] = {"cert-manager.io/cluster-issuer": "letsencrypt"}
-    return made
+def ingress_with_issuer(**rest: Any) -> dict[str, Any]:
+    """Returns an Ingress with an issuer."""
+    rendered = ingress(tls="tls", **rest)
+    rendered["metadata"]["annotations"] = {"cert-manager.io/cluster-issuer": "letsencrypt"}
+    return rendered
 
 
 @pytest.mark.parametrize(
     ("secrets", "has_issuer", "severity", "cause"),
     [
-        (certificate(60), False, None, ""),
-        (certificate(60, "*.test"), False, None, ""),
+        (tls_secret(60), False, None, ""),
+        (tls_secret(60, "*.test"), False, None, ""),
         ([], False, "error", "There is no certificate in Secret tls, and no issuer is annotated"),
         ([SecretSummary(name="tls")], False, "error", "There is no certificate in Secret tls"),
-        (certificate(-1), False, "error", "The certificate in Secret tls has expired on 2026-11-23."),
-        (certificate(-1), True, "warning", "The certificate in Secret tls has expired on 2026-11-23."),
-        (certificate(5), False, "warning", "The certificate in Secret tls expires in 5 days."),
-        (certificate(5), True, "warning", "The certificate in Secret tls expires in 5 days."),
+        (tls_secret(-1), False, "error", "The certificate in Secret tls has expired on 2026-11-23."),
+        (tls_secret(-1), True, "warning", "The certificate in Secret tls has expired on 2026-11-23."),
+        (tls_secret(5), False, "warning", "The certificate in Secret tls expires in 5 days."),
+        (tls_secret(5), True, "warning", "The certificate in Secret tls expires in 5 days."),
         (
-            certificate(60, "old.test"),
+            tls_secret(60, "old.test"),
             False,
             "error",
             "The certificate in Secret tls is for old.test, not for",
         ),
         (
-            certificate(60, "old.test"),
+            tls_secret(60, "old.test"),
             True,
             "warning",
             "The certificate in Secret tls is for old.test, not for",
         ),
     ],
 )
-def test_certificate_is_there_for_the_host_and_lasts(
+def test_certificate_problems_are_warnings_with_an_issuer_and_errors_without(
     secrets: list[SecretSummary], has_issuer: bool, severity: str | None, cause: str
 ) -> None:
-    """What an issuer will put right is a warning, what nobody will an error."""
-    rendered = with_issuer() if has_issuer else ingress(tls="tls")
+    """An issuer renews a certificate, so its problems are only warnings."""
+    rendered = ingress_with_issuer() if has_issuer else ingress(tls="tls")
     findings = findings_of(CHECK, make_snapshot(*SHOP, rendered, secrets=secrets))
     assert [(finding.severity.value, finding.cause[: len(cause)]) for finding in findings] == (
         [(severity, cause)] if severity else []
     )
 
 
-def test_secret_that_two_ingresses_share_is_judged_once() -> None:
-    """And one of them asking is enough; one that the chart makes is not looked at."""
+def test_tls_secret_of_two_ingresses_is_checked_once() -> None:
+    """One annotated issuer is enough, and a Secret of the chart itself is not checked."""
     (finding,) = findings_of(
-        CHECK, make_snapshot(*SHOP, with_issuer(), ingress({"/sse": "api"}, name="sse", tls="tls"))
+        CHECK, make_snapshot(*SHOP, ingress_with_issuer(), ingress({"/sse": "api"}, name="sse", tls="tls"))
     )
     assert finding.severity.value == "warning"
-    made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}}
-    assert summaries_of(CHECK, make_snapshot(*SHOP, ingress(tls="tls"), made)) == []
+    rendered = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}}
+    assert summaries_of(CHECK, make_snapshot(*SHOP, ingress(tls="tls"), rendered)) == []
 
 
-def test_first_certificate_must_fit_into_the_patience_of_the_smoke_checks() -> None:
-    """60 seconds are not enough for a challenge; a patient environment only notes it."""
-    (finding,) = findings_of(CHECK, make_snapshot(*SHOP, with_issuer()))
+def test_first_certificate_that_takes_longer_than_smoke_checks_is_a_warning() -> None:
+    """Issuing takes about 120 seconds; a longer timeout makes it a note."""
+    (finding,) = findings_of(CHECK, make_snapshot(*SHOP, ingress_with_issuer()))
     assert finding.cause == (
         "Its first certificate is issued by this release, which takes about 120 s; the smoke checks wait"
         " 60 s."
     )
     patient = make_config(smoke={"timeout_seconds": 300})
-    assert severities_of(CHECK, make_snapshot(*SHOP, with_issuer(), config=patient)) == ["note"]
+    assert severities_of(CHECK, make_snapshot(*SHOP, ingress_with_issuer(), config=patient)) == ["note"]
 
 
 def test_certificate_that_is_not_issued_says_why() -> None:
-    """In cert-manager's words."""
+    """The warning has the message of the Certificate."""
     condition = {"type": "Ready", "status": "False", "message": "Waiting for the challenge."}
-    there = {
+    live_lists = {
         "metadata": {"name": "tls"},
         "spec": {"secretName": "tls"},
         "status": {"conditions": [condition]},
     }
-    (finding,) = findings_of(CHECK, make_snapshot(*SHOP, with_issuer(), lists={CERTIFICATES: [there]}))
+    (finding,) = findings_of(
+        CHECK, make_snapshot(*SHOP, ingress_with_issuer(), lists={CERTIFICATES: [live_lists]})
+    )
     assert finding.cause == "The certificate for Secret tls is not issued: Waiting for the challenge."
 
 
 def node_port(namespace: str, name: str = "other") -> dict[Any, Any]:
-    """A live Service with a node port."""
+    """Returns a live Service with a node port."""
     return {
         SERVICES: [
             {"metadata": {"name": name, "namespace": namespace}, "spec": {"ports": [{"nodePort": 30080}]}}
@@ -323,7 +329,7 @@ def node_port(namespace: str, name: str = "other") -> dict[Any, Any]:
 
 
 def test_node_port_of_another_service_is_an_error() -> None:
-    """The API server refuses it; our own is ours."""
+    """The API server refuses a node port that another Service has."""
     mine = service(ports=[{"port": 80, "targetPort": "http", "nodePort": 30080}])
     assert error_causes(CHECK, make_snapshot(app(), mine, lists=node_port("production"))) == [
         "The node port 30080 is taken by Service production/other."
@@ -343,15 +349,15 @@ def test_node_port_of_another_service_is_an_error() -> None:
 def test_host_and_path_of_another_namespace_is_an_error(
     namespace: str, changes: dict[str, Any], count: int
 ) -> None:
-    """The controller refuses one of the two, or mixes them."""
+    """One controller cannot serve the same host and path for two namespaces."""
     theirs = live_object(ingress(**changes), namespace=namespace)
     assert len(error_causes(CHECK, make_snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]}))) == count
     theirs["spec"]["ingressClassName"] = "internal"
     assert error_causes(CHECK, make_snapshot(*SHOP, ingress(), lists={INGRESSES: [theirs]})) == []
 
 
-def test_other_namespaces_that_may_not_be_seen_are_a_note() -> None:
-    """Collisions cannot be excluded then."""
+def test_unread_other_namespaces_are_a_note() -> None:
+    """Collisions cannot be excluded if other namespaces may not be listed."""
     snapshot = make_snapshot(*SHOP, ingress(), live={"partial": frozenset({INGRESSES})})
     assert severities_of(CHECK, snapshot) == ["note"]
     with pytest.raises(UnreadError, match="of other namespaces"):

@@ -1,4 +1,4 @@
-"""Whether probes can succeed, and in time."""
+"""Whether probes can succeed in time."""
 
 from dataclasses import replace
 from typing import Any
@@ -30,8 +30,10 @@ CONTRACT = {
 }
 
 
-def probed(path: str = "/healthz", *, name: str = "web", port: Any = "http", **spec: Any) -> dict[str, Any]:
-    """A Deployment whose readiness probe asks for a path."""
+def deployment(
+    path: str = "/healthz", *, name: str = "web", port: Any = "http", **spec: Any
+) -> dict[str, Any]:
+    """Returns a Deployment whose readiness probe requests a path."""
     container = {
         "name": name,
         "image": f"registry.test/shop/{name}@sha256:1",
@@ -42,8 +44,8 @@ def probed(path: str = "/healthz", *, name: str = "web", port: Any = "http", **s
     return workload(name, containers=[container], spec={"progressDeadlineSeconds": 240, **spec})
 
 
-def known(**health: list[str]) -> dict[str, Any]:
-    """release.yaml with declared health paths."""
+def with_health(**health: list[str]) -> dict[str, Any]:
+    """Returns release.yaml with declared health paths."""
     images = {
         name: {**CONFIG["images"][name], "health": health.get(name, [])}  # type: ignore[index]
         for name in ("web", "api")
@@ -51,28 +53,32 @@ def known(**health: list[str]) -> dict[str, Any]:
     return {"config": make_config(images=images)}
 
 
-def test_probe_of_a_declared_path_is_fine() -> None:
-    """By name and by number of the port; other probes have no path; other images are not ours."""
-    healthy = known(web=["/healthz"])
-    assert summaries_of(CHECK, make_snapshot(probed(), **healthy)) == []
-    assert summaries_of(CHECK, make_snapshot(probed(port=8000), **healthy)) == []
+def test_probe_of_a_declared_health_path_is_no_finding() -> None:
+    """Ports may be named or numbered; other kinds of probes and foreign images are not checked."""
+    healthy = with_health(web=["/healthz"])
+    assert summaries_of(CHECK, make_snapshot(deployment(), **healthy)) == []
+    assert summaries_of(CHECK, make_snapshot(deployment(port=8000), **healthy)) == []
     assert (
         summaries_of(
             CHECK,
-            make_snapshot(probed(container={"readinessProbe": {"tcpSocket": {"port": "http"}}}), **healthy),
+            make_snapshot(
+                deployment(container={"readinessProbe": {"tcpSocket": {"port": "http"}}}), **healthy
+            ),
         )
         == []
     )
     assert (
-        summaries_of(CHECK, make_snapshot(probed(container={"readinessProbe": {"exec": {}}}), **healthy))
+        summaries_of(CHECK, make_snapshot(deployment(container={"readinessProbe": {"exec": {}}}), **healthy))
         == []
     )
-    assert summaries_of(CHECK, make_snapshot(probed(container={"image": "redis:7"}), **healthy)) == []
+    assert summaries_of(CHECK, make_snapshot(deployment(container={"image": "redis:7"}), **healthy)) == []
 
 
 def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> None:
-    """Nothing answers there, or a guard does."""
-    (finding,) = findings_of(CHECK, make_snapshot(probed("/health"), **known(web=["/healthz", "/readyz"])))
+    """A path that is not declared may not exist or may need a login."""
+    (finding,) = findings_of(
+        CHECK, make_snapshot(deployment("/health"), **with_health(web=["/healthz", "/readyz"]))
+    )
     assert finding.cause == (
         "The readinessProbe requests /health, which is no health path of web (/healthz, /readyz)."
     )
@@ -82,26 +88,28 @@ def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> N
     )
 
 
-def test_probe_is_only_noted_where_nothing_is_declared() -> None:
-    """It cannot be known; once an image, however many probes ask."""
-    twice = probed(container={"livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}}})
+def test_probe_without_declared_health_paths_is_one_note_per_image() -> None:
+    """Without declared paths nothing is certain."""
+    twice = deployment(container={"livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}}})
     assert len(findings_of(CHECK, make_snapshot(twice))) == 1
-    assert severities_of(CHECK, make_snapshot(probed())) == ["note"]
+    assert severities_of(CHECK, make_snapshot(deployment())) == ["note"]
 
 
-def test_probe_behind_a_guard_is_an_error() -> None:
-    """The contract says which paths want a login, for one or for all."""
-    assert summaries_of(CHECK, make_snapshot(probed("/api/health", name="api"), contracts=CONTRACT)) == []
-    assert error_causes(CHECK, make_snapshot(probed("/api/todos", name="api"), contracts=CONTRACT)) == [
+def test_probe_of_a_path_that_needs_a_login_is_an_error() -> None:
+    """The contract says which paths need a login, each or all."""
+    assert summaries_of(CHECK, make_snapshot(deployment("/api/health", name="api"), contracts=CONTRACT)) == []
+    assert error_causes(CHECK, make_snapshot(deployment("/api/todos", name="api"), contracts=CONTRACT)) == [
         "The readinessProbe requests /api/todos, which needs a login: the pod never becomes ready."
     ]
     guarded = {"api": {**CONTRACT["api"], "security": [{"bearer": []}]}}
-    assert len(error_causes(CHECK, make_snapshot(probed("/api/health", name="api"), contracts=guarded))) == 1
+    assert (
+        len(error_causes(CHECK, make_snapshot(deployment("/api/health", name="api"), contracts=guarded))) == 1
+    )
 
 
-def test_port_of_a_probe_must_exist() -> None:
-    """By name; numbers need not be declared."""
-    (finding,) = findings_of(CHECK, make_snapshot(probed(port="web"), **known(web=["/healthz"])))
+def test_probe_of_a_missing_named_port_is_an_error() -> None:
+    """A named port must exist in the container."""
+    (finding,) = findings_of(CHECK, make_snapshot(deployment(port="web"), **with_health(web=["/healthz"])))
     assert finding.cause == "The readinessProbe of web uses port 'web', which the container does not have."
     assert finding.remedy == "Use one of: http."
 
@@ -119,34 +127,35 @@ STARTUP = {
     ("workload_", "severity", "cause"),
     [
         (
-            probed(container=STARTUP, minReadySeconds=5),
+            deployment(container=STARTUP, minReadySeconds=5),
             "warning",
             "Its probes allow a start of 610 s, but the rollout counts as stalled after 240 s.",
         ),
         (
-            probed(progressDeadlineSeconds=600),
+            deployment(progressDeadlineSeconds=600),
             "note",
             "The rollout counts as stalled after 600 s, the release waits only 600 s.",
         ),
         (
             workload("seed", kind="Job", hook="pre-upgrade", spec={"activeDeadlineSeconds": 600}),
             "warning",
-            "The hook may take 600 s and the whole release only 600 s: the release gives up before the hook fails.",
+            (
+                "The hook may take 600 s and the whole release only 600 s: the release gives up before the "
+                "hook fails."
+            ),
         ),
     ],
 )
-def test_times_that_do_not_fit_into_each_other_are_told(
-    workload_: dict[str, Any], severity: str, cause: str
-) -> None:
-    """Each of the three; a release that gives up before the Deployment does only says less about why."""
-    summaries = summaries_of(CHECK, make_snapshot(workload_, **known(web=["/healthz"])))
+def test_contradicting_deadlines_are_findings(workload_: dict[str, Any], severity: str, cause: str) -> None:
+    """Probes, progress deadline, hook deadline and release timeout must be in this order."""
+    summaries = summaries_of(CHECK, make_snapshot(workload_, **with_health(web=["/healthz"])))
     assert [(found_severity, found_cause) for found_severity, _, found_cause in summaries] == [
         (severity, cause)
     ]
 
 
-def test_times_of_other_workloads_are_their_own() -> None:
-    """A Job without a deadline, and what does not roll like a Deployment."""
+def test_deadlines_of_other_workloads_are_not_checked() -> None:
+    """A Job without a deadline and a StatefulSet have no deadlines to compare."""
     snapshot = make_snapshot(
         workload("seed", kind="Job", hook="pre-upgrade"), workload("db", kind="StatefulSet")
     )
@@ -167,7 +176,7 @@ RECORD = DeploymentRecord(
 
 
 def test_rollouts_that_were_nearly_too_slow_are_a_warning() -> None:
-    """Of the last few that succeeded."""
+    """Only the last successful rollouts count."""
     assert summaries_of(CHECK, make_snapshot(records=[RECORD])) == [
         (
             "warning",

@@ -1,4 +1,4 @@
-"""What pods, components and ingresses refer to by name exists, or is found missing."""
+"""Whether everything exists that pods, components and Ingresses name."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,12 +24,12 @@ APP = SecretSummary(name="app", keys={"URL": "1"})
 
 
 def container(**rest: Any) -> list[dict[str, Any]]:
-    """One container with something in it."""
+    """Returns one container with these fields."""
     return [{"name": "web", "image": "registry.test/shop/web", **rest}]
 
 
 def variable(kind: str, name: str, key: str, **rest: Any) -> list[dict[str, Any]]:
-    """A container with a variable from a key."""
+    """Returns a container with a variable from a key."""
     return container(env=[{"name": "URL", "valueFrom": {kind: {"name": name, "key": key, **rest}}}])
 
 
@@ -55,20 +55,20 @@ USES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-def test_secret_that_is_not_there_is_found_wherever_it_is_read(use: str) -> None:
-    """The pod would wait in CreateContainerConfigError, or for its volume."""
+def test_missing_secret_is_an_error_wherever_it_is_read(use: str) -> None:
+    """Variables, volumes, init containers and Dapr annotations read Secrets."""
     (cause,) = error_causes(CHECK, make_snapshot(workload(**USES[use])))
     assert cause.startswith("There is no Secret app; Deployment/web reads it")
 
 
 @pytest.mark.parametrize("use", ["env", "envFrom", "volume", "projected", "init"])
-def test_secret_with_its_keys_is_fine(use: str) -> None:
-    """Nothing is said about what is there."""
+def test_existing_secret_with_its_keys_is_no_finding(use: str) -> None:
+    """Nothing is reported when the Secret has the keys."""
     assert summaries_of(CHECK, make_snapshot(workload(**USES[use]), secrets=[APP])) == []
 
 
-def test_missing_key_names_the_key_the_field_and_all_who_read_it() -> None:
-    """One finding for a key, however many pods read it."""
+def test_missing_key_is_one_error_with_all_readers() -> None:
+    """One finding names the key, its field and the workloads that read it."""
     pods = {"containers": variable("secretKeyRef", "app", "TOKEN")}
     (finding,) = findings_of(
         CHECK, make_snapshot(*(workload(name, **pods) for name in "abcd"), secrets=[APP])
@@ -85,14 +85,14 @@ def test_missing_key_names_the_key_the_field_and_all_who_read_it() -> None:
     )
 
 
-def test_what_may_be_absent_is_not_asked_for() -> None:
-    """`optional` means it."""
+def test_optional_reference_is_no_finding() -> None:
+    """An optional key may be missing."""
     pods = {"containers": variable("secretKeyRef", "app", "TOKEN", optional=True)}
     assert summaries_of(CHECK, make_snapshot(workload(**pods))) == []
 
 
-def test_what_the_chart_makes_is_there_but_not_for_hooks_that_run_before_it() -> None:
-    """On a first install a migration finds only what was there before."""
+def test_objects_of_the_chart_exist_except_for_early_hooks() -> None:
+    """A hook that runs before the chart finds only what existed before, or what an early hook creates."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app"}, "stringData": {"URL": "x"}}
     pods = {"containers": variable("secretKeyRef", "app", "URL")}
     assert summaries_of(CHECK, make_snapshot(secret, workload(**pods))) == []
@@ -104,8 +104,8 @@ def test_what_the_chart_makes_is_there_but_not_for_hooks_that_run_before_it() ->
     assert summaries_of(CHECK, make_snapshot(early, hook)) == []
 
 
-def test_secret_of_an_operator_or_of_cert_manager_will_be_made() -> None:
-    """Their keys are known only for certificates."""
+def test_secrets_that_operators_create_count_as_existing() -> None:
+    """The keys are known only for certificates."""
     external = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "app"}}
     pods = {"containers": variable("secretKeyRef", "app", "URL")}
     assert summaries_of(CHECK, make_snapshot(external, workload(**pods))) == []
@@ -120,11 +120,11 @@ def test_secret_of_an_operator_or_of_cert_manager_will_be_made() -> None:
     ]
 
 
-def test_config_map_is_read_by_its_keys_too() -> None:
-    """Text and binary ones."""
+def test_missing_key_of_a_config_map_is_an_error() -> None:
+    """Keys of text and of binary data count."""
     pods = {"containers": variable("configMapKeyRef", "settings", "LEVEL")}
-    there = {"metadata": {"name": "settings"}, "binaryData": {"LEVEL": ""}}
-    assert summaries_of(CHECK, make_snapshot(workload(**pods), lists={CONFIG_MAPS: [there]})) == []
+    existing = {"metadata": {"name": "settings"}, "binaryData": {"LEVEL": ""}}
+    assert summaries_of(CHECK, make_snapshot(workload(**pods), lists={CONFIG_MAPS: [existing]})) == []
     other = {"metadata": {"name": "settings"}, "data": {"OTHER": ""}}
     assert error_causes(CHECK, make_snapshot(workload(**pods), lists={CONFIG_MAPS: [other]})) == [
         "There is no key LEVEL in ConfigMap settings; Deployment/web reads it."
@@ -132,7 +132,7 @@ def test_config_map_is_read_by_its_keys_too() -> None:
 
 
 def component(**rest: Any) -> dict[str, Any]:
-    """A component that reads a Secret."""
+    """Returns a component that reads a Secret."""
     item = {"name": "saslPassword", "secretKeyRef": {"name": "app", "key": "PASSWORD"}}
     return {
         "apiVersion": "dapr.io/v1alpha1",
@@ -144,21 +144,21 @@ def component(**rest: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("store", [{}, {"auth": {"secretStore": "kubernetes"}}])
-def test_component_finds_its_keys_in_the_kubernetes_store(store: dict[str, Any]) -> None:
-    """Which is Dapr's default in a cluster."""
+def test_component_reads_secrets_of_the_kubernetes_store(store: dict[str, Any]) -> None:
+    """Kubernetes is Dapr's default secret store in a cluster."""
     assert error_causes(CHECK, make_snapshot(component(**store), secrets=[APP])) == [
         "There is no key PASSWORD in Secret app; Component/pubsub reads it."
     ]
 
 
-def test_component_with_another_secret_store_is_left_to_it() -> None:
-    """A vault is not looked into."""
+def test_component_with_another_secret_store_is_not_checked() -> None:
+    """Other secret stores cannot be read."""
     assert summaries_of(CHECK, make_snapshot(component(auth={"secretStore": "vault"}))) == []
 
 
-def test_component_may_read_what_the_chart_or_a_certificate_brings() -> None:
-    """A certificate's keys are known before it is issued."""
-    made = {
+def test_component_may_read_keys_of_a_certificate() -> None:
+    """The keys of a certificate are known before it is issued."""
+    rendered = {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
         "metadata": {"name": "c"},
@@ -166,11 +166,11 @@ def test_component_may_read_what_the_chart_or_a_certificate_brings() -> None:
     }
     reading = component()
     reading["spec"]["metadata"][0]["secretKeyRef"]["key"] = "ca.crt"
-    assert summaries_of(CHECK, make_snapshot(made, reading)) == []
+    assert summaries_of(CHECK, make_snapshot(rendered, reading)) == []
 
 
-def test_account_claim_and_configuration_must_exist() -> None:
-    """Each is named."""
+def test_missing_account_claim_and_configuration_are_errors() -> None:
+    """Each missing object is an error of its own."""
     pods = {
         "serviceAccountName": "robot",
         "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}],
@@ -181,16 +181,16 @@ def test_account_claim_and_configuration_must_exist() -> None:
         "It uses PersistentVolumeClaim data, which does not exist.",
         "Its sidecar reads Configuration tracing, which does not exist: daprd exits at its start.",
     ]
-    made = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "tracing"}}
-    there = {
+    rendered = {"apiVersion": "dapr.io/v1alpha1", "kind": "Configuration", "metadata": {"name": "tracing"}}
+    existing = {
         SERVICE_ACCOUNTS: [{"metadata": {"name": "robot"}}],
         VOLUME_CLAIMS: [{"metadata": {"name": "data"}}],
     }
-    assert summaries_of(CHECK, make_snapshot(workload(**pods), made, lists=there)) == []
+    assert summaries_of(CHECK, make_snapshot(workload(**pods), rendered, lists=existing)) == []
 
 
-def test_hook_cannot_use_an_account_that_the_chart_makes_later() -> None:
-    """Helm runs it before anything else."""
+def test_early_hook_with_an_account_of_the_chart_is_an_error() -> None:
+    """The account does not exist yet when the hook runs."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
     hook = workload("migrate", kind="Job", hook="pre-upgrade", serviceAccountName="robot")
     assert error_causes(CHECK, make_snapshot(account, hook)) == [
@@ -199,18 +199,18 @@ def test_hook_cannot_use_an_account_that_the_chart_makes_later() -> None:
     assert summaries_of(CHECK, make_snapshot(account, workload(serviceAccountName="robot"))) == []
 
 
-def test_priority_class_must_exist() -> None:
-    """Admission refuses the pods otherwise; Kubernetes has two of its own."""
+def test_missing_priority_class_is_an_error() -> None:
+    """Kubernetes itself has two priority classes."""
     assert error_causes(CHECK, make_snapshot(workload(priorityClassName="high"))) == [
         "There is no PriorityClass high, so every one of its pods is refused."
     ]
-    there = {PRIORITY_CLASSES: [{"metadata": {"name": "high"}}]}
-    assert summaries_of(CHECK, make_snapshot(workload(priorityClassName="high"), lists=there)) == []
+    existing = {PRIORITY_CLASSES: [{"metadata": {"name": "high"}}]}
+    assert summaries_of(CHECK, make_snapshot(workload(priorityClassName="high"), lists=existing)) == []
     assert summaries_of(CHECK, make_snapshot(workload(priorityClassName="system-node-critical"))) == []
 
 
 @pytest.mark.parametrize(
-    ("secrets", "said"),
+    ("secrets", "cause"),
     [
         ([], "There is no pull secret pull: nodes pull registry.test without credentials."),
         (
@@ -219,14 +219,16 @@ def test_priority_class_must_exist() -> None:
         ),
     ],
 )
-def test_pull_secret_that_helps_nobody_is_a_warning(secrets: list[SecretSummary], said: str) -> None:
-    """The image may be public; whether it is, the images check asks."""
+def test_missing_or_unsuitable_pull_secret_is_a_warning(secrets: list[SecretSummary], cause: str) -> None:
+    """The image may be public, which the images check finds out."""
     pods = [workload(name, imagePullSecrets=[{"name": "pull"}]) for name in ("web", "api")]
-    assert summaries_of(CHECK, make_snapshot(*pods, secrets=secrets)) == [("warning", "Deployment/web", said)]
+    assert summaries_of(CHECK, make_snapshot(*pods, secrets=secrets)) == [
+        ("warning", "Deployment/web", cause)
+    ]
 
 
-def test_pull_secret_for_the_registry_is_fine() -> None:
-    """However its entry is written."""
+def test_pull_secret_for_the_registry_is_no_finding() -> None:
+    """The registry entry may be a host or a URL."""
     facts = SecretSummary(name="pull", registries=frozenset({"https://registry.test/v2/"}))
     assert (
         summaries_of(CHECK, make_snapshot(workload(imagePullSecrets=[{"name": "pull"}]), secrets=[facts]))
@@ -238,25 +240,25 @@ def test_pull_secret_for_the_registry_is_fine() -> None:
     ("image", "host"),
     [
         ("redis:7-alpine", "docker.io"),
-        ("todo/web", "docker.io"),
+        ("shop/web", "docker.io"),
         ("ghcr.io/a/b@sha256:1", "ghcr.io"),
         ("localhost:5000/a", "localhost:5000"),
         ("localhost/a", "localhost"),
     ],
 )
 def test_registry_host_of_an_image_follows_dockers_rule(image: str, host: str) -> None:
-    """The first part is a host only when it looks like one."""
+    """The first part is a host only if it has a dot or a port, or is localhost."""
     assert host_of(image) == host
 
 
 def claim(name: str | None) -> dict[str, Any]:
-    """A claim of a storage class."""
+    """Returns a claim with a storage class."""
     spec = {} if name is None else {"storageClassName": name}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
 
 
-def test_claim_needs_a_storage_class_that_exists() -> None:
-    """By name, or the default one; the empty name is for volumes made by hand."""
+def test_claim_of_a_missing_storage_class_is_an_error() -> None:
+    """No name means the default class; an empty name means a volume made by hand."""
     annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
     fast = {"metadata": {"name": "fast", "annotations": annotations}}
     assert error_causes(CHECK, make_snapshot(claim("slow"), lists={STORAGE_CLASSES: [fast]})) == [
@@ -273,7 +275,7 @@ def test_claim_needs_a_storage_class_that_exists() -> None:
 
 
 def ingress(**annotations: str) -> dict[str, Any]:
-    """An ingress of class nginx with a certificate."""
+    """Returns an Ingress of the class nginx with a certificate."""
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
@@ -290,8 +292,8 @@ def ingress(**annotations: str) -> dict[str, Any]:
 NGINX = {INGRESS_CLASSES: [{"metadata": {"name": "nginx"}}]}
 
 
-def test_ingress_class_must_exist() -> None:
-    """No controller would serve it."""
+def test_missing_ingress_class_is_an_error() -> None:
+    """The class may be live or in the chart."""
     assert error_causes(CHECK, make_snapshot(ingress())) == [
         "There is no IngressClass nginx: no controller serves this Ingress."
     ]
@@ -300,15 +302,15 @@ def test_ingress_class_must_exist() -> None:
     assert summaries_of(CHECK, make_snapshot(ingress(), own)) == []
 
 
-def test_issuer_must_exist_unless_there_is_a_certificate() -> None:
-    """Then its absence is only a warning: the certificate lasts for a while."""
-    asking = ingress(cluster_issuer="letsencrypt")
-    assert error_causes(CHECK, make_snapshot(asking, lists=NGINX)) == [
+def test_missing_issuer_is_an_error_unless_the_certificate_exists() -> None:
+    """With a certificate that is still valid a missing issuer is a warning."""
+    with_issuer = ingress(cluster_issuer="letsencrypt")
+    assert error_causes(CHECK, make_snapshot(with_issuer, lists=NGINX)) == [
         "There is no ClusterIssuer letsencrypt: no certificate will be issued."
     ]
     good = Certificate(names=("shop.test",), expires_at=NOW + timedelta(days=60))
-    there = SecretSummary(name="tls", certificate=good)
-    assert summaries_of(CHECK, make_snapshot(asking, lists=NGINX, secrets=[there])) == [
+    existing = SecretSummary(name="tls", certificate=good)
+    assert summaries_of(CHECK, make_snapshot(with_issuer, lists=NGINX, secrets=[existing])) == [
         (
             "warning",
             "Ingress/web",
@@ -316,21 +318,21 @@ def test_issuer_must_exist_unless_there_is_a_certificate() -> None:
         )
     ]
     issuer = {CLUSTER_ISSUERS: [{"metadata": {"name": "letsencrypt"}}]}
-    assert summaries_of(CHECK, make_snapshot(asking, lists=NGINX | issuer)) == []
+    assert summaries_of(CHECK, make_snapshot(with_issuer, lists=NGINX | issuer)) == []
     assert error_causes(CHECK, make_snapshot(ingress(issuer="mine"), lists=NGINX)) == [
         "There is no Issuer mine: no certificate will be issued."
     ]
 
 
-def test_namespace_must_exist() -> None:
-    """The release does not make it, because quotas and security labels belong to it."""
+def test_missing_namespace_is_an_error() -> None:
+    """The release does not create the namespace with its quota and labels."""
     assert error_causes(CHECK, make_snapshot(live={"namespace": None})) == [
         "The namespace does not exist, and the release does not create it."
     ]
 
 
-def test_lists_that_may_not_be_read_silence_only_what_needs_them() -> None:
-    """A note says which; everything else is still judged."""
+def test_unread_list_is_a_note_and_other_rules_still_run() -> None:
+    """A note names the list that could not be read."""
     snapshot = make_snapshot(ingress(), workload(priorityClassName="high"))
     lists = {key: value for key, value in snapshot.live.lists.items() if key != INGRESS_CLASSES}
     snapshot = make_snapshot(

@@ -1,4 +1,4 @@
-"""What earlier releases and hands left behind."""
+"""What earlier releases and manual edits left behind."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -34,8 +34,10 @@ from ..snapshots import (
 )
 
 
-def record(version: int, status: str, size_bytes: int = 1000, name: str = "shop-staging") -> SecretSummary:
-    """A revision that Helm wrote down."""
+def helm_record(
+    version: int, status: str, size_bytes: int = 1000, name: str = "shop-staging"
+) -> SecretSummary:
+    """Returns Helm's record of a revision."""
     return SecretSummary(
         name=f"sh.helm.release.v1.{name}.v{version}",
         type=HELM_RELEASE,
@@ -45,42 +47,42 @@ def record(version: int, status: str, size_bytes: int = 1000, name: str = "shop-
 
 
 def with_live(*pairs: tuple[dict[str, Any], dict[str, Any]], **rest: Any) -> PreflightSnapshot:
-    """Rendered objects, each with what stands live in its place."""
+    """Returns a snapshot of rendered objects, each with its live object."""
     lists: dict[Any, Any] = rest.pop("lists", {})
-    for wanted, there in pairs:
-        lists.setdefault(make_manifest(wanted).objects[0].resource, []).append(there)
+    for wanted, current in pairs:
+        lists.setdefault(make_manifest(wanted).objects[0].resource, []).append(current)
     return make_snapshot(*(wanted for wanted, _ in pairs), lists=lists, **rest)
 
 
-def test_pending_release_is_told_with_what_becomes_of_it() -> None:
+def test_pending_revision_is_a_note() -> None:
     """Only the newest revision of this release counts."""
     secrets = [
-        record(9, "superseded"),
-        record(10, "pending-upgrade"),
-        record(11, "pending-install", name="other"),
+        helm_record(9, "superseded"),
+        helm_record(10, "pending-upgrade"),
+        helm_record(11, "pending-install", name="other"),
     ]
     (finding,) = findings_of(CHECK, make_snapshot(secrets=secrets))
     assert (finding.severity.value, finding.subject) == ("note", "Secret/sh.helm.release.v1.shop-staging.v10")
     assert finding.cause.startswith("Helm's revision 10 is pending-upgrade")
-    assert summaries_of(CHECK, make_snapshot(secrets=[record(10, "deployed")])) == []
+    assert summaries_of(CHECK, make_snapshot(secrets=[helm_record(10, "deployed")])) == []
 
 
 def test_release_record_near_its_limit_is_a_warning() -> None:
-    """At 1 MiB the release fails; half of it is time to act."""
-    (finding,) = findings_of(CHECK, make_snapshot(secrets=[record(1, "deployed", 500_000)]))
+    """Half of the limit of 1 MiB is a warning."""
+    (finding,) = findings_of(CHECK, make_snapshot(secrets=[helm_record(1, "deployed", 500_000)]))
     assert (finding.severity.value, finding.cause) == (
         "warning",
         "Helm's record takes 500 KB of the 1048 KB that a Secret may have.",
     )
-    assert summaries_of(CHECK, make_snapshot(secrets=[record(1, "deployed", 499_999)])) == []
+    assert summaries_of(CHECK, make_snapshot(secrets=[helm_record(1, "deployed", 499_999)])) == []
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "beginning"),
     [(5, "The environment is locked: ana"), (300, "The environment is still marked as locked: ana")],
 )
-def test_lock_of_somebody_is_told(seconds: int, said: str) -> None:
-    """A living holder is waited for, a dead one taken over: both are worth knowing."""
+def test_held_and_expired_locks_are_notes(seconds: int, beginning: str) -> None:
+    """The note says whether the deployment waits or takes over."""
     spec = {
         "holderIdentity": "ana/1",
         "acquireTime": "2026-11-24T11:00:00.000000Z",
@@ -92,13 +94,13 @@ def test_lock_of_somebody_is_told(seconds: int, said: str) -> None:
     }
     (finding,) = findings_of(CHECK, make_snapshot(lists={LEASES: [lease]}))
     assert finding.severity.value == "note"
-    assert finding.cause.startswith(said)
+    assert finding.cause.startswith(beginning)
     free = {**lease, "spec": {**spec, "holderIdentity": ""}}
     assert summaries_of(CHECK, make_snapshot(lists={LEASES: [free]})) == []
 
 
 def managed_entry(manager: str, fields: dict[str, Any], **rest: Any) -> dict[str, Any]:
-    """An entry of managedFields."""
+    """Returns an entry of managedFields."""
     return {
         "manager": manager,
         "operation": "Update",
@@ -114,15 +116,15 @@ IMAGE = {
 
 
 def with_edited_image(**entry: Any) -> PreflightSnapshot:
-    """A Deployment whose live image is another one, with one entry about it."""
+    """Returns a Deployment whose live image differs, with one entry about it."""
     wanted = workload()
-    there = live_object(workload(containers=[{"name": "web", "image": "registry.test/shop/web:hotfix"}]))
-    there["metadata"]["managedFields"] = [{"manager": "helm", "fieldsV1": IMAGE}, entry]
-    return with_live((wanted, there))
+    current = live_object(workload(containers=[{"name": "web", "image": "registry.test/shop/web:hotfix"}]))
+    current["metadata"]["managedFields"] = [{"manager": "helm", "fieldsV1": IMAGE}, entry]
+    return with_live((wanted, current))
 
 
-def test_field_set_by_hand_is_named_with_manager_and_age() -> None:
-    """Nobody should wonder afterwards where the hotfix went."""
+def test_manual_edit_is_a_warning_with_manager_and_age() -> None:
+    """The warning names the field that the release sets back."""
     (finding,) = findings_of(CHECK, with_edited_image(**managed_entry("kubectl-set", IMAGE)))
     assert finding.severity.value == "warning"
     assert finding.cause == (
@@ -141,36 +143,34 @@ def test_field_set_by_hand_is_named_with_manager_and_age() -> None:
     ],
     ids=["helm", "controller", "status", "a field the chart does not set"],
 )
-def test_fields_of_helm_and_controllers_are_in_good_hands(entry: dict[str, Any]) -> None:
-    """No alarm on what belongs there."""
+def test_fields_of_helm_and_controllers_are_no_finding(entry: dict[str, Any]) -> None:
+    """Controllers, subresources and fields outside the chart do not count."""
     assert summaries_of(CHECK, with_edited_image(**entry)) == []
 
 
-def test_many_fields_of_one_hand_are_one_finding() -> None:
-    """Three are named, the rest counted."""
+def test_many_edits_of_one_manager_are_one_finding() -> None:
+    """Three fields are named and the rest is counted."""
     wanted = {**workload(), "metadata": {"name": "web", "labels": dict.fromkeys("abcde", "wanted")}}
-    there = live_object({**wanted, "metadata": {"name": "web", "labels": dict.fromkeys("abcde", "live")}})
+    current = live_object({**wanted, "metadata": {"name": "web", "labels": dict.fromkeys("abcde", "live")}})
     fields = {"f:metadata": {"f:labels": {f"f:{key}": {} for key in "abcde"}}}
-    there["metadata"]["managedFields"] = [
+    current["metadata"]["managedFields"] = [
         managed_entry("kubectl-edit", fields, time=(NOW - timedelta(minutes=5)).isoformat())
     ]
-    (finding,) = findings_of(CHECK, with_live((wanted, there)))
+    (finding,) = findings_of(CHECK, with_live((wanted, current)))
     assert finding.cause == (
         "kubectl-edit set metadata.labels.a, metadata.labels.b, metadata.labels.c and 2 more 5 minutes ago;"
         " the release sets it back."
     )
-    there["metadata"]["managedFields"][0]["time"] = (NOW - timedelta(hours=30)).isoformat()
-    assert "30 hours ago" in findings_of(CHECK, with_live((wanted, there)))[0].cause
-    there["metadata"]["managedFields"][0]["time"] = NOW.isoformat()
-    assert "just now" in findings_of(CHECK, with_live((wanted, there)))[0].cause
-    del there["metadata"]["managedFields"][0]["time"]
-    assert "at an unknown time" in findings_of(CHECK, with_live((wanted, there)))[0].cause
+    current["metadata"]["managedFields"][0]["time"] = (NOW - timedelta(hours=30)).isoformat()
+    assert "30 hours ago" in findings_of(CHECK, with_live((wanted, current)))[0].cause
+    current["metadata"]["managedFields"][0]["time"] = NOW.isoformat()
+    assert "just now" in findings_of(CHECK, with_live((wanted, current)))[0].cause
+    del current["metadata"]["managedFields"][0]["time"]
+    assert "at an unknown time" in findings_of(CHECK, with_live((wanted, current)))[0].cause
 
 
-def test_owned_fields_are_those_that_both_name() -> None:
-    """Lists by the keys of their items, with defaults that need not be written; sets and absent fields not at
-    all.
-    """
+def test_owned_paths_are_fields_that_both_name() -> None:
+    """List items are matched by their keys; sets and absent fields are left out."""
     wanted = {"ports": [{"containerPort": 80}], "args": ["a"], "labels": {"a": "b"}, "level": "1"}
     fields = {
         "f:ports": {
@@ -188,11 +188,11 @@ def test_owned_fields_are_those_that_both_name() -> None:
 
 
 def test_live_value_is_found_by_the_name_of_an_item() -> None:
-    """An injected container before it does not shift the comparison."""
+    """An injected container before an item does not shift the comparison."""
     wanted = {"containers": [{"name": "web", "image": "a"}]}
-    there = {"containers": [{"name": "daprd", "image": "d"}, {"name": "web", "image": "b"}]}
+    current = {"containers": [{"name": "daprd", "image": "d"}, {"name": "web", "image": "b"}]}
     path = ("containers", 0, "image")
-    assert value_at(there, path, wanted) == "b"
+    assert value_at(current, path, wanted) == "b"
     assert value_at({"containers": []}, path, wanted) is None
     assert value_at({"containers": "odd"}, path, wanted) is None
     assert value_at({"containers": ["odd"]}, path, wanted) is None
@@ -201,7 +201,7 @@ def test_live_value_is_found_by_the_name_of_an_item() -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "wanted", "same"),
+    ("current", "wanted", "is_same"),
     [
         ("1", "1000m", True),
         ("128Mi", "134217728", True),
@@ -215,40 +215,42 @@ def test_live_value_is_found_by_the_name_of_an_item() -> None:
         ("a", [1], False),
     ],
 )
-def test_values_are_the_same_when_kubernetes_takes_them_so(there: Any, wanted: Any, same: bool) -> None:
-    """Quantities by their amount, what is not asked for not at all."""
-    assert is_equivalent(there, wanted) is same
+def test_values_are_equivalent_when_kubernetes_treats_them_alike(
+    current: Any, wanted: Any, is_same: bool
+) -> None:
+    """Quantities compare by amount, and fields that are not wanted do not count."""
+    assert is_equivalent(current, wanted) is is_same
 
 
-def test_nothing_is_foreign_where_nothing_is_managed() -> None:
-    """Client-side objects have no such record."""
+def test_object_without_managed_fields_has_no_foreign_fields() -> None:
+    """Objects of client-side apply have no record of owners."""
     assert list(foreign_fields({"metadata": {}}, {"a": 1})) == []
 
 
-def selector(app: str) -> dict[str, Any]:
-    """A Deployment with this selector."""
+def deployment(app: str) -> dict[str, Any]:
+    """Returns a Deployment with this selector."""
     return workload(spec={"selector": {"matchLabels": {"app": app}}})
 
 
 def service(**spec: Any) -> dict[str, Any]:
-    """A Service."""
+    """Returns a Service."""
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
 
 
 def claim(**spec: Any) -> dict[str, Any]:
-    """A claim of a volume."""
+    """Returns a claim of a volume."""
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
 
 
 def storage(size: str) -> dict[str, Any]:
-    """The part of a claim that says how much."""
+    """Returns the part of a claim with its size."""
     return {"resources": {"requests": {"storage": size}}}
 
 
 @pytest.mark.parametrize(
-    ("wanted", "there", "field"),
+    ("wanted", "current", "field"),
     [
-        (selector("new"), selector("old"), "spec.selector"),
+        (deployment("new"), deployment("old"), "spec.selector"),
         (workload("seed", kind="Job", restartPolicy="Never"), workload("seed", kind="Job"), "spec.template"),
         (service(clusterIP="None"), service(clusterIP="10.0.0.7"), "spec.clusterIP"),
         (claim(storageClassName="fast"), claim(storageClassName="slow"), "spec.storageClassName"),
@@ -261,15 +263,15 @@ def storage(size: str) -> dict[str, Any]:
     ],
     ids=["selector", "job", "clusterIP", "class", "modes", "serviceName"],
 )
-def test_field_that_nobody_may_change_fails_the_release(wanted: Any, there: Any, field: str) -> None:
-    """Seen before Helm has applied the first half."""
-    (finding,) = findings_of(CHECK, with_live((wanted, live_object(there))))
+def test_change_of_an_immutable_field_is_an_error(wanted: Any, current: Any, field: str) -> None:
+    """Each immutable field is found before Helm applies anything."""
+    (finding,) = findings_of(CHECK, with_live((wanted, live_object(current))))
     assert (finding.severity.value, finding.path) == ("error", field)
-    assert summaries_of(CHECK, with_live((there, live_object(there)))) == []
+    assert summaries_of(CHECK, with_live((current, live_object(current)))) == []
 
 
-def test_volume_that_should_shrink_is_found_and_one_that_grows_is_not() -> None:
-    """Kubernetes only ever grows them."""
+def test_shrinking_volume_is_an_error() -> None:
+    """Kubernetes only lets volumes grow."""
     (finding,) = findings_of(
         CHECK, with_live((claim(**storage("1Gi")), live_object(claim(**storage("2Gi")))))
     )
@@ -279,19 +281,19 @@ def test_volume_that_should_shrink_is_found_and_one_that_grows_is_not() -> None:
     )
 
 
-def test_immutable_config_map_cannot_take_other_data() -> None:
-    """It needs another name."""
+def test_new_data_of_an_immutable_config_map_is_an_error() -> None:
+    """An immutable ConfigMap needs another name for other data."""
     wanted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}}
-    there = live_object({**wanted, "data": {"a": "2"}, "immutable": True})
-    assert error_causes(CHECK, with_live((wanted, there))) == ["It is immutable and its data changes."]
-    assert summaries_of(CHECK, with_live((wanted, {**there, "immutable": False}))) == []
+    current = live_object({**wanted, "data": {"a": "2"}, "immutable": True})
+    assert error_causes(CHECK, with_live((wanted, current))) == ["It is immutable and its data changes."]
+    assert summaries_of(CHECK, with_live((wanted, {**current, "immutable": False}))) == []
 
 
-def test_object_of_another_owner_is_not_taken_over() -> None:
-    """Helm refuses; one that our release applied before is ours whatever it is labelled."""
+def test_object_of_another_owner_is_an_error() -> None:
+    """Helm refuses it, unless this release applied it before."""
     wanted = service(clusterIP="10.0.0.7")
-    foreign_one = live_object(wanted, annotations={"meta.helm.sh/release-name": "other"})
-    assert error_causes(CHECK, with_live((wanted, foreign_one))) == [
+    of_other_release = live_object(wanted, annotations={"meta.helm.sh/release-name": "other"})
+    assert error_causes(CHECK, with_live((wanted, of_other_release))) == [
         "An object of this name exists and belongs to the release other: Helm refuses to take it over."
     ]
     by_hand = live_object(wanted, annotations={})
@@ -303,12 +305,12 @@ def test_object_of_another_owner_is_not_taken_over() -> None:
     )
 
 
-def test_rollout_that_never_ended_is_a_warning() -> None:
-    """A release that does not touch it would fail on it."""
+def test_stuck_rollout_is_a_warning() -> None:
+    """A release that does not change the workload would fail on it again."""
     condition = {"type": "Progressing", "reason": "ProgressDeadlineExceeded", "message": "it timed out"}
-    there = live_object(workload()) | {"status": {"conditions": [condition]}}
+    current = live_object(workload()) | {"status": {"conditions": [condition]}}
     other = live_object(workload("other")) | {"status": {"conditions": [condition]}}
-    snapshot = with_live((workload(), there), lists={DEPLOYMENTS: [other]})
+    snapshot = with_live((workload(), current), lists={DEPLOYMENTS: [other]})
     assert summaries_of(CHECK, snapshot) == [
         ("warning", "Deployment/web", "An earlier rollout never finished (it timed out).")
     ]
@@ -319,28 +321,28 @@ POLICY = "helm.sh/hook-delete-policy"
 
 
 def test_object_for_another_namespace_is_not_compared() -> None:
-    """What stands there is somebody else's to know."""
+    """Objects of other namespaces are not read."""
     wanted = {**service(clusterIP="None"), "metadata": {"name": "web", "namespace": "other"}}
     assert summaries_of(CHECK, with_live((wanted, live_object(service(clusterIP="10.0.0.7"))))) == []
 
 
-def test_failed_hook_is_a_note_and_one_that_cannot_be_replaced_an_error() -> None:
-    """By Helm's policy: the default one replaces."""
+def test_failed_hook_is_a_note_and_a_hook_that_stays_an_error() -> None:
+    """Helm's default policy replaces the Job of an earlier hook."""
     hook = workload("migrate", kind="Job", hook="pre-upgrade")
     assert severities_of(CHECK, with_live((hook, live_object(hook) | FAILED))) == ["note"]
     assert summaries_of(CHECK, with_live((hook, live_object(hook)))) == []
     hook["metadata"]["annotations"][POLICY] = "hook-succeeded"
     assert severities_of(CHECK, with_live((hook, live_object(hook) | FAILED))) == ["error"]
-    gone = live_object(workload("old", kind="Job", hook="pre-upgrade")) | FAILED
-    assert [finding.subject for finding in findings_of(CHECK, make_snapshot(lists={JOBS: [gone]}))] == [
+    old_hook = live_object(workload("old", kind="Job", hook="pre-upgrade")) | FAILED
+    assert [finding.subject for finding in findings_of(CHECK, make_snapshot(lists={JOBS: [old_hook]}))] == [
         "Job/old"
     ]
     plain = live_object(workload("seed", kind="Job")) | FAILED
     assert summaries_of(CHECK, make_snapshot(lists={JOBS: [plain]})) == []
 
 
-def test_secrets_that_may_not_be_listed_are_a_note() -> None:
-    """The rest is judged."""
+def test_unread_secrets_are_a_note() -> None:
+    """The other rules still run."""
     snapshot = make_snapshot(workload())
     lists = {key: value for key, value in snapshot.live.lists.items() if str(key) != "secrets"}
     snapshot = replace(

@@ -1,4 +1,4 @@
-"""The way of a release itself: workflows, actions, the cluster's name."""
+"""Workflows: task calls, pinned actions, and the cluster's name."""
 
 from collections.abc import Sequence
 
@@ -31,12 +31,12 @@ PATH = ".github/workflows/release.yml"
 
 
 def parse(arguments: Sequence[str]) -> str | None:
-    """Tasks that know one option."""
+    """Accepts every argument that does not begin with --js."""
     return next((f"no idea what {word!r} is" for word in arguments if word.startswith("--js")), None)
 
 
 def test_every_call_of_a_task_is_found_with_its_line() -> None:
-    """Expressions and variables stand for one word, continued lines are one; other files are no workflows."""
+    """Expressions count as one word and continued lines as one; other files are no workflows."""
     calls = [
         (place.line, arguments) for place, arguments in command_lines({PATH: WORKFLOW, "Makefile": "inv x"})
     ]
@@ -47,8 +47,8 @@ def test_every_call_of_a_task_is_found_with_its_line() -> None:
     ]
 
 
-def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
-    """A renamed flag breaks the release only when it is needed."""
+def test_invalid_task_call_is_an_error() -> None:
+    """The finding has the line of the call and the parser's message."""
     (finding,) = findings_of(CHECK, make_snapshot(files={PATH: WORKFLOW}, parse=parse))
     assert finding.cause == (
         "inv plan --version value --json is not a valid command line: no idea what '--json' is"
@@ -57,13 +57,13 @@ def test_call_that_the_tasks_do_not_take_is_an_error() -> None:
     assert (finding.place.file, finding.place.line) == (PATH, 12)
 
 
-def test_calls_are_not_judged_where_the_tasks_are_not_known() -> None:
-    """The engine does not know invoke."""
+def test_task_calls_are_not_checked_without_a_parser() -> None:
+    """The engine itself does not know the tasks."""
     assert summaries_of(CHECK, make_snapshot(files={PATH: WORKFLOW})) == []
 
 
 def test_action_that_is_not_pinned_is_a_warning() -> None:
-    """Actions, and workflows that are called; local ones and images by digest are not meant."""
+    """Actions and reusable workflows must be pinned; local ones and images are exempt."""
     loose = WORKFLOW.replace(f"checkout@{SHA}", "checkout@v7").replace(f"x.yml@{SHA}", "x.yml@main")
     findings = findings_of(
         CHECK, make_snapshot(files={PATH: loose.replace("./.github/actions/here", "docker://alpine")})
@@ -79,8 +79,8 @@ def test_action_that_is_not_pinned_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2", "jobs: {}", "- list", "a: 1\na: 2\n"])
-def test_workflow_that_cannot_be_read_is_left_to_its_own_checks(text: str) -> None:
-    """A schema checks those."""
+def test_invalid_workflow_is_no_finding(text: str) -> None:
+    """GitHub reports invalid workflows."""
     assert summaries_of(CHECK, make_snapshot(files={PATH: text}, parse=parse)) == []
 
 
@@ -101,7 +101,7 @@ def test_cluster_has_one_name_in_every_file() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: 1\na: 2\n", "- x", ""])
-def test_release_yaml_that_cannot_be_read_is_told_elsewhere(text: str) -> None:
-    """The engine does not even start with it."""
+def test_invalid_release_yaml_is_no_finding(text: str) -> None:
+    """The engine does not start with an invalid release.yaml."""
     files = {"release.yaml": text, "k8s/bootstrap": "nothing\n"}
     assert summaries_of(CHECK, make_snapshot(files=files, config=NAMED)) == []

@@ -23,7 +23,7 @@ def place(capacity: ClusterCapacity, pod: PodRequirements, scoring: Any = "pack"
 
 
 def test_pod_goes_where_both_cpu_and_memory_fit() -> None:
-    """One of the two is not enough."""
+    """A pod fits only where both CPU and memory are free."""
     capacity = ClusterCapacity([node("cpu", 1000, 50), node("memory", 50, 1000), node("both", 100, 100)])
     assert place(capacity, pod()) == "both"
     assert (capacity.free("both"), capacity.used("both")) == (
@@ -33,21 +33,21 @@ def test_pod_goes_where_both_cpu_and_memory_fit() -> None:
     assert place(capacity, pod()) is None
 
 
-def test_pod_that_asks_for_nothing_fits_on_a_full_node() -> None:
-    """Best effort is how a cluster gets more than it has."""
+def test_pod_without_requests_fits_on_a_full_node() -> None:
+    """A best-effort pod needs no free resources."""
     capacity = ClusterCapacity([node(cpu=0, memory=0)], [("n1", pod())])
     assert place(capacity, pod(0, 0)) == "n1"
 
 
 def test_spread_takes_the_emptiest_node_and_pack_the_fullest() -> None:
-    """Two ways to fill the same capacity."""
+    """The scoring decides which fitting node is chosen."""
     capacity = ClusterCapacity([node("empty"), node("half")], [("half", pod(500))])
     assert place(capacity.copy(), pod(), "spread") == "empty"
     assert place(capacity.copy(), pod(), "pack") == "half"
 
 
-def test_copy_leaves_the_room_as_it_was_and_may_have_more_nodes() -> None:
-    """New nodes come with the daemons of every node."""
+def test_copy_is_independent_and_may_have_more_nodes() -> None:
+    """Added nodes come with the pods that run on each of them."""
     capacity = ClusterCapacity([node()], [("n1", pod(900)), ("gone", pod())])
     bigger = capacity.copy([(node("n2"), [pod(200)])])
     assert place(bigger, pod(800)) == "n2"
@@ -56,8 +56,8 @@ def test_copy_leaves_the_room_as_it_was_and_may_have_more_nodes() -> None:
     assert [len(capacity.pods_on("n1")), len(bigger.pods_on("n2"))] == [1, 2]
 
 
-def test_node_takes_no_more_pods_than_it_may_run() -> None:
-    """Whatever they ask for."""
+def test_node_accepts_no_more_pods_than_its_limit() -> None:
+    """The pod limit counts for pods without requests too."""
     capacity = ClusterCapacity([node(max_pods=1)], [("n1", pod(0, 0))])
     assert place(capacity, pod(0, 0)) is None
 
@@ -77,20 +77,20 @@ TAINT = {"key": "gpu", "value": "yes", "effect": "NoSchedule"}
         ({"key": "gpu", "value": "yes", "effect": "NoExecute"}, False),
     ],
 )
-def test_taint_keeps_out_whoever_does_not_tolerate_it(toleration: dict[str, str] | None, is_in: bool) -> None:
-    """By key, value and effect; a toleration without a key tolerates all."""
+def test_taint_rejects_pods_that_do_not_tolerate_it(toleration: dict[str, str] | None, is_in: bool) -> None:
+    """Tolerations match by key, value and effect; one without a key tolerates all."""
     capacity = ClusterCapacity([node(taints=(TAINT,))])
     tolerations = (toleration,) if toleration else ()
     assert (place(capacity, pod(tolerations=tolerations)) == "n1") is is_in
 
 
-def test_taint_that_only_prefers_keeps_nobody_out() -> None:
-    """It is a wish."""
+def test_taint_with_prefer_no_schedule_rejects_no_pod() -> None:
+    """PreferNoSchedule is only a preference."""
     assert untolerated([{**TAINT, "effect": "PreferNoSchedule"}], []) == []
 
 
-def test_refusal_says_why_a_node_does_not_take_a_pod() -> None:
-    """For people who wonder."""
+def test_rejection_says_why_a_node_does_not_accept_a_pod() -> None:
+    """Each reason has its own text."""
     capacity = ClusterCapacity([node("n1"), node("n2", taints=(TAINT,)), node("n3", is_cordoned=True)])
     assert [capacity.rejection(pod(only_node="n1"), known) for known in capacity.nodes.values()] == [
         None, "is another node", "is another node",
@@ -116,7 +116,7 @@ def test_refusal_says_why_a_node_does_not_take_a_pod() -> None:
     ],
 )
 def test_required_node_affinity_chooses_by_expressions(expression: dict[str, Any], is_chosen: bool) -> None:
-    """Every operator that Kubernetes knows."""
+    """Every operator of Kubernetes is supported."""
     labels = {"zone": "a", "cores": "4"}
     terms = ({"matchExpressions": [expression]},)
     assert admits(terms, "n1", labels) is is_chosen
@@ -124,15 +124,15 @@ def test_required_node_affinity_chooses_by_expressions(expression: dict[str, Any
     assert (place(capacity, pod(node_affinity_terms=terms)) == "n1") is is_chosen
 
 
-def test_one_node_selector_term_is_enough_and_an_empty_one_chooses_nothing() -> None:
-    """Terms are alternatives; fields name the node itself."""
+def test_one_matching_node_selector_term_is_enough() -> None:
+    """Terms are alternatives, and an empty term matches nothing."""
     by_name = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}
     assert admits(({}, by_name), "n1", {})
     assert not admits(({}, by_name), "n2", {})
 
 
-def test_selector_needs_all_of_its_parts() -> None:
-    """None chooses nothing, an empty one everything."""
+def test_selector_matches_when_all_its_parts_match() -> None:
+    """No selector matches nothing, an empty one matches everything."""
     selector = {
         "matchLabels": {"app": "web"},
         "matchExpressions": [{"key": "old", "operator": "DoesNotExist"}],
@@ -150,8 +150,8 @@ SPREAD = {
 }
 
 
-def test_topology_spread_that_must_hold_keeps_pods_even() -> None:
-    """The second pod goes to the other node although the first has capacity; a third may go anywhere."""
+def test_topology_spread_keeps_pods_even() -> None:
+    """The second pod goes to the other node although the first has free resources."""
     web = pod(labels={"app": "web"}, topology_spread=(SPREAD,))
     capacity = ClusterCapacity(
         [NodeCapacity(name="bare", allocatable=ResourceAmount(9999, 9999 * MIB)), node("n1"), node("n2")]
@@ -161,8 +161,8 @@ def test_topology_spread_that_must_hold_keeps_pods_even() -> None:
     assert capacity.rejection(web, capacity.nodes["bare"]) == "would break a topology spread constraint"
 
 
-def test_topology_spread_counts_only_pods_of_the_revision_and_namespace_it_asks_for() -> None:
-    """Old pods on a node do not push the new ones away from it."""
+def test_topology_spread_counts_pods_of_its_revision_and_namespace() -> None:
+    """Old pods on a node do not count for the new ones."""
     rule = {**SPREAD, "matchLabelKeys": ["pod-template-hash"]}
     old = pod(labels={"app": "web", "pod-template-hash": "old"})
     new = pod(labels={"app": "web", "pod-template-hash": "new"}, topology_spread=(rule,))
@@ -172,8 +172,8 @@ def test_topology_spread_counts_only_pods_of_the_revision_and_namespace_it_asks_
     assert place(capacity, new) is None
 
 
-def test_preemption_pushes_out_the_least_important_and_the_fewest() -> None:
-    """A node whose pods matter least gives way; pods of the same class never do."""
+def test_preemption_evicts_the_pods_of_lowest_priority() -> None:
+    """Pods of the same priority are never evicted."""
     lowest, low, same = pod(600, priority=-10), pod(600, priority=0), pod(1000, priority=10)
     capacity = ClusterCapacity(
         [node("low"), node("lowest"), node("same")], [("low", low), ("lowest", lowest), ("same", same)]
@@ -183,10 +183,8 @@ def test_preemption_pushes_out_the_least_important_and_the_fewest() -> None:
     assert lowest not in capacity.pods_on("lowest")
 
 
-def test_preemption_takes_larger_pods_first_and_stops_when_there_is_room() -> None:
-    """Three small ones could go, one large one is enough; with a free place for pods none need go for
-    that.
-    """
+def test_preemption_evicts_large_pods_first_and_no_more_than_needed() -> None:
+    """One large pod is evicted instead of three small ones."""
     small, large = pod(100, priority=0), pod(500, priority=0)
     capacity = ClusterCapacity([node()], [("n1", small), ("n1", small), ("n1", large)])
     placement = capacity.place(pod(700, priority=1))
@@ -194,16 +192,16 @@ def test_preemption_takes_larger_pods_first_and_stops_when_there_is_room() -> No
     assert placement.evicted == (large,)
 
 
-def test_preemption_is_not_for_those_who_never_preempt_nor_when_it_would_not_help() -> None:
-    """And nobody is pushed out in vain."""
+def test_preemption_needs_permission_and_must_help() -> None:
+    """A pod with the policy Never evicts nothing, and nothing is evicted in vain."""
     capacity = ClusterCapacity([node()], [("n1", pod(900, priority=0))])
     assert place(capacity, pod(500, priority=5, may_preempt=False)) is None
     assert place(capacity, pod(1500, priority=5)) is None
     assert len(capacity.pods_on("n1")) == 1
 
 
-def test_quota_bounds_a_namespace_whatever_room_the_nodes_have() -> None:
-    """Every kind of amount, and only in its namespace; taking a pod away gives it back."""
+def test_quota_limits_its_namespace_on_free_nodes_too() -> None:
+    """A quota counts for its own namespace, and a removed pod gives its part back."""
     quota = RemainingQuota("staging", {"requests.cpu": 150, "pods": 2})
     capacity = ClusterCapacity([node(), node("n2")], quota=quota)
     first = pod(100)
@@ -218,8 +216,8 @@ def test_quota_bounds_a_namespace_whatever_room_the_nodes_have() -> None:
     assert RemainingQuota("staging", {"limits.memory": -5}).shortage(pod(limit=ResourceAmount(0, 0))) is None
 
 
-def test_taking_a_pod_that_is_not_there_changes_nothing() -> None:
-    """It was pushed out before, or its node is gone."""
+def test_removing_an_unknown_pod_changes_nothing() -> None:
+    """The pod may have been evicted before, or its node may be unknown."""
     capacity = ClusterCapacity([node()])
     capacity.remove(pod(), "n1")
     capacity.remove(pod(), "gone")

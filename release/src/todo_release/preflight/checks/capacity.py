@@ -1,4 +1,4 @@
-"""Checks that nodes and quota have room for the release's peak, and says what would help where they do not.
+"""Checks that nodes and quota have capacity for the release's peak, and says what would help otherwise.
 
 `scheduling` simulates; this module turns its results into findings.
 """
@@ -58,7 +58,7 @@ def _rolling_findings(snapshot: PreflightSnapshot, rollout: PlannedRollout) -> F
     if spread.stuck:
         yield warning(
             spread.stuck[0].name,
-            f"There is room for {names} only if the scheduler packs the nodes tightly, which it does not.",
+            f"{names} fit only if the scheduler packs the nodes tightly, which it does not.",
             "Add a node, or lower requests.",
         )
     elif spread.waiting:
@@ -71,7 +71,7 @@ def _rolling_findings(snapshot: PreflightSnapshot, rollout: PlannedRollout) -> F
     if evicted:
         yield warning(
             f"Namespace/{snapshot.namespace}",
-            f"The scheduler will evict pods of lower priority to make room: {evicted}.",
+            f"The scheduler will evict pods of lower priority: {evicted}.",
             "Add a node if those must go on running.",
         )
 
@@ -224,7 +224,7 @@ def _nodes_text(count: int) -> str:
 
 CHECK = PreflightCheck(
     id="capacity",
-    title="the nodes have room",
+    title="the nodes have capacity",
     needs=(NODES, PODS, PRIORITY_CLASSES, QUOTAS, LIMIT_RANGES, DEPLOYMENTS),
     rules=(_rollout_fits, limits_are_admitted),
 )

@@ -103,15 +103,15 @@ def operations(text: str) -> list[Operation] | None:
     if upgrade is None:
         return None
     tables_of_batches = _tables_of_batches(upgrade)
-    found = []
+    recognised = []
     for node in ast.walk(upgrade):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         receiver = node.func.value
         name = receiver.id if isinstance(receiver, ast.Name) else ""
         if name == "op" or name in tables_of_batches:
-            found.append(_operation(node, node.func.attr, tables_of_batches.get(name, ())))
-    return [operation for operation in found if operation is not None]
+            recognised.append(_operation(node, node.func.attr, tables_of_batches.get(name, ())))
+    return [operation for operation in recognised if operation is not None]
 
 
 def _tables_of_batches(upgrade: ast.FunctionDef) -> dict[str, tuple[str, ...]]:

@@ -46,7 +46,7 @@ class Simulation:
 
 
 @dataclass(slots=True)
-class _RolloutProgress:
+class _SimulatedRollout:
     """How far the rolling update of one workload is."""
 
     change: WorkloadChange
@@ -75,7 +75,7 @@ def simulate(
 ) -> Simulation:
     """Simulates the rolling updates in a copy of the cluster until they finish or cannot continue."""
     capacity = capacity.copy()
-    rollouts = [_RolloutProgress(change, change.up_to_date, list(change.old_pods)) for change in changes]
+    rollouts = [_SimulatedRollout(change, change.up_to_date, list(change.old_pods)) for change in changes]
     rollouts.sort(key=_scheduling_order, reverse=True)
     peak, first_waiting = None, list[WorkloadChange]()
     evicted: list[PodRequirements] = []
@@ -110,7 +110,7 @@ def simulate_scheduler(capacity: ClusterCapacity, changes: Sequence[WorkloadChan
     return simulate(capacity, changes, "pack") if spread.stuck else spread
 
 
-def _scheduling_order(rollout: _RolloutProgress) -> tuple[int, int, int]:
+def _scheduling_order(rollout: _SimulatedRollout) -> tuple[int, int, int]:
     """Sort key: the scheduler takes high priorities first; large pods first wastes the least capacity."""
     pod = rollout.change.pod
     return pod.priority, pod.request.cpu, pod.request.memory
