@@ -163,7 +163,7 @@ class SmokeSettings(Model):
         return any("${version}" in argument for command in self.commands for argument in command.argv)
 
 
-class EnvironmentSettings(Model):
+class TargetEnvironment(Model):
     """One environment that the application runs in."""
 
     context: str = Field(description="Context in the kubeconfig.")
@@ -302,7 +302,7 @@ class Config(Model):
     chart: ChartSettings = Field(default_factory=ChartSettings)
     changelog: ChangelogSettings | None = Field(default=None, description="Without it, none is kept.")
     images: Annotated[dict[DnsLabel, ImageSettings], Field(min_length=1)]
-    environments: Annotated[dict[DnsLabel, EnvironmentSettings], Field(min_length=1)]
+    environments: Annotated[dict[DnsLabel, TargetEnvironment], Field(min_length=1)]
     smoke: SmokeSettings = Field(default_factory=SmokeSettings)
     preflight: PreflightSettings = Field(default_factory=PreflightSettings)
     rehearsal: RehearsalSettings = Field(default_factory=RehearsalSettings)
@@ -315,7 +315,7 @@ class Config(Model):
         """Returns the dotted path of each image's reference in the chart's values file."""
         return {name: image.values for name, image in self.images.items()}
 
-    def environment(self, name: str) -> EnvironmentSettings:
+    def environment(self, name: str) -> TargetEnvironment:
         """Returns the environment of that name.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from todo_release.adapters.git import Repository
 from todo_release.artifacts.versions import parse, tag_of
-from todo_release.config.model import Config, EnvironmentSettings
+from todo_release.config.model import Config, TargetEnvironment
 from todo_release.environments.history import RecordStore
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class EnvironmentAccess:
     """An environment with its settings and the clients that reach it."""
 
     name: str
-    settings: EnvironmentSettings
+    settings: TargetEnvironment
     cluster: "Cluster"
     helm: "Helm"
     records: RecordStore
