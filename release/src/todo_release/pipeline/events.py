@@ -13,8 +13,8 @@ from todo_release.pipeline.steps import Step
 class PlanStarted:
     """The run begins.
 
-    `interrupted` are the steps in which an earlier run was cut off, `expected_seconds` earlier durations by
-    step id.
+    `interrupted` are the steps in which an earlier run was interrupted, `expected_seconds` earlier durations
+    by step id.
     """
 
     plan: Plan

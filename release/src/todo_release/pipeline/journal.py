@@ -1,9 +1,8 @@
 """The local journal of a version's runs: one JSON line for each change of a step.
 
-A line is on disk before the next step begins.
-Whether a step is done is always read from the registry, git and the cluster, so a lost journal loses no
-release. The journal holds what they do not know: in which step a run was cut off, and how long each step
-took.
+A line is on disk before the next step begins. Whether a step is done is always read from the registry, git
+and the cluster, so a lost journal loses no release. The journal holds what they do not know: in which step a
+run was interrupted, and how long each step took.
 """
 
 import json
@@ -42,7 +41,7 @@ class Journal:
         self._now = now
 
     def read(self) -> list[JournalEntry]:
-        """Returns all entries, oldest first, without a last line that was cut off while it was written.
+        """Returns all entries, oldest first, without a last line that is incomplete.
 
         Raises:
             JournalError: another line cannot be read.

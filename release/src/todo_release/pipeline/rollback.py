@@ -1,5 +1,6 @@
 """Plans a rollback: chooses the target version, says what it undoes, and refuses what cannot work."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from todo_release.adapters.registry.client import Registry
@@ -91,11 +92,10 @@ def survey(
     if running is None:
         raise VersionError(f"Nothing was ever deployed to {environment}.", remedy="Run `inv release` first.")
     records = access.records.read()
-    target_version = (
-        str(versions.parse(version))
-        if version
-        else choose_version(records, running.version, running.revision, service)
-    )
+    if version:
+        target_version = str(versions.parse(version))
+    else:
+        target_version = choose_version(records, running.version, running.revision, service)
     tags = repository.tags()
     target_commit, running_commit = (
         tags.get(versions.tag_of(versions.parse(text))) for text in (target_version, running.version)
@@ -104,11 +104,7 @@ def survey(
     affected = [name for name in target_images if service in {None, name}]
     inputs = config.images[service].inputs if service else ()
     digests = {name: image.digest for name, image in target_images.items()}
-    commits: tuple[str, ...] = ()
-    migrations: tuple[str, ...] = ()
-    if target_commit and running_commit:
-        commits = repository.subjects(target_commit, running_commit, inputs)
-        migrations = repository.changed_between(target_commit, running_commit, config.migrations)
+    commits, migrations = _undone_changes(context, target_commit, running_commit, inputs)
     return RollbackFacts(
         environment=environment,
         running_version=running.version,
@@ -126,6 +122,19 @@ def survey(
         ),
         commits=commits,
         migrations=migrations,
+    )
+
+
+def _undone_changes(
+    context: ReleaseContext, target_commit: str | None, running_commit: str | None, inputs: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the subjects of the commits and the migration files between two versions, if both are known."""
+    if target_commit is None or running_commit is None:
+        return (), ()
+    repository = context.repository
+    return (
+        repository.subjects(target_commit, running_commit, inputs),
+        repository.changed_between(target_commit, running_commit, context.config.migrations),
     )
 
 

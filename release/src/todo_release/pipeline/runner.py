@@ -101,7 +101,7 @@ class PlanRunner:
         self._notify(PlanStarted(plan, tuple(interrupted), self.journal.expected_seconds()))
         for step in plan.steps:
             if step.is_done and step.id in interrupted:
-                self._record(step, "done")  # the earlier run was cut off after the work and before its entry
+                self._record(step, "done")  # the earlier run was interrupted between the work and this entry
         with _Locks(self.lock_for) as locks:
             for wave, group in groupby(plan.steps, key=lambda step: step.wave):
                 steps = list(group)

@@ -5,7 +5,7 @@ Called only while the environment's lock is held.
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -30,6 +30,20 @@ from todo_release.environments.status import read_running_version
 from todo_release.errors import DeclinedError, HelmError, PromotionError, ReleaseError
 from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Deploy
+
+
+@dataclass(slots=True)
+class _ReadyTimes:
+    """The seconds after which each workload was ready, without those that are not ready any more."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def update(self, progress: watcher.RolloutProgress) -> None:
+        for workload in progress.workloads:
+            if workload.ready < workload.desired or workload.note:
+                self.seconds.pop(workload.name, None)
+            else:
+                self.seconds.setdefault(workload.name, round(progress.seconds, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +201,11 @@ class DeployHandler:
         Returns the seconds until everything was ready, and the seconds of each workload by name. A workload
         that was ready and is not any more counts from the next time it is ready.
         """
-        ready_after: dict[str, float] = {}
+        ready_times = _ReadyTimes()
 
         def on_progress(progress: watcher.RolloutProgress) -> None:
             say(str(progress), is_note=True)
-            for workload in progress.workloads:
-                if workload.ready < workload.desired or workload.note:
-                    ready_after.pop(workload.name, None)
-                else:
-                    ready_after.setdefault(workload.name, round(progress.seconds, 1))
+            ready_times.update(progress)
 
         def apply(cancel: Event) -> None:
             access.helm.upgrade(
@@ -223,7 +233,7 @@ class DeployHandler:
             raise self._undo(access, revision, error, say) from error
         if isinstance(result, watcher.Ready):
             last = {ref.name: round(result.seconds, 1) for ref in workloads if not ref.is_hook}
-            return result.seconds, last | ready_after
+            return result.seconds, last | ready_times.seconds
         raise self._undo(
             access, revision, result.failure.to_error(self._save_evidence(access, deployment)), say
         )
