@@ -24,9 +24,9 @@ export default defineConfig(
     rules: {
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
-      // The two ways Next and React name things that must be async or returned without being awaited by us.
+      // Next and React require functions that are async, or that return promises which we do not await.
       "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: { attributes: false } }],
-      // A barrel file hides what a module needs from whom (style.md).
+      // A barrel file hides which module needs which.
       "no-restricted-syntax": [
         "error",
         { selector: "ExportAllDeclaration", message: "Import from the module that owns the name: no barrel files." },
@@ -34,7 +34,7 @@ export default defineConfig(
     },
   },
   {
-    // One owner of the environment: everything else is handed a value.
+    // Only one module reads the environment; the others get values from it.
     files: ["src/**/*.{ts,tsx}"],
     ignores: ["src/server/environment.ts", "src/instrumentation.ts", "src/server/content-security-policy.ts"],
     rules: {

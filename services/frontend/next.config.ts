@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import type { NextConfig } from "next";
 
 /**
- * Headers that are right for every response whatever the environment.
+ * Headers for every response in every environment.
  *
- * The Content-Security-Policy is not among them: it carries a nonce for each page and is set in `src/proxy.ts`.
- * Strict-Transport-Security belongs to the ingress, which is the one that knows whether there is TLS.
+ * The Content-Security-Policy is not one of them: it has a nonce for each page and is set in `src/proxy.ts`.
+ * Strict-Transport-Security is set by the ingress, which knows whether there is TLS.
  */
 const securityHeaders = [
   { key: "X-Content-Type-Options", value: "nosniff" },
@@ -24,9 +24,9 @@ const config: NextConfig = {
   // Without it Next looks upwards for lock files and may place server.js in a subfolder of the standalone tree.
   outputFileTracingRoot: here,
   turbopack: { root: here },
-  // One registry of metrics in the process: bundled, each entry point would get its own copy.
+  // The process needs a single registry of metrics; bundled, each entry point would get its own copy.
   serverExternalPackages: ["prom-client"],
-  // No page shows a picture that would need resizing; so no endpoint that does, and not its 18 MB library either.
+  // No page shows an image that needs resizing, so neither the endpoint for it nor its 18 MB library is included.
   images: { unoptimized: true },
   outputFileTracingExcludes: { "*": ["node_modules/sharp/**", "node_modules/@img/**", "node_modules/@emnapi/**"] },
   poweredByHeader: false,

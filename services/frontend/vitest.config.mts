@@ -11,7 +11,7 @@ export default defineConfig({
     setupFiles: ["tests/setup.ts"],
     restoreMocks: true,
     unstubGlobals: true,
-    // A fixed zone other than UTC: a mix-up of local and UTC days fails here rather than in somebody's evening.
+    // A fixed time zone other than UTC, so that confusing local and UTC days fails a test.
     env: { TZ: "Europe/Berlin" },
   },
 });

@@ -1,7 +1,7 @@
-/** What Next runs once when the server starts, and for every error that reaches it. */
+/** The functions that Next calls once when the server starts, and for every error that it catches. */
 import type { Instrumentation } from "next";
 
-/** Checks the environment before the first request, then starts metrics, request logs and the watch for SIGTERM. */
+/** Checks the environment before the first request, then starts metrics, request logs and the handling of SIGTERM. */
 export async function register(): Promise<void> {
   if (process.env["NEXT_RUNTIME"] !== "nodejs") return;
   const { startProcess } = await import("./server/start-process.ts");

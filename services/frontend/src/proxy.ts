@@ -15,7 +15,7 @@ export function proxy(request: NextRequest): NextResponse {
   }
   const nonce = createNonce();
   const policy = contentSecurityPolicy(nonce);
-  // Next reads the nonce off the request's policy and puts it on its own scripts.
+  // Next reads the nonce from the request's policy and adds it to its own scripts.
   const headers = new Headers(request.headers);
   headers.set("Content-Security-Policy", policy);
   const response = NextResponse.next({ request: { headers } });
@@ -25,9 +25,9 @@ export function proxy(request: NextRequest): NextResponse {
 
 export const config = {
   /**
-   * Every path, so that a new page is guarded without being listed, except what is not a page: `/api/…` (accounts and
+   * Every path, so that a new page is protected without being listed, except what is not a page: `/api/…` (accounts and
    * health), the probes `/healthz`, `/readyz`, `/metrics`, `/_next/…` and files (a last segment with an extension).
-   * A guard on any of them makes a pod unready or a page without styles. Next demands a literal.
+   * Redirecting any of them makes a pod unready or a page without styles. Next requires a literal.
    */
   matcher: ["/((?!api(?:/|$)|_next(?:/|$)|healthz$|readyz$|metrics$|(?:.*/)?[^/]+\\.[A-Za-z0-9]+$).*)"],
 };

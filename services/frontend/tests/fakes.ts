@@ -1,4 +1,4 @@
-/** Stand-ins for the services, which answer like them. */
+/** Doubles of the services. */
 import { vi } from "vitest";
 
 import type { Notification, Task } from "@/lib/api/types";
@@ -50,8 +50,8 @@ export interface ServedRequest {
 type Answer = (request: ServedRequest) => Response | Promise<Response>;
 
 /**
- * Replaces the global `fetch` by `routes` ("GET /api/todos", without query); a token is always to be had. Returns the
- * requests seen, tokens aside. A request without a route fails the test that made it.
+ * Replaces the global `fetch` by `routes` ("GET /api/todos", without query); requests for a token always succeed.
+ * Returns all other requests. A request without a route fails the test that made it.
  */
 export function serve(routes: Readonly<Record<string, Answer>>): ServedRequest[] {
   const seen: ServedRequest[] = [];

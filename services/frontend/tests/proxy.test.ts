@@ -18,7 +18,7 @@ describe("matcher", () => {
     "/_next/static/chunks/main.js", "/_next/image", "/_next/data/build/index.json",
     "/icon.svg", "/favicon.ico", "/robots.txt", "/fonts/figtree.woff2",
   ])("never runs for %s", (url) => {
-    // A guard here makes a pod unready, a sign-in impossible or a page bare of its styles.
+    // A redirect here makes a pod unready, a sign-in impossible or a page without styles.
     expect(doesProxyMatch({ config, url })).toBe(false);
   });
 
@@ -41,17 +41,17 @@ describe("proxy", () => {
     expect(proxy(request(path)).headers.get("x-middleware-next")).toBe("1");
   });
 
-  it.each([COOKIE, `__Secure-${COOKIE}`])("lets through who carries the cookie %s, as set over http and https", (cookie) => {
+  it.each([COOKIE, `__Secure-${COOKIE}`])("shows the page to a visitor with the cookie %s, as set over http and https", (cookie) => {
     expect(proxy(request("/", cookie)).headers.get("x-middleware-next")).toBe("1");
   });
 
-  it("gives each page a policy with a nonce of its own, which the page is rendered with", () => {
-    const [one, other] = [proxy(request("/", COOKIE)), proxy(request("/", COOKIE))];
-    const policy = one.headers.get("content-security-policy");
+  it("gives each page a policy with its own nonce, which the page is rendered with", () => {
+    const [first, second] = [proxy(request("/", COOKIE)), proxy(request("/", COOKIE))];
+    const policy = first.headers.get("content-security-policy");
     expect(policy).toMatch(/script-src 'self' 'nonce-[0-9a-f]{32}' 'strict-dynamic';/);
     expect(policy).toContain("frame-ancestors 'none'");
     expect(policy).not.toContain("unsafe");
-    expect(one.headers.get("x-middleware-request-content-security-policy")).toBe(policy);
-    expect(other.headers.get("content-security-policy")).not.toBe(policy);
+    expect(first.headers.get("x-middleware-request-content-security-policy")).toBe(policy);
+    expect(second.headers.get("content-security-policy")).not.toBe(policy);
   });
 });

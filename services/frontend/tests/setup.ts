@@ -1,7 +1,7 @@
 import { cleanup } from "@testing-library/react";
 import { afterEach, beforeEach, expect, vi } from "vitest";
 
-/** A warning is a failure: what React or a library complains about on the console fails the test that caused it. */
+/** A warning is a failure: any output on the console fails the test that caused it. */
 beforeEach(() => {
   vi.spyOn(console, "error");
   vi.spyOn(console, "warn");

@@ -1,6 +1,6 @@
 "use client";
 
-/** Shown instead of a page that could not be rendered, for example because the database is out of reach. */
+/** Shown instead of a page that could not be rendered, for example because the database cannot be reached. */
 export default function ErrorPage({ error, reset }: { error: Error & { digest?: string }; reset: () => void }) {
   return (
     <main className="mx-auto flex min-h-dvh max-w-md flex-col items-start justify-center gap-4 p-6">

@@ -12,7 +12,7 @@ export const metadata: Metadata = {
 export const viewport: Viewport = { colorScheme: "light dark" };
 
 export default async function RootLayout({ children }: { children: ReactNode }) {
-  // No page is rendered at build time: the policy's nonce is made for each request.
+  // No page is rendered at build time, because the policy has a new nonce for each request.
   await connection();
   return (
     <html lang="en">

@@ -3,7 +3,7 @@
 import { useSyncExternalStore } from "react";
 
 const MINUTE_MS = 60_000;
-/** How late the change of a minute may be noticed. */
+/** The delay with which a new minute is noticed. */
 const CHECK_MS = 5_000;
 
 /** The current minute, in milliseconds since the epoch; null on the server, which does not know the user's zone. */

@@ -20,10 +20,10 @@ export function authOptions(environment: AuthEnvironment, database: Pool, log: L
     database,
     emailAndPassword: { enabled: true },
     user: { deleteUser: { enabled: true } },
-    // In the database, because a limit kept in memory is one limit per replica.
+    // In the database, because a limit in memory is a limit per replica.
     rateLimit: { storage: "database" },
     advanced: {
-      // One address, set by the ingress. A chain of addresses is not trusted, so nobody can choose their own bucket.
+      // A single address, set by the ingress. A list of addresses is not trusted, because clients could forge it.
       ipAddress: { ipAddressHeaders: ["x-forwarded-for"] },
     },
     telemetry: { enabled: false },
@@ -31,14 +31,14 @@ export function authOptions(environment: AuthEnvironment, database: Pool, log: L
     logger: { log: (level, message) => { log(levels[level], "auth", { detail: message }); } },
     plugins: [
       jwt({
-        // Tokens are asked for at /token; without this each look at the session would sign one more.
+        // Tokens are requested at /token; without this, each read of the session would sign another one.
         disableSettingJwtHeader: true,
         jwks: { keyPairConfig: { alg: "EdDSA", crv: "Ed25519" } },
         jwt: {
           issuer: environment.BETTER_AUTH_URL,
           audience: TOKEN_AUDIENCE,
           expirationTime: "15m",
-          // Nothing of the user beyond the subject: tokens cross five services and their logs.
+          // No data of the user except the subject: tokens pass through five services and their logs.
           definePayload: () => ({}),
         },
       }),

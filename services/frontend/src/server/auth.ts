@@ -1,4 +1,4 @@
-/** The Better Auth instance of this process, and the question pages ask it: who is signed in? */
+/** The Better Auth instance of this process, and the signed-in user of a request. */
 import { betterAuth } from "better-auth";
 import { nextCookies } from "better-auth/next-js";
 import { headers } from "next/headers";
@@ -9,7 +9,7 @@ import { processState } from "./process-state.ts";
 
 let instance: ReturnType<typeof createAuth> | undefined;
 
-/** Made on first use, so that `next build`, which imports every route, needs no secret and no database. */
+/** Is created on first use, so that `next build`, which imports every route, needs no secret and no database. */
 export function auth() {
   return (instance ??= createAuth());
 }
@@ -25,9 +25,9 @@ export interface SignedInUser {
   readonly email: string;
 }
 
-/** The user whose valid session the current request carries, or null. The proxy only looks whether there is a cookie. */
+/** Returns the user of the request's valid session, or null. The proxy only checks whether there is a cookie. */
 export async function signedInUser(): Promise<SignedInUser | null> {
-  // A page cannot set cookies, so it must not prolong the session either: row and cookie would drift apart.
+  // A page cannot set cookies, so it must not extend the session either: row and cookie would differ.
   const session = await auth().api.getSession({ headers: await headers(), query: { disableRefresh: true } });
   return session && { name: session.user.name, email: session.user.email };
 }

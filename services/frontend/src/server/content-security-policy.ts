@@ -1,14 +1,14 @@
-/** The policy that pages are served with. */
+/** The Content-Security-Policy of pages. */
 
-/** 128 random bits, as CSP asks of a nonce. */
+/** Returns 128 random bits, as CSP requires of a nonce. */
 export function createNonce(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }
 
 /**
- * The Content-Security-Policy of a page whose scripts carry `nonce`.
+ * Returns the Content-Security-Policy of a page whose scripts have `nonce`.
  *
- * Everything comes from our own origin. `strict-dynamic` lets the scripts that carry the nonce load Next's chunks; in
+ * Everything comes from our own origin. `strict-dynamic` lets the scripts that have the nonce load Next's chunks; in
  * development React needs `eval` for its error overlay and Next injects styles.
  */
 export function contentSecurityPolicy(nonce: string, isDevelopment = process.env.NODE_ENV === "development"): string {

@@ -1,21 +1,22 @@
-/** Connections to PostgreSQL. Better Auth's tables live in the schema `auth` and nothing here touches another one. */
+/** Connections to PostgreSQL. Better Auth's tables are in the schema `auth`, and nothing here uses another schema. */
 import { Pool } from "pg";
 
 export const AUTH_SCHEMA = "auth";
 
 /**
- * `url` with the meaning it has for libpq and for the other services: `sslmode=require` encrypts, `verify-full` also asks
- * who answers. By itself node-postgres takes every mode for `verify-full`, which no managed database's own CA passes.
+ * Returns `url` with the meaning that it has for libpq and the other services: `sslmode=require` encrypts,
+ * `verify-full` also checks the certificate. node-postgres alone treats every mode as `verify-full`, which fails with
+ * the own CA of a managed database.
  */
 export function asLibpq(url: string): string {
   return `${url}${url.includes("?") ? "&" : "?"}uselibpqcompat=true`;
 }
 
 /**
- * A pool whose connections see only the schema `auth`.
+ * Returns a pool whose connections use only the schema `auth`.
  *
- * The search path travels as a start-up option, so `url` must lead to PostgreSQL itself or to a session pooler.
- * `onIdleError` hears of connections lost while idle; without a listener Node would end the process.
+ * The search path is sent as a start-up option, so `url` must point to PostgreSQL itself or to a session pooler.
+ * `onIdleError` is called for connections that are lost while idle; without a listener Node would end the process.
  */
 export function createPool(url: string, onIdleError: (error: Error) => void): Pool {
   const pool = new Pool({

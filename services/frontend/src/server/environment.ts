@@ -1,6 +1,6 @@
 /**
- * The one place that reads the environment of the server, at run time and never at build time: one image is promoted
- * through all environments. `BUILD_ID` is baked into the image, everything else comes from the deployment.
+ * Reads the environment of the server; nothing else does. At run time and never at build time, because the same image
+ * is used in all environments. `BUILD_ID` is set in the image, everything else by the deployment.
  */
 import { z } from "zod";
 
@@ -11,7 +11,7 @@ const origin = z
   });
 
 const schema = z.object({
-  /** libpq URL of the database, taken verbatim. */
+  /** libpq URL of the database, used as it is. */
   DATABASE_URL: z.string({ error: "is missing" }).min(1, "is empty"),
   /** The public URL. Tokens name it as issuer, and browsers must come from it (else 403 INVALID_ORIGIN). */
   BETTER_AUTH_URL: z.string({ error: "is missing" }).pipe(origin),
@@ -22,7 +22,7 @@ const schema = z.object({
 
 export type Environment = Readonly<z.infer<typeof schema>>;
 
-/** The environment lacks something or holds something unusable; the message names every such variable at once. */
+/** Variables are missing or invalid; the message names all of them. */
 export class EnvironmentError extends Error {
   override readonly name = "EnvironmentError";
 }
@@ -30,7 +30,7 @@ export class EnvironmentError extends Error {
 /**
  * Checks `source` and returns its typed form.
  *
- * @throws EnvironmentError naming all faulty variables, never their values.
+ * @throws EnvironmentError, which names all invalid variables and never their values.
  */
 export function readEnvironment(source: Readonly<Record<string, string | undefined>>): Environment {
   const result = schema.safeParse(source);

@@ -1,4 +1,4 @@
-/** What the probes are told: alive (`healthz`) and able to take requests (`readyz`). */
+/** The answers to probes: alive (`healthz`) and ready for requests (`readyz`). */
 const PING_TIMEOUT_MS = 2_000;
 const CACHE_MS = 2_000;
 
@@ -18,9 +18,9 @@ export interface Readiness {
 }
 
 /**
- * A readiness check around `ping`, which rejects while the database is out of reach.
+ * Returns a readiness check by `ping`, which rejects while the database cannot be reached.
  *
- * An answer is kept for two seconds, shared by all who ask meanwhile, so that probes cannot load the database; a ping
+ * A result is kept for two seconds and shared by all probes in that time, so that they cannot load the database. A ping
  * that takes longer than two seconds counts as failed.
  */
 export function createReadiness(ping: () => Promise<unknown>, now: () => number = Date.now) {
@@ -44,7 +44,7 @@ async function isReachable(ping: () => Promise<unknown>): Promise<boolean> {
   const timeout = new Promise<false>((resolve) => {
     timer = setTimeout(() => { resolve(false); }, PING_TIMEOUT_MS);
   });
-  // Why it failed is the driver's to log (`database_connection_lost`); a probe needs yes or no.
+  // The pool logs the reason (`database_connection_lost`); a probe needs only yes or no.
   const reached = ping().then(() => true, () => false);
   try {
     return await Promise.race([reached, timeout]);

@@ -1,6 +1,6 @@
 /**
- * Counts, times and logs every HTTP request of the process, whatever part of Next answers it, by Node's own diagnostics
- * channels. Gives each request an id, which comes back in `x-request-id`.
+ * Counts, times and logs every HTTP request of the process, whatever part of Next answers it, by Node's diagnostics
+ * channels. Gives each request an id, which is returned in `x-request-id`.
  *
  * Metric names and labels are those of prometheus-fastapi-instrumentator, so that one alert rule covers all services.
  */
@@ -11,7 +11,7 @@ import { Counter, Histogram, type Registry } from "prom-client";
 
 import type { Log } from "./log.ts";
 
-/** Asked every few seconds by machines: logged only when debugging. */
+/** Requested every few seconds by probes and Prometheus, so they are logged only at debug level. */
 const PROBES = new Set(["/healthz", "/readyz", "/metrics"]);
 const EXACT_HANDLERS = new Set(["/", "/sign-in", "/sign-up", "/api/health", ...PROBES]);
 const REQUEST_ID = /^[\w.-]{8,128}$/;
@@ -21,7 +21,7 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
-/** The route that answers `path`, of which there are few: a label per address would let visitors fill the memory. */
+/** Returns the route of `path`, of which there are few: with a label per path, visitors could fill the memory. */
 export function handlerOf(path: string): string {
   if (EXACT_HANDLERS.has(path)) return path;
   if (path.startsWith("/api/auth/")) return "/api/auth/[...all]";
@@ -60,7 +60,7 @@ export function observeHttp(registry: Registry, log: Log, now: () => number = ()
     const startedAt = started.get(request);
     if (startedAt === undefined) return;
     const seconds = (now() - startedAt) / 1000;
-    // Without the query, which belongs to the user.
+    // Without the query, which may contain what a user wrote.
     const [path = "/"] = (request.url ?? "/").split("?");
     const handler = handlerOf(path);
     const method = request.method ?? "GET";
@@ -84,7 +84,7 @@ export function observeHttp(registry: Registry, log: Log, now: () => number = ()
   };
 }
 
-/** The trace id of a W3C `traceparent` header (version-traceid-parentid-flags). */
+/** Returns the trace id of a W3C `traceparent` header (version-traceid-parentid-flags). */
 function traceIdOf(traceparent: string | string[] | undefined): string | undefined {
   return typeof traceparent === "string" ? traceparent.split("-")[1] : undefined;
 }

@@ -1,4 +1,4 @@
-/** Brings the tables of Better Auth into the database; safe to run again and by several at once. */
+/** Creates the tables of Better Auth; safe to run again, and by several processes at the same time. */
 import { getMigrations } from "better-auth/db/migration";
 import { Client } from "pg";
 
@@ -7,7 +7,7 @@ import { asLibpq, AUTH_SCHEMA, createPool } from "./database.ts";
 import type { Environment } from "./environment.ts";
 import { describeError, type Log } from "./log.ts";
 
-/** One number for "the migration of todo-frontend", which no other service of the database uses. */
+/** The advisory lock of the frontend's migration, which no other service of the database uses. */
 const ADVISORY_LOCK = 7_363_201_001;
 
 export interface MigrationResult {
@@ -18,8 +18,8 @@ export interface MigrationResult {
 }
 
 /**
- * Creates the schema `auth` and what is missing in it, holding an advisory lock meanwhile, so that of two runs at the
- * same time the second waits and then finds nothing to do.
+ * Creates the schema `auth` and what is missing in it, while holding an advisory lock: a second run at the same time
+ * waits and then has nothing to do.
  */
 export async function migrate(environment: Environment, log: Log): Promise<MigrationResult> {
   const guard = new Client({ connectionString: asLibpq(environment.DATABASE_URL), application_name: "todo-frontend-migrate" });
@@ -28,7 +28,7 @@ export async function migrate(environment: Environment, log: Log): Promise<Migra
     log("warning", "database_connection_lost", describeError(error));
   });
   try {
-    // Session-level, so it goes with the connection even if this process is killed.
+    // Session-level, so PostgreSQL releases it with the connection even if this process is killed.
     await guard.query("select pg_advisory_lock($1)", [ADVISORY_LOCK]);
     await createSchema(guard);
     const { toBeCreated, toBeAdded, runMigrations } = await getMigrations(authOptions(environment, pool, log));
@@ -40,7 +40,7 @@ export async function migrate(environment: Environment, log: Log): Promise<Migra
   }
 }
 
-/** Asks first: `create schema if not exists` needs the right to create even when the schema is there. */
+/** Checks first, because `create schema if not exists` needs the right to create even when the schema exists. */
 async function createSchema(client: Client): Promise<void> {
   const { rowCount } = await client.query("select 1 from pg_namespace where nspname = $1", [AUTH_SCHEMA]);
   if (rowCount === 0) await client.query(`create schema ${AUTH_SCHEMA}`);

@@ -1,6 +1,6 @@
 /**
- * What exists once in the server process. Next compiles instrumentation and routes as separate entry points, each of
- * which may get its own copy of a module; what must be shared therefore hangs on `globalThis`.
+ * The state of the server process, which exists once. Next compiles instrumentation and routes as separate entry
+ * points, each of which may get its own copy of a module, so shared state is kept on `globalThis`.
  */
 import { Registry } from "prom-client";
 import type { Pool } from "pg";
@@ -13,7 +13,7 @@ interface ProcessState {
   readonly log: Log;
   readonly pool: Pool;
   readonly registry: Registry;
-  /** Set at SIGTERM: the process finishes what it has and takes nothing new. */
+  /** Set at SIGTERM: the process finishes open requests and is not ready for new ones. */
   isDraining: boolean;
 }
 
@@ -21,7 +21,7 @@ declare global {
   var todoFrontend: ProcessState | undefined;
 }
 
-/** The state of this process, made on first use. */
+/** Returns the state of this process, which is created on first use. */
 export function processState(): ProcessState {
   return (globalThis.todoFrontend ??= createState());
 }

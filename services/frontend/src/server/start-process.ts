@@ -1,4 +1,4 @@
-/** What happens once, when the server process starts. */
+/** Starts metrics, logs and the handling of SIGTERM when the server process starts. */
 import { stripVTControlCharacters } from "node:util";
 
 import { collectDefaultMetrics } from "prom-client";
@@ -9,9 +9,9 @@ import { type Log, type LogLevel, createLog, describeError } from "./log.ts";
 import { processState } from "./process-state.ts";
 
 /**
- * Starts metrics and logs, and remembers SIGTERM for `/readyz`; Next's own handler finishes what is open.
+ * Starts metrics and logs, and notes SIGTERM for `/readyz`; Next's own handler finishes open requests.
  *
- * Ends the process when the environment is not usable: Next would go on and answer every request with 500.
+ * Ends the process when the environment is invalid: Next would go on and answer every request with 500.
  */
 export function startProcess(): void {
   const state = stateOrExit();
@@ -38,8 +38,8 @@ function stateOrExit() {
 const consoleLevels = { debug: "debug", log: "info", info: "info", warn: "warning", error: "error" } as const;
 
 /**
- * Makes one JSON line of what Next and libraries print. Of an error only its name and message: printed whole, an error
- * of the database driver shows the row it is about, e-mail address included.
+ * Turns the output of Next and libraries into JSON lines. Of an error only its name and message are logged, because a
+ * complete error of the database driver contains the row, e-mail address included.
  */
 export function redirectConsole(log: Log, target: Console = console): void {
   for (const [method, level] of Object.entries(consoleLevels) as [keyof typeof consoleLevels, LogLevel][]) {
@@ -57,7 +57,7 @@ interface FailedRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** One line for an error that a page or route let through. */
+/** Logs an error that a page or route did not catch. */
 export function logRequestError(error: unknown, request: FailedRequest, route: string): void {
   const id = request.headers["x-request-id"];
   processState().log("error", "request_failed", {

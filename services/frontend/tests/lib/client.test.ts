@@ -34,7 +34,7 @@ describe("ApiClient", () => {
     expect(await client.request("DELETE", "/api/todos/1")).toBeUndefined();
   });
 
-  it("tries once more, with another token, when a token is refused", async () => {
+  it("sends the request again with another token when a token is refused", async () => {
     const { client, authorizations } = aClient(aProblem(401, "Expired."), Response.json("fine"));
     expect(await client.request("GET", "/api/todos")).toBe("fine");
     const [first, second] = authorizations();
@@ -47,7 +47,7 @@ describe("ApiClient", () => {
     expect(send).toHaveBeenCalledTimes(2);
   });
 
-  it("turns problem+json into an error that knows what was wrong", async () => {
+  it("turns problem+json into an error with its details", async () => {
     const { client } = aClient(aProblem(422, "The title is empty."));
     const error: unknown = await client.request("POST", "/api/todos", { body: {} }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ProblemError);
@@ -55,13 +55,13 @@ describe("ApiClient", () => {
     expect(userMessageOf(error)).toBe("The title is empty.");
   });
 
-  it("copes with an error page that is not JSON, as a proxy sends it", async () => {
+  it("turns an error page that is not JSON, as of a proxy, into an error", async () => {
     const { client } = aClient(new Response("<h1>Bad gateway</h1>", { status: 502, headers: { "x-request-id": "r-2" } }));
     const error: unknown = await client.request("GET", "/api/todos").catch((reason: unknown) => reason);
     expect(userMessageOf(error)).toBe("The server could not do this (reference r-2). Try again in a moment.");
   });
 
-  it("names an unreachable server as such", async () => {
+  it("throws UnreachableError when the server does not answer", async () => {
     const { client } = aClient(new TypeError("Failed to fetch"));
     await expect(client.request("GET", "/api/todos")).rejects.toThrow(UnreachableError);
   });

@@ -8,7 +8,7 @@ import { aProblem, aToken } from "../fakes";
 
 const LIFETIME_MS = 900_000;
 
-/** A source on a clock that `passes` moves; the endpoint numbers its tokens. */
+/** A source with a clock that `passes` advances; the endpoint numbers its tokens. */
 function aSource() {
   let now = 1_800_000_000_000;
   const send = vi.fn(() =>
@@ -19,7 +19,7 @@ function aSource() {
 }
 
 describe("TokenSource", () => {
-  it("fetches one token for all who ask at the same time and after", async () => {
+  it("fetches a single token for concurrent and later callers", async () => {
     const { source, send } = aSource();
     const [one, other] = await Promise.all([source.get(), source.get()]);
     expect(other).toBe(one);
@@ -45,7 +45,7 @@ describe("TokenSource", () => {
     expect(await source.get()).not.toBe(refused);
   });
 
-  it("keeps the token that came after the refused one", async () => {
+  it("keeps a token that was fetched after the refused one", async () => {
     const { source, send } = aSource();
     const refused = await source.get();
     source.invalidate(refused);
@@ -55,14 +55,14 @@ describe("TokenSource", () => {
     expect(send).toHaveBeenCalledTimes(2);
   });
 
-  it("asks again after a failure, which is not remembered", async () => {
+  it("requests a token again after a failure", async () => {
     const { source, send } = aSource();
     send.mockRejectedValueOnce(new TypeError("Failed to fetch"));
     await expect(source.get()).rejects.toThrow(UnreachableError);
     await expect(source.get()).resolves.toMatch(/^ey/);
   });
 
-  it("tells the end of the session from a server that fails", async () => {
+  it("distinguishes the end of the session from a failing server", async () => {
     const { source, send } = aSource();
     send.mockResolvedValueOnce(Response.json({}, { status: 401 }));
     await expect(source.get()).rejects.toThrow(SignedOutError);

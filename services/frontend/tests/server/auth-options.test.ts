@@ -9,7 +9,7 @@ import { authOptions } from "@/server/auth-options";
 
 const CREDENTIALS = { email: "ada@example.com", password: "correct horse" };
 
-/** The accounts of the application on tables in memory; `send` posts JSON to them like a browser on their own page. */
+/** The accounts of the application, with tables in memory; `send` posts JSON as a browser does from our own page. */
 function accountsAt(url: string) {
   const log = vi.fn();
   const environment = { BETTER_AUTH_URL: url, BETTER_AUTH_SECRET: "0123456789abcdef0123456789abcdef" };
@@ -18,7 +18,7 @@ function accountsAt(url: string) {
   const auth = betterAuth({
     ...options,
     database: memoryAdapter(tables),
-    // On by itself only in production.
+    // By default enabled only in production.
     rateLimit: { ...options.rateLimit, enabled: true },
   });
   const send = (path: string, body?: object, headers: Record<string, string> = {}) =>
@@ -41,7 +41,7 @@ async function signUp(url: string) {
 }
 
 describe("accounts", () => {
-  it("issue tokens that name the user and nothing else about them", async () => {
+  it("issue tokens that contain only the id of the user", async () => {
     const { send, cookie } = await signUp("https://todo.example.com");
     const { token } = (await (await send("/token", undefined, { cookie })).json()) as { token: string };
     const claims = decodeJwt(token);
@@ -59,7 +59,7 @@ describe("accounts", () => {
     expect(keys[0]).not.toHaveProperty("d");
   });
 
-  it("give no token without a session", async () => {
+  it("issue no token without a session", async () => {
     const { send } = accountsAt("https://todo.example.com");
     expect((await send("/token")).status).toBe(401);
   });
@@ -67,7 +67,7 @@ describe("accounts", () => {
   it.each([
     ["https://todo.example.com", true],
     ["http://localhost:8080", false],
-  ])("set a session cookie that fits %s", async (url, isSecure) => {
+  ])("set a session cookie as required for %s", async (url, isSecure) => {
     const { cookie } = await signUp(url);
     expect(cookie).toMatch(/HttpOnly; (Secure; )?SameSite=Lax/);
     expect(cookie.includes("Secure;")).toBe(isSecure);
@@ -84,7 +84,7 @@ describe("accounts", () => {
     expect(Number(refused.headers.get("x-retry-after"))).toBeGreaterThan(0);
   });
 
-  it("let nobody out of their limit by a chain of forwarded addresses", async () => {
+  it("apply the limit also to a list of forwarded addresses", async () => {
     const { send, log } = accountsAt("https://todo.example.com");
     const statuses: number[] = [];
     for (let attempt = 1; attempt <= 4; attempt++) {
@@ -101,7 +101,7 @@ describe("accounts", () => {
     expect((await send("/token", undefined, { cookie })).status).toBe(401);
   });
 
-  it("log what failed without saying whose attempt it was", async () => {
+  it("log a failure without the e-mail address of the attempt", async () => {
     const { send, log } = accountsAt("https://todo.example.com");
     await send("/sign-in/email", CREDENTIALS);
     expect(log).toHaveBeenCalledWith("warning", "auth", { detail: "User not found" });

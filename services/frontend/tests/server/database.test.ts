@@ -10,15 +10,15 @@ function securityOf(url: string): unknown {
 }
 
 describe("asLibpq", () => {
-  it("encrypts without asking who answers for sslmode=require, as libpq does", () => {
+  it("encrypts without checking the certificate for sslmode=require, as libpq does", () => {
     expect(securityOf("postgresql://u:p@db.test/todo?sslmode=require")).toMatchObject({ rejectUnauthorized: false });
   });
 
-  it("asks who answers for sslmode=verify-full", () => {
+  it("checks the certificate for sslmode=verify-full", () => {
     expect(securityOf("postgresql://u:p@db.test/todo?sslmode=verify-full")).toEqual({});
   });
 
-  it("leaves a local address without TLS", () => {
+  it("uses no TLS for a local address", () => {
     expect(securityOf("postgresql://u:p@localhost/todo")).toBe(false);
   });
 });

@@ -10,11 +10,11 @@ const COMPLETE = {
 };
 
 describe("readEnvironment", () => {
-  it("takes the variables verbatim and fills in the rest", () => {
+  it("uses the variables as they are and adds the defaults", () => {
     expect(readEnvironment(COMPLETE)).toEqual({ ...COMPLETE, BUILD_ID: "dev", LOG_LEVEL: "info" });
   });
 
-  it("names every faulty variable at once and no value", () => {
+  it("names all invalid variables and no value", () => {
     const faulty = { BETTER_AUTH_SECRET: "hunter2", BETTER_AUTH_URL: "https://todo.example.com" };
     expect(() => readEnvironment(faulty)).toThrow(
       new EnvironmentError(
@@ -24,7 +24,7 @@ describe("readEnvironment", () => {
   });
 
   it.each(["https://todo.example.com/", "https://todo.example.com/app", "todo.example.com", "ftp://todo.example.com"])(
-    "refuses %s as public URL, which must equal the issuer the services are told",
+    "refuses %s as public URL, which must equal the issuer that the services expect",
     (url) => {
       expect(() => readEnvironment({ ...COMPLETE, BETTER_AUTH_URL: url })).toThrow(/BETTER_AUTH_URL must be an/);
     },

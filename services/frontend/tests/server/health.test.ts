@@ -24,13 +24,13 @@ describe("readiness", () => {
     expect(await answer).toEqual({ status: "unready", checks: { database: "failed" } });
   });
 
-  it("is withheld while the process drains, without asking the database", async () => {
+  it("is withheld while the process drains, without pinging the database", async () => {
     const ping = vi.fn(() => Promise.resolve());
     expect((await createReadiness(ping)(true)).status).toBe("draining");
     expect(ping).not.toHaveBeenCalled();
   });
 
-  it("asks the database once for all who ask within two seconds, and again after that", async () => {
+  it("pings the database once for all probes within two seconds, and again after that", async () => {
     const ping = vi.fn(() => Promise.resolve());
     const readiness = createReadiness(ping);
     await Promise.all([readiness(false), readiness(false)]);
@@ -44,7 +44,7 @@ describe("readiness", () => {
 });
 
 describe("health", () => {
-  it("tells the service and the build", () => {
+  it("names the service and the build", () => {
     expect(health("abc")).toEqual({ status: "ok", service: "frontend", build: "abc" });
   });
 });

@@ -31,7 +31,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** Sends a request and waits until it has been logged, which happens after the answer has left. */
+/** Sends a request and waits until it is logged, which happens after the answer was sent. */
 async function send(path: string, headers: Record<string, string> = {}): Promise<[Response, string, LogFields]> {
   const response = await fetch(origin + path, { headers });
   const body = await response.text();
@@ -47,7 +47,7 @@ describe("observeHttp", () => {
     expect(fields["request_id"]).toBe(body);
   });
 
-  it("keeps the id that the ingress gave, and replaces one that could forge log lines", async () => {
+  it("keeps the id of the ingress, and replaces an id that could forge log lines", async () => {
     const [, kept] = await send("/", { "x-request-id": "0123abcd-ingress" });
     expect(kept).toBe("0123abcd-ingress");
     log.mockReset();
@@ -55,7 +55,7 @@ describe("observeHttp", () => {
     expect(replaced).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it("logs what was asked and how it went, without the query", async () => {
+  it("logs request and result without the query", async () => {
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const [, , fields] = await send("/sign-in?email=ada@example.com", { traceparent });
     expect(fields).toMatchObject({
@@ -72,7 +72,7 @@ describe("observeHttp", () => {
     expect(log.mock.calls[0]?.[0]).toBe("debug");
   });
 
-  it("counts by class of status under the names that all services use", async () => {
+  it("counts by class of status, with the metric names of all services", async () => {
     await send("/broken");
     const metrics = await registry.metrics();
     expect(metrics).toContain('http_requests_total{handler="none",method="GET",status="5xx"} 1');
@@ -87,7 +87,7 @@ describe("handlerOf", () => {
     ["/api/auth/sign-in/email", "/api/auth/[...all]"],
     ["/_next/static/chunks/1.js", "/_next"],
     ["/wp-admin/setup.php", "none"],
-  ])("puts %s under %s, so that strangers cannot add labels", (path, handler) => {
+  ])("maps %s to %s, so that visitors cannot add labels", (path, handler) => {
     expect(handlerOf(path)).toBe(handler);
   });
 });

@@ -23,7 +23,7 @@ describe("createLog", () => {
 });
 
 describe("redirectConsole", () => {
-  it("reduces an error of the database driver, which shows e-mail addresses, to name and message", () => {
+  it("logs only name and message of an error of the database driver, which contains e-mail addresses", () => {
     const log = vi.fn();
     const target = { ...console };
     redirectConsole(log, target);
@@ -33,7 +33,7 @@ describe("redirectConsole", () => {
 });
 
 describe("describeError", () => {
-  it("tells the class, the message and the place of an error, and nothing of any other value", () => {
+  it("returns the class, the message and the place of an error, and nothing of other values", () => {
     expect(describeError(new TypeError("no"))).toMatchObject({ error: "TypeError", detail: "no" });
     expect(describeError("ada@example.com")).toEqual({ error: "thrown value is not an Error" });
   });

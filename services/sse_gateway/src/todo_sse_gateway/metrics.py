@@ -8,7 +8,7 @@ STREAMS_REFUSED = Counter(
     "sse_streams_refused_total", "Requests that got no stream, by HTTP status.", ["status"]
 )
 RESETS = Counter(
-    "sse_resets_total", "Streams that could not be resumed and were told to read everything again."
+    "sse_resets_total", "Streams that could not be resumed and began with sync.reset."
 )
 EVENTS_RECEIVED = Counter(
     "sse_events_received_total",

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { Brand } from "@/features/workspace/brand";
 import { signedInUser } from "@/server/auth";
 
-/** The pages for visitors; who is signed in already has no business here. */
+/** The pages for visitors; signed-in users are redirected to their tasks. */
 export default async function AuthLayout({ children }: { children: ReactNode }) {
   if ((await signedInUser()) !== null) redirect("/");
   return (

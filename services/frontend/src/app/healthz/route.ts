@@ -3,7 +3,7 @@ import { health } from "@/server/health";
 
 export const dynamic = "force-dynamic";
 
-/** The process is alive; says nothing of what it depends on. */
+/** The process is alive; its dependencies are not checked. */
 export function GET(): Response {
   return Response.json(health(environment().BUILD_ID));
 }

@@ -13,7 +13,7 @@ interface AccountMenuProps {
   readonly user: { readonly name: string; readonly email: string };
 }
 
-/** Who is signed in, and the way out. */
+/** The signed-in user, and signing out. */
 export function AccountMenu({ user }: AccountMenuProps) {
   const { deletions, notices } = useServices();
   const [isPending, setPending] = useState(false);
@@ -21,7 +21,7 @@ export function AccountMenu({ user }: AccountMenuProps) {
   async function signOut() {
     setPending(true);
     try {
-      // A deletion that waits for its undo time still needs the session.
+      // A deletion that can still be undone needs the session when it is sent.
       await deletions.flush();
       const refusal = await outcomeOf((fetchOptions) => authClient.signOut({ fetchOptions }));
       if (refusal === null) window.location.assign("/sign-in");

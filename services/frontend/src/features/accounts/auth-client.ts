@@ -1,4 +1,4 @@
-/** Better Auth in the browser, on the origin the page came from. */
+/** The client of Better Auth, on the origin of the page. */
 import { createAuthClient } from "better-auth/client";
 
 export const authClient = createAuthClient();

@@ -1,11 +1,11 @@
-/** What came of a try to sign in or up, as a sentence for the user. */
+/** The result of an attempt to sign in or up, as a sentence for the user. */
 
 /** What Better Auth's client returns: `error` for an answer that refuses; it rejects when there is no answer. */
 interface AuthResult {
   readonly error: { readonly status: number; readonly code?: string | undefined; readonly message?: string | undefined } | null;
 }
 
-/** Lets the attempt hand over the response, whose headers the result lacks. */
+/** Gives access to the response, whose headers are not in the result. */
 export interface AttemptOptions {
   readonly onError: (context: { readonly response: Response }) => void;
 }
@@ -20,7 +20,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   INVALID_ORIGIN: "This address is not the one the application was set up for.",
 };
 
-/** Runs `attempt`; null when it succeeded, else why it did not. Never rejects. */
+/** Runs `attempt`; returns null when it succeeded, else the reason. Never rejects. */
 export async function outcomeOf(attempt: (options: AttemptOptions) => Promise<AuthResult>): Promise<string | null> {
   let retryAfter: string | null = null;
   try {

@@ -1,13 +1,13 @@
 "use client";
 
-/** What the two account forms share: fields, one attempt at a time, and saying why it failed. */
+/** What the two account forms share: fields, a single attempt at a time, and the reason of a failure. */
 import { type ReactNode, type SubmitEvent, useId, useState } from "react";
 
 interface CredentialsFormProps {
   readonly title: string;
   readonly action: string;
   readonly pendingAction: string;
-  /** Attempts it; null on success, else the reason to show. */
+  /** Signs in or up; returns null on success, else the reason to show. */
   readonly onSubmit: (fields: FormData) => Promise<string | null>;
   readonly onSuccess: () => void;
   readonly children: ReactNode;
@@ -60,7 +60,7 @@ interface FieldProps {
   readonly maxLength?: number;
 }
 
-/** A required field with its label and, where there is one, a hint that screen readers read with it. */
+/** A required field with its label and an optional hint, which screen readers read with it. */
 export function Field({ label, hint, ...input }: FieldProps) {
   const id = useId();
   return (
@@ -72,7 +72,7 @@ export function Field({ label, hint, ...input }: FieldProps) {
   );
 }
 
-/** The text of the field `name`; empty when it is absent. */
+/** Returns the text of the field `name`; empty when it is absent. */
 export function textOf(fields: FormData, name: string): string {
   const value = fields.get(name);
   return typeof value === "string" ? value : "";

@@ -7,7 +7,7 @@ import { authClient } from "./auth-client";
 import { outcomeOf } from "./auth-outcome";
 import { CredentialsForm, Field, textOf } from "./credentials-form";
 
-/** Better Auth's own limits; it refuses what is outside them. */
+/** Better Auth's limits. */
 const PASSWORD_LENGTH = { minLength: 8, maxLength: 128 };
 
 export function SignUpForm() {

@@ -1,10 +1,10 @@
-/** Messages about things that did not work, kept until the user dismisses them. */
+/** Error messages, kept until the user dismisses them. */
 export interface Notice {
   readonly id: number;
   readonly message: string;
 }
 
-/** More than this would cover the page; the oldest go first. */
+/** More would cover the page; the oldest are removed first. */
 const MOST = 3;
 
 export class Notices {

@@ -1,6 +1,6 @@
 "use client";
 
-/** Messages over the bottom of the page: deletions that can be undone, and things that did not work. */
+/** Messages at the bottom of the page: deletions that can be undone, and errors. */
 import { X } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
 
@@ -18,7 +18,7 @@ export function ToastRegion() {
   const messages = useSyncExternalStore(notices.subscribe, notices.list, () => NO_NOTICES);
 
   useEffect(() => {
-    // A page that goes away cannot offer to undo any more: what the user deleted is deleted.
+    // A page that is closed cannot offer to undo any more, so its deletions are sent.
     const flush = () => void deletions.flush();
     window.addEventListener("pagehide", flush);
     return () => { window.removeEventListener("pagehide", flush); };
@@ -46,7 +46,7 @@ export function ToastRegion() {
   );
 }
 
-/** Takes the focus, which was on the row that has gone. */
+/** Takes the focus, which was on the deleted row. */
 function UndoButton({ onUndo }: { onUndo: () => void }) {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => button.current?.focus(), []);

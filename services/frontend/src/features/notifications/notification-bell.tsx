@@ -49,7 +49,7 @@ export function NotificationBell() {
   );
 }
 
-/** The newest notifications, or why there are none to see. */
+/** The newest notifications, or the reason why none are shown. */
 export function NotificationList() {
   const { data: notifications, error, refetch } = useNotifications();
   const now = useNow();

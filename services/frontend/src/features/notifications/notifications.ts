@@ -1,6 +1,6 @@
 "use client";
 
-/** The user's notifications: newest ones, how many are unread, and marking them read. */
+/** The user's notifications: the newest, the unread count, and marking them as read. */
 import { type QueryClient, useMutation, useQuery } from "@tanstack/react-query";
 
 import { useServices } from "@/features/session/services";
@@ -21,7 +21,7 @@ export function useNotifications() {
   });
 }
 
-/** How many are unread, among all and not only the newest. */
+/** The number of unread notifications, counted over all and not only over the newest. */
 export function useUnreadCount() {
   const { api } = useServices();
   return useQuery({
@@ -31,7 +31,7 @@ export function useUnreadCount() {
   });
 }
 
-/** Marks one notification read, or all of them. */
+/** Marks a notification, or all of them, as read. */
 export function useMarkRead() {
   const { api, queries, notices } = useServices();
   return useMutation({
@@ -44,7 +44,7 @@ export function useMarkRead() {
   });
 }
 
-/** Puts a notification that was just pushed on top of the list; one that is there already, by its id, changes nothing. */
+/** Adds a pushed notification on top of the list, unless its id is in the list already. */
 export function withNotification(
   page: NotificationPage | undefined,
   notification: Notification,
@@ -53,7 +53,7 @@ export function withNotification(
   return { ...page, items: [notification, ...page.items].slice(0, LIST_SIZE) };
 }
 
-/** Takes a pushed notification into the list; the service is asked for the count, which only it knows for sure. */
+/** Adds a pushed notification to the list, and fetches the count again, because only the service knows it exactly. */
 export function receiveNotification(queries: QueryClient, notification: Notification): void {
   queries.setQueryData<NotificationPage>(LIST_KEY, (page) => withNotification(page, notification));
   void queries.invalidateQueries({ queryKey: COUNT_KEY });

@@ -1,6 +1,6 @@
 "use client";
 
-/** The objects that live as long as one user's visit, and how components reach them. */
+/** The objects that exist as long as a user is on the page, and how components get them. */
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { type ReactNode, createContext, use, useState } from "react";
 
@@ -20,11 +20,11 @@ export interface Services {
   readonly journal: TaskJournal;
   readonly deletions: PendingDeletions;
   readonly notices: Notices;
-  /** Takes news of a task, from whatever source, into what is shown. */
+  /** Applies a change of a task, from any source, to the shown tasks. */
   readonly recordTaskChange: (change: TaskChange) => void;
 }
 
-/** Fresh services; `onSignedOut` is called when any request finds that the session has ended. */
+/** Creates the services; `onSignedOut` is called when a request shows that the session has ended. */
 export function createServices(onSignedOut: () => void): Services {
   const onError = (error: unknown) => {
     if (error instanceof SignedOutError) onSignedOut();
@@ -55,12 +55,12 @@ export function createServices(onSignedOut: () => void): Services {
   return { api, tokens, queries, journal, deletions, notices, recordTaskChange };
 }
 
-/** Whether the same request may well succeed in a moment. */
+/** Whether the same request may succeed shortly afterwards. */
 function isTransient(error: unknown): boolean {
   return error instanceof UnreachableError || (error instanceof ProblemError && error.status >= 500);
 }
 
-/** What another tab deleted before us is deleted all the same. */
+/** A task that another tab has deleted already counts as deleted. */
 function ignoreMissing(error: unknown): void {
   if (!(error instanceof ProblemError && error.status === 404)) throw error;
 }
@@ -82,7 +82,7 @@ export function useServices(): Services {
   return services;
 }
 
-/** By a full load rather than the router: nothing of one user's data must remain for the next. */
+/** Loads the page anew instead of using the router, so that no data of this user remains for the next one. */
 export function goToSignIn(): void {
   window.location.assign("/sign-in");
 }

@@ -1,8 +1,8 @@
 /**
- * The stream of live events and all that keeps it up: fresh tokens, resuming where it broke off, back-off with jitter
- * and a watchdog for connections that are dead without having been closed. What the events mean is not its business.
+ * The connection to the stream of live events: new tokens, resuming after the last event, back-off with jitter, and a
+ * watchdog for connections that are dead without having been closed. It does not interpret the events.
  *
- * It uses `fetch` rather than `EventSource`, which cannot send a token except in the address, where proxies log it.
+ * It uses `fetch` and not `EventSource`, which can send a token only in the URL, where proxies log it.
  */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
@@ -11,12 +11,12 @@ import type { TokenSource } from "@/lib/api/token-source";
 
 import { type LiveEvent, parseLiveEvent } from "./live-events";
 
-/** `live`: events arrive. `connecting`: a first or renewed attempt is under way. `waiting`: it failed, more follow. */
+/** `live`: events arrive. `connecting`: an attempt is running. `waiting`: the attempt failed, another one follows. */
 export type LiveStatus = "connecting" | "live" | "waiting" | "signed-out";
 
-/** The gateway sends a comment every 15 s; silent for three of them, the connection is dead. */
+/** The gateway sends a comment every 15 s; without any data for 45 s the connection counts as dead. */
 export const SILENCE_MS = 45_000;
-/** Pause after a stream that ended in good order, unless the gateway names another by `retry:`. */
+/** The pause after a stream that ended normally, unless the gateway sets another one by `retry:`. */
 const DEFAULT_RETRY_MS = 1_000;
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_CAP_MS = 30_000;
@@ -25,7 +25,7 @@ export interface LiveConnectionOptions {
   readonly url: string;
   readonly tokens: Pick<TokenSource, "get" | "invalidate">;
   readonly onEvent: (event: LiveEvent) => void;
-  /** Events may have been missed: everything shown should be fetched again. */
+  /** Events may have been missed, so all shown data must be fetched again. */
   readonly onGap: () => void;
   readonly fetch?: typeof fetch;
   /** In [0, 1). */
@@ -63,7 +63,7 @@ export class LiveConnection {
     return () => { stopper.abort(); };
   }
 
-  /** Ends a pause between attempts; for the moment the browser says that it is online again. */
+  /** Ends a pause between attempts; called when the browser is online again. */
   retryNow(): void {
     this.#endPause?.();
   }
@@ -77,13 +77,13 @@ export class LiveConnection {
     }
   }
 
-  /** Runs one stream to its end. Returns how long to wait for the next, null when there must be none. */
+  /** Runs a stream to its end. Returns the pause before the next one; null when there must be none. */
   async #streamOnce(stopped: AbortSignal): Promise<number | null> {
     const silence = new Watchdog(SILENCE_MS);
     try {
       await this.#read(AbortSignal.any([stopped, silence.signal]), () => { silence.reset(); });
       this.#setStatus("connecting");
-      // Closed in good order, at the token's end or at `bye`: half to all of the pause, so that clients spread.
+      // Ended normally, by the token's expiry or by `bye`: half to all of the pause, which spreads clients.
       return this.#retryMs * (0.5 + this.#random() / 2);
     } catch (error) {
       if (stopped.aborted) return null;
@@ -100,7 +100,7 @@ export class LiveConnection {
     }
   }
 
-  /** Opens the stream and hands out its events until the gateway ends it; rejects when it breaks or is refused. */
+  /** Opens the stream and passes on its events until the gateway ends it; rejects when it breaks or is refused. */
   async #read(signal: AbortSignal, onSignOfLife: () => void): Promise<void> {
     const body = await this.#open(signal);
     onSignOfLife();
@@ -114,7 +114,7 @@ export class LiveConnection {
         onRetry: (milliseconds) => { this.#retryMs = milliseconds; },
       }),
     );
-    // Leaving the loop, by `bye` or by an error, also ends the request.
+    // Leaving the loop, by `bye` or by an error, ends the request too.
     for await (const message of readAll(messages)) {
       onSignOfLife();
       const event = parseLiveEvent(message);
@@ -156,7 +156,7 @@ export class LiveConnection {
   }
 }
 
-/** Iterates over a stream, also in browsers whose streams are not iterable yet (Safari). */
+/** Iterates over a stream, also in browsers whose streams are not iterable (Safari). */
 async function* readAll<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
   const reader = stream.getReader();
   try {
@@ -166,7 +166,7 @@ async function* readAll<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
   }
 }
 
-/** Aborts its signal when it has not been reset for a while. */
+/** Aborts its signal when it has not been reset for the given time. */
 class Watchdog {
   readonly #controller = new AbortController();
   readonly #milliseconds: number;

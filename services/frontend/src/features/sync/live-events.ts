@@ -1,4 +1,4 @@
-/** What the gateway sends on `/sse/tasks`, told apart and checked. */
+/** The events that the gateway sends on `/sse/tasks`, parsed and checked. */
 import * as z from "zod/mini";
 
 import type { TaskChange } from "@/features/tasks/task-state";
@@ -7,9 +7,9 @@ import type { Notification } from "@/lib/api/types";
 export type LiveEvent =
   | { readonly kind: "task"; readonly change: TaskChange }
   | { readonly kind: "notification"; readonly notification: Notification }
-  /** Something was missed or not understood: only a fresh look at the services helps. */
+  /** An event was missed or malformed, so all data must be fetched again. */
   | { readonly kind: "reset" }
-  /** The gateway is about to close the stream and asks us to come back. */
+  /** The gateway is about to close the stream and asks clients to reconnect. */
   | { readonly kind: "bye" };
 
 export interface SseMessage {
@@ -44,7 +44,7 @@ const notificationCreated = z.object({
   created_at: timestamp,
 });
 
-/** The event in `message`; null for an event type that this version does not know. */
+/** Returns the event in `message`; null for an event type that this version does not know. */
 export function parseLiveEvent({ event, data }: SseMessage): LiveEvent | null {
   switch (event) {
     case "sync.task-changed": {
@@ -68,7 +68,7 @@ export function parseLiveEvent({ event, data }: SseMessage): LiveEvent | null {
   }
 }
 
-/** The parsed text; undefined, which no schema accepts, when it is not JSON. */
+/** Returns the parsed JSON; undefined, which no schema accepts, when the text is not JSON. */
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);

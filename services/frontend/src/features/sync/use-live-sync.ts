@@ -9,7 +9,7 @@ import { TASKS_KEY } from "@/features/tasks/task-query";
 import { LiveConnection, type LiveStatus } from "./live-connection";
 import type { LiveEvent } from "./live-events";
 
-/** Keeps what is shown in step with the services while the component is mounted; returns how the connection is. */
+/** Keeps the shown data up to date while the component is mounted; returns the state of the connection. */
 export function useLiveSync(): LiveStatus {
   const services = useServices();
   const [connection] = useState(

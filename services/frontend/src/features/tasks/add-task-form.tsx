@@ -23,12 +23,12 @@ interface Draft {
 
 const EMPTY: Draft = { title: "", description: "", priority: "medium", day: "", time: "" };
 
-/** What the backend is asked to create for `draft`. */
+/** Returns the request body that creates the task of `draft`. */
 function requestOf({ title, description, priority, day, time }: Draft): TaskWrite {
   return { title: title.trim(), description: description.trim(), priority, due_date: dueDateOf(day, time) };
 }
 
-/** The form for a new task. Keeps what was typed until the backend has taken it. */
+/** The form for a new task. Keeps its input until the backend has stored the task. */
 export function AddTaskForm() {
   const [draft, setDraft] = useState(EMPTY);
   const titleField = useRef<HTMLInputElement>(null);
@@ -124,7 +124,7 @@ function PriorityChoice({ value, onChange }: { value: Priority; onChange: (value
   );
 }
 
-/** A day and, once there is one, a time of it. */
+/** A day and, once a day is chosen, an optional time. */
 function DueFields({ draft, onChange }: { draft: Draft; onChange: (change: Partial<Draft>) => void }) {
   const id = useId();
   return (

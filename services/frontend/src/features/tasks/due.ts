@@ -3,7 +3,7 @@ import type { Task } from "@/lib/api/types";
 
 export type DueState = "overdue" | "today" | "later" | "none";
 
-/** How urgent an open task is at `now`: overdue once its instant has passed, `today` until the day ends. */
+/** Returns how urgent an open task is at `now`: overdue after its due date, `today` until the end of the day. */
 export function dueStateOf(dueDate: string | null, now: Date): DueState {
   if (dueDate === null) return "none";
   const due = new Date(dueDate);
@@ -12,15 +12,15 @@ export function dueStateOf(dueDate: string | null, now: Date): DueState {
 }
 
 /**
- * The instant for what the form holds: `day` as yyyy-mm-dd and `time` as hh:mm, both local. Without a time a task is
- * due when its day ends.
+ * Returns the due date for the input of the form: `day` as yyyy-mm-dd and `time` as hh:mm, both local. Without a time,
+ * a task is due at the end of the day.
  */
 export function dueDateOf(day: string, time: string): string | null {
   if (day === "") return null;
   return new Date(`${day}T${time === "" ? "23:59:59" : time}`).toISOString();
 }
 
-/** "Today", "Tomorrow 09:00", "Fri 27 Nov": the time only where one was chosen. */
+/** Returns "Today", "Tomorrow 09:00" or "Fri 27 Nov"; the time only if it was chosen. */
 export function formatDue(dueDate: string, now: Date, locale?: string): string {
   const due = new Date(dueDate);
   const time = isEndOfDay(due) ? "" : ` ${due.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" })}`;
@@ -36,8 +36,8 @@ function formatDay(day: Date, now: Date, locale?: string): string {
   return day.toLocaleDateString(locale, { weekday: "short", day: "numeric", month: "short", ...year });
 }
 
-function isSameDay(one: Date, other: Date): boolean {
-  return one.toDateString() === other.toDateString();
+function isSameDay(first: Date, second: Date): boolean {
+  return first.toDateString() === second.toDateString();
 }
 
 function isEndOfDay(date: Date): boolean {
@@ -55,17 +55,17 @@ export interface TaskSections {
 const weights = { high: 0, medium: 1, low: 2 } as const;
 
 /**
- * The list as it is shown: open tasks by urgency and within it by due date, then priority; completed ones apart, the
- * last touched first.
+ * Returns the sections of the list: open tasks by urgency, and within a section by due date, then priority; completed
+ * tasks in a section of their own, the last changed first.
  */
 export function sectionsOf(tasks: readonly Task[], now: Date): TaskSections {
   const open = tasks
     .filter(({ completed }) => !completed)
-    .toSorted((one, other) => dueTime(one) - dueTime(other) || weights[one.priority] - weights[other.priority]);
+    .toSorted((left, right) => dueTime(left) - dueTime(right) || weights[left.priority] - weights[right.priority]);
   const of = (state: DueState) => open.filter(({ due_date }) => dueStateOf(due_date, now) === state);
   const done = tasks
     .filter(({ completed }) => completed)
-    .toSorted((one, other) => Date.parse(other.updated_at) - Date.parse(one.updated_at));
+    .toSorted((first, second) => Date.parse(second.updated_at) - Date.parse(first.updated_at));
   return { overdue: of("overdue"), today: of("today"), later: of("later"), none: of("none"), done };
 }
 

@@ -1,6 +1,6 @@
 /**
- * Deletions the user may still take back. The request is sent only when the time is up, so that undoing needs nothing
- * from the server and a restored task is the very same one, with its id and history.
+ * Deletions that the user can still undo. The request is sent only when the undo time is over, so undoing needs no
+ * request, and a restored task is the same task, with its id and dates.
  */
 import type { Task } from "@/lib/api/types";
 
@@ -10,7 +10,7 @@ export const UNDO_SECONDS = 10;
 interface PendingDeletionsOptions {
   /** Sends the deletion; rejects when the server did not do it. */
   readonly send: (task: Task) => Promise<void>;
-  /** Hears of a deletion that failed; the task is shown again. */
+  /** Is called when a deletion failed; the task is shown again. */
   readonly onFailure: (error: unknown, task: Task) => void;
 }
 
@@ -29,7 +29,7 @@ export class PendingDeletions {
   /** Tasks whose deletion can still be undone, in the order in which they were deleted. */
   readonly undoable = (): readonly Task[] => this.#undoable;
 
-  /** Ids of all tasks to leave out of the list: undoable ones and those whose deletion is under way. */
+  /** The ids of all tasks to hide: those whose deletion can be undone, and those whose deletion was sent. */
   readonly hiddenIds = (): ReadonlySet<string> => this.#hiddenIds;
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -37,7 +37,7 @@ export class PendingDeletions {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Hides `task` and deletes it when the time is up. */
+  /** Hides `task` and deletes it when the undo time is over. */
   schedule(task: Task): void {
     if (this.#hiddenIds.has(task.id)) return;
     this.#timers.set(task.id, setTimeout(() => void this.#commit(task), UNDO_SECONDS * 1000));
@@ -50,7 +50,7 @@ export class PendingDeletions {
     this.#update(this.#undoable.filter((task) => task.id !== id), this.#sending);
   }
 
-  /** Sends what is pending at once, for a page that goes away; settles when all are answered, and never rejects. */
+  /** Sends all pending deletions at once, when the page is closed; settles when all are answered, never rejects. */
   async flush(): Promise<void> {
     await Promise.all(this.#undoable.map((task) => this.#commit(task)));
   }

@@ -1,6 +1,6 @@
 "use client";
 
-/** The heart of the page: the day, a form for new tasks and the list in sections. */
+/** The main part of the page: the date, a form for new tasks, and the list in sections. */
 import { ListChecks } from "lucide-react";
 import type { ReactNode } from "react";
 

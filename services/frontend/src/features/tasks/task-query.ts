@@ -1,9 +1,9 @@
-/** Where the tasks lie in the query cache, and how that place changes. */
+/** The key of the tasks in the query cache, and how changes are applied there. */
 import { type TaskChange, type TaskState, applyChange } from "./task-state";
 
 export const TASKS_KEY = ["tasks"] as const;
 
-/** An updater for the cache. Before the first list has come there is nothing to change: the journal keeps the news. */
+/** Returns an updater of the cache. It changes nothing before the first list: the journal keeps such changes. */
 export function taskStateAfter(change: TaskChange): (state: TaskState | undefined) => TaskState | undefined {
   return (state) => state && applyChange(state, change);
 }

@@ -14,7 +14,7 @@ interface TaskRowProps {
   readonly now: Date;
 }
 
-/** One task: its state, what is urgent about it, and what can be done with it. */
+/** A task: its state, its urgency, and its actions. */
 export function TaskRow({ task, now }: TaskRowProps) {
   const { deletions } = useServices();
   const { mutate: wish } = useSetCompleted(task);
@@ -67,7 +67,7 @@ const circles: Record<Priority, string> = {
   low: "border-edge",
 };
 
-/** Due date and priority, in words and not by colour alone; a medium priority goes without saying. */
+/** Due date and priority, in words and not only by colour; a medium priority is not shown. */
 function Facts({ task, now }: TaskRowProps) {
   const due = dueStateOf(task.due_date, now);
   if (due === "none" && task.priority === "medium") return null;

@@ -1,6 +1,6 @@
 /**
- * The user's tasks as this browser knows them, and how news changes them. Pure: news comes as answers to our own
- * requests and as live events, in any order and more than once, and must neither double a task nor take one back to an
+ * The user's tasks in this browser, and how changes are applied to them. Pure. A change may come as the answer to our
+ * own request and as a live event, in any order and more than once. It must neither duplicate a task nor reset it to an
  * older state.
  */
 import type { Task } from "@/lib/api/types";
@@ -12,11 +12,11 @@ export type TaskChange =
 export interface TaskState {
   /** Newest first. */
   readonly items: readonly Task[];
-  /** Deleted while we watched: a late event about one of them must not bring it back. */
+  /** Ids of tasks that were deleted while the page is open: a late event must not show them again. */
   readonly deletedIds: Readonly<Record<string, true>>;
 }
 
-/** `state` after `change`; `state` itself when the change says nothing new. */
+/** Returns `state` after `change`; `state` itself when the change is not new. */
 export function applyChange(state: TaskState, change: TaskChange): TaskState {
   if (change.kind === "deleted") {
     if (state.deletedIds[change.id]) return state;
@@ -33,13 +33,13 @@ export function applyChange(state: TaskState, change: TaskChange): TaskState {
   return { ...state, items: state.items.map((item) => (item === known ? task : item)) };
 }
 
-function newestFirst(one: Task, other: Task): number {
-  return Date.parse(other.created_at) - Date.parse(one.created_at);
+function newestFirst(first: Task, second: Task): number {
+  return Date.parse(second.created_at) - Date.parse(first.created_at);
 }
 
 /**
- * Keeps the changes that arrive while a list is being fetched. The server may have read its answer before them, so they
- * are applied to it again; the list is otherwise what counts, also over what was known before.
+ * Keeps the changes that arrive while a list is being fetched. The server may have read the list before them, so they
+ * are applied to it again. Apart from them the fetched list replaces everything that was known before.
  */
 export class TaskJournal {
   readonly #recordings = new Set<TaskChange[]>();
@@ -48,7 +48,7 @@ export class TaskJournal {
     for (const recording of this.#recordings) recording.push(change);
   }
 
-  /** What `fetchList` yields, brought up to date with the changes recorded since the call. */
+  /** Returns the result of `fetchList` with the changes that were recorded since the call. */
   async fetch(fetchList: () => Promise<readonly Task[]>): Promise<TaskState> {
     const recording: TaskChange[] = [];
     this.#recordings.add(recording);

@@ -4,7 +4,7 @@ import type { Task, TaskPage, TaskPatch, TaskWrite } from "@/lib/api/types";
 
 const PAGE_SIZE = 100;
 
-/** All tasks of the user, page after page: sections such as "overdue" are only right over the whole list. */
+/** Returns all tasks of the user, page by page: sections such as "overdue" need the whole list. */
 export async function fetchTasks(api: ApiClient, signal?: AbortSignal): Promise<Task[]> {
   const tasks: Task[] = [];
   let cursor: string | null = null;
@@ -21,7 +21,7 @@ export function createTask(api: ApiClient, task: TaskWrite): Promise<Task> {
   return api.request("POST", "/api/todos", { body: task });
 }
 
-/** Sets the state rather than toggling it: sent twice, or by two tabs, it still ends where the user wanted. */
+/** Sets the state and does not toggle it, so a repeated request, or one of another tab, gives the same result. */
 export function setCompleted(api: ApiClient, id: string, completed: boolean): Promise<Task> {
   const patch: TaskPatch = { completed };
   return api.request("PATCH", `/api/todos/${id}`, { body: patch });

@@ -1,6 +1,6 @@
 "use client";
 
-/** The tasks as components see them: what the services said, plus what the user just did and they have not confirmed. */
+/** The tasks as components see them: the data of the backend, with changes that it has not confirmed yet. */
 import { useMutation, useMutationState, useQuery } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 
@@ -19,13 +19,13 @@ interface CompletionWish {
   readonly completed: boolean;
 }
 
-/** All tasks that are not being deleted, with wishes under way already fulfilled. */
+/** Returns all tasks that are not being deleted, with unconfirmed changes applied. */
 export function useTasks() {
   const { api, journal, deletions } = useServices();
   const query = useQuery({
     queryKey: TASKS_KEY,
     queryFn: ({ signal }) => journal.fetch(() => fetchTasks(api, signal)),
-    // Live events keep it current, and a gap in them asks for a new list.
+    // Live events keep the list current, and after a gap in them it is fetched again.
     staleTime: Number.POSITIVE_INFINITY,
   });
   const hiddenIds = useSyncExternalStore(deletions.subscribe, deletions.hiddenIds, () => NONE);
@@ -42,7 +42,7 @@ export function useTasks() {
   return { tasks, error: query.error, retry: () => void query.refetch() };
 }
 
-/** Completes or reopens `task`: at once on the screen, one request after the other on the wire. */
+/** Completes or reopens `task`: at once on the screen, with requests that are sent one after the other. */
 export function useSetCompleted(task: Task) {
   const { api, notices, recordTaskChange } = useServices();
   return useMutation({
@@ -58,8 +58,8 @@ export function useSetCompleted(task: Task) {
 }
 
 /**
- * Creates a task. Not shown before the backend answers: it has no id until then, and the live event that may overtake
- * the answer would double it.
+ * Creates a task. It is not shown before the backend answers: it has no id until then, and a live event that arrives
+ * before the answer would show it twice.
  */
 export function useCreateTask() {
   const { api, recordTaskChange } = useServices();

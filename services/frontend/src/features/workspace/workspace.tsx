@@ -1,6 +1,6 @@
 "use client";
 
-/** The page of a signed-in user, put together. */
+/** The page of a signed-in user. */
 import { NotificationBell } from "@/features/notifications/notification-bell";
 import { AccountMenu } from "@/features/accounts/account-menu";
 import { ToastRegion } from "@/features/feedback/toast-region";

@@ -21,7 +21,7 @@ export class ApiClient {
   }
 
   /**
-   * The JSON answer to a request; `undefined` for 204. A refused token is replaced and the request sent once more.
+   * Returns the JSON answer to a request; `undefined` for 204. After a refused token the request is sent again once.
    *
    * @throws SignedOutError, UnreachableError, ProblemError; an AbortError when `signal` fires.
    */

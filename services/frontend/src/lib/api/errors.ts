@@ -1,5 +1,5 @@
 /**
- * What can go wrong between the browser and a service.
+ * The errors of requests to the services.
  *
  *     RequestError
  *     ├── UnreachableError   no answer: offline, the request was refused, the connection broke
@@ -41,12 +41,12 @@ export class ProblemError extends RequestError {
   }
 }
 
-/** The sentence to show for whatever was thrown. */
+/** Returns the sentence to show for anything that was thrown. */
 export function userMessageOf(error: unknown): string {
   return error instanceof RequestError ? error.userMessage : "Something went wrong. Reload the page and try again.";
 }
 
-/** The error that `response` stands for; also when its body is not problem+json, as from a proxy in between. */
+/** Returns the error of `response`, also when its body is not problem+json, such as the page of a proxy. */
 export async function problemOf(response: Response): Promise<ProblemError> {
   const body: unknown = await response.json().catch(() => null);
   const text = (key: string) => {

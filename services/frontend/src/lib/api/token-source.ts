@@ -1,7 +1,7 @@
 /** The bearer token for the services behind the ingress: fetched with the session cookie, shared by all requests. */
 import { ProblemError, SignedOutError, UnreachableError, problemOf } from "./errors";
 
-/** A token is replaced this long before it expires: longer than a request takes and than clocks differ. */
+/** A token is replaced this long before it expires: longer than a request takes, and than clocks differ. */
 const MARGIN_MS = 60_000;
 
 interface CachedToken {
@@ -27,7 +27,7 @@ export class TokenSource {
   }
 
   /**
-   * A token that is valid for a while yet. Callers at the same time share one request.
+   * Returns a token that does not expire soon. Concurrent callers share a request.
    *
    * @throws SignedOutError when there is no session, UnreachableError, ProblemError.
    */
@@ -40,7 +40,7 @@ export class TokenSource {
     return this.#cached.value;
   }
 
-  /** Forgets `token`, which a service refused; a newer one that came meanwhile stays. */
+  /** Drops `token`, which a service refused; a newer token that was fetched meanwhile is kept. */
   invalidate(token: string): void {
     if (this.#cached?.value === token) this.#cached = undefined;
   }
@@ -60,7 +60,7 @@ export class TokenSource {
   }
 }
 
-/** When `token` expires, in milliseconds since the epoch. Not verified: that is the business of who receives it. */
+/** Returns when `token` expires, in milliseconds since the epoch. The service that receives it verifies it. */
 function expiryOf(token: string): number {
   const [, payload = ""] = token.split(".");
   const claims = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) as { exp?: unknown };

@@ -1,4 +1,4 @@
-/** The JSON of the services under short names: the backend's generated from its contract, the others' by hand. */
+/** Types of the services' JSON: the backend's are generated from its contract, the others are written by hand. */
 import type { components } from "./schema";
 
 export type Task = components["schemas"]["Task"];
@@ -7,7 +7,7 @@ export type TaskPatch = components["schemas"]["TaskPatch"];
 export type TaskPage = components["schemas"]["TaskPage"];
 export type Priority = Task["priority"];
 
-/** One entry of the notification centre, as the service notification writes it (its `notifications/schemas.py`). */
+/** A notification, as the service notification returns it (its `notifications/schemas.py`). */
 export interface Notification {
   readonly id: string;
   readonly kind: string;

@@ -10,7 +10,7 @@ import { aTask } from "../../fakes";
 beforeEach(() => { vi.useFakeTimers(); });
 afterEach(() => { vi.useRealTimers(); });
 
-/** One open stream of a gateway: what the client sent, and the means to send it something. */
+/** An open stream of a gateway: the request of the client, and functions that send to it. */
 class Stream {
   readonly headers: Headers;
   readonly response: Response;
@@ -46,12 +46,12 @@ class Stream {
   }
 }
 
-/** Lets promises run without letting time pass. */
+/** Lets promises settle without advancing the clock. */
 async function settle(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
 
-/** A connection to a gateway that accepts everything until `refusals` holds something to answer instead. */
+/** A connection to a gateway that accepts every request, unless `refusals` contains an answer. */
 function connect() {
   const streams: Stream[] = [];
   const refusals: (() => Promise<Response>)[] = [];
@@ -97,7 +97,7 @@ describe("LiveConnection", () => {
     expect(last().headers.has("last-event-id")).toBe(false);
   });
 
-  it("hands out events, also when one arrives in pieces", async () => {
+  it("passes on events, also when an event arrives in pieces", async () => {
     const { last, events } = connect();
     await settle();
     await last().send(`retry: 1000\n\n: connected\n\nid: 1\n${CHANGE.slice(0, 30)}`);
@@ -106,13 +106,13 @@ describe("LiveConnection", () => {
     expect(events).toEqual([{ kind: "task", change: { kind: "saved", task: TASK } }]);
   });
 
-  it("asks for everything anew when it connects without knowing where it left off", async () => {
+  it("requires a reload when it connects without a position", async () => {
     const { onGap } = connect();
     await settle();
     expect(onGap).toHaveBeenCalledTimes(1);
   });
 
-  it("resumes after the last event it saw, without fetching everything", async () => {
+  it("resumes after the last event it saw, without a reload", async () => {
     const { last, streams, onGap } = connect();
     await settle();
     await last().send(`id: 41\n${CHANGE}id: 42\n${CHANGE}`);
@@ -123,7 +123,7 @@ describe("LiveConnection", () => {
     expect(onGap).toHaveBeenCalledTimes(1);
   });
 
-  it("fetches everything when the gateway cannot replay the gap, and does not ask for that replay again", async () => {
+  it("requires a reload when the gateway cannot replay the gap, and does not request that replay again", async () => {
     const { last, onGap } = connect();
     await settle();
     await last().send(`id: 41\n${CHANGE}`);
@@ -134,7 +134,7 @@ describe("LiveConnection", () => {
     expect(last().headers.has("last-event-id")).toBe(false);
   });
 
-  it("comes back after bye within the pause that the gateway named", async () => {
+  it("reconnects after bye within the pause that the gateway set", async () => {
     const { connection, last, streams } = connect();
     await settle();
     await last().send("retry: 4000\n\nevent: bye\ndata: {}\n\n");
@@ -146,7 +146,7 @@ describe("LiveConnection", () => {
     expect(streams).toHaveLength(2);
   });
 
-  it("takes the end of the stream, as at the token's end, for a reason to come back and not for a failure", async () => {
+  it("reconnects after the end of the stream, as at the token's expiry, without counting a failure", async () => {
     const { connection, last, streams, tokens } = connect();
     await settle();
     await last().end();
@@ -156,7 +156,7 @@ describe("LiveConnection", () => {
     expect(tokens.get).toHaveBeenCalledTimes(2);
   });
 
-  it("waits twice as long after each failure, half a minute at most, and afresh after a success", async () => {
+  it("waits twice as long after each failure, half a minute at most, and starts again after a success", async () => {
     const { connection, refusals, send, last } = connect();
     await settle();
     refusals.push(...Array.from({ length: 7 }, () => REFUSED));
@@ -176,7 +176,7 @@ describe("LiveConnection", () => {
     expect(connection.status()).toBe("live");
   });
 
-  it("tries at once when the browser is online again", async () => {
+  it("reconnects at once when the browser is online again", async () => {
     const { connection, refusals, streams, last } = connect();
     await settle();
     refusals.push(REFUSED, REFUSED);
@@ -187,7 +187,7 @@ describe("LiveConnection", () => {
     expect(streams).toHaveLength(2);
   });
 
-  it("gives up a stream that has been silent for three heartbeats", async () => {
+  it("ends a stream without data for three heartbeats", async () => {
     const { connection, last, streams } = connect();
     await settle();
     await vi.advanceTimersByTimeAsync(SILENCE_MS - 1);
@@ -199,7 +199,7 @@ describe("LiveConnection", () => {
     expect(last().isClosedByClient).toBe(false);
   });
 
-  it("takes a heartbeat for a sign of life", async () => {
+  it("keeps a stream with heartbeats open", async () => {
     const { connection, last, streams } = connect();
     await settle();
     for (let beat = 0; beat < 8; beat++) {
@@ -210,7 +210,7 @@ describe("LiveConnection", () => {
     expect(streams).toHaveLength(1);
   });
 
-  it("asks for another token after one was refused", async () => {
+  it("requests another token after a refusal", async () => {
     const { refusals, tokens, last, streams } = connect();
     await settle();
     refusals.push(() => Promise.resolve(new Response(null, { status: 401 })));
@@ -230,7 +230,7 @@ describe("LiveConnection", () => {
     expect(send).toHaveBeenCalledTimes(1);
   });
 
-  it("closes the stream and never comes back when it is stopped", async () => {
+  it("closes the stream and does not reconnect when it is stopped", async () => {
     const { stop, streams, send } = connect();
     await settle();
     stop();

@@ -29,7 +29,7 @@ describe("parseLiveEvent", () => {
     expect(parse("sync.task-changed", TASK_EVENT)).toEqual({ kind: "task", change: { kind: "saved", task: TASK } });
   });
 
-  it("reads a deletion, which carries no state", () => {
+  it("reads a deletion, which has no state", () => {
     const deleted = { ...TASK_EVENT, event_type: "task.deleted", task: null, changed_fields: null };
     expect(parse("sync.task-changed", deleted)).toEqual({ kind: "task", change: { kind: "deleted", id: TASK.id } });
   });
@@ -67,7 +67,7 @@ describe("parseLiveEvent", () => {
     ["sync.task-changed", { ...TASK_EVENT, task: { ...TASK, updated_at: "soon" } }],
     ["sync.task-changed", { task_id: TASK.id }],
     ["notification", { ...NOTIFICATION_EVENT, title: 7 }],
-  ])("asks for a fresh look when %s cannot be understood", (event, data) => {
+  ])("requires a reload when %s cannot be parsed", (event, data) => {
     expect(parse(event, data)).toEqual({ kind: "reset" });
   });
 });
@@ -83,15 +83,15 @@ function schemaOf(name: string): Schema {
   return JSON.parse(readFileSync(new URL(`${name}.schema.json`, contracts), "utf8")) as Schema;
 }
 
-// Alone, as in the image's build context, the folder has no contracts beside it.
+// In the image's build context the folder contracts does not exist.
 describe.runIf(existsSync(contracts))("what is read of an event", () => {
-  it("is promised by the contract of task events", () => {
+  it("matches the contract of task events", () => {
     const schema = schemaOf("task-event");
     expect(schema.required).toEqual(expect.arrayContaining(["task_id", "task"]));
     expect(schema.$defs?.["TaskSnapshot"]?.required).toEqual(expect.arrayContaining(Object.keys(TASK)));
   });
 
-  it("is promised by the contract of notifications", () => {
+  it("matches the contract of notifications", () => {
     const read = ["notification_id", "kind", "title", "task_id", "link", "created_at"];
     expect(schemaOf("notification-created").required).toEqual(expect.arrayContaining(read));
   });

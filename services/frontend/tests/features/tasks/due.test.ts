@@ -5,7 +5,7 @@ import { dueDateOf, dueStateOf, formatDue, sectionsOf } from "@/features/tasks/d
 
 import { aTask } from "../../fakes";
 
-/** Local time of the test run, which is Berlin's. */
+/** Local time of the test run, in Berlin's time zone. */
 const NOW = new Date("2026-11-24T12:00:00+01:00");
 
 describe("dueStateOf", () => {
@@ -21,7 +21,7 @@ describe("dueStateOf", () => {
 });
 
 describe("dueDateOf", () => {
-  it("makes a day without a time due when it ends, and one with a time at that time", () => {
+  it("makes a day without a time due at its end, and a day with a time due at that time", () => {
     expect(dueDateOf("2026-11-24", "")).toBe("2026-11-24T22:59:59.000Z");
     expect(dueDateOf("2026-11-24", "09:30")).toBe("2026-11-24T08:30:00.000Z");
     expect(dueDateOf("", "09:30")).toBeNull();
@@ -45,7 +45,7 @@ describe("formatDue", () => {
 });
 
 describe("sectionsOf", () => {
-  it("puts open tasks where they are urgent, by due date and then priority, and completed ones apart", () => {
+  it("sorts open tasks by urgency, due date and priority, and puts completed ones into their own section", () => {
     const overdue = aTask({ due_date: "2026-11-20T10:00:00Z" });
     const today = aTask({ due_date: "2026-11-24T22:59:59Z", priority: "low" });
     const urgent = aTask({ due_date: "2026-11-24T22:59:59Z", priority: "high" });

@@ -16,11 +16,11 @@ function someDeletions() {
 }
 
 describe("PendingDeletions", () => {
-  it("leaves the user ten seconds at least", () => {
+  it("gives the user at least ten seconds", () => {
     expect(UNDO_SECONDS).toBeGreaterThanOrEqual(10);
   });
 
-  it("hides the task at once and sends the deletion when the time is up", async () => {
+  it("hides the task at once and sends the deletion when the undo time is over", async () => {
     const { deletions, send } = someDeletions();
     const task = aTask();
     deletions.schedule(task);
@@ -41,7 +41,7 @@ describe("PendingDeletions", () => {
     expect(send).not.toHaveBeenCalled();
   });
 
-  it("keeps the task hidden, but no longer undoable, while the request is under way", async () => {
+  it("keeps the task hidden, but no longer undoable, while the request is running", async () => {
     const { deletions, send } = someDeletions();
     const { promise, resolve } = Promise.withResolvers<undefined>();
     send.mockReturnValueOnce(promise);
@@ -66,7 +66,7 @@ describe("PendingDeletions", () => {
     expect(deletions.hiddenIds().size).toBe(0);
   });
 
-  it("sends all that is pending once when the page goes away", async () => {
+  it("sends all pending deletions once when the page is closed", async () => {
     const { deletions, send } = someDeletions();
     const tasks = [aTask(), aTask()];
     tasks.forEach((task) => { deletions.schedule(task); });

@@ -24,18 +24,18 @@ describe("applyChange", () => {
     expect(applyChange(stateOf(newer), saved(older)).items).toEqual([newer, older]);
   });
 
-  it("does not double a task of which both the answer and the event arrive", () => {
+  it("does not duplicate a task of which both the answer and the event arrive", () => {
     const task = aTask();
     expect(applyChange(applyChange(stateOf(), saved(task)), saved({ ...task })).items).toEqual([task]);
   });
 
   it("replaces a task by its newer state in its place", () => {
-    const [one, other] = [aTask({ updated_at: EARLY }), aTask()];
-    const changed = { ...one, title: "changed", updated_at: LATE };
-    expect(applyChange(stateOf(other, one), saved(changed)).items).toEqual([other, changed]);
+    const [first, second] = [aTask({ updated_at: EARLY }), aTask()];
+    const changed = { ...first, title: "changed", updated_at: LATE };
+    expect(applyChange(stateOf(second, first), saved(changed)).items).toEqual([second, changed]);
   });
 
-  it("ignores a state older than the one it has", () => {
+  it("ignores a state that is older than its own", () => {
     const task = aTask({ updated_at: LATE });
     const state = stateOf(task);
     expect(applyChange(state, saved({ ...task, title: "old", updated_at: EARLY }))).toBe(state);
@@ -60,7 +60,7 @@ describe("applyChange", () => {
     expect(changes.reduce(applyChange, stateOf()).items).toEqual([]);
   });
 
-  it("ends in the same state whatever the order in which two updates and their repetitions arrive", () => {
+  it("ends in the same state in whatever order two updates and their repetitions arrive", () => {
     const first = aTask({ title: "first", updated_at: EARLY });
     const second = { ...first, title: "second", updated_at: LATE };
     const orders = [[first, second, first], [second, first, second], [first, first, second], [second, second, first]];
@@ -69,7 +69,7 @@ describe("applyChange", () => {
 });
 
 describe("TaskJournal", () => {
-  it("applies what happened while the list was under way to the list that comes", async () => {
+  it("applies the changes that arrived during the request to the fetched list", async () => {
     const journal = new TaskJournal();
     const [kept, deleted, created] = [aTask({ updated_at: EARLY }), aTask(), aTask()];
     const { promise: list, resolve } = Promise.withResolvers<Task[]>();
@@ -82,7 +82,7 @@ describe("TaskJournal", () => {
     expect((await fetched).items).toEqual([created, changed]);
   });
 
-  it("takes the list as it is otherwise: what it lacks is gone", async () => {
+  it("otherwise uses the fetched list as it is: a task that is not in it is removed", async () => {
     const journal = new TaskJournal();
     journal.record(saved(aTask()));
     const listed = aTask();
