@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,45 +118,57 @@ def stream(
     )
     send_signal = partial(os.killpg, process.pid) if with_children else process.send_signal
     cancel = cancel or threading.Event()
+    started_at = time.monotonic()
+    tail: list[str] = []
+    with _supervised(process, stdin, send_signal, cancel, timeout_seconds):
+        try:
+            for raw in process.stdout or ():
+                line = mask(raw.decode(errors="replace").rstrip("\n"), secrets)
+                tail = [*tail[-LINES_IN_ERROR:], line]
+                on_line(line)
+            process.wait()
+        except BaseException:
+            if with_children:
+                cancel.set()  # `_guard` then sends SIGTERM and SIGKILL
+            else:
+                process.kill()
+            process.wait()
+            raise
+    if process.returncode and cancel.is_set():
+        raise CommandError(
+            f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again without cancelling it."
+        )
+    if process.returncode and time.monotonic() - started_at >= timeout_seconds:
+        raise _timed_out(arguments, timeout_seconds, secrets)
+    if process.returncode and check:
+        raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
+    return process.returncode
+
+
+@contextlib.contextmanager
+def _supervised(
+    process: subprocess.Popen[bytes],
+    stdin: bytes | None,
+    send_signal: Callable[[int], None],
+    cancel: threading.Event,
+    timeout_seconds: float,
+) -> Iterator[None]:
+    """Feeds a program and ends it in time, while the block reads its output."""
     finished = threading.Event()
     threads = [
         threading.Thread(target=_feed, args=(process, stdin)),
         threading.Thread(target=_guard, args=(send_signal, cancel, finished, timeout_seconds)),
     ]
-    started_at = time.monotonic()
     for thread in threads:
         thread.start()
-    tail: list[str] = []
     try:
-        for raw in process.stdout or ():
-            line = mask(raw.decode(errors="replace").rstrip("\n"), secrets)
-            tail = [*tail[-LINES_IN_ERROR:], line]
-            on_line(line)
-        process.wait()
-    except BaseException:
-        if with_children:
-            cancel.set()  # the guard then sends SIGTERM and SIGKILL
-        else:
-            process.kill()
-        process.wait()
-        raise
+        yield
     finally:
         finished.set()
         for thread in threads:
             thread.join()
         if process.stdout:
             process.stdout.close()
-    if process.returncode == 0:
-        return 0
-    if cancel.is_set():
-        raise CommandError(
-            f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again without cancelling it."
-        )
-    if time.monotonic() - started_at >= timeout_seconds:
-        raise _timed_out(arguments, timeout_seconds, secrets)
-    if check:
-        raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
-    return process.returncode
 
 
 def _feed(process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
