@@ -1,1 +1,1 @@
-"""A rehearsal and its parts, on real git, a real registry and a real control plane."""
+"""Tests of a rehearsal and its parts, with real git, a real registry and a real control plane."""

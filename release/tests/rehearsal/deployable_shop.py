@@ -1,4 +1,4 @@
-"""The application that rehearsals are tested with: the shop with a chart that can be deployed."""
+"""The application of these tests: the shop with a chart that can be deployed."""
 
 import io
 import uuid
@@ -6,22 +6,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
+from todo_release.config.model import RehearsalSettings
 from todo_release.report.lines import LineReporter
-from todo_release.session import Options, Session, open_session
+from todo_release.session import CommandOptions, Session, open_session
 
 from ..shop import FILES, RELEASE_YAML, Tree
 
-LINES = Options(output="lines", environ={})
+LINES = CommandOptions(output="lines", environ={})
 
 REHEARSAL = """\
 rehearsal:
+  nodes:
+    - prefix: pool
+      count: 3
+      capacity: {cpu: "2", memory: 4009092Ki, pods: "110"}
+      allocatable: {cpu: 1900m, memory: 3110Mi}
+      labels: {topology.kubernetes.io/region: fra1}
+  workloads:
+    - {kind: DaemonSet, name: network, requests: {cpu: 502m, memory: 580Mi}}
+    - {kind: Deployment, name: dns, replicas: 2, requests: {cpu: 100m, memory: 150M}}
   manifests: [cluster.yaml]
   secrets:
     shop-secrets: {TOKEN: ""}
     pull-secret: {.dockerconfigjson: ""}
 """
-# As small as can be while every fault finds something to befall: a Secret that is read, requests, a sidecar,
-# a hook.
+REHEARSAL_SETTINGS = RehearsalSettings.model_validate(yaml.safe_load(REHEARSAL)["rehearsal"])
+# The smallest chart that every fault can affect: it reads a Secret, has requests, a sidecar and a hook.
 TEMPLATES = {
     "chart/templates/web.yaml": """\
 apiVersion: apps/v1
@@ -84,7 +96,7 @@ spec:
           resources: {requests: {cpu: 100m, memory: 64Mi}, limits: {memory: 64Mi}}
 """,
 }
-# The door of the injector; a policy of the API server adds the sidecars.
+# Preflight requires the injector's webhook; in a rehearsal a policy of the API server adds the sidecars.
 CLUSTER = """\
 apiVersion: v1
 kind: Namespace
@@ -116,7 +128,7 @@ REHEARSED: dict[str, str] = {
 
 
 def never_released(folder: Path) -> Tree:
-    """The shop in one commit; its namespaces have names of their own, so that rehearsals can share a plane.
+    """Creates the shop in one commit, with unique namespaces, so that rehearsals can share a control plane.
 
     * add (HEAD -> main)
     """
@@ -131,7 +143,7 @@ def never_released(folder: Path) -> Tree:
 
 
 @contextmanager
-def opened(tree: Tree, options: Options = LINES) -> Iterator[Session]:
-    """A session of the shop whose reporter nobody reads."""
+def open_shop(tree: Tree, options: CommandOptions = LINES) -> Iterator[Session]:
+    """Opens a session of the shop; its output is dropped."""
     with open_session(tree.path, options, LineReporter(io.StringIO(), can_ask=False)) as session:
         yield session

@@ -1,24 +1,24 @@
-"""What a repository is like, so that two looks show whether anything in it was changed."""
+"""The state of a repository, to check that nothing in it was changed."""
 
 import hashlib
 from pathlib import Path
 
-from todo_release.core.release_folder import FOLDER
+from todo_release.core.release_folder import RELEASE_FOLDER
 
 from ..shop import Tree
 
 
-def picture_of(tree: Tree) -> dict[str, str]:
-    """Its references, settings and stash, what git says of the work tree, and a hash of every file there.
+def repository_state(tree: Tree) -> dict[str, str]:
+    """Returns references, settings, stash and status, and a hash of every file of the work tree.
 
     The engine's own folder of journals and reports is left out.
     """
     files = {
         str(path): _hash(path)
         for path in sorted(tree.path.rglob("*"))
-        if not {".git", FOLDER} & set(path.relative_to(tree.path).parts)
+        if not {".git", RELEASE_FOLDER} & set(path.relative_to(tree.path).parts)
     }
-    told = {
+    answers = {
         "refs": tree.git("for-each-ref"),
         "head": tree.git("rev-parse", "HEAD"),
         "branch": tree.git("branch", "--show-current"),
@@ -27,7 +27,7 @@ def picture_of(tree: Tree) -> dict[str, str]:
         "status": tree.git("status", "--porcelain=v1"),
         "objects": tree.git("count-objects", "--verbose"),
     }
-    return files | told
+    return files | answers
 
 
 def _hash(path: Path) -> str:

@@ -1,10 +1,11 @@
-"""What somebody has in their cluster: an environment, a neighbour, a webhook, a few classes. SPACE is the
-environment's namespace; in capitals too are values that must never be seen elsewhere.
+"""A live cluster: an environment, another namespace, a webhook, a few classes.
+
+SPACE is replaced by the environment's namespace. The SECRET-… values must never appear anywhere else.
 """
 
 import yaml
 
-from todo_embedded.controlplane.api_client import Manifest
+from todo_embedded.controlplane.object_paths import KubeObject
 
 VALUES = ("SECRET-PASSWORD", "SECRET-URL", "SECRET-COLOUR", "SECRET-HOST", "SECRET-RECORD", "SECRET-KEY")
 OBJECTS = """
@@ -56,7 +57,7 @@ data: {COLOUR: SECRET-COLOUR}
 ---
 apiVersion: v1
 kind: ResourceQuota
-metadata: {name: room, namespace: SPACE}
+metadata: {name: budget, namespace: SPACE}
 spec: {hard: {requests.cpu: "2"}}
 ---
 apiVersion: v1
@@ -77,7 +78,7 @@ spec: {controller: k8s.io/ingress-nginx}
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: SPACE}
-provisioner: dobs.csi.digitalocean.com
+provisioner: csi.example.com
 ---
 apiVersion: cert-manager.io/v1
 kind: ClusterIssuer
@@ -86,15 +87,15 @@ spec: {acme: {email: SECRET-URL, server: "https://acme.test", privateKeySecretRe
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: door, namespace: SPACE-logs}
-spec: {selector: {app: door}, ports: [{port: 443, targetPort: 4000}]}
+metadata: {name: gate, namespace: SPACE-logs}
+spec: {selector: {app: gate}, ports: [{port: 443, targetPort: 4000}]}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingWebhookConfiguration
 metadata: {name: SPACE}
 webhooks:
-  - name: door.example.com
-    clientConfig: {service: {name: door, namespace: SPACE-logs}}
+  - name: gate.example.com
+    clientConfig: {service: {name: gate, namespace: SPACE-logs}}
     namespaceSelector: {matchLabels: {only: there}}
     rules: [{apiGroups: [""], apiVersions: [v1], resources: [pods], operations: [CREATE]}]
     sideEffects: None
@@ -110,15 +111,15 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: door-1, namespace: SPACE-logs, labels: {app: door}}
+metadata: {name: gate-1, namespace: SPACE-logs, labels: {app: gate}}
 spec:
   nodeName: pool-2
   priorityClassName: SPACE
   initContainers: [{name: first, image: first, resources: {requests: {cpu: 300m, memory: 16Mi}}}]
-  containers: [{name: door, image: door, resources: {requests: {cpu: 120m, memory: 64Mi}}}]
+  containers: [{name: gate, image: gate, resources: {requests: {cpu: 120m, memory: 64Mi}}}]
 """
 
 
-def objects(text: str, namespace: str) -> list[Manifest]:
-    """The objects of a text above, in and around a namespace."""
+def objects(text: str, namespace: str) -> list[KubeObject]:
+    """Returns the objects of a text above, with the environment in this namespace."""
     return list(yaml.safe_load_all(text.replace("SPACE", namespace)))

@@ -1,12 +1,12 @@
-"""Waiting with a bound."""
+"""Waiting with a time limit."""
 
 import time
 from collections.abc import Callable
 
 
-def until(look: Callable[[], object], *, seconds: float = 30) -> None:
-    """Look until it is true; fails after the bound."""
+def wait_until(is_true: Callable[[], object], *, seconds: float = 30) -> None:
+    """Calls a function until its result is true; fails after the time limit."""
     deadline = time.monotonic() + seconds
-    while not look():
+    while not is_true():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.05)

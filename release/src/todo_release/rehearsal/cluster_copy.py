@@ -1,137 +1,150 @@
-"""Furnishes a rehearsal like a live cluster: its machines and what runs on them, its quotas, classes, names.
+"""Copies a live cluster into a rehearsal: its nodes, the pods on them, quotas, classes and names of Secrets.
 
-Of Secrets and ConfigMaps only the names of their keys are taken, and words that any Dapr documentation has;
-no other value leaves the live cluster. Pods of the environments are left out: the rehearsal deploys its own.
+Of Secrets and ConfigMaps only the names of keys are copied, and values that Dapr's documentation contains; no
+other value leaves the live cluster. Pods of the environments are left out: the rehearsal deploys its own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from todo_embedded.controlplane.api_client import Manifest
-from todo_embedded.controlplane.nodes import Node, occupant
+from todo_embedded.controlplane.nodes import SimulatedNode, bound_pod
+from todo_embedded.controlplane.object_paths import KubeObject
+from todo_release.adapters.kubernetes.api_resources import (
+    CLUSTER_ISSUERS,
+    CONFIG_MAPS,
+    DEFINITIONS,
+    INGRESS_CLASSES,
+    LIMIT_RANGES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    PRIORITY_CLASSES,
+    QUOTAS,
+    SECRETS,
+    STORAGE_CLASSES,
+)
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.objects import JsonObject, parse_pod
 from todo_release.config.model import Config
 from todo_release.environments import history
-from todo_release.environments.environment import Access
+from todo_release.environments.environment import EnvironmentAccess
 from todo_release.preflight.checks.dapr_schema import WORDS
 from todo_release.preflight.scheduling import pod_requirements
-from todo_release.preflight.secret_summary import HELM_RELEASE, TLS, Reducer
+from todo_release.preflight.secret_summary import HELM_RELEASE, TLS, SecretSummarizer
 from todo_release.rehearsal import webhook_stubs
-from todo_release.rehearsal.cluster_fixture import PLACEHOLDER, Site, secret
+from todo_release.rehearsal.cluster_fixture import PLACEHOLDER, ClusterFixture, secret
 
 PARALLEL_READS = 8
-# Helm's records are the rehearsal's own, and an empty certificate is a broken one.
-NOT_TAKEN = (HELM_RELEASE, TLS)
+# The rehearsal writes its own Helm records, and a TLS Secret without its value would be an invalid one.
+SKIPPED_SECRET_TYPES = (HELM_RELEASE, TLS)
 MANAGED_BY = "app.kubernetes.io/managed-by"
-MADE_HERE = ("Helm", *history.LABELS.values())  # what the rehearsal makes itself
-ROOT_CERTIFICATE = "kube-root-ca.crt"  # every namespace is given one
-DEFINITIONS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-ISSUERS = "apis/cert-manager.io/v1/clusterissuers"
-# Objects of the whole cluster that a release may name, and of an environment's namespace that bound it.
-CLASSES = (
-    "apis/scheduling.k8s.io/v1/priorityclasses",
-    "apis/storage.k8s.io/v1/storageclasses",
-    "apis/networking.k8s.io/v1/ingressclasses",
-)
-OF_NAMESPACE = ("resourcequotas", "limitranges")
-BUILT_IN = "system-"  # priority classes that every cluster has by itself
+RELEASE_MANAGERS = ("Helm", *history.LABELS.values())  # their objects are created by the rehearsal itself
+ROOT_CERTIFICATE = "kube-root-ca.crt"  # created by Kubernetes in every namespace
+CLASSES = (PRIORITY_CLASSES, STORAGE_CLASSES, INGRESS_CLASSES)  # cluster-scoped, named by a release's objects
+NAMESPACE_LIMITS = (QUOTAS, LIMIT_RANGES)
+BUILT_IN_PREFIX = "system-"  # priority classes that every cluster has
 BUILT_IN_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-OF_CONTROLLERS = "node.kubernetes.io/"  # taints that controllers put on and take off by what they see
+CONTROLLER_TAINT_PREFIX = "node.kubernetes.io/"  # taints that controllers add and remove by themselves
 CLOSED = {"key": "rehearsal/closed", "effect": "NoSchedule"}
 
 
-def of_cluster(access: Access, config: Config, registry_host: str) -> Site:
-    """What is found in the cluster that an environment runs in.
+def copy_cluster(access: EnvironmentAccess, config: Config, registry_host: str) -> ClusterFixture:
+    """Returns a fixture like the live cluster that an environment runs in.
 
     Raises:
-        ClusterError: something cannot be read.
+        ClusterError: something could not be read.
     """
     cluster = access.cluster
-    own = {one.namespace for one in config.environments.values()}
+    own = {environment.namespace for environment in config.environments.values()}
     with ThreadPoolExecutor(PARALLEL_READS) as pool:
-        nodes_later = pool.submit(cluster.items, "api/v1/nodes")
-        pods_later = pool.submit(cluster.items, "api/v1/pods")
-        spaces_later = pool.submit(cluster.items, "api/v1/namespaces")
-        kinds_later = pool.submit(_objects, cluster, DEFINITIONS)
-        issuers_later = pool.submit(_objects, cluster, ISSUERS)
-        doors_later = pool.submit(webhook_stubs.of_cluster, cluster)
-        shared = [pool.submit(_objects, cluster, path) for path in CLASSES]
-        furnished = [pool.submit(_of_namespace, cluster, name, registry_host) for name in sorted(own)]
-        nodes, pods = nodes_later.result(), [pod for pod in pods_later.result() if pod_requirements.runs(pod)]
-        objects = [_unconverted(one) for one in kinds_later.result()]
-        defined = {(one["kind"], one["metadata"]["name"]) for one in objects}
-        objects += [one for later in shared for one in later.result()]
-        objects += [_namespace(one, own) for one in spaces_later.result() if _is_extra(one)]
-        objects += [one for later in furnished for one in later.result()]
-        objects += [
-            one for one in doors_later.result() if (one["kind"], one["metadata"]["name"]) not in defined
-        ]
-        objects += [one | {"spec": {"selfSigned": {}}} for one in issuers_later.result()]
-    objects += (_occupant(pod) for pod in pods if pod["metadata"]["namespace"] not in own)
-    return Site(
-        told=f"twin of {access.name}: {len(nodes)} nodes with the requests of {len(pods)} pods",
-        nodes=tuple(map(_node, nodes)),
+        nodes = pool.submit(cluster.items, NODES.path())
+        pods = pool.submit(cluster.items, PODS.path())
+        namespaces = pool.submit(cluster.items, NAMESPACES.path())
+        definitions = pool.submit(_objects, cluster, DEFINITIONS.path())
+        issuers = pool.submit(_objects, cluster, CLUSTER_ISSUERS.path())
+        stubs = pool.submit(webhook_stubs.stub_webhooks, cluster)
+        classes = [pool.submit(_objects, cluster, resource.path()) for resource in CLASSES]
+        contents = [pool.submit(_namespace_contents, cluster, name, registry_host) for name in sorted(own)]
+    objects = [_without_conversion(definition) for definition in definitions.result()]
+    defined = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in objects}
+    objects += [manifest for read in classes for manifest in read.result()]
+    objects += [_namespace(live, own) for live in namespaces.result() if _is_extra(live)]
+    objects += [manifest for read in contents for manifest in read.result()]
+    objects += [stub for stub in stubs.result() if (stub["kind"], stub["metadata"]["name"]) not in defined]
+    objects += [issuer | {"spec": {"selfSigned": {}}} for issuer in issuers.result()]
+    occupying = [pod for pod in pods.result() if pod_requirements.occupies_node(pod)]
+    objects += [_same_size_pod(pod) for pod in occupying if pod["metadata"]["namespace"] not in own]
+    return ClusterFixture(
+        summary=f"a copy of the cluster of {access.name}: {len(nodes.result())} nodes with the requests of "
+        f"{len(occupying)} pods",
+        nodes=tuple(map(_node, nodes.result())),
         objects=tuple(objects),
         has_definitions=True,
     )
 
 
-def _node(found: JsonObject) -> Node:
-    """A machine; one that is cordoned or not ready takes no new pods here either."""
-    status, spec = found["status"], found["spec"]
-    taints = [one for one in spec.get("taints") or () if not one["key"].startswith(OF_CONTROLLERS)]
+def _node(live: JsonObject) -> SimulatedNode:
+    """Returns a node of the same size; one that is cordoned or not ready takes no new pods here either."""
+    status, spec = live["status"], live["spec"]
+    taints = [
+        taint for taint in spec.get("taints") or () if not taint["key"].startswith(CONTROLLER_TAINT_PREFIX)
+    ]
     is_ready = any(
-        (one["type"], one["status"]) == ("Ready", "True") for one in status.get("conditions") or ()
+        (condition["type"], condition["status"]) == ("Ready", "True")
+        for condition in status.get("conditions") or ()
     )
     if spec.get("unschedulable") or not is_ready:
         taints.append(CLOSED)
-    return Node(
-        name=found["metadata"]["name"],
+    return SimulatedNode(
+        name=live["metadata"]["name"],
         allocatable=status["allocatable"],
         capacity=status["capacity"],
-        labels=found["metadata"].get("labels") or {},
+        labels=live["metadata"].get("labels") or {},
         taints=tuple(taints),
     )
 
 
-def _occupant(pod: JsonObject) -> Manifest:
-    """A pod of the same size in the same place; only one that is ready keeps its labels, so that no Service
-    finds one behind which nothing answers.
+def _same_size_pod(live: JsonObject) -> KubeObject:
+    """Returns a pod with the same requests on the same node.
+
+    Only a ready pod keeps its labels, so that no Service selects one whose original does not answer.
     """
-    meta, spec = pod["metadata"], pod["spec"]
-    request = pod_requirements.live(pod).request
-    made = occupant(
+    meta, spec = live["metadata"], live["spec"]
+    request = pod_requirements.of_live_pod(live).request
+    manifest = bound_pod(
         meta["name"],
         {"cpu": f"{request.cpu}m", "memory": str(request.memory)},
         node=spec["nodeName"],
         namespace=meta["namespace"],
         priority_class=spec.get("priorityClassName", ""),
     )
-    labels = meta.get("labels") or {} if parse_pod(pod).is_ready else {}
-    return {**made, "metadata": {**made["metadata"], "labels": labels}}
+    labels = meta.get("labels") or {} if parse_pod(live).is_ready else {}
+    return {**manifest, "metadata": {**manifest["metadata"], "labels": labels}}
 
 
 def _objects(cluster: Cluster, path: str) -> list[dict[str, Any]]:
-    """Every object of a list as it could be made anew; none where the cluster does not know the kind."""
+    """Returns the manifests of a list's objects; none where the cluster does not serve the kind."""
     answer = cluster.read(path)
     if answer is None:
         return []
     identity = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
     return [
-        identity | _anew(one) for one in answer["items"] if not one["metadata"]["name"].startswith(BUILT_IN)
+        identity | _manifest(item)
+        for item in answer["items"]
+        if not item["metadata"]["name"].startswith(BUILT_IN_PREFIX)
     ]
 
 
-def _anew(found: JsonObject) -> dict[str, Any]:
-    meta = found["metadata"]
+def _manifest(live: JsonObject) -> dict[str, Any]:
+    """Returns an object without what the API server adds."""
+    meta = live["metadata"]
     kept = {key: meta[key] for key in ("name", "namespace", "labels", "annotations") if meta.get(key)}
-    return {key: value for key, value in found.items() if key != "status"} | {"metadata": kept}
+    return {key: value for key, value in live.items() if key != "status"} | {"metadata": kept}
 
 
-def _unconverted(definition: Mapping[str, Any]) -> Manifest:
-    """A definition whose versions differ in name only: nothing answers that could convert them."""
+def _without_conversion(definition: Mapping[str, Any]) -> KubeObject:
+    """Returns a definition without its conversion webhook, which does not run in a rehearsal."""
     return {**definition, "spec": {**definition["spec"], "conversion": {"strategy": "None"}}}
 
 
@@ -139,39 +152,43 @@ def _is_extra(namespace: JsonObject) -> bool:
     return namespace["metadata"]["name"] not in BUILT_IN_NAMESPACES
 
 
-def _namespace(found: JsonObject, own: set[str]) -> Manifest:
-    """Standards are enforced where the release goes; elsewhere they would refuse the occupants."""
-    meta = found["metadata"]
+def _namespace(live: JsonObject, own: set[str]) -> KubeObject:
+    """Returns a namespace.
+
+    Pod security stays enforced in the environments only, because it could refuse the copied pods.
+    """
+    meta = live["metadata"]
     labels = meta.get("labels") or {} if meta["name"] in own else {}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": meta["name"], "labels": labels}}
 
 
-def _of_namespace(cluster: Cluster, namespace: str, registry_host: str) -> list[Manifest]:
-    root = f"api/v1/namespaces/{namespace}"
-    found: list[Manifest] = [one for kind in OF_NAMESPACE for one in _objects(cluster, f"{root}/{kind}")]
-    found += _secrets(cluster.items(f"{root}/secrets"), namespace, registry_host)
-    found += [
+def _namespace_contents(cluster: Cluster, namespace: str, registry_host: str) -> list[KubeObject]:
+    objects: list[KubeObject] = [
+        manifest for resource in NAMESPACE_LIMITS for manifest in _objects(cluster, resource.path(namespace))
+    ]
+    objects += _secrets(cluster.items(SECRETS.path(namespace)), namespace, registry_host)
+    objects += [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": one["metadata"]["name"], "namespace": namespace},
-            "data": dict.fromkeys(one.get("data") or (), PLACEHOLDER),
+            "metadata": {"name": live["metadata"]["name"], "namespace": namespace},
+            "data": dict.fromkeys(live.get("data") or (), PLACEHOLDER),
         }
-        for one in cluster.items(f"{root}/configmaps")
-        if one["metadata"]["name"] != ROOT_CERTIFICATE and _is_a_guest(one["metadata"].get("labels") or {})
+        for live in cluster.items(CONFIG_MAPS.path(namespace))
+        if live["metadata"]["name"] != ROOT_CERTIFICATE
+        and not _is_from_release(live["metadata"].get("labels") or {})
     ]
-    return found
+    return objects
 
 
-def _secrets(found: Iterable[JsonObject], namespace: str, registry_host: str) -> Iterator[Manifest]:
-    reducer = Reducer()
-    words = {fingerprint: word for word, fingerprint in reducer.words(WORDS).items()}
-    for facts in map(reducer.reduce, found):
-        if facts.type not in NOT_TAKEN and _is_a_guest(facts.labels):
-            known = {key: words.get(fingerprint, "") for key, fingerprint in facts.keys.items()}
-            yield secret(namespace, facts.name, known, registry_host)
+def _secrets(live: Iterable[JsonObject], namespace: str, registry_host: str) -> Iterator[KubeObject]:
+    summarizer = SecretSummarizer()
+    words = {fingerprint: word for word, fingerprint in summarizer.fingerprints(WORDS).items()}
+    for summary in map(summarizer.summarize, live):
+        if summary.type not in SKIPPED_SECRET_TYPES and not _is_from_release(summary.labels):
+            values = {key: words.get(fingerprint, "") for key, fingerprint in summary.keys.items()}
+            yield secret(namespace, summary.name, values, registry_host)
 
 
-def _is_a_guest(labels: Mapping[str, str]) -> bool:
-    """Whether an object of the namespace comes from elsewhere than from releases."""
-    return labels.get(MANAGED_BY) not in MADE_HERE
+def _is_from_release(labels: Mapping[str, str]) -> bool:
+    return labels.get(MANAGED_BY) in RELEASE_MANAGERS

@@ -1,7 +1,7 @@
-"""Tries faults one after the other: does preflight catch each, and does the engine get over it if it goes on?
+"""Releases with one injected fault after the other, to see who finds it and how the engine ends.
 
-Each trial releases a version of its own in which every image has changed, with the fault arranged. What
-preflight catches is released again with those checks skipped, to see what the engine makes of it.
+Every trial releases a version of its own in which every image has changed. When preflight stops the release,
+it is released again with those checks skipped, to see how the engine ends without them.
 """
 
 import time
@@ -9,169 +9,184 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from todo_release.adapters.kubernetes.manifest import parse
+from todo_release.adapters.kubernetes.manifest import parse_manifest
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.artifacts import versions
 from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
-from todo_release.environments.environment import Access
+from todo_release.environments.environment import EnvironmentAccess
 from todo_release.environments.rollout.causes import CAUSES
-from todo_release.environments.status import running_in
+from todo_release.environments.status import read_running_version
 from todo_release.errors import ClusterError, ReleaseError
 from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.preflight.errors import PreflightError
 from todo_release.rehearsal import scenario
-from todo_release.rehearsal.faults import KILL, Fault, Scene
-from todo_release.rehearsal.sandbox import Theatre
-from todo_release.rehearsal.scenario import Stage
+from todo_release.rehearsal.faults import KILL_PREFIX, Fault, FaultTarget
+from todo_release.rehearsal.sandbox import Sandbox
+from todo_release.rehearsal.scenario import RehearsalContext
 from todo_release.report.text import DONE, REFUSED
 from todo_release.session import Session
 
 SETTLE_SECONDS = 30.0
-LOOK_SECONDS = 0.2
-SKIPPED = "the fault is arranged"
-CODES = {cause.id: cause.code for cause in CAUSES} | {"refused": ClusterError.exit_code}
+POLL_SECONDS = 0.2
+SKIP_REASON = "a fault is injected"
+EXIT_CODES = {cause.id: cause.code for cause in CAUSES} | {"refused": ClusterError.exit_code}
 
 
 class KilledError(BaseException):
-    """The run ended here as if by a signal: nothing that handles errors gets to see it."""
+    """Ends a run as a signal would; no code that handles errors catches it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What came of one fault. `caught` are checks that stopped the release before it began, `error` is what
-    the engine ended with when it went on, None when it got over the fault, `after` what runs then.
+class FaultResult:
+    """The result of one trial.
+
+    Attributes:
+        fault: What was injected.
+        found_by: The preflight checks that stopped the release before it changed anything.
+        error: How the engine ended with those checks skipped; None when it released the version.
+        running: What every environment runs afterwards, for people.
+        is_intact: Every environment runs the version it should, with all pods ready.
+        seconds: How long the trial took.
     """
 
     fault: Fault
-    caught: tuple[str, ...]
+    found_by: tuple[str, ...]
     error: ReleaseError | None
-    after: str
-    is_whole: bool
+    running: str
+    is_intact: bool
     seconds: float
 
     @property
-    def is_as_promised(self) -> bool:
-        """True when the cause was named, or the fault got over, and every environment runs what it should."""
-        promised = CODES[self.fault.cause] if self.fault.cause else None
-        return self.is_whole and (self.error.code if self.error else None) == promised
+    def is_as_expected(self) -> bool:
+        """True when the engine named the cause or recovered, and every environment is intact."""
+        expected = EXIT_CODES[self.fault.cause] if self.fault.cause else None
+        return self.is_intact and (self.error.code if self.error else None) == expected
 
 
-class Trials:
-    """Tries faults in a theatre, one after the other; `before` is what every environment runs."""
+class FaultTrials:
+    """Tries faults in a sandbox, one after the other; `running` is the version that all environments run."""
 
-    def __init__(self, theatre: Theatre, version: str, last: str | None) -> None:
-        """Set up what runs before. `version` is the first that is released, `last` where releases end.
+    def __init__(self, sandbox: Sandbox, version: str, last: str | None) -> None:
+        """Installs the previous version.
+
+        Args:
+            sandbox: where to release.
+            version: the version of the first trial; later trials have the patch versions after it.
+            last: the last environment to release to; None means all.
 
         Raises:
-            ReleaseError: what runs before could not be set up.
+            ReleaseError: the previous version could not be installed.
         """
-        self._stage, self._last = theatre.stage, last
+        self._context, self._last = sandbox.context, last
         self._next = versions.parse(version)
-        self._dockerfiles = sorted({image.dockerfile for image in theatre.config.images.values()})
-        order = theatre.config.deploy_order(last)
-        self.before = scenario.install(theatre.stage, *order)
-        self._scene = Scene(
-            api=theatre.plane.api,
-            site=theatre.site,
-            settings=theatre.config.environments[order[0]],
-            engine=theatre.engine,
-            pulls=theatre.pulls,
-            befall=theatre.plane.fates.set_faults,
+        self._dockerfiles = sorted({image.dockerfile for image in sandbox.config.images.values()})
+        order = sandbox.config.deploy_order(last)
+        self.running = scenario.install_previous(sandbox.context, *order)
+        self._target = FaultTarget(
+            api=sandbox.plane.api,
+            fixture=sandbox.fixture,
+            settings=sandbox.config.environments[order[0]],
+            engine=sandbox.engine,
+            pull_fault=sandbox.pull_fault,
+            set_pod_faults=sandbox.plane.kubelet.set_faults,
         )
 
-    def attempt(self, fault: Fault) -> Trial:
-        """Release a version in which every image has changed, with a fault arranged, and look what runs then.
+    def run(self, fault: Fault) -> FaultResult:
+        """Releases a version in which every image has changed, with a fault, and reads what runs afterwards.
 
         Raises:
-            RehearsalError: the fault finds nothing to befall.
+            RehearsalError: the application has nothing that the fault could affect.
         """
-        stage, version = self._stage, str(self._next)
+        context, version = self._context, str(self._next)
         self._next = versions.bump(self._next, "patch")
-        stage.reporter.say(f"Fault {fault.name}: {fault.told}")
-        stage.scratch.change(self._dockerfiles)
-        began = time.monotonic()
-        caught: tuple[str, ...] = ()
-        with fault.arrange(self._scene):
-            error = self._release(stage, fault, version)
+        context.reporter.show_text(f"Fault {fault.name}: {fault.description}")
+        context.scratch.change(self._dockerfiles)
+        started_at = time.monotonic()
+        found_by: tuple[str, ...] = ()
+        with fault.inject(self._target):
+            error = self._release(context, fault, version)
             if isinstance(error, PreflightError):
-                caught = tuple(sorted({finding.check for finding in error.findings}))
-                skips = tuple(f"{check}={SKIPPED}" for check in caught)
-                regardless = replace(
-                    stage, options=replace(stage.options, skip=(*stage.options.skip, *skips))
-                )
-                error = self._release(regardless, fault, version)
-        self.before = self.before if error else version
-        with stage.session() as session:
-            is_whole, after = _settled(session, session.context.config.deploy_order(self._last), self.before)
-        return Trial(
+                found_by = tuple(sorted({finding.check for finding in error.findings}))
+                skips = tuple(f"{check}={SKIP_REASON}" for check in found_by)
+                options = replace(context.options, skip=(*context.options.skip, *skips))
+                error = self._release(replace(context, options=options), fault, version)
+        self.running = self.running if error else version
+        with context.session() as session:
+            environments = session.context.config.deploy_order(self._last)
+            is_intact, running = _settled(session, environments, self.running)
+        return FaultResult(
             fault=fault,
-            caught=caught,
+            found_by=found_by,
             error=error,
-            after=after,
-            is_whole=is_whole,
-            seconds=time.monotonic() - began,
+            running=running,
+            is_intact=is_intact,
+            seconds=time.monotonic() - started_at,
         )
 
-    def _release(self, stage: Stage, fault: Fault, version: str) -> ReleaseError | None:
-        """Release; a run that is to be killed is begun anew, as its owner would."""
-        step = fault.name.removeprefix(KILL) if fault.name.startswith(KILL) else None
+    def _release(self, context: RehearsalContext, fault: Fault, version: str) -> ReleaseError | None:
+        """Releases a version; a run that the fault kills is repeated, as a person would do."""
+        is_kill = fault.name.startswith(KILL_PREFIX)
+        killed_after = fault.name.removeprefix(KILL_PREFIX) if is_kill else None
 
-        def listen(event: RunEvent) -> None:
-            stage.reporter(event)
-            if isinstance(event, StepEnded) and event.step.id == step and not event.was_done:
+        def kill(event: RunEvent) -> None:
+            context.reporter(event)
+            if isinstance(event, StepEnded) and event.step.id == killed_after and not event.was_done:
                 raise KilledError
 
-        with stage.session() as session:
+        with context.session() as session:
             try:
-                if step is not None:
+                if killed_after is not None:
                     with suppress(KilledError):
-                        session.run(session.release(version, self._last), listen)
-                session.run(session.release(version, self._last), stage.reporter)
+                        session.run(session.plan_release(version, self._last), kill)
+                session.run(session.plan_release(version, self._last), context.reporter)
             except ReleaseError as error:
                 return error
         return None
 
 
-def table(trials: Iterable[Trial]) -> Table:
-    """One row a fault."""
+def result_table(results: Iterable[FaultResult]) -> Table:
+    """Returns a table with a row per fault."""
     rows = tuple(
         (
-            DONE if trial.is_as_promised else REFUSED,
-            trial.fault.name,
-            f"caught: {', '.join(trial.caught)}" if trial.caught else "-",
-            f"{trial.error.code} {type(trial.error).__name__}" if trial.error else "got over it",
-            trial.after,
-            duration(trial.seconds),
+            DONE if result.is_as_expected else REFUSED,
+            result.fault.name,
+            f"found by {', '.join(result.found_by)}" if result.found_by else "-",
+            f"{result.error.code} {type(result.error).__name__}" if result.error else "recovered",
+            result.running,
+            duration(result.seconds),
         )
-        for trial in trials
+        for result in results
     )
-    return Table("Faults", ("", "fault", "preflight", "engine, gone on", "runs afterwards", "took"), rows)
+    columns = ("", "fault", "preflight", "engine, check skipped", "running afterwards", "took")
+    return Table("Faults", columns, rows)
 
 
 def _settled(session: Session, environments: Iterable[str], version: str) -> tuple[bool, str]:
-    """Whether environments come to run a version with all its pods ready, and what each one runs."""
+    """Waits until environments run a version with all pods ready; returns whether, and what each one runs."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        found = {name: _state(session.context.reach(name)) for name in environments}
-        is_whole = all(state == version for state in found.values())
-        if is_whole or time.monotonic() > deadline:
-            return is_whole, ", ".join(f"{name} {state}" for name, state in found.items())
-        time.sleep(LOOK_SECONDS)
+        states = {name: _state(session.context.connect(name)) for name in environments}
+        is_intact = all(state == version for state in states.values())
+        if is_intact or time.monotonic() > deadline:
+            return is_intact, ", ".join(f"{name} {state}" for name, state in states.items())
+        time.sleep(POLL_SECONDS)
 
 
-def _state(access: Access) -> str:
-    """What an environment runs: by Helm's records, by its pods, and by the images that the cluster has."""
-    running = running_in(access)
+def _state(access: EnvironmentAccess) -> str:
+    """Returns what an environment runs according to Helm's records, its pods and its Deployments' images."""
+    running = read_running_version(access)
     if running is None:
         return "nothing"
-    for one in parse(access.helm.manifest(access.settings.release)).of_kind("Deployment"):
-        if _images(access.cluster.live(one.body, access.settings.namespace)) != _images(one.body):
-            return f"{running.version} (but {one.name} has other images)"
+    manifest = parse_manifest(access.helm.manifest(access.settings.release))
+    for deployment in manifest.of_kind("Deployment"):
+        live = access.cluster.live(deployment.body, access.settings.namespace)
+        if _images(live) != _images(deployment.body):
+            return f"{running.version} (but {deployment.name} has other images)"
     return running.version if running.is_ready else f"{running.version} (not ready)"
 
 
 def _images(deployment: JsonObject | None) -> dict[str, str]:
-    """The image of each container; none of a Deployment that is not there."""
+    """Returns the image of each container; none for a Deployment that does not exist."""
     containers = deployment["spec"]["template"]["spec"]["containers"] if deployment else ()
-    return {one["name"]: one["image"] for one in containers}
+    return {container["name"]: container["image"] for container in containers}

@@ -1,73 +1,70 @@
-"""What befalls the pods of a new version: those with an image that was not known when a fault was arranged.
+"""Faults for pods whose image was pushed after the fault was injected; earlier pods keep running."""
 
-What ran before goes on running, as in a real cluster.
-"""
-
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from todo_embedded.controlplane.object_paths import KubeObject
 from todo_embedded.controlplane.pod_faults import Crash, NeverReady
 
 SIDECAR = "daprd"
-Pod = Mapping[str, Any]
 
 
-def digest_in(image: str) -> str | None:
-    """The digest by which an image is named; None when it is named by a tag."""
+def image_digest(image: str) -> str | None:
+    """Returns the digest in an image reference, or None if it has only a tag."""
     _, _, digest = image.partition("@")
     return digest or None
 
 
 @dataclass(slots=True)
-class Pulls:
-    """What the scratch registry tells nodes about images pushed after `known`; None lets them have it."""
+class PullFault:
+    """The `refusal` with which the registry refuses images whose digest is not `known`, or None."""
 
     refusal: str | None = None
     known: frozenset[str] = frozenset()
 
-    def refuse(self, image: str) -> str | None:
-        """The text by which an image is refused."""
-        return None if digest_in(image) in self.known else self.refusal
+    def refusal_of(self, image: str) -> str | None:
+        """Returns the text with which an image is refused, or None."""
+        return None if image_digest(image) in self.known else self.refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomers:
-    """Pods with an image that is not among the known digests: of Jobs, or of anything else; `beside` are only
-    those with a sidecar.
+class NewPods:
+    """Selects pods with an image digest that is not `known`: pods of Jobs, or (by default) all others.
+
+    `has_sidecar` selects only those with a sidecar.
     """
 
     known: frozenset[str]
     is_job: bool = False
-    beside: bool = False
+    has_sidecar: bool = False
 
-    def have(self, pod: Pod) -> bool:
-        """Tell whether this pod is meant."""
-        owners = {one["kind"] for one in pod["metadata"].get("ownerReferences", ())}
+    def include(self, pod: KubeObject) -> bool:
+        """Returns whether a pod is selected."""
+        owners = {owner["kind"] for owner in pod["metadata"].get("ownerReferences", ())}
         containers = pod["spec"]["containers"]
-        is_meant = ("Job" in owners) == self.is_job
-        if self.beside:
-            is_meant = is_meant and SIDECAR in {one["name"] for one in containers}
-        return is_meant and bool({digest_in(one["image"]) for one in containers} - self.known - {None})
+        if ("Job" in owners) != self.is_job:
+            return False
+        if self.has_sidecar and SIDECAR not in {container["name"] for container in containers}:
+            return False
+        return bool({image_digest(container["image"]) for container in containers} - self.known - {None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewCrash(Crash):
-    """A container of new pods ends soon after each start."""
+class NewPodsCrash(Crash):
+    """A container of new pods exits soon after each start."""
 
-    new: Newcomers
+    pods: NewPods
 
-    def befalls(self, pod: Pod) -> bool:
-        """Tell whether this pod is meant."""
-        return self.new.have(pod)
+    def affects(self, pod: KubeObject) -> bool:
+        """Returns whether a pod has this fault."""
+        return self.pods.include(pod)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewUnready(NeverReady):
+class NewPodsNeverReady(NeverReady):
     """The first container of new pods runs and is never ready."""
 
-    new: Newcomers
+    pods: NewPods
 
-    def befalls(self, pod: Pod) -> bool:
-        """Tell whether this pod is meant."""
-        return self.new.have(pod)
+    def affects(self, pod: KubeObject) -> bool:
+        """Returns whether a pod has this fault."""
+        return self.pods.include(pod)

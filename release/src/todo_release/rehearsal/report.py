@@ -1,29 +1,26 @@
-"""What came of a rehearsal: for a terminal, as Markdown and as JSON."""
+"""The report of a rehearsal: for a terminal, as Markdown and as JSON."""
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
-from todo_release.environments.diagnosis.evidence import INDEX
+from todo_release.environments.diagnosis.evidence import INDEX_FILE
 from todo_release.errors import ReleaseError
 from todo_release.preflight import listing
-from todo_release.preflight.finding import Severity
-from todo_release.rehearsal.scenario import Act
-from todo_release.report.markdown import of_table
+from todo_release.preflight.finding import Finding, Severity
+from todo_release.preflight.inspection import Inspection
+from todo_release.rehearsal.scenario import Phase
+from todo_release.report.markdown import list_section, table_section
 from todo_release.report.text import DONE, REFUSED
 
-if TYPE_CHECKING:
-    from todo_release.preflight.finding import Finding
-    from todo_release.preflight.inspection import Inspection
-
 NOT_SHOWN = (
-    "what is in the images: they are stand-ins, and no line of the application ran",
+    "the content of images: they are stubs, and no code of the application ran",
     "start-up times, probes and logs of the real containers",
-    "smoke checks and the synthetic transaction: nothing answers",
+    "smoke checks, requests as well as programs: nothing answers",
     "DNS, the load balancer, and the issuing of certificates",
     "the network, Dapr's control plane, the broker and the databases",
     "commits and tags that only the real remote has",
@@ -31,102 +28,117 @@ NOT_SHOWN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A rehearsal that is over. `site` says what it was played in, `steps` are seconds by title, `before` and
-    `after` the inspections of the last environment, None when it did not come that far.
+class RehearsalReport:
+    """The result of a rehearsal.
+
+    Attributes:
+        version: What was released.
+        cluster: Describes the cluster of the rehearsal, as a noun.
+        phases: What was run, in order.
+        steps: Seconds of each step of the release, by its title.
+        inspections: Preflight of each environment during the release.
+        after: Inspection of the last environment after the release; None if the release failed.
+        notes: What a reader should know besides, without a full stop.
+        seconds: How long all of it took.
     """
 
     version: str
-    site: str
-    acts: tuple[Act, ...]
+    cluster: str
+    phases: tuple[Phase, ...]
     steps: Mapping[str, float]
-    inspections: "tuple[Inspection, ...]"
-    after: "Inspection | None"
+    inspections: tuple[Inspection, ...]
+    after: Inspection | None
     notes: tuple[str, ...] = ()
     seconds: float = 0
 
     @property
-    def failed(self) -> ReleaseError | None:
-        """The error of the first act that failed."""
-        return next((act.error for act in self.acts if act.error), None)
+    def error(self) -> ReleaseError | None:
+        """The error of the first phase that failed."""
+        return next((phase.error for phase in self.phases if phase.error), None)
 
     @property
     def verdict(self) -> str:
-        """One line."""
-        if self.failed:
-            came = f"would fail: {next(act.told for act in self.acts if act.error).rstrip('.')}"
+        """One line: whether the release would succeed, how long the rehearsal took, and on what cluster."""
+        if self.error:
+            summary = next(phase.summary for phase in self.phases if phase.error)
+            result = f"would fail: {summary.rstrip('.')}"
         elif skipped := self.skipped():
-            checks = ", ".join(f"{check} ({len(found)})" for check, found in skipped.items())
-            came = f"would go through, once what was skipped here is corrected: {checks}"
+            checks = ", ".join(f"{check} ({len(findings)})" for check, findings in skipped.items())
+            result = f"would succeed once the findings of skipped checks are corrected: {checks}"
         else:
-            came = "would go through"
-        return f"{self.version} {came}. Rehearsed in {duration(self.seconds)}, {self.site}."
+            result = "would succeed"
+        return f"{self.version} {result}. Rehearsed in {duration(self.seconds)} on {self.cluster}."
 
-    def skipped(self) -> "dict[str, list[Finding]]":
-        """What would have stopped the release had its check not been skipped, by check."""
-        found: dict[str, list[Finding]] = {}
-        for one in (one for inspection in self.inspections for one in inspection.findings):
-            if one.skipped_because:
-                found.setdefault(one.check, []).append(one)
-        return found
+    def skipped(self) -> dict[str, list[Finding]]:
+        """Returns the findings, by check, that would have stopped the release without a skip."""
+        skipped: dict[str, list[Finding]] = {}
+        for inspection in self.inspections:
+            for finding in inspection.findings:
+                if finding.skipped_because:
+                    skipped.setdefault(finding.check, []).append(finding)
+        return skipped
 
-    def acts_table(self) -> Table:
-        """What was tried and what came of it."""
+    def phases_table(self) -> Table:
+        """Returns a table with a row per phase."""
         rows = tuple(
-            (REFUSED if act.error else DONE, act.name, duration(act.seconds), act.told) for act in self.acts
+            (REFUSED if phase.error else DONE, phase.name, duration(phase.seconds), phase.summary)
+            for phase in self.phases
         )
-        return Table(f"Rehearsal of {self.version}", ("", "act", "took", "what came of it"), rows)
+        return Table(f"Rehearsal of {self.version}", ("", "phase", "took", "result"), rows)
 
     def steps_table(self) -> Table:
-        """How long each step of the release took here."""
+        """Returns a table with how long each step of the release took in the rehearsal."""
         rows = tuple((title, duration(seconds)) for title, seconds in self.steps.items())
         return Table("Steps of the release", ("step", "took"), rows)
 
     def nodes_tables(self) -> Iterator[Table]:
-        """The nodes before the release and after it."""
-        before = next((one for one in reversed(self.inspections) if one.nodes), None)
-        for when, found in (("Before", before), ("After", self.after)):
-            if found is not None and found.nodes is not None:
-                yield Table(f"{when} the release: {found.nodes.title}", found.nodes.columns, found.nodes.rows)
+        """Yields tables with the requests on the nodes, before the release and after it."""
+        before = next((inspection for inspection in reversed(self.inspections) if inspection.nodes), None)
+        for moment, inspection in (("Before", before), ("After", self.after)):
+            if inspection is not None and inspection.nodes is not None:
+                nodes = inspection.nodes
+                yield Table(f"{moment} the release: {nodes.title}", nodes.columns, nodes.rows)
 
     def findings(self) -> Iterator[str]:
-        """What preflight found in each environment, the worst first; of a skipped check only the first."""
-        for found in self.inspections:
+        """Yields preflight's findings for each environment, the worst first; of a skipped check only one."""
+        for inspection in self.inspections:
             for severity in Severity:
-                for one in found.of(severity):
-                    if not one.skipped_because:
-                        yield f"{listing.MARKS[severity]} {found.environment}: {listing.line(one)}"
-        for skipped in self.skipped().values():
-            yield f"{listing.MARKS[Severity.NOTE]} {len(skipped)} times {listing.line(skipped[0])}"
+                for finding in inspection.of(severity):
+                    if not finding.skipped_because:
+                        mark = listing.MARKS[severity]
+                        yield f"{mark} {inspection.environment}: {listing.line(finding)}"
+        for findings in self.skipped().values():
+            yield f"{listing.MARKS[Severity.NOTE]} {len(findings)} times {listing.line(findings[0])}"
 
     def as_json(self, folder: Path) -> dict[str, Any]:
-        """For machines; paths are relative to the report's folder."""
+        """Returns the report for programs; paths are relative to its folder."""
         return {
             "version": self.version,
-            "site": self.site,
-            "would_go_through": self.failed is None,
-            "exit_code": self.failed.code if self.failed else 0,
+            "cluster": self.cluster,
+            "would_succeed": self.error is None,
+            "exit_code": self.error.code if self.error else 0,
             "seconds": round(self.seconds, 3),
-            "acts": [_act(act, folder) for act in self.acts],
+            "phases": [_phase_json(phase, folder) for phase in self.phases],
             "steps": {title: round(seconds, 3) for title, seconds in self.steps.items()},
-            "preflight": [found.as_json() for found in self.inspections],
+            "preflight": [inspection.as_json() for inspection in self.inspections],
             "after": self.after.as_json() if self.after else None,
             "notes": list(self.notes),
             "not_shown": list(NOT_SHOWN),
         }
 
     def markdown(self, folder: Path) -> str:
-        """A page that can be kept or posted; links lead from the report's folder."""
-        parts = [f"# {self.verdict}", *(_explanation(act, folder) for act in self.acts if act.error)]
-        parts += [of_table(table) for table in (self.acts_table(), self.steps_table(), *self.nodes_tables())]
+        """Returns the report as a page; links are relative to its folder."""
+        parts = [f"# {self.verdict}", *(_failure(phase, folder) for phase in self.phases if phase.error)]
+        tables = (self.phases_table(), self.steps_table(), *self.nodes_tables())
+        parts += [table_section(table) for table in tables]
         for title, lines in (("Preflight", tuple(self.findings())), ("Notes", self.notes)):
             if lines:
-                parts.append(f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines))
-        parts.append("## Not shown\n\n" + "\n".join(f"- {line}" for line in NOT_SHOWN))
+                parts.append(list_section(title, lines))
+        parts.append(list_section("Not shown", NOT_SHOWN))
         return "\n\n".join(parts) + "\n"
 
     def write(self, folder: Path) -> Path:
-        """Write report.md and report.json into a folder and return the page's path."""
+        """Writes report.md and report.json into a folder and returns the path of report.md."""
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.as_json(folder), indent=2)
         (folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
@@ -135,25 +147,25 @@ class Outcome:
         return page
 
 
-def _act(act: Act, folder: Path) -> dict[str, Any]:
-    played = {"name": act.name, "seconds": round(act.seconds, 3), "told": act.told}
-    error = act.error
+def _phase_json(phase: Phase, folder: Path) -> dict[str, Any]:
+    result = {"name": phase.name, "seconds": round(phase.seconds, 3), "summary": phase.summary}
+    error = phase.error
     if error is None:
-        return played | {"exit_code": 0}
-    return played | {
+        return result | {"exit_code": 0}
+    return result | {
         "exit_code": error.code,
         "problem": error.problem,
         "notes": list(getattr(error, "__notes__", ())),
-        "evidence": Path(act.evidence).relative_to(folder).as_posix() if act.evidence else None,
+        "evidence": Path(phase.evidence).relative_to(folder).as_posix() if phase.evidence else None,
         "remedy": error.remedy,
     }
 
 
-def _explanation(act: Act, folder: Path) -> str:
-    """Why an act failed, what was done about it, where the evidence is, what to do next."""
-    told = _act(act, folder)
-    lines = [f"## {act.name}: exit code {told['exit_code']}", "", "```", told["problem"], "```", ""]
-    lines += [f"- {note[0].upper()}{note[1:]}." for note in told["notes"]]
-    if told["evidence"]:
-        lines.append(f"- Evidence: [{told['evidence']}]({told['evidence']}/{INDEX})")
-    return "\n".join([*lines, f"- {told['remedy']}"])
+def _failure(phase: Phase, folder: Path) -> str:
+    """Returns the section about a failed phase: the error, notes, a link to the evidence, the remedy."""
+    facts = _phase_json(phase, folder)
+    lines = [f"## {phase.name}: exit code {facts['exit_code']}", "", "```", facts["problem"], "```", ""]
+    lines += [f"- {note[0].upper()}{note[1:]}." for note in facts["notes"]]
+    if facts["evidence"]:
+        lines.append(f"- Evidence: [{facts['evidence']}]({facts['evidence']}/{INDEX_FILE})")
+    return "\n".join([*lines, f"- {facts['remedy']}"])

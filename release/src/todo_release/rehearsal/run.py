@@ -1,116 +1,126 @@
-"""Holds rehearsals: plays the acts in a theatre, or tries faults in it, and shows and keeps the outcome."""
+"""Runs a rehearsal, or tries faults, in a sandbox; shows the result and keeps the report."""
 
 import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from todo_release.artifacts import versions
-from todo_release.core import release_folder
+from todo_release.core.release_folder import RELEASE_FOLDER
+from todo_release.preflight.inspection import Inspection
 from todo_release.rehearsal import scenario
-from todo_release.rehearsal.fault_trials import Trial, Trials, table
-from todo_release.rehearsal.faults import named
-from todo_release.rehearsal.report import NOT_SHOWN, Outcome
-from todo_release.rehearsal.sandbox import Theatre, open_theatre
-from todo_release.rehearsal.scenario import Act
+from todo_release.rehearsal.fault_trials import FaultResult, FaultTrials, result_table
+from todo_release.rehearsal.faults import select_faults
+from todo_release.rehearsal.report import NOT_SHOWN, RehearsalReport
+from todo_release.rehearsal.sandbox import Sandbox, open_sandbox
+from todo_release.rehearsal.scenario import Phase, run_phase
 from todo_release.report.reporter import Reporter
-from todo_release.session import Options, Session
-
-if TYPE_CHECKING:
-    from todo_release.preflight.inspection import Inspection
+from todo_release.session import CommandOptions, Session
 
 FOLDER = "rehearsal"
 
 
 def rehearse(
-    session: Session, options: Options, version: str, *, last: str | None, like: str | None
-) -> Outcome:
-    """Rehearse the release of a version, show it as it goes, and write the report beside the journal.
+    session: Session, options: CommandOptions, version: str, *, last: str | None, like: str | None
+) -> RehearsalReport:
+    """Rehearses the release of a version, shows its progress, and writes its report.
 
-    `last` is the last environment to release to, `like` the environment whose live cluster is the model.
+    Args:
+        session: the real repository and configuration; only the report is written there.
+        options: those of the command.
+        version: the version to release.
+        last: the last environment to release to; None means all.
+        like: the environment whose live cluster is copied; None uses the cluster that release.yaml describes.
 
     Raises:
         ConfigError: there is no environment `last` or `like`.
-        VersionError: the version does not follow those that are released.
-        RehearsalError: the rehearsal's own world could not be made.
+        VersionError: the version does not follow the released ones.
+        RehearsalError: the sandbox could not be created.
     """
-    began = time.monotonic()
+    started_at = time.monotonic()
     context, reporter = session.context, session.reporter
     _check(session, version, last=last, like=like)
-    with open_theatre(session, options, like) as theatre:
-        outcome = play(theatre, version, last)
-        outcome = replace(outcome, seconds=time.monotonic() - began)
-        folder = context.repository.root / release_folder.FOLDER / FOLDER / version
-        _keep(outcome, theatre.stage.scratch.tree / release_folder.FOLDER, folder)
-        page = outcome.write(folder)
-    _show(outcome, reporter)
-    reporter.say(f"Report: {page}")
-    return outcome
+    with open_sandbox(session, options, like) as sandbox:
+        report = run_phases(sandbox, version, last)
+        report = replace(report, seconds=time.monotonic() - started_at)
+        folder = context.repository.root / RELEASE_FOLDER / FOLDER / version
+        _keep_evidence(report, sandbox.context.scratch.tree / RELEASE_FOLDER, folder)
+        page = report.write(folder)
+    _show(report, reporter)
+    reporter.show_text(f"Report: {page}")
+    return report
 
 
 def try_faults(
     session: Session,
-    options: Options,
+    options: CommandOptions,
     version: str,
     names: Sequence[str],
     *,
     last: str | None,
     like: str | None,
-) -> tuple[Trial, ...]:
-    """Try faults in one world, each with a version of its own from `version` on, and show what came of them.
+) -> tuple[FaultResult, ...]:
+    """Tries faults in one sandbox, each with a version of its own from `version` on, and shows the results.
 
     Raises:
         ConfigError: there is no such fault, or no environment `last` or `like`.
-        VersionError: the version does not follow those that are released.
-        RehearsalError: the rehearsal's own world could not be made, or a fault finds nothing to befall.
-        ReleaseError: what runs before could not be set up.
+        VersionError: the version does not follow the released ones.
+        RehearsalError: the sandbox could not be created, or a fault finds nothing to affect.
+        ReleaseError: the previous version could not be installed.
     """
     first = session.context.config.deploy_order(last)[0]
-    faults = named(names, ("commit", "tag", f"deploy:{first}", f"verify:{first}"))
+    faults = select_faults(names, ("commit", "tag", f"deploy:{first}", f"verify:{first}"))
     _check(session, version, last=last, like=like)
-    with open_theatre(session, options, like) as theatre:
-        bench = Trials(theatre, version, last)
-        trials = tuple(bench.attempt(fault) for fault in faults)
-    session.reporter.show(table(trials))
-    return trials
+    with open_sandbox(session, options, like) as sandbox:
+        trials = FaultTrials(sandbox, version, last)
+        results = tuple(trials.run(fault) for fault in faults)
+    session.reporter.show_table(result_table(results))
+    return results
 
 
-def play(theatre: Theatre, version: str, last: str | None) -> Outcome:
-    """Play the acts: what runs before, the release, the release again, a rollback; an error ends an act."""
-    stage, final = theatre.stage, theatre.config.deploy_order(last)[-1]
+def run_phases(sandbox: Sandbox, version: str, last: str | None) -> RehearsalReport:
+    """Runs the phases: the previous version, the release, the release again, a rollback.
+
+    A failed release ends the rehearsal. Without a previous version there is no rollback.
+    """
+    context, final = sandbox.context, sandbox.config.deploy_order(last)[-1]
     steps: dict[str, float] = {}
-    played: list[Act] = []
+    phases: list[Phase] = []
     notes: list[str] = []
     after: Inspection | None = None
 
-    def release() -> str:
-        told, seconds = scenario.release(stage, version, last)
-        steps.update(seconds)
-        return told
+    def install_previous() -> str:
+        return f"{scenario.install_previous(context, final)} runs in {final}"
 
-    earlier = scenario.play("what runs before", lambda: f"{scenario.install(stage, final)} in {final}")
-    if earlier.error:
+    def release() -> str:
+        summary, seconds = scenario.release(context, version, last)
+        steps.update(seconds)
+        return summary
+
+    previous = run_phase("install the previous version", install_previous)
+    if previous.error:
         notes.append(
-            f"what was released before could not be set up ({earlier.told}): no rollback was rehearsed"
+            f"the previous version could not be installed ({previous.summary}), so no rollback was rehearsed"
         )
-        stage.scratch.check_out(stage.scratch.head)
+        context.scratch.check_out(context.scratch.head)
     else:
-        played.append(earlier)
-    stage.inspections.clear()
-    played.append(scenario.play(f"release {version}", release))
-    inspections = tuple(stage.inspections)
-    if played[-1].error is None:
-        with stage.session() as session:
+        phases.append(previous)
+    context.inspections.clear()
+    phases.append(run_phase(f"release {version}", release))
+    inspections = tuple(context.inspections)
+    if phases[-1].error is None:
+        with context.session() as session:
             after = session.inspect(final, version)
-        played.append(scenario.play("the same command again", lambda: scenario.repeat(stage, version, last)))
-        if earlier.error is None:
-            played.append(scenario.play(f"roll {final} back", lambda: scenario.undo(stage, final)))
-    return Outcome(
+        phases.append(
+            run_phase(f"release {version} again", lambda: scenario.release_again(context, version, last))
+        )
+        if previous.error is None:
+            phases.append(run_phase(f"roll back {final}", lambda: scenario.roll_back(context, final)))
+    return RehearsalReport(
         version=version,
-        site=theatre.site.told,
-        acts=tuple(played),
+        cluster=sandbox.fixture.summary,
+        phases=tuple(phases),
         steps=steps,
         inspections=inspections,
         after=after,
@@ -119,30 +129,31 @@ def play(theatre: Theatre, version: str, last: str | None) -> Outcome:
 
 
 def _check(session: Session, version: str, *, last: str | None, like: str | None) -> None:
-    """Refuse what needs no world to be refused, before one is made."""
+    """Refuses invalid arguments before a sandbox is created."""
     config = session.context.config
     config.deploy_order(last)
     if like is not None:
         config.environment(like)
-    versions.check_follows(versions.parse(version), versions.of_tags(session.context.repository.tags()))
+    released = versions.parse_tags(session.context.repository.tags())
+    versions.check_follows(versions.parse(version), released)
 
 
-def _keep(outcome: Outcome, made: Path, folder: Path) -> None:
-    """Keep the journals and the evidence of a rehearsal, and have its errors name what is kept."""
+def _keep_evidence(report: RehearsalReport, source: Path, folder: Path) -> None:
+    """Copies journals and evidence out of the sandbox, and makes the errors name the copies."""
     shutil.rmtree(folder, ignore_errors=True)
-    if made.exists():
-        shutil.copytree(made, folder)
-    for act in outcome.acts:
-        if act.error and act.evidence:
-            act.error.evidence = str(folder / Path(act.evidence).relative_to(made))
+    if source.exists():
+        shutil.copytree(source, folder)
+    for phase in report.phases:
+        if phase.error and phase.evidence:
+            phase.error.evidence = str(folder / Path(phase.evidence).relative_to(source))
 
 
-def _show(outcome: Outcome, reporter: Reporter) -> None:
-    for line in outcome.findings():
-        reporter.say(line)
-    for one in (*outcome.nodes_tables(), outcome.steps_table(), outcome.acts_table()):
-        reporter.show(one)
-    for line in outcome.notes:
-        reporter.say(f"Note: {line}.")
-    reporter.say("Not shown: " + "; ".join(NOT_SHOWN) + ".")
-    reporter.say(outcome.verdict)
+def _show(report: RehearsalReport, reporter: Reporter) -> None:
+    for line in report.findings():
+        reporter.show_text(line)
+    for table in (*report.nodes_tables(), report.steps_table(), report.phases_table()):
+        reporter.show_table(table)
+    for line in report.notes:
+        reporter.show_text(f"Note: {line}.")
+    reporter.show_text("Not shown: " + "; ".join(NOT_SHOWN) + ".")
+    reporter.show_text(report.verdict)

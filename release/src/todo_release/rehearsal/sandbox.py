@@ -1,7 +1,6 @@
-"""The world that rehearsals are played in: a scratch clone, a registry, a cluster, and options that lead
-there.
+"""The sandbox of a rehearsal: a scratch repository, a registry, a cluster, and options that lead to them.
 
-All of it lies in one temporary folder and in children of this process, and ends with the block.
+All of it is in one temporary folder and in child processes, and is removed when the block ends.
 """
 
 import json
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from todo_embedded.controlplane.control_plane import Plane
+from todo_embedded.controlplane.control_plane import ControlPlane
 from todo_embedded.errors import EmbeddedError
 from todo_embedded.registry import image_registry
 from todo_release.adapters.registry.client import Registry
@@ -20,112 +19,122 @@ from todo_release.config.model import Config
 from todo_release.config.overrides import Overrides, from_environment
 from todo_release.errors import RegistryError, RehearsalError
 from todo_release.rehearsal import cluster_copy, cluster_fixture, scenario, scratch_repository
-from todo_release.rehearsal.cluster_fixture import Site
-from todo_release.rehearsal.pod_faults import Pulls
-from todo_release.rehearsal.scenario import Stage
-from todo_release.rehearsal.stub_images import StandInEngine
-from todo_release.session import Connections, Options, Session, configuration
+from todo_release.rehearsal.cluster_fixture import ClusterFixture
+from todo_release.rehearsal.pod_faults import PullFault
+from todo_release.rehearsal.scenario import RehearsalContext
+from todo_release.rehearsal.stub_images import StubImageEngine
+from todo_release.session import CommandOptions, Connections, Session, load_configuration
 
-# Nobody looks up the public names, which lead elsewhere or nowhere, and nothing is announced.
-NOWHERE = "127.0.0.1:1"
+NO_SERVER = "127.0.0.1:1"  # where smoke checks and lookups of the public host names are sent
 PLACEHOLDERS = "hygiene=a rehearsal may have placeholders where no cluster is configured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Theatre:
-    """A world for rehearsals that is up; `engine` and `pulls` let images into its registry and out of it."""
+class Sandbox:
+    """A running sandbox; `engine` pushes images into its registry, `pull_fault` keeps nodes from pulling."""
 
-    stage: Stage
-    plane: Plane
-    site: Site
+    context: RehearsalContext
+    plane: ControlPlane
+    fixture: ClusterFixture
     config: Config
-    engine: StandInEngine
-    pulls: Pulls
+    engine: StubImageEngine
+    pull_fault: PullFault
 
 
 @contextmanager
-def open_theatre(session: Session, options: Options, like: str | None) -> Iterator[Theatre]:
-    """Make the world: all of it lies in a temporary folder and ends with the block.
+def open_sandbox(session: Session, options: CommandOptions, like: str | None) -> Iterator[Sandbox]:
+    """Creates a sandbox for the duration of the block.
+
+    Args:
+        session: the real repository and configuration; nothing of them is changed.
+        options: those of the command.
+        like: the environment whose live cluster is copied; None creates the cluster of release.yaml.
 
     Raises:
         RehearsalError: a part could not be built or started.
-        ReleaseError: the repository, release.yaml or the live cluster are not as they must be.
+        ReleaseError: the repository, release.yaml or the live cluster cannot be used.
     """
-    config, say = session.context.config, session.reporter.say
+    config, say = session.context.config, session.reporter.show_text
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
-            cloned = scratch_repository.clone(session.context.repository, folder, config.branch)
-            if cloned.extra:
-                say(f"Not committed yet, rehearsed as if it were: {', '.join(cloned.extra)}")
+            scratch = scratch_repository.clone(session.context.repository, folder, config.branch)
+            if scratch.uncommitted:
+                say(f"Uncommitted changes are part of this rehearsal: {', '.join(scratch.uncommitted)}")
             host = stack.enter_context(image_registry(progress=say))
-            furnished = (
-                cluster_copy.of_cluster(session.context.reach(like), config, host)
+            fixture = (
+                cluster_copy.copy_cluster(session.context.connect(like), config, host)
                 if like
-                else cluster_fixture.of_config(config, cloned.tree, host)
+                else cluster_fixture.from_config(config, scratch.tree, host)
             )
             registry = stack.enter_context(Registry(host, insecure=True, is_anonymous=True))
-            pulls = Pulls()
-            check = partial(_refusal, host, registry, pulls)
+            pull_fault = PullFault()
+            check = partial(_refusal, host, registry, pull_fault)
             plane = stack.enter_context(
-                cluster_fixture.running(furnished, folder, image_check=check, progress=say)
+                cluster_fixture.run_cluster(fixture, folder, image_check=check, progress=say)
             )
-            inside = _options(
-                options, config, folder, repository=f"{host}/{config.name}", is_twin=like is not None
-            )
-            rehearsed = configuration(cloned.tree, inside)
-            engine = StandInEngine(rehearsed.registry)
+            repository = f"{host}/{config.name}"
+            sandboxed = _sandboxed(options, config, folder, repository=repository, is_copy=like is not None)
+            sandbox_config = load_configuration(scratch.tree, sandboxed)
+            engine = StubImageEngine(sandbox_config.registry)
             connections = Connections(
-                kubeconfig=plane.kubeconfig, container_engine=lambda: engine, run_smoke=scenario.judge_nothing
+                kubeconfig=plane.kubeconfig, container_engine=lambda: engine, run_smoke=scenario.skip_smoke
             )
-            stage = Stage(
-                scratch=cloned,
-                options=inside,
+            context = RehearsalContext(
+                scratch=scratch,
+                options=sandboxed,
                 connections=connections,
                 api=plane.api,
                 reporter=session.reporter,
             )
-            yield Theatre(
-                stage=stage, plane=plane, site=furnished, config=rehearsed, engine=engine, pulls=pulls
+            yield Sandbox(
+                context=context,
+                plane=plane,
+                fixture=fixture,
+                config=sandbox_config,
+                engine=engine,
+                pull_fault=pull_fault,
             )
     except EmbeddedError as error:
         raise RehearsalError(
-            f"The rehearsal's own world could not be made, or failed: {error}",
-            remedy="Correct that and rehearse again.",
+            f"The sandbox of the rehearsal could not be created, or failed: {error}",
+            remedy="Correct that and run the rehearsal again.",
         ) from error
 
 
-def _options(options: Options, config: Config, folder: Path, *, repository: str, is_twin: bool) -> Options:
-    """The same options, but for what leads out of the rehearsal's world."""
+def _sandboxed(
+    options: CommandOptions, config: Config, folder: Path, *, repository: str, is_copy: bool
+) -> CommandOptions:
+    """Returns the same options, except that nothing leads out of the sandbox."""
     overlay = folder / "rehearsal.yaml"
-    apart = {
+    overrides = {
         "remote": scratch_repository.REMOTE,
         "github": None,
-        "environments": {name: {"smoke": {"connect_to": NOWHERE}} for name in config.environments},
+        "environments": {name: {"smoke": {"connect_to": NO_SERVER}} for name in config.environments},
     }
-    overlay.write_text(json.dumps(apart), encoding="utf-8")  # JSON is YAML
-    said = (options.overrides or Overrides()).over(from_environment(options.environ))
-    inside = replace(
-        said,
-        files=(*said.files, overlay),
+    overlay.write_text(json.dumps(overrides), encoding="utf-8")  # JSON is valid YAML
+    given = (options.overrides or Overrides()).over(from_environment(options.environ))
+    sandboxed = replace(
+        given,
+        files=(*given.files, overlay),
         registry=repository,
         is_insecure=True,
         context=cluster_fixture.CONTEXT,
     )
-    skip = options.skip if is_twin else (PLACEHOLDERS, *options.skip)
-    return replace(options, overrides=inside, is_agreed=True, skip=skip, environ={})
+    skip = options.skip if is_copy else (PLACEHOLDERS, *options.skip)
+    return replace(options, overrides=sandboxed, is_agreed=True, skip=skip, environ={})
 
 
-def _refusal(host: str, registry: Registry, pulls: Pulls, image: str) -> str | None:
-    """Why a node cannot have an image; of other registries nothing is asked."""
+def _refusal(host: str, registry: Registry, pull_fault: PullFault, image: str) -> str | None:
+    """Returns why a node cannot pull an image, or None; images of other registries are not checked."""
     if not image.startswith(f"{host}/"):
         return None
-    if refused := pulls.refuse(image):
-        return f"failed to resolve reference {image}: {refused}"
-    named, _, digest = image.removeprefix(f"{host}/").partition("@")
-    name, _, tag = named.partition(":")
+    if refusal := pull_fault.refusal_of(image):
+        return f"failed to resolve reference {image}: {refusal}"
+    name_and_tag, _, digest = image.removeprefix(f"{host}/").partition("@")
+    name, _, tag = name_and_tag.partition(":")
     try:
-        found = registry.digest(name, digest or tag or "latest")
+        existing = registry.digest(name, digest or tag or "latest")
     except RegistryError as error:
         return f"failed to resolve reference {image}: {error}"
-    return None if found else f"failed to resolve reference {image}: {image}: not found"
+    return None if existing else f"failed to resolve reference {image}: {image}: not found"

@@ -1,193 +1,199 @@
-"""Plays a release in the rehearsal's world, act by act, with the same plans and steps as a real one."""
+"""The phases of a rehearsal: releases and rollbacks in the sandbox, with the plans and steps of real ones."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from todo_embedded.controlplane.api_client import Api
+from todo_embedded.controlplane.api_client import ApiClient
 from todo_release.adapters.git import Repository
+from todo_release.adapters.kubernetes.api_resources import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    INGRESSES,
+    JOBS,
+    LEASES,
+    SECRETS,
+    SERVICES,
+)
 from todo_release.artifacts import versions
 from todo_release.config.model import Config, SmokeSettings
-from todo_release.environments.environment import Access
-from todo_release.environments.smoke.checks import CheckResult
+from todo_release.core.progress import ProgressCallback
+from todo_release.environments.environment import EnvironmentAccess
+from todo_release.environments.smoke.result import CheckResult, SmokeTarget
 from todo_release.errors import RehearsalError, ReleaseError
 from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.pipeline.plan import Plan
-from todo_release.pipeline.steps import Preflight
+from todo_release.pipeline.steps import RunPreflight
+from todo_release.preflight.inspection import Inspection
+from todo_release.rehearsal.scratch_repository import ScratchRepository
 from todo_release.report.reporter import Reporter
-from todo_release.session import Connections, Options, Session, open_session
+from todo_release.session import CommandOptions, Connections, Session, open_session
 
-if TYPE_CHECKING:
-    from todo_release.core.progress import Say
-    from todo_release.preflight.inspection import Inspection
-    from todo_release.rehearsal.scratch_repository import Scratch
-
-FIRST = "0.0.0-0.rehearsal"  # less than every version that could be asked for
-# What a release writes; autoscalers and events change by themselves.
-WRITTEN = (
-    ("api/v1", "secrets"), ("api/v1", "configmaps"), ("api/v1", "services"), ("apis/apps/v1", "deployments"),
-    ("apis/batch/v1", "jobs"), ("apis/coordination.k8s.io/v1", "leases"),
-    ("apis/networking.k8s.io/v1", "ingresses"),
-)  # fmt: skip
+FIRST_VERSION = "0.0.0-0.rehearsal"  # less than every version that can be released
+# What a release writes. Autoscalers and events change by themselves.
+WRITTEN = (SECRETS, CONFIG_MAPS, SERVICES, DEPLOYMENTS, JOBS, LEASES, INGRESSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One part of a rehearsal: what was tried, how long it took, what came of it in one line, and the error
-    that it failed with.
-    """
+class Phase:
+    """One phase of a rehearsal that has ended; `summary` is its result in one line."""
 
     name: str
-    told: str
+    summary: str
     seconds: float
     error: ReleaseError | None = None
 
     @property
     def evidence(self) -> str | None:
-        """Folder with what the cluster said while it failed."""
+        """Folder with the state of the cluster when the phase failed."""
         return self.error.evidence if self.error else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Where a release is played: a scratch clone, the world that sessions reach, the API of its cluster."""
+class RehearsalContext:
+    """What the phases share: the scratch repository, how sessions connect, and the cluster's API.
 
-    scratch: "Scratch"
-    options: Options
+    `inspections` collects those of all sessions.
+    """
+
+    scratch: ScratchRepository
+    options: CommandOptions
     connections: Connections
-    api: Api
+    api: ApiClient
     reporter: Reporter
-    inspections: "list[Inspection]" = field(default_factory=list)
+    inspections: list[Inspection] = field(default_factory=list)
 
     @contextmanager
     def session(self, *environments: str) -> Iterator[Session]:
-        """A session in the scratch clone as it is checked out, of some environments or of all.
+        """Opens a session in the scratch repository, for all environments or only for some.
 
-        Of some: none of them then requires another one, or a confirmation.
+        Some environments need neither another one before them nor a confirmation.
         """
         with open_session(self.scratch.tree, self.options, self.reporter, self.connections) as session:
             inspect = session.inspect
 
-            def remember(environment: str, version: str | None) -> "Inspection":
-                found = inspect(environment, version)
-                self.inspections.append(found)
-                return found
+            def inspect_and_record(environment: str, version: str | None) -> Inspection:
+                inspection = inspect(environment, version)
+                self.inspections.append(inspection)
+                return inspection
 
             context = session.context
             if environments:
-                config, reach = _of(context.config, environments), context.reach
+                config, connect = _limit_to(context.config, environments), context.connect
 
-                def reach_alone(name: str) -> Access:
-                    return replace(reach(name), settings=config.environment(name))
+                def connect_alone(name: str) -> EnvironmentAccess:
+                    return replace(connect(name), settings=config.environment(name))
 
-                context = replace(context, config=config, reach=reach_alone)
-            yield replace(session, context=context, inspect=remember)
+                context = replace(context, config=config, connect=connect_alone)
+            yield replace(session, context=context, inspect=inspect_and_record)
 
-    def written(self, config: Config) -> Mapping[str, str]:
-        """Version of every object that a release writes, and what the remote's references name."""
-        found = {"remote": self.scratch.refs()}
-        for namespace in {one.namespace for one in config.environments.values()}:
-            for root, plural in WRITTEN:
-                path = f"{root}/namespaces/{namespace}/{plural}"
-                for one in self.api.items(path):
-                    found[f"{path}/{one['metadata']['name']}"] = one["metadata"]["resourceVersion"]
-        return found
+    def written_state(self, config: Config) -> Mapping[str, str]:
+        """Returns the resource version of every object a release writes, and the remote's references."""
+        state = {"remote": self.scratch.refs()}
+        for namespace in {environment.namespace for environment in config.environments.values()}:
+            for resource in WRITTEN:
+                path = resource.path(namespace)
+                for item in self.api.items(path):
+                    state[f"{path}/{item['metadata']['name']}"] = item["metadata"]["resourceVersion"]
+        return state
 
 
-def judge_nothing(spec: SmokeSettings, url: str, say: "Say") -> list[CheckResult]:
-    """Smoke checks in a world where no container runs."""
-    say("nothing answers in a rehearsal: smoke checks are not shown", is_note=True)
+def skip_smoke(settings: SmokeSettings, target: SmokeTarget, say: ProgressCallback) -> list[CheckResult]:
+    """Replaces the smoke checks, which need running containers."""
+    say("smoke checks are skipped: no container runs in a rehearsal", is_note=True)
     return []
 
 
-def play(name: str, perform: Callable[[], str]) -> Act:
-    """Perform one act; it fails with the error that a real release would have failed with."""
-    began = time.monotonic()
+def run_phase(name: str, action: Callable[[], str]) -> Phase:
+    """Runs one phase and keeps the error with which a real release would have ended."""
+    started_at = time.monotonic()
+    error: ReleaseError | None = None
     try:
-        told, error = perform(), None
+        summary = action()
     except ReleaseError as failure:
-        told, error = failure.problem.partition("\n")[0].rstrip(":"), failure
-    return Act(name=name, told=told, seconds=time.monotonic() - began, error=error)
+        summary, error = failure.problem.partition("\n")[0].rstrip(":"), failure
+    return Phase(name=name, summary=summary, seconds=time.monotonic() - started_at, error=error)
 
 
-def install(stage: Stage, *environments: str) -> str:
-    """Bring what was released last to some environments, or to all; what is checked out when nothing was.
+def install_previous(context: RehearsalContext, *environments: str) -> str:
+    """Releases the last released version to some environments or to all, and returns the version.
 
-    Returns the version. It is released anew from its commit, because its own images are not in this world.
+    It is released anew from its commit, because its images are not in the sandbox. Where nothing was released
+    yet, the checked-out commit is released as `FIRST_VERSION`.
 
     Raises:
         ReleaseError: it cannot be released.
     """
-    scratch = stage.scratch
+    scratch = context.scratch
     tags = Repository(scratch.tree).tags()
-    released = versions.of_tags(tags)
-    version, commit = FIRST, scratch.head
+    released = versions.parse_tags(tags)
+    version, commit = FIRST_VERSION, scratch.head
     if released:
         version, tag = str(released[-1]), versions.tag_of(released[-1])
         commit = tags[tag]
-        scratch.forget_tag(tag)
+        scratch.delete_tag(tag)
     scratch.check_out(commit)
-    with stage.session(*environments) as session:
-        session.run(session.release(version), stage.reporter)
+    with context.session(*environments) as session:
+        session.run(session.plan_release(version), context.reporter)
     scratch.check_out(scratch.head)
     return version
 
 
-def release(stage: Stage, version: str, last: str | None) -> tuple[str, dict[str, float]]:
-    """Release the version; what was done in one line, and the seconds of each step by its title.
+def release(context: RehearsalContext, version: str, last: str | None) -> tuple[str, dict[str, float]]:
+    """Releases the version and returns a summary and the seconds of each step by its title.
 
     Raises:
-        ReleaseError: what a real release would have ended with.
+        ReleaseError: the error with which a real release would have ended.
     """
     seconds: dict[str, float] = {}
 
-    def listen(event: RunEvent) -> None:
-        stage.reporter(event)
+    def record_duration(event: RunEvent) -> None:
+        context.reporter(event)
         if isinstance(event, StepEnded) and not event.was_done:
             seconds[event.step.title] = event.seconds
 
-    with stage.session() as session:
-        plan = session.release(version, last)
-        session.run(plan, listen)
-    done = len([step for step in plan.steps if not isinstance(step, Preflight)])
+    with context.session() as session:
+        plan = session.plan_release(version, last)
+        session.run(plan, record_duration)
+    done = len([step for step in plan.steps if not isinstance(step, RunPreflight)])
     return f"{done} steps done; {plan.findings[0]}", seconds
 
 
-def repeat(stage: Stage, version: str, last: str | None) -> str:
-    """Release the same version again and see that nothing is written.
+def release_again(context: RehearsalContext, version: str, last: str | None) -> str:
+    """Releases the same version again and checks that nothing is written.
 
     Raises:
-        RehearsalError: something was.
+        RehearsalError: something was written.
     """
-    with stage.session() as session:
-        before = stage.written(session.context.config)
-        plan = session.release(version, last)
-        session.run(plan, stage.reporter)
-        after = stage.written(session.context.config)
+    with context.session() as session:
+        before = context.written_state(session.context.config)
+        plan = session.plan_release(version, last)
+        session.run(plan, context.reporter)
+        after = context.written_state(session.context.config)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     if changed or not plan.is_finished:
         raise RehearsalError(
             f"Released again, {version} changed {', '.join(changed) or 'nothing, but had steps to do'}.",
-            remedy="A finished release must change nothing; report this with the journal.",
+            remedy="A finished release must change nothing: report this as a defect, with the journal.",
         )
-    return f"nothing to do; none of {len(before)} objects and references was written"
+    return f"nothing to do; none of {len(before)} objects and Git references was changed"
 
 
-def undo(stage: Stage, environment: str) -> str:
-    """Roll an environment back to what ran there before.
+def roll_back(context: RehearsalContext, environment: str) -> str:
+    """Rolls an environment back to the previous version.
 
     Raises:
-        ReleaseError: it cannot be.
+        ReleaseError: the rollback failed.
     """
-    with stage.session() as session:
-        plan: Plan = session.rollback(environment, None)
-        session.run(plan, stage.reporter)
+    with context.session() as session:
+        plan: Plan = session.plan_rollback(environment, None)
+        session.run(plan, context.reporter)
     return plan.findings[0]
 
 
-def _of(config: Config, names: tuple[str, ...]) -> Config:
-    alone: dict[str, Any] = {"requires": None, "confirm": False}
-    kept = {name: config.environment(name).model_copy(update=alone) for name in names}
+def _limit_to(config: Config, names: tuple[str, ...]) -> Config:
+    independent: dict[str, Any] = {"requires": None, "confirm": False}
+    kept = {name: config.environment(name).model_copy(update=independent) for name in names}
     return config.model_copy(update={"environments": kept})

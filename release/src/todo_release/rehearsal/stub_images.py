@@ -1,7 +1,7 @@
-"""Stand-ins of images: as small as can be, in a real registry, with all that a release asks of an image.
+"""Stub images: almost empty, but in a real registry and with everything a release reads of an image.
 
-Building the real ones would take minutes and a container engine. What a rehearsal is about is the way of an
-image (its tags, its digest, whether a node can have it), not what is in it.
+Building the real ones would take minutes and a container engine. A rehearsal tests how images are tagged,
+pushed and pulled, and not their content.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 ANSWER_SECONDS = 10.0
 
 
-class StandInEngine:
-    """Builds and pushes like a container engine; what it builds holds nothing but its build arguments."""
+class StubImageEngine:
+    """Builds and pushes like a container engine, but images hold only their build arguments."""
 
     def __init__(self, settings: RegistrySettings) -> None:
-        """`settings` name a registry that lets everybody push over plain HTTP; `pushed` are digests."""
+        """Uses the registry in `settings`, over plain HTTP without login; `pushed` collects digests."""
         self._settings = settings
         self.pushed: set[str] = set()
         self._built: dict[str, bytes] = {}
@@ -42,24 +42,24 @@ class StandInEngine:
         platform: str,
         cache: str | None = None,
     ) -> None:
-        """Make the configuration of an image; the context is only measured."""
+        """Creates the configuration of an image; of the context only the size is read."""
         size = len(context.read())
-        on_line(f"stand-in of {dockerfile}, whose context has {size} bytes")
+        on_line(f"stub image for {dockerfile}, with a build context of {size} bytes")
         system, _, architecture = platform.partition("/")
         config = {
             "os": system,
             "architecture": architecture,
             "config": {"Env": [f"{name}={value}" for name, value in build_args.items()]},
-            "rootfs": {"type": "layers", "diff_ids": [digest_of(b"")]},
+            "rootfs": {"type": "layers", "diff_ids": [content_digest(b"")]},
         }
         with self._writing:
             self._built.update({tag: json.dumps(config, sort_keys=True).encode() for tag in tags})
 
     def push(self, reference: str, *, on_line: Callable[[str], None]) -> str:
-        """Push the image of a tag.
+        """Pushes the image of a tag and returns its digest.
 
         Raises:
-            RegistryError: the registry did not answer as one should.
+            RegistryError: the registry refused, or did not answer.
         """
         repository, _, tag = reference.removeprefix(f"{self._settings.host}/").rpartition(":")
         with httpx2.Client(
@@ -68,25 +68,26 @@ class StandInEngine:
             try:
                 config, layer = _push_blob(client, self._built[reference]), _push_blob(client, b"")
                 body = json.dumps(_manifest(config, layer)).encode()
-                answer = client.put(f"/manifests/{tag}", content=body, headers={"content-type": MANIFEST})
-                answer.raise_for_status()
+                response = client.put(f"/manifests/{tag}", content=body, headers={"content-type": MANIFEST})
+                response.raise_for_status()
             except httpx2.HTTPError as error:
                 raise RegistryError(
-                    f"The scratch registry did not take {reference}: {error}.", remedy="Rehearse again."
+                    f"The sandbox's registry refused {reference}: {error}.",
+                    remedy="Run the rehearsal again.",
                 ) from error
         on_line(f"{reference} pushed")
-        digest = digest_of(body)
+        digest = content_digest(body)
         self.pushed.add(digest)
         return digest
 
 
-def digest_of(content: bytes) -> str:
-    """The digest content is addressed by."""
+def content_digest(content: bytes) -> str:
+    """Returns the digest by which a registry addresses content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _push_blob(client: httpx2.Client, content: bytes) -> dict[str, Any]:
-    digest = digest_of(content)
+    digest = content_digest(content)
     client.post("/blobs/uploads/", params={"digest": digest}, content=content).raise_for_status()
     return {"digest": digest, "size": len(content)}
 

@@ -1,102 +1,105 @@
-"""What a live cluster's API server asks of others, as a rehearsal has it: there to be seen, never knocked at.
+"""Inert copies of a live cluster's webhooks and aggregated APIs: preflight sees them, nothing calls them.
 
-Webhooks keep what preflight looks at, and an object selector that nothing has. The Services they name stand
-before the occupants. An API that another server would answer becomes a kind of our own with nothing in it.
+Webhooks keep the fields that preflight reads, and get an object selector that matches nothing. The Services
+they name are copied without endpoints of their own. An API that another server would answer becomes a custom
+resource definition without objects.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from todo_embedded.controlplane.api_client import Manifest
+from todo_embedded.controlplane.object_paths import KubeObject
+from todo_release.adapters.kubernetes.api_resources import MUTATING_WEBHOOKS, SERVICES, VALIDATING_WEBHOOKS
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.preflight.cluster_reader import METRICS
 
 WEBHOOKS = {
-    "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
-    "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+    "MutatingWebhookConfiguration": MUTATING_WEBHOOKS,
+    "ValidatingWebhookConfiguration": VALIDATING_WEBHOOKS,
 }
-ADMISSION = "admissionregistration.k8s.io/v1"
-NOBODY = {"matchLabels": {"rehearsal": "never"}}
-KEPT = (
+API_VERSION = "admissionregistration.k8s.io/v1"
+NO_OBJECT = {"matchLabels": {"rehearsal": "never"}}
+KEPT_FIELDS = (
     "name", "rules", "failurePolicy", "namespaceSelector", "sideEffects", "admissionReviewVersions",
     "matchPolicy", "timeoutSeconds",
 )  # fmt: skip
 APPROVAL = "api-approved.kubernetes.io"
 
 
-def of_cluster(cluster: Cluster) -> list[Manifest]:
-    """Stand-ins of webhooks, of the Services behind them, and of the metrics API where one answers.
+def stub_webhooks(cluster: Cluster) -> list[KubeObject]:
+    """Returns copies of the webhooks and their Services, and of the metrics API where it is served.
 
     Raises:
-        ClusterError: something cannot be read.
+        ClusterError: something could not be read.
     """
-    made: list[Manifest] = []
-    behind: set[tuple[str, str]] = set()
-    for kind, plural in WEBHOOKS.items():
-        for one in cluster.items(f"apis/{ADMISSION}/{plural}"):
-            hooks = one.get("webhooks") or ()
-            behind |= {(each["namespace"], each["name"]) for each in map(_service, hooks) if each}
-            made.append(
+    stubs: list[KubeObject] = []
+    services: set[tuple[str, str]] = set()
+    for kind, resource in WEBHOOKS.items():
+        for configuration in cluster.items(resource.path()):
+            webhooks = configuration.get("webhooks") or ()
+            references = filter(None, map(_service_reference, webhooks))
+            services |= {(reference["namespace"], reference["name"]) for reference in references}
+            stubs.append(
                 {
-                    "apiVersion": ADMISSION,
+                    "apiVersion": API_VERSION,
                     "kind": kind,
-                    "metadata": {"name": one["metadata"]["name"]},
-                    "webhooks": [_unused(hook) for hook in hooks],
+                    "metadata": {"name": configuration["metadata"]["name"]},
+                    "webhooks": [_inert(webhook) for webhook in webhooks],
                 }
             )
-    if behind:
-        made += _services(cluster.items("api/v1/services"), behind)
-    made += _definitions(cluster.read(METRICS))
-    return made
+    if services:
+        stubs += _services(cluster.items(SERVICES.path()), services)
+    stubs += _definitions(cluster.read(METRICS))
+    return stubs
 
 
-def _service(hook: JsonObject) -> Mapping[str, Any]:
-    return hook["clientConfig"].get("service") or {}
+def _service_reference(webhook: JsonObject) -> Mapping[str, Any]:
+    return webhook["clientConfig"].get("service") or {}
 
 
-def _unused(hook: JsonObject) -> dict[str, Any]:
-    client = {key: value for key, value in hook["clientConfig"].items() if key != "caBundle"}
-    kept = {key: hook[key] for key in KEPT if key in hook}
-    return kept | {"clientConfig": client, "objectSelector": NOBODY}
+def _inert(webhook: JsonObject) -> dict[str, Any]:
+    client = {key: value for key, value in webhook["clientConfig"].items() if key != "caBundle"}
+    kept = {key: webhook[key] for key in KEPT_FIELDS if key in webhook}
+    return kept | {"clientConfig": client, "objectSelector": NO_OBJECT}
 
 
-def _services(found: Iterable[JsonObject], wanted: set[tuple[str, str]]) -> Iterator[Manifest]:
-    for one in found:
-        name, namespace = one["metadata"]["name"], one["metadata"]["namespace"]
+def _services(live: Iterable[JsonObject], wanted: set[tuple[str, str]]) -> Iterator[KubeObject]:
+    for service in live:
+        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         if (namespace, name) in wanted:
             ports = [
                 {key: port[key] for key in ("name", "port", "protocol") if key in port}
-                for port in one["spec"].get("ports") or ()
+                for port in service["spec"].get("ports") or ()
             ]
             yield {
                 "apiVersion": "v1",
                 "kind": "Service",
                 "metadata": {"name": name, "namespace": namespace},
-                "spec": {"selector": one["spec"].get("selector"), "ports": ports},
+                "spec": {"selector": service["spec"].get("selector"), "ports": ports},
             }
 
 
-def _definitions(api: JsonObject | None) -> Iterator[Manifest]:
-    """A definition for every kind that an API serves."""
+def _definitions(api: JsonObject | None) -> Iterator[KubeObject]:
+    """Yields a definition for every kind that an aggregated API serves."""
     if api is None:
         return
     group, _, version = api["groupVersion"].partition("/")
-    for one in api["resources"]:
-        if "/" in one["name"]:
+    for resource in api["resources"]:
+        if "/" in resource["name"]:  # a subresource
             continue
         schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
         yield {
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
             "metadata": {
-                "name": f"{one['name']}.{group}",
-                "annotations": {APPROVAL: "unapproved, stands in for another server in rehearsals"},
+                "name": f"{resource['name']}.{group}",
+                "annotations": {APPROVAL: "unapproved, a stub of an aggregated API in rehearsals"},
             },
             "spec": {
                 "group": group,
-                "scope": "Namespaced" if one["namespaced"] else "Cluster",
-                "names": {"plural": one["name"], "kind": one["kind"]},
+                "scope": "Namespaced" if resource["namespaced"] else "Cluster",
+                "names": {"plural": resource["name"], "kind": resource["kind"]},
                 "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
             },
         }
