@@ -1,6 +1,6 @@
-"""The checks of this repository, one session a subject; `./nox -l` lists them.
+"""The checks of this repository, one session for each subject; `./nox -l` lists them.
 
-A session changes nothing outside its environment and build folders. What acts (up, release) is in tasks.py.
+A session changes nothing outside its environment and build folders. tasks.py has the actions (up, release).
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["tests", "lint", "types", "chart", "images", "workflows", "up", "rehearsal"]
+nox.options.sessions = ["tests", "lint", "types", "chart", "images", "workflows", "up", "rehearsal", "house"]
 
 ROOT = Path(__file__).parent
 FRONTEND = "services/frontend"
@@ -18,6 +18,7 @@ PACKAGES = {
     "todo-kit": "libs/todo_kit",
     "todo-embedded": "libs/todo_embedded",
     "todo-local": "libs/todo_local",
+    "todo-synthetic-user": "libs/todo_synthetic_user",
     "todo-backend": "services/backend",
     "todo-mcp": "services/mcp",
     "todo-notification": "services/notification",
@@ -27,7 +28,7 @@ PACKAGES = {
 
 
 def sync(session: nox.Session, *selection: str) -> None:
-    """Make the session's environment exactly what uv.lock holds for the selection, and nothing besides."""
+    """Install into the session's environment exactly the part of uv.lock that the selection needs."""
     session.run_install(
         "uv",
         "sync",
@@ -42,14 +43,14 @@ def sync(session: nox.Session, *selection: str) -> None:
 
 
 def npm(session: nox.Session, *args: str) -> None:
-    """Run npm of the pinned Node in the frontend's folder."""
+    """Run npm of the pinned Node.js version in the frontend's folder."""
     session.run("python", "-m", "todo_embedded", "npm", "--prefix", FRONTEND, *args)
 
 
 @nox.session
 @nox.parametrize("package", [*PACKAGES, "frontend"], ids=[*PACKAGES, "frontend"])
 def tests(session: nox.Session, package: str) -> None:
-    """Run one package's tests in an environment of only what that package declares."""
+    """Run the tests of one package in an environment with only the dependencies that it declares."""
     if package == "frontend":
         sync(session, "--package=todo-embedded")
         npm(session, "ci", "--no-audit", "--no-fund")
@@ -61,7 +62,7 @@ def tests(session: nox.Session, package: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style of Python, shell, workflows and TypeScript."""
+    """Check the style of Python, shell, workflows and TypeScript."""
     sync(session, "--all-packages", "--group=lint")
     session.run("uv", "lock", "--check", "--quiet", external=True)
     session.run("ruff", "check", ".")
@@ -76,7 +77,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types of Python and TypeScript."""
+    """Check the types of Python and TypeScript."""
     sync(session, "--all-packages", "--group=dev", "--group=lint")
     session.run("mypy", *(f"{folder}/src" for folder in PACKAGES.values()), "tasks.py", "noxfile.py")
     session.run("mypy", "--package=bench")
@@ -86,23 +87,30 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def chart(session: nox.Session) -> None:
-    """Render the chart for every environment and hold it against schemas, limits and the expected objects."""
+    """Render the chart for every environment and check it against schemas, limits and expected objects."""
     sync(session, "--group=chart")
     session.run("pytest", "tests/chart", *session.posargs)
 
 
 @nox.session
 def images(session: nox.Session) -> None:
-    """Hold the Dockerfiles to the rules of the house, to the chart and to the inputs in release.yaml."""
+    """Check the Dockerfiles against the house rules, the chart and the inputs in release.yaml."""
     sync(session, "--group=images")
     session.run("pytest", "tests/images", *session.posargs)
 
 
 @nox.session
 def workflows(session: nox.Session) -> None:
-    """Hold workflows and documents against the commands, sessions, environments and images there are."""
+    """Check that workflows and documents name commands, sessions, environments and images that exist."""
     sync(session, "--group=workflows")
     session.run("pytest", "tests/workflows", *session.posargs)
+
+
+@nox.session
+def house(session: nox.Session) -> None:
+    """Check the rules of the house: who may import what, who starts programs, plain words, sizes."""
+    sync(session, "--all-packages", "--group=house")
+    session.run("pytest", "tests/house", *session.posargs)
 
 
 @nox.session(venv_backend="none")
@@ -113,23 +121,23 @@ def up(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def rehearsal(session: nox.Session) -> None:
-    """Rehearse a release of what is checked out, as `inv release` does where no cluster is configured."""
-    nowhere = {"KUBECONFIG": "/dev/null", "GITHUB_ACTIONS": ""}  # a workflow must not be content with this
+    """Rehearse a release of the work tree, as `inv release` does where no cluster is configured."""
+    nowhere = {"KUBECONFIG": "/dev/null", "GITHUB_ACTIONS": ""}  # in a workflow a missing cluster is an error
     session.run("./inv", "release", "--version", "99.0.0", env=nowhere, external=True)
 
 
 @nox.session
 def system(session: nox.Session) -> None:
-    """Try every fault in a rehearsal; then release to a real cluster and use what was released, as root."""
+    """Inject every fault in a rehearsal; then, as root, release to a real cluster and use the application."""
     sync(session, "--all-packages", "--group=system")
-    session.run("pytest", "release/tests/rehearsal/test_trials.py", "-m", "")
+    session.run("pytest", "release/tests/rehearsal/test_fault_trials.py", "-m", "")
     session.run("pytest", "tests/system", *session.posargs)
 
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the engine beside what teams use instead; most of it needs a real cluster and root."""
+    """Compare the engine with other release tools; most benchmarks need a real cluster and root."""
     sync(session, "--all-packages", "--group=bench", "--compile-bytecode")
-    # Contestants written in Python keep what they compiled, as everywhere but in some containers.
+    # Tools written in Python keep their compiled files, as they do on any developer machine.
     environ = {"PYTHONDONTWRITEBYTECODE": ""}
     session.run("python", "-m", "bench.release", *session.posargs, env=environ)

@@ -16,7 +16,7 @@ from todo_release.preflight.finding import Finding, Severity
 from todo_release.preflight.snapshot import LiveCluster, PreflightSnapshot, SecretSummary, ServedResource
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "name": "shop",
     "registry": {"repository": "registry.test/shop"},
     "images": {

@@ -116,7 +116,7 @@ def test_missing_backend_or_backend_port_is_an_error() -> None:
 
 def images_with(**changes: Any) -> dict[str, Any]:
     """Returns release.yaml with changes of the images web and api."""
-    known = {name: {**CONFIG["images"][name], **changes.get(name, {})} for name in ("web", "api")}  # type: ignore[index]
+    known = {name: {**CONFIG["images"][name], **changes.get(name, {})} for name in ("web", "api")}
     return {"config": make_config(images=known)}
 
 
@@ -223,8 +223,8 @@ def test_balancer_address_comes_from_the_controllers_service_on_a_first_release(
 def test_hosts_are_not_resolved_for_connect_to_and_wildcards() -> None:
     """A rehearsal connects to a fixed address, and a wildcard host has no address."""
     environments = {
-        **CONFIG["environments"],  # type: ignore[dict-item]
-        "staging": {**CONFIG["environments"]["staging"], "smoke": {"connect_to": "127.0.0.1:1"}},  # type: ignore[index]
+        **CONFIG["environments"],
+        "staging": {**CONFIG["environments"]["staging"], "smoke": {"connect_to": "127.0.0.1:1"}},
     }
     elsewhere = make_config(environments=environments)
     assert (

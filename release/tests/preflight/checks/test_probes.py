@@ -46,10 +46,7 @@ def deployment(
 
 def with_health(**health: list[str]) -> dict[str, Any]:
     """Returns release.yaml with declared health paths."""
-    images = {
-        name: {**CONFIG["images"][name], "health": health.get(name, [])}  # type: ignore[index]
-        for name in ("web", "api")
-    }
+    images = {name: {**CONFIG["images"][name], "health": health.get(name, [])} for name in ("web", "api")}
     return {"config": make_config(images=images)}
 
 

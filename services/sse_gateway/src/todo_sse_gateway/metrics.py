@@ -7,9 +7,7 @@ STREAMS_ENDED = Counter("sse_streams_ended_total", "Streams ended, by reason.", 
 STREAMS_REFUSED = Counter(
     "sse_streams_refused_total", "Requests that got no stream, by HTTP status.", ["status"]
 )
-RESETS = Counter(
-    "sse_resets_total", "Streams that could not be resumed and began with sync.reset."
-)
+RESETS = Counter("sse_resets_total", "Streams that could not be resumed and began with sync.reset.")
 EVENTS_RECEIVED = Counter(
     "sse_events_received_total",
     "Events from the bus: fanned out, duplicate or too old.",

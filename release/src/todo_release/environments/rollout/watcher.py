@@ -59,7 +59,7 @@ class RolloutProgress:
     workloads: tuple[WorkloadProgress, ...]
 
     def __str__(self) -> str:
-        """Returns `4/5 ready; todo-app-mcp 0/1 mcp: ContainerCreating`."""
+        """Returns `4/5 ready; shop-web 0/1 web: ContainerCreating`."""
         waiting = [
             workload for workload in self.workloads if workload.ready < workload.desired or workload.note
         ]

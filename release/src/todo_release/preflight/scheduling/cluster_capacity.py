@@ -189,7 +189,7 @@ def _counts_for(constraint: JsonObject, pod: PodRequirements, other: PodRequirem
 
 
 def _importance(pod: PodRequirements) -> tuple[int, int, int]:
-    """Sort key: the lowest priority first, then the largest pods, so that fewer are evicted."""
+    """Returns a sort key: the lowest priority first, then the largest pods, so that fewer are evicted."""
     return pod.priority, -pod.request.cpu, -pod.request.memory
 
 

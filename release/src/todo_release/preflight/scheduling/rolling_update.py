@@ -111,6 +111,6 @@ def simulate_scheduler(capacity: ClusterCapacity, changes: Sequence[WorkloadChan
 
 
 def _scheduling_order(rollout: _SimulatedRollout) -> tuple[int, int, int]:
-    """Sort key: the scheduler takes high priorities first; large pods first wastes the least capacity."""
+    """Returns a sort key: high priorities first, as the scheduler does; large pods first waste least."""
     pod = rollout.change.pod
     return pod.priority, pod.request.cpu, pod.request.memory
