@@ -170,7 +170,7 @@ def _is_product(source: Source) -> bool:
 
 
 def _is_described_otherwise(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Returns whether another form is usual: properties, `__init__`, routes and tools (read by their users)."""
+    """Returns whether another form is usual: of properties, `__init__`, routes and tools."""
     names = {ast.unparse(decorator).split("(")[0] for decorator in node.decorator_list}
     ends = {name.rpartition(".")[2] for name in names}
     return node.name == "__init__" or bool(ends & {"property", "cached_property"} or _is_published(names))
