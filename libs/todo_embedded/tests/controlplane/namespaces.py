@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 from todo_embedded.controlplane.control_plane import ControlPlane
@@ -15,7 +16,10 @@ class Namespace:
     """Creates objects in one namespace and reads what becomes of them."""
 
     def __init__(self, plane: ControlPlane, name: str, labels: Mapping[str, str] | None = None) -> None:
-        """Creates the namespace and waits until pods can be created in it."""
+        """Creates the namespace and waits until pods can start in it.
+
+        They need an account, and mount the certificate of the API server.
+        """
         self.plane = plane
         self.api = plane.api
         self.name = name
@@ -26,7 +30,8 @@ class Namespace:
                 "metadata": {"name": name, "labels": dict(labels or {})},
             }
         )
-        self.wait_until(lambda: self.api.read(f"api/v1/namespaces/{name}/serviceaccounts/default"))
+        for needed in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
+            self.wait_until(partial(self.api.read, f"api/v1/namespaces/{name}/{needed}"))
 
     def create(self, kind: str, name: str, *, api_version: str = "v1", **body: Any) -> Json:
         """Creates an object in this namespace."""

@@ -137,6 +137,17 @@ def test_program_that_fails_is_named_with_its_output(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /proc")
+def test_programs_inherit_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs start, and none of them has the proxy of this process."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with control_plane(tmp_path, nodes=[TAINTED]):
+        environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in processes_of(tmp_path)]
+    assert len(environments) == 5
+    assert [text for text in environments if b"_proxy=" in text.lower()] == []
+
+
 def test_command_runs_until_it_is_interrupted(tmp_path: Path) -> None:
     """`python -m todo_embedded.controlplane` prints its kubeconfig, and Ctrl-C removes everything."""
     command = [sys.executable, "-m", "todo_embedded.controlplane"]

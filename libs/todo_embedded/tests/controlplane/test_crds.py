@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from todo_embedded.controlplane.control_plane import ControlPlane
+from todo_embedded.controlplane.crds import is_served
 from todo_embedded.errors import ApiError
 
 from .namespaces import Namespace
@@ -54,3 +56,53 @@ def test_invalid_object_is_refused(
     """An object without a required field is refused with the field's name."""
     with pytest.raises(ApiError, match=reason):
         namespace.create(kind, "one", api_version=version, spec=spec)
+
+
+def test_definition_is_served_when_its_objects_can_be_listed(
+    plane: ControlPlane, namespace: Namespace
+) -> None:
+    """A kind is not served while a list is answered by 404 or 429; then it can be listed at once."""
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"gates.{namespace.name}.example.com"},
+        "spec": {
+            "group": f"{namespace.name}.example.com",
+            "scope": "Cluster",
+            "names": {"plural": "gates", "kind": "Gate"},
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object"}},
+                }
+            ],
+        },
+    }
+    plane.api.create(definition)
+    namespace.wait_until(lambda: is_served(plane.api, definition))
+    assert plane.api.items(f"apis/{namespace.name}.example.com/v1/gates") == []
+
+
+@pytest.mark.parametrize(("status", "is_starting"), [(429, True), (503, True), (403, False)])
+def test_only_a_server_that_starts_a_kind_is_waited_for(status: int, is_starting: bool) -> None:
+    """429 means that the kind's storage is being initialised; what is forbidden stays an error."""
+
+    class RefusingApi:
+        def read(self, path: str) -> Any:
+            raise ApiError(status, f"GET {path} was refused")
+
+    definition = {
+        "spec": {
+            "group": "example.com",
+            "names": {"plural": "gates"},
+            "versions": [{"name": "v1", "served": True}],
+        }
+    }
+    api: Any = RefusingApi()
+    if is_starting:
+        assert not is_served(api, definition)
+    else:
+        with pytest.raises(ApiError):
+            is_served(api, definition)

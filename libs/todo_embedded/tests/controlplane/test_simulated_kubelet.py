@@ -1,11 +1,15 @@
 """What a release sees of simulated pods: the states, messages and events of a kubelet."""
 
 from collections.abc import Iterator
+from typing import Any
 
+import httpx2
 import pytest
 
+from todo_embedded.controlplane.pod_annotations import BehaviourKind, PodBehaviour
 from todo_embedded.controlplane.pod_faults import Crash, NeverReady
 from todo_embedded.controlplane.sidecar_injector import IMAGE
+from todo_embedded.controlplane.simulated_kubelet import SimulatedKubelet, every_image_exists
 
 from .conftest import REFUSAL, RegistryDouble
 from .namespaces import Namespace
@@ -221,6 +225,31 @@ def test_deleted_pod_is_gone_at_once(namespace: Namespace) -> None:
     namespace.wait_until(
         lambda: [pod["metadata"]["name"] for pod in namespace.pods()] not in ([old], []), seconds=10
     )
+
+
+@pytest.mark.parametrize(
+    ("uid_now", "methods"),
+    [("1", ["PATCH", "GET", "PATCH"]), ("2", ["PATCH", "GET"]), ("", ["PATCH", "GET"])],
+)
+async def test_behaviour_is_written_again_after_a_conflict(
+    monkeypatch: pytest.MonkeyPatch, uid_now: str, methods: list[str]
+) -> None:
+    """A pod that others changed at the same time is patched again; one that is gone or replaced is not."""
+    sent: list[str] = []
+
+    async def answer(method: str, path: str, **_: Any) -> httpx2.Response:
+        sent.append(method)
+        if method == "GET":
+            body = {"metadata": {"uid": uid_now}}
+            return httpx2.Response(200 if uid_now else 404, json=body)
+        return httpx2.Response(409 if sent.count("PATCH") == 1 else 200, json={})
+
+    api: Any = None
+    kubelet = SimulatedKubelet(api, image_check=every_image_exists, retry_seconds=1)
+    monkeypatch.setattr(kubelet, "_request", answer)
+    pod = {"metadata": {"namespace": "shop", "name": "web", "uid": "1"}}
+    await kubelet._annotate(pod, PodBehaviour(BehaviourKind.RUNNING))
+    assert sent == methods
 
 
 def env_of(name: str, **source: dict[str, str]) -> dict[str, object]:

@@ -1,10 +1,11 @@
 """Starts a control plane with simulated nodes for the duration of a block."""
 
+import os
 import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,10 +14,12 @@ from pathlib import Path
 from todo_embedded.controlplane.api_client import ApiClient
 from todo_embedded.controlplane.binaries import find_binaries
 from todo_embedded.controlplane.command_lines import CommandLines, Ports
+from todo_embedded.controlplane.crds import is_served
 from todo_embedded.controlplane.kwok_stages import QUICK, Pace, write_stages
 from todo_embedded.controlplane.nodes import SimulatedNode, node_pool
 from todo_embedded.controlplane.object_paths import KubeObject, location
 from todo_embedded.controlplane.simulated_kubelet import ImageCheck, SimulatedKubelet, every_image_exists
+from todo_embedded.controlplane.volume_provisioner import VolumeProvisioner
 from todo_embedded.process import ServerProcess
 from todo_embedded.tools import OnMessage, ignore_progress
 
@@ -69,12 +72,13 @@ def control_plane(
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plane-", dir=folder)))
         ports = Ports.free()
         commands = CommandLines(binaries, state, ports)
+        environment = _without_proxies(os.environ)
 
         def run(name: str, command: Sequence[str]) -> ServerProcess:
             """Starts a program; it is stopped by SIGKILL, because nothing of its state is kept."""
             listener = (lambda line: on_line(name, line)) if on_line else None
             return stack.enter_context(
-                ServerProcess(name, command, on_line=listener, stop_signal=signal.SIGKILL)
+                ServerProcess(name, command, env=environment, on_line=listener, stop_signal=signal.SIGKILL)
             )
 
         etcd = run("etcd", commands.etcd())
@@ -90,6 +94,7 @@ def control_plane(
         kubelet = stack.enter_context(
             SimulatedKubelet(api, image_check=image_check, retry_seconds=pace.back_off)
         )
+        stack.enter_context(VolumeProvisioner(api))
         for number, node in enumerate(node_pool() if nodes is None else nodes, start=1):
             api.create(node.manifest(number, ports.kubelets))
         _create_workloads(api, workloads, controllers)
@@ -106,6 +111,11 @@ def _create_workloads(api: ApiClient, workloads: Sequence[KubeObject], controlle
             _wait_for(controllers, partial(_has_account, api, workload["metadata"]["namespace"]))
         api.create(workload)
     _wait_for(controllers, partial(_has_account, api, "default"))
+
+
+def _without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment without proxies: the programs only talk to each other, on this machine."""
+    return {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
 
 
 def _wait_for(process: ServerProcess, is_ready: Callable[[], bool]) -> None:
@@ -153,5 +163,5 @@ def _is_available(api: ApiClient, workload: KubeObject) -> bool:
         case "Pod":
             return bool(status.get("phase") == "Running")
         case "CustomResourceDefinition":
-            return _has_condition(status, "Established")
+            return is_served(api, live)
     return True

@@ -14,13 +14,14 @@ from typing import Any
 import yaml
 
 from todo_embedded.controlplane.api_client import ApiClient
-from todo_embedded.errors import ProcessStartError
+from todo_embedded.controlplane.object_paths import KubeObject
+from todo_embedded.errors import ApiError, ProcessStartError
 from todo_embedded.gobuild import go_module
 from todo_embedded.tools import OnMessage, building, cache_dir, ignore_progress
 
-DEFINITIONS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-ESTABLISHED_TIMEOUT_SECONDS = 30
+SERVED_TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.05
+STARTING = (429, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +70,37 @@ def install_definitions(api: ApiClient, *, progress: OnMessage = ignore_progress
         ApiError: a definition was refused.
         ProcessStartError: a kind was not served within the time limit.
     """
-    names = [
-        api.create(json.loads(path.read_bytes()))["metadata"]["name"] for path in _cached_files(progress)
-    ]
-    deadline = time.monotonic() + ESTABLISHED_TIMEOUT_SECONDS
-    for name in names:
-        while not _is_established(api, name):
+    definitions = [api.create(json.loads(path.read_bytes())) for path in _cached_files(progress)]
+    deadline = time.monotonic() + SERVED_TIMEOUT_SECONDS
+    for definition in definitions:
+        while not is_served(api, definition):
             if time.monotonic() > deadline:
-                raise ProcessStartError(f"{name} was not established within {ESTABLISHED_TIMEOUT_SECONDS} s")
+                name = definition["metadata"]["name"]
+                raise ProcessStartError(f"{name} was not served within {SERVED_TIMEOUT_SECONDS} s")
             time.sleep(POLL_SECONDS)
+
+
+def is_served(api: ApiClient, definition: KubeObject) -> bool:
+    """Returns whether the objects of a definition can be listed, in every version that it serves.
+
+    An established kind is not there yet: for some seconds a list is answered by 404 (not yet known) or 429
+    (its storage is being initialised).
+
+    Raises:
+        ApiError: the list was refused for another reason.
+    """
+    spec = definition["spec"]
+    paths = [
+        f"apis/{spec['group']}/{version['name']}/{spec['names']['plural']}"
+        for version in spec["versions"]
+        if version["served"]
+    ]
+    try:
+        return all(api.read(path) is not None for path in paths)
+    except ApiError as error:
+        if error.status_code not in STARTING:
+            raise
+        return False
 
 
 def _cached_files(progress: OnMessage) -> list[Path]:
@@ -104,10 +127,3 @@ def _without_descriptions(value: Any) -> Any:
             if not (key == "description" and isinstance(item, str))
         }
     return value
-
-
-def _is_established(api: ApiClient, name: str) -> bool:
-    conditions = api.read(f"{DEFINITIONS}/{name}")["status"]["conditions"] or []
-    return any(
-        condition["type"] == "Established" and condition["status"] == "True" for condition in conditions
-    )

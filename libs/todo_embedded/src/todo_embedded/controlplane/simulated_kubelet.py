@@ -200,9 +200,18 @@ class SimulatedKubelet:
         path = f"api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
         # With the uid the server answers 409 if another pod has the name by now.
         patch = {"metadata": {"uid": meta["uid"], "annotations": behaviour.annotations()}}
-        response = await self._request("PATCH", path, content=json.dumps(patch), headers=MERGE_PATCH)
-        if response.status_code not in (*GONE, CONFLICT):
-            body_of(response)
+        while True:
+            response = await self._request("PATCH", path, content=json.dumps(patch), headers=MERGE_PATCH)
+            if response.status_code == CONFLICT and await self._exists(path, meta["uid"]):
+                continue  # it was changed by others too often at the same time
+            if response.status_code not in (*GONE, CONFLICT):
+                body_of(response)
+            return
+
+    async def _exists(self, path: str, uid: str) -> bool:
+        """Returns whether the pod of a path is still the one with this uid."""
+        response = await self._request("GET", path)
+        return response.status_code not in GONE and body_of(response)["metadata"]["uid"] == uid
 
     async def _write_events(self) -> None:
         """Writes events one after the other; a repeated event only raises its count, as with kubelets."""
