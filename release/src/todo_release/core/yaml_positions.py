@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from todo_release.core.yaml_loader import LOADER
+from todo_release.core import yaml_loader
 from todo_release.errors import ConfigError
 
 YamlPath = tuple[str | int, ...]
@@ -43,21 +43,26 @@ def read(text: str, file: str) -> LocatedDocument:
         ConfigError: The text is not YAML, or one mapping has the same key twice.
     """
     try:
-        loader = LOADER(text)
-        node = loader.get_single_node()
-        if node is None:
+        nodes = yaml_loader.compose(text)
+        if not nodes:
             return LocatedDocument({}, {})
+        if len(nodes) > 1:
+            raise yaml.MarkedYAMLError(
+                problem="another document begins here", problem_mark=nodes[1].start_mark
+            )
+        node = nodes[0]
+        value = yaml_loader.construct(node)  # refuses what could not be walked
         places: dict[YamlPath, Place] = {(): _place(node, file)}
         _walk(node, (), file, places)
-        return LocatedDocument(loader.construct_document(node), places)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        return LocatedDocument(value, places)
+    except yaml.YAMLError as error:
+        problem, line, column = yaml_loader.locate_error(error, text)
         raise ConfigError(
-            f"This is not valid YAML: {error.problem or error.context}.",
+            f"This is not valid YAML: {problem}.",
             remedy="Correct the line; most often it is indentation or a missing quote.",
             file=file,
-            line=mark.line + 1 if mark else None,
-            column=mark.column + 1 if mark else None,
+            line=line,
+            column=column,
         ) from error
 
 

@@ -1,8 +1,18 @@
 """Rendered charts: objects, the templates they come from, and their pods."""
 
+import pytest
+
 from todo_release.adapters.kubernetes.api_resources import DEPLOYMENTS
-from todo_release.adapters.kubernetes.manifest import leaves, parse_manifest, workloads_of
+from todo_release.adapters.kubernetes.manifest import (
+    INSTALL_HOOKS,
+    RELEASE_HOOKS,
+    UPGRADE_HOOKS,
+    leaves,
+    parse_manifest,
+    workloads_of,
+)
 from todo_release.adapters.kubernetes.objects import WorkloadRef
+from todo_release.errors import HelmError
 
 TEXT = """\
 ---
@@ -80,3 +90,48 @@ def test_leaves_are_every_scalar_with_its_path() -> None:
     assert list(leaves({"a": [1, {"b": None}], "c": "x"})) == [
         (("a", 0), 1), (("a", 1, "b"), None), (("c",), "x"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rendered", "problem"),
+    [
+        (
+            "kind: A\nmetadata: {\n",
+            r"templates/web\.yaml does not render valid YAML: .* in line 3 of what it renders",
+        ),
+        ("kind: A\ndata: \x07\n", r"web\.yaml does not .*: control characters are not allowed in line 2"),
+        ("- a\n", r"web\.yaml renders something that is not an object of Kubernetes: it is not a mapping"),
+        ("kind: A\nmetadata: {name: a}\n", r"web\.yaml renders .*: it has no apiVersion"),
+        ("apiVersion: v1\nkind: A\n", r"web\.yaml renders .*: it has no metadata"),
+    ],
+)
+def test_manifest_that_cannot_be_read_names_template_and_line(rendered: str, problem: str) -> None:
+    """The line counts in what the template renders, as Helm counts it."""
+    text = f"---\n# Source: shop/templates/ok.yaml\n---\n# Source: shop/templates/web.yaml\n{rendered}"
+    with pytest.raises(HelmError, match=problem):
+        parse_manifest(text)
+
+
+def test_manifest_takes_dates_and_equals_signs_as_text() -> None:
+    """Both may stand in a chart without quotes."""
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {day: 2025-10-17, sign: =}\n"
+    assert parse_manifest(text).objects[0].body["data"] == {"day": "2025-10-17", "sign": "="}
+
+
+@pytest.mark.parametrize(
+    ("events", "hooks", "is_kept"),
+    [
+        ("post-delete", RELEASE_HOOKS, False),
+        ("pre-rollback,post-rollback", RELEASE_HOOKS, False),
+        ("test", RELEASE_HOOKS, False),
+        ("test-success", RELEASE_HOOKS, False),
+        ("test,Post-Upgrade", RELEASE_HOOKS, True),
+        ("pre-install", RELEASE_HOOKS, True),
+        ("pre-install", UPGRADE_HOOKS, False),
+        ("post-upgrade", INSTALL_HOOKS, False),
+    ],
+)
+def test_manifest_has_the_hooks_that_run(events: str, hooks: frozenset[str], is_kept: bool) -> None:
+    """A hook that never runs in a release must not stop one."""
+    text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a, annotations: {{helm.sh/hook: '{events}'}}}}\n"
+    assert bool(parse_manifest(text, hooks).objects) is is_kept

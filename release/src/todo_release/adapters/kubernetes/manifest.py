@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from todo_release.adapters.kubernetes.api_resources import Resource, resource_of
 from todo_release.adapters.kubernetes.objects import WORKLOAD_KINDS, JsonObject, WorkloadRef
 from todo_release.core import yaml_loader
 from todo_release.core.yaml_positions import YamlPath
+from todo_release.errors import HelmError
 
 SOURCE = re.compile(r"^# Source: [^/\n]+/(\S+)$", re.MULTILINE)
 BOUNDARY = re.compile(r"^---\s*$", re.MULTILINE)
@@ -27,7 +30,9 @@ POD_TEMPLATE_PATHS: Mapping[str, YamlPath] = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
     "Pod": (),
 }
-TEST_HOOK = "test"
+INSTALL_HOOKS = frozenset({"pre-install", "post-install"})
+UPGRADE_HOOKS = frozenset({"pre-upgrade", "post-upgrade"})
+RELEASE_HOOKS = INSTALL_HOOKS | UPGRADE_HOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class RenderedObject:
     @property
     def hooks(self) -> tuple[str, ...]:
         """Returns the hooks at which Helm runs the object; none for a plain object."""
-        return tuple(part.strip() for part in self.annotations.get(HOOK, "").split(",") if part.strip())
+        events = str(self.annotations.get(HOOK) or "").split(",")
+        return tuple(event.strip().lower() for event in events if event.strip())
 
     @property
     def is_early(self) -> bool:
@@ -121,7 +127,7 @@ class PodTemplate:
 
 @dataclass(frozen=True, slots=True)
 class RenderedManifest:
-    """All objects that a release applies, with its hooks but without Helm's test hooks."""
+    """All objects that a release applies, with those hooks that run in a release."""
 
     objects: tuple[RenderedObject, ...]
 
@@ -141,18 +147,51 @@ class RenderedManifest:
                 yield PodTemplate(rendered, path, part_of(rendered.body, path) or {})
 
 
-def parse_manifest(text: str) -> RenderedManifest:
-    """Parses what `helm template` printed, or what Helm recorded about a revision."""
+def parse_manifest(text: str, hooks: frozenset[str] = RELEASE_HOOKS) -> RenderedManifest:
+    """Parses what `helm template` printed, or what Helm recorded about a revision.
+
+    Hooks for none of the events in `hooks` are left out; by default those that run only when a release is
+    tested, rolled back or deleted.
+
+    Raises:
+        HelmError: A template rendered something that is not YAML, or not an object of Kubernetes.
+    """
     objects = []
     for document in BOUNDARY.split(text):
-        body = yaml_loader.load(document)
-        if not body:
-            continue
         source = SOURCE.search(document)
-        rendered = RenderedObject(body, source[1] if source else "")
-        if not any(hook.startswith(TEST_HOOK) for hook in rendered.hooks):
-            objects.append(rendered)
+        body = _parse_document(document, source)
+        if body:
+            rendered = RenderedObject(body, source[1] if source else "")
+            if not rendered.hooks or hooks.intersection(rendered.hooks):
+                objects.append(rendered)
     return RenderedManifest(tuple(objects))
+
+
+def _parse_document(document: str, source: re.Match[str] | None) -> JsonObject | None:
+    template = source[1] if source else "A template"
+    try:
+        body = yaml_loader.load(document)
+    except yaml.YAMLError as error:
+        problem, line, _ = yaml_loader.locate_error(error, document)
+        first_line = document.count("\n", 0, source.end()) + 2 if source else 1
+        where = f" in line {max(line - first_line + 1, 1)} of what it renders" if line else ""
+        raise HelmError(
+            f"{template} does not render valid YAML: {problem}{where}.",
+            remedy="Correct the template or its values; `helm template --debug` prints what it renders.",
+        ) from error
+    if not body:
+        return None
+    missing = "is not a mapping"
+    if isinstance(body, dict):
+        missing = next(
+            (f"has no {key}" for key in ("apiVersion", "kind", "metadata") if not body.get(key)), ""
+        )
+    if missing:
+        raise HelmError(
+            f"{template} renders something that is not an object of Kubernetes: it {missing}.",
+            remedy="Correct the template or its values; `helm template --debug` prints what it renders.",
+        )
+    return dict(body)
 
 
 def leaves(value: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Any]]:
