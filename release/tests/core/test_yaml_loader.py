@@ -68,7 +68,7 @@ def test_plain_scalars_have_the_values_that_helm_gives_them(tmp_path: Path) -> N
 
 
 def test_mappings_are_those_that_helm_reads(tmp_path: Path) -> None:
-    """Keys are strings, merged keys give way to a mapping's own, an anchor may be given twice."""
+    """Keys are strings, merged keys replace those before them, an anchor may be given twice."""
     assert yaml_loader.load(MAPPINGS) == read_by_helm(tmp_path, MAPPINGS)
 
 

@@ -159,14 +159,13 @@ class _Construction:
             self._open.discard(id(node))
 
     def _mapping(self, node: yaml.Node) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
-        own: dict[str, Any] = {}
-        for key, value in node.value:
+        result: dict[str, Any] = {}
+        for key, value in node.value:  # in their order: what is merged replaces the keys before it
             if key.tag == PLAIN and key.value == MERGE:
-                merged |= self._merged(value)
+                result |= self._merged(value)
             else:
-                own[_key(key)] = self.value(value)
-        return merged | own
+                result[_key(key)] = self.value(value)
+        return result
 
     def _merged(self, node: yaml.Node) -> dict[str, Any]:
         sources = reversed(node.value) if isinstance(node, yaml.SequenceNode) else [node]
