@@ -6,7 +6,7 @@ most commands do not need: preflight (jsonschema, 100 ms), and the smoke checks 
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -167,10 +167,12 @@ def _run_smoke(settings: SmokeSettings, target: "SmokeTarget", say: ProgressCall
 class Connections:
     """The outside world of a session that a rehearsal replaces.
 
-    `kubeconfig` None means the files that kubectl would read.
+    `kubeconfig` None means the files that kubectl would read. `unreachable` says which registries of others
+    did not answer in earlier sessions, with the reason; None means that none was asked.
     """
 
     kubeconfig: Path | None = None
+    unreachable: MutableMapping[str, str] | None = None
     container_engine: Callable[[], ContainerEngine] = DockerEngine.connect
     run_smoke: "RunSmoke" = _run_smoke
 
@@ -214,7 +216,7 @@ def open_session(
             run_smoke=connections.run_smoke,
             collect_evidence=collect_evidence,
             check_pull_access=partial(_check_pull_access, config),
-            inspect=_inspector(context, registry, options),
+            inspect=_inspector(context, registry, options, connections.unreachable),
             find_drift=find_drift,
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             reporter=reporter,
@@ -268,7 +270,12 @@ def _check_pull_access(
     )
 
 
-def _inspector(context: ReleaseContext, registry: Registry, options: CommandOptions) -> "Inspect":
+def _inspector(
+    context: ReleaseContext,
+    registry: Registry,
+    options: CommandOptions,
+    unreachable: MutableMapping[str, str] | None,
+) -> "Inspect":
     """Returns the function that inspects an environment.
 
     Checks the names of the checks to skip first, before anything is done.
@@ -279,10 +286,17 @@ def _inspector(context: ReleaseContext, registry: Registry, options: CommandOpti
 
         skips = all_checks.skips(options.skip)
     settings = context.config.registry
+    known = {} if unreachable is None else unreachable
 
     def connect(host: str, credentials: Credentials | None) -> Registry:
         insecure = settings.insecure and host == settings.host
-        return Registry(host, insecure=insecure, credentials=credentials, is_anonymous=credentials is None)
+        return Registry(
+            host,
+            insecure=insecure,
+            credentials=credentials,
+            is_anonymous=credentials is None,
+            is_optional=host != settings.host,
+        )
 
     def inspect(environment: str, version: str | None) -> "Inspection":
         from todo_release.preflight.inspection import LookupSources
@@ -290,6 +304,6 @@ def _inspector(context: ReleaseContext, registry: Registry, options: CommandOpti
         from todo_release.preflight.rendering import ChartRenderer
 
         renderer = ChartRenderer(context, registry, version)
-        return inspected(context, renderer, environment, skips, LookupSources(connect, options.parse))
+        return inspected(context, renderer, environment, skips, LookupSources(connect, options.parse, known))
 
     return inspect

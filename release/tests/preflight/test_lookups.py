@@ -13,6 +13,7 @@ import pytest
 from todo_release.adapters.git import Repository
 from todo_release.adapters.registry import image_name
 from todo_release.adapters.registry.auth import RegistryDeniedError
+from todo_release.adapters.registry.client import RegistryUnreachableError
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.config.model import Config, PreflightSettings, RegistrySettings
 from todo_release.errors import RegistryError
@@ -79,12 +80,55 @@ class RegistriesDouble:
         yield SimpleNamespace(resolve=resolve)
 
 
-def look_up(secrets: dict[str, str], registries: RegistriesDouble, image: str = IMAGE) -> ImageLookup:
-    """Looks up one image with these pull secrets in the namespace."""
+def look_up(
+    secrets: dict[str, str],
+    registries: RegistriesDouble,
+    image: str = IMAGE,
+    known: dict[str, str] | None = None,
+) -> ImageLookup:
+    """Looks up one image with these pull secrets in the namespace; `known` registries do not answer."""
     cluster = SimpleNamespace(pull_secret=lambda namespace, name: secrets.get(name))
     access: Any = SimpleNamespace(cluster=cluster, settings=SimpleNamespace(namespace="staging"))
     connect: Any = registries
-    return lookups.images(access, SETTINGS, MANIFEST, [image], connect)[image]
+    found = lookups.images(
+        access, SETTINGS, MANIFEST, [image], connect, unreachable={} if known is None else known
+    )
+    return found[image]
+
+
+def test_foreign_registry_that_does_not_answer_is_asked_once() -> None:
+    """The second lookup costs no request, and says the same."""
+    registries = RegistriesDouble(RegistryUnreachableError("No route.", remedy=""))
+    known: dict[str, str] = {}
+    first = look_up({}, registries, "redis:8", known)
+    second = look_up({}, registries, "postgres:18", known)
+    assert (first.unknown, second.unknown) == ("No route.", "No route.")
+    assert registries.logins == [("docker.io", None)]
+    assert known == {"docker.io": "No route."}
+
+
+def test_foreign_registry_that_is_late_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that swallows packets costs its time limit once."""
+    monkeypatch.setattr(lookups, "within", lambda seconds, wanted: {})
+    known: dict[str, str] = {}
+    assert look_up({}, RegistriesDouble(), "redis:8", known).unknown.startswith("its registry did not answer")
+    assert known.keys() == {"docker.io"}
+
+
+@pytest.mark.parametrize(
+    ("image", "error"),
+    [
+        (IMAGE, RegistryUnreachableError("No route.", remedy="")),
+        ("redis:8", RegistryError("429 too many requests.", remedy="")),
+    ],
+)
+def test_other_registries_are_asked_again(image: str, error: RegistryError) -> None:
+    """The release's own registry and one that refused may answer the next time."""
+    known: dict[str, str] = {}
+    registries = RegistriesDouble(error)
+    look_up({}, registries, image, known)
+    look_up({}, registries, image, known)
+    assert (len(registries.logins), known) == (2, {})
 
 
 def test_image_exists_when_any_pull_secret_is_accepted() -> None:

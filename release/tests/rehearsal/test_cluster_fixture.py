@@ -56,6 +56,7 @@ def test_manifests_keep_their_order_before_namespaces_and_secrets(tmp_path: Path
         ("Namespace", "staging"),
         ("ClusterIssuer", "letters"),
         ("Namespace", "production"),
+        ("StorageClass", "standard"),
         ("Secret", "app-secrets"),
         ("Secret", "pull"),
         ("Secret", "app-secrets"),
@@ -114,7 +115,18 @@ def test_default_is_three_small_nodes_and_empty_namespaces(tmp_path: Path) -> No
     fixture: ClusterFixture = from_config(config(), tmp_path, HOST)
     assert fixture.summary == "3 simulated nodes of 2 CPU and 4.0 GiB, as configured in release.yaml"
     assert [node.name for node in fixture.nodes] == ["node-1", "node-2", "node-3"]
-    assert names(fixture.objects) == [("Namespace", "staging"), ("Namespace", "production")]
+    assert names(fixture.objects) == [
+        ("Namespace", "staging"),
+        ("Namespace", "production"),
+        ("StorageClass", "standard"),
+    ]
+
+
+def test_described_storage_class_replaces_the_default_one(tmp_path: Path) -> None:
+    """The default class exists only where release.yaml describes none."""
+    own = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: disks}\nprovisioner: d.test\n"
+    fixture = from_config(config("own.yaml"), written(tmp_path, own=own), HOST)
+    assert [name for kind, name in names(fixture.objects) if kind == "StorageClass"] == ["disks"]
 
 
 def test_nodes_and_provider_workloads_are_those_of_release_yaml(tmp_path: Path) -> None:

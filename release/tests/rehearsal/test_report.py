@@ -83,6 +83,28 @@ def test_verdict_of_a_failure_is_the_first_line_of_its_problem() -> None:
     assert result.error is result.phases[0].error
 
 
+def test_verdict_says_where_the_release_stops_for_a_person(tmp_path: Path) -> None:
+    """The verdict and the JSON name the environments; a release that fails before does not get there."""
+    result = report(confirmed=("production",))
+    assert result.verdict.endswith(
+        " on three nodes. Before production it stops until a person agrees; `--yes` agrees beforehand."
+    )
+    assert result.as_json(tmp_path)["stops_for_a_person_before"] == ["production"]
+    failed = report(confirmed=("production",), phases=(failed_phase(HelmError("No.", remedy="Look.")),))
+    assert failed.verdict.endswith(" on three nodes.")
+
+
+def test_finding_of_several_environments_is_shown_once() -> None:
+    """One line names the environments; another severity or text is a line of its own."""
+    note = replace(warning("Ingress/web", "It is new.", "Wait."), check="network")
+    staging = inspection(note, replace(note, cause="It is old."))
+    production = replace(inspection(note), environment="production")
+    assert list(report(inspections=(staging, production)).findings()) == [
+        "! staging, production: network: Ingress/web: It is new.",
+        "! staging: network: Ingress/web: It is old.",
+    ]
+
+
 def test_phase_keeps_its_summary_and_duration() -> None:
     """A phase that succeeds has a summary, and other errors than ReleaseError are raised."""
     phase = run_phase("release", lambda: "done")

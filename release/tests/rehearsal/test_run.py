@@ -18,6 +18,26 @@ from .deployable_shop import LINES, open_shop
 from .repository_state import repository_state
 from .shared_control_plane import SharedControlPlane
 
+CACHE = """\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: cache}
+spec:
+  serviceName: cache
+  selector: {matchLabels: {app: cache}}
+  template:
+    metadata: {labels: {app: cache}}
+    spec:
+      initContainers: [{name: prepare, image: registry.invalid/prepare:1}]
+      containers:
+        - name: cache
+          image: registry.invalid/cache:8
+          resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {memory: 16Mi}}
+          volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
 BROKEN = {"chart/templates/web.yaml": '{{ fail "the port is missing" }}\n'}
 
 
@@ -89,6 +109,24 @@ def test_first_release_up_to_staging_leaves_production_alone(
     assert {inspection.environment for inspection in report.inspections} == {"staging"}
     path = f"apis/apps/v1/namespaces/{namespace}/deployments"
     assert on_shared_plane.plane.api.items(path) == []
+
+
+def test_volumes_are_bound_and_foreign_images_cost_one_note(
+    shop: Tree, on_shared_plane: SharedControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A StatefulSet gets its volumes, although nothing outside the sandbox, nor a proxy, can be reached."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    shop.commit("cache: Add one.", {"chart/templates/cache.yaml": CACHE})
+    with open_shop(shop) as session:
+        report = run.rehearse(session, LINES, "0.1.0", last=None, like=None)
+    assert report.error is None
+    assert report.confirmed == ("production",)
+    [line] = [line for line in report.findings() if "could not be looked up" in line]
+    images = "registry.invalid/prepare:1 and registry.invalid/cache:8"
+    assert line.startswith("• staging, production: images: StatefulSet/cache ")
+    assert f": {images} could not be looked up: " in line
+    assert max(inspection.seconds for inspection in report.inspections) < 3
 
 
 def test_chart_that_cannot_be_rendered_ends_with_helms_code(

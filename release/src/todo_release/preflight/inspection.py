@@ -5,9 +5,9 @@ and a cluster that cannot be reached end an inspection.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from todo_release.core.tables import Table
@@ -74,11 +74,13 @@ class LookupSources:
     """What an inspection asks besides the cluster and git.
 
     `connect` reaches a registry host with credentials, or anonymously. `parse` checks the arguments of a
-    task; it is None where the tasks are not known.
+    task; it is None where the tasks are not known. `unreachable` collects the hosts of registries that did
+    not answer, with the reason, so that each costs time only once.
     """
 
     connect: lookups.ConnectToHost
     parse: Callable[[Sequence[str]], str | None] | None = None
+    unreachable: MutableMapping[str, str] = field(default_factory=dict)
 
 
 def inspect(
@@ -123,7 +125,13 @@ def _take_snapshot(
         live_later = pool.submit(cluster_reader.read, access, all_checks.needs(chart.manifest), WORDS)
         records_later: Future[Sequence[DeploymentRecord]] = pool.submit(access.records.read)
         images_later: Future[Mapping[str, ImageLookup]] = pool.submit(
-            lookups.images, access, config.registry, chart.text, references, sources.connect
+            lookups.images,
+            access,
+            config.registry,
+            chart.text,
+            references,
+            sources.connect,
+            unreachable=sources.unreachable,
         )
         addresses_later = pool.submit(lookups.addresses, _hosts_to_resolve(context, environment, chart))
         files_later = pool.submit(lookups.files, repository, config.preflight)

@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from todo_release.adapters.git import Repository
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.adapters.registry.auth import RegistryDeniedError
-from todo_release.adapters.registry.client import ImageNotFoundError
+from todo_release.adapters.registry.client import ImageNotFoundError, RegistryUnreachableError
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.adapters.registry.image_name import host_of, split_reference
 from todo_release.artifacts import versions
@@ -60,15 +60,20 @@ def images(
     manifest: str,
     references: Iterable[str],
     connect: ConnectToHost,
+    *,
+    unreachable: MutableMapping[str, str],
 ) -> dict[str, ImageLookup]:
     """Looks images up as the nodes will: down to their configuration, with the chart's pull secrets.
+
+    `unreachable` says of registries, by host, why they did not answer; those that are found not to answer are
+    added. None of them is asked again, except for the release's own registry.
 
     Raises:
         ClusterError: a pull secret could not be read.
         RegistryError: a pull secret is damaged.
     """
     secret_names = pull_access.find_pull_secrets(manifest)
-    wanted = set(references)
+    wanted = {reference for reference in references if host_of(reference) not in unreachable}
     hosts = {host_of(reference) for reference in wanted}
     credentials = {host: pull_access.read_pull_credentials(access, secret_names, host) for host in hosts}
 
@@ -77,10 +82,17 @@ def images(
 
     answers = within(TIMEOUT_SECONDS, {reference: partial(look_up, reference) for reference in wanted})
     late = f"its registry did not answer within {TIMEOUT_SECONDS:.0f} s."
-    return {
-        reference: answers.get(reference, ImageLookup(reference=reference, unknown=late))
-        for reference in wanted
-    }
+    for reference in wanted:
+        answer = answers.setdefault(
+            reference, ImageLookup(reference=reference, unknown=late, is_unreachable=True)
+        )
+        if answer.is_unreachable and host_of(reference) != settings.host:
+            unreachable[host_of(reference)] = answer.unknown
+    for reference in set(references) - wanted:
+        answers[reference] = ImageLookup(
+            reference=reference, unknown=unreachable[host_of(reference)], is_unreachable=True
+        )
+    return answers
 
 
 def _look_up_image(
@@ -98,7 +110,8 @@ def _look_up_image(
         except RegistryDeniedError as denied:
             refusals.append(f"with {secret}: {denied.problem}" if secret else denied.problem)
         except RegistryError as unknown:
-            return ImageLookup(reference=reference, unknown=unknown.problem)
+            is_unreachable = isinstance(unknown, RegistryUnreachableError)
+            return ImageLookup(reference=reference, unknown=unknown.problem, is_unreachable=is_unreachable)
         else:
             return ImageLookup(reference=reference)
     if not credentials:

@@ -60,13 +60,14 @@ class ImageLookup:
     """What the registry says about an image; each text is a sentence, all are empty when it can be pulled.
 
     `missing`: no node can ever pull it. `denied`: the registry refuses the cluster's credentials. `unknown`:
-    the registry could not be asked.
+    the registry could not be asked, because it did not answer if `is_unreachable`.
     """
 
     reference: str
     missing: str = ""
     denied: str = ""
     unknown: str = ""
+    is_unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

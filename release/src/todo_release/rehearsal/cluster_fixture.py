@@ -26,6 +26,17 @@ PULL_KEY = ".dockerconfigjson"
 PLACEHOLDER = "rehearsal"
 CONTEXT = "rehearsal"
 GIBIBYTE = 2**30
+# Nearly every cluster has one; release.yaml describes another one by a manifest.
+DEFAULT_STORAGE_CLASS: KubeObject = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {
+        "name": "standard",
+        "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+    },
+    "provisioner": "rehearsal.example.com",
+    "volumeBindingMode": "WaitForFirstConsumer",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +83,8 @@ def from_config(config: Config, tree: Path, registry_host: str) -> ClusterFixtur
     objects = provider_workloads(settings)
     objects += [manifest for name in settings.manifests for manifest in _load(tree, name)]
     objects += missing_namespaces(config, objects)
+    if all(manifest["kind"] != "StorageClass" for manifest in objects):
+        objects.append(DEFAULT_STORAGE_CLASS)
     objects += [
         secret(environment.namespace, name, values, registry_host)
         for environment in config.environments.values()

@@ -39,6 +39,7 @@ class RehearsalReport:
         inspections: Preflight of each environment during the release.
         after: Inspection of the last environment after the release; None if the release failed.
         notes: What a reader should know besides, without a full stop.
+        confirmed: Environments before which the release stops until a person agrees.
         seconds: How long all of it took.
     """
 
@@ -49,6 +50,7 @@ class RehearsalReport:
     inspections: tuple[Inspection, ...]
     after: Inspection | None
     notes: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
     seconds: float = 0
 
     @property
@@ -58,7 +60,10 @@ class RehearsalReport:
 
     @property
     def verdict(self) -> str:
-        """One line: whether the release would succeed, how long the rehearsal took, and on what cluster."""
+        """One line: whether the release would succeed, how long the rehearsal took, on what cluster.
+
+        It also says where the release stops for a person, unless it fails before.
+        """
         if self.error:
             summary = next(phase.summary for phase in self.phases if phase.error)
             result = f"would fail: {summary.rstrip('.')}"
@@ -67,7 +72,13 @@ class RehearsalReport:
             result = f"would succeed once the findings of skipped checks are corrected: {checks}"
         else:
             result = "would succeed"
-        return f"{self.version} {result}. Rehearsed in {duration(self.seconds)} on {self.cluster}."
+        stop = ""
+        if self.confirmed and not self.error:
+            stop = (
+                f" Before {' and '.join(self.confirmed)} it stops until a person agrees; "
+                "`--yes` agrees beforehand."
+            )
+        return f"{self.version} {result}. Rehearsed in {duration(self.seconds)} on {self.cluster}.{stop}"
 
     def skipped(self) -> dict[str, list[Finding]]:
         """Returns the findings, by check, that would have stopped the release without a skip."""
@@ -100,13 +111,20 @@ class RehearsalReport:
                 yield Table(f"{moment} the release: {nodes.title}", nodes.columns, nodes.rows)
 
     def findings(self) -> Iterator[str]:
-        """Yields preflight's findings for each environment, the worst first; of a skipped check only one."""
+        """Yields preflight's findings, the worst first of each environment.
+
+        What is found in several environments is yielded once, and of a skipped check only one finding.
+        """
+        environments: dict[tuple[Severity, str], list[str]] = {}
         for inspection in self.inspections:
             for severity in Severity:
                 for finding in inspection.of(severity):
                     if not finding.skipped_because:
-                        mark = listing.MARKS[severity]
-                        yield f"{mark} {inspection.environment}: {listing.line(finding)}"
+                        found_in = environments.setdefault((severity, listing.line(finding)), [])
+                        if inspection.environment not in found_in:
+                            found_in.append(inspection.environment)
+        for (severity, line), found_in in environments.items():
+            yield f"{listing.MARKS[severity]} {', '.join(found_in)}: {line}"
         for findings in self.skipped().values():
             yield f"{listing.MARKS[Severity.NOTE]} {len(findings)} times {listing.line(findings[0])}"
 
@@ -116,6 +134,7 @@ class RehearsalReport:
             "version": self.version,
             "cluster": self.cluster,
             "would_succeed": self.error is None,
+            "stops_for_a_person_before": list(self.confirmed),
             "exit_code": self.error.code if self.error else 0,
             "seconds": round(self.seconds, 3),
             "phases": [_phase_json(phase, folder) for phase in self.phases],

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from todo_release.artifacts import versions
+from todo_release.config.model import Config
 from todo_release.core.release_folder import RELEASE_FOLDER
 from todo_release.preflight.inspection import Inspection
 from todo_release.rehearsal import scenario
@@ -43,7 +44,9 @@ def rehearse(
     _check(session, version, last=last, like=like)
     with open_sandbox(session, options, like) as sandbox:
         report = run_phases(sandbox, version, last)
-        report = replace(report, seconds=time.monotonic() - started_at)
+        report = replace(
+            report, confirmed=_confirmed(context.config, options, last), seconds=time.monotonic() - started_at
+        )
         folder = context.repository.root / RELEASE_FOLDER / FOLDER / version
         _keep_evidence(report, sandbox.context.scratch.tree / RELEASE_FOLDER, folder)
         page = report.write(folder)
@@ -136,6 +139,13 @@ def _check(session: Session, version: str, *, last: str | None, like: str | None
         config.environment(like)
     released = versions.parse_tags(session.context.repository.tags())
     versions.check_follows(versions.parse(version), released)
+
+
+def _confirmed(config: Config, options: CommandOptions, last: str | None) -> tuple[str, ...]:
+    """Returns the environments before which the real release stops until a person agrees."""
+    if options.is_agreed:
+        return ()
+    return tuple(name for name in config.deploy_order(last) if config.environment(name).confirm)
 
 
 def _keep_evidence(report: RehearsalReport, source: Path, folder: Path) -> None:

@@ -78,7 +78,10 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
             sandbox_config = load_configuration(scratch.tree, sandboxed)
             engine = StubImageEngine(sandbox_config.registry)
             connections = Connections(
-                kubeconfig=plane.kubeconfig, container_engine=lambda: engine, run_smoke=scenario.skip_smoke
+                kubeconfig=plane.kubeconfig,
+                unreachable={},
+                container_engine=lambda: engine,
+                run_smoke=scenario.skip_smoke,
             )
             context = RehearsalContext(
                 scratch=scratch,

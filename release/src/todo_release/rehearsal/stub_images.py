@@ -63,7 +63,7 @@ class StubImageEngine:
         """
         repository, _, tag = reference.removeprefix(f"{self._settings.host}/").rpartition(":")
         with httpx2.Client(
-            base_url=f"http://{self._settings.host}/v2/{repository}", timeout=ANSWER_SECONDS
+            base_url=f"http://{self._settings.host}/v2/{repository}", timeout=ANSWER_SECONDS, trust_env=False
         ) as client:
             try:
                 config, layer = _push_blob(client, self._built[reference]), _push_blob(client, b"")

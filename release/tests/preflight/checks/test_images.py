@@ -42,6 +42,22 @@ def test_image_lookup_decides_the_severity(
     assert [(finding.severity.value, finding.cause) for finding in findings_of(CHECK, snapshot)] == expected
 
 
+def test_images_of_a_registry_that_does_not_answer_cost_one_note() -> None:
+    """One note names all of its images."""
+    images = [f"{name}@sha256:1" for name in ("redis", "postgres")]
+    snapshot = make_snapshot(
+        *(workload_of(image, name) for image, name in zip(images, ("cache", "database"), strict=True)),
+        images={image: ImageLookup(reference=image, unknown="It is down.") for image in images},
+    )
+    assert summaries_of(CHECK, snapshot) == [
+        (
+            "note",
+            "Deployment/cache",
+            "redis@sha256:1 and postgres@sha256:1 could not be looked up: It is down.",
+        )
+    ]
+
+
 @pytest.mark.parametrize(
     ("image", "cause"),
     [

@@ -32,7 +32,12 @@ ACCEPT = ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))
 PASSING_FAULTS = (429, 500, 502, 503, 504)
 TRIES = 3
 ANSWER_SECONDS = 30
+OPTIONAL_CONNECT_SECONDS = 1.0
 DOCKER_HUB = {"docker.io": "registry-1.docker.io"}
+
+
+class RegistryUnreachableError(RegistryError):
+    """The registry did not answer at all."""
 
 
 class ImageNotFoundError(RegistryError):
@@ -68,13 +73,19 @@ class Registry:
         insecure: bool = False,
         credentials: Credentials | None = None,
         is_anonymous: bool = False,
+        is_optional: bool = False,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Takes `insecure` for plain HTTP, and `pause`, which waits between two tries of a request."""
+        """Takes `insecure` for plain HTTP, and `pause`, which waits between two tries of a request.
+
+        A registry that `is_optional` has little time to accept a connection, and one try.
+        """
         self._host = host
         self._pause = pause
         self._server = f"{'http' if insecure else 'https'}://{DOCKER_HUB.get(host, host)}"
-        self._pool = http.pool(self._server, read_seconds=ANSWER_SECONDS)
+        self._is_optional = is_optional
+        connect_seconds = OPTIONAL_CONNECT_SECONDS if is_optional else http.CONNECT_SECONDS
+        self._pool = http.pool(self._server, read_seconds=ANSWER_SECONDS, connect_seconds=connect_seconds)
         self._auth = RegistryAuth(
             self._pool, None if is_anonymous else credentials or from_docker_config(host)
         )
@@ -192,8 +203,8 @@ class Registry:
             try:
                 response = self._request(method, url, headers, content)
             except HTTPError as error:
-                if tries == TRIES:
-                    raise RegistryError(
+                if self._is_optional or tries == TRIES:
+                    raise RegistryUnreachableError(
                         f"The registry {self._host} did not answer: {http.reason_of(error)}.",
                         remedy="Check its name and the network; for plain HTTP set registry.insecure.",
                     ) from error

@@ -13,9 +13,11 @@ from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Findings, error, note, warning
 from todo_release.preflight.snapshot import PreflightSnapshot, UnreadError
 
+ImageUse = tuple[RenderedObject, YamlPath, str]
+
 
 def _can_be_pulled(snapshot: PreflightSnapshot) -> Findings:
-    """Checks each image once; a foreign registry that does not answer is only worth a note."""
+    """Checks each image once; a foreign registry that does not answer is only worth one note."""
     if snapshot.images is None:
         raise UnreadError("the pull secrets of the namespace could not be read")
     host = snapshot.config.registry.host
@@ -26,6 +28,7 @@ def _can_be_pulled(snapshot: PreflightSnapshot) -> Findings:
             f"Without the registry there is no release; log in first: `docker login {host}`.",
         )
     checked = set()
+    unknown: dict[str, list[ImageUse]] = {}
     for owner, field, reference in images_of(snapshot.manifest):
         lookup = snapshot.images.get(reference)
         if lookup is None or reference in checked:
@@ -38,13 +41,16 @@ def _can_be_pulled(snapshot: PreflightSnapshot) -> Findings:
             remedy = f"Renew the pull secret of namespace {snapshot.namespace}, or make the image public."
             yield error(owner.subject, lookup.denied, remedy, field)
         elif lookup.unknown:
-            finding = warning if host_of(reference) == host else note
-            yield finding(
-                owner.subject,
-                f"{reference} could not be looked up: {lookup.unknown}",
-                f"Check it by hand: `docker buildx imagetools inspect {reference}`.",
-                field,
-            )
+            unknown.setdefault(lookup.unknown, []).append((owner, field, reference))
+    for reason, uses in unknown.items():
+        owner, field, reference = uses[0]
+        finding = warning if host_of(reference) == host else note
+        yield finding(
+            owner.subject,
+            f"{' and '.join(image for _, _, image in uses)} could not be looked up: {reason}",
+            f"Check by hand: `docker buildx imagetools inspect {reference}`.",
+            field,
+        )
 
 
 def _have_digests(snapshot: PreflightSnapshot) -> Findings:
@@ -64,7 +70,7 @@ def _have_digests(snapshot: PreflightSnapshot) -> Findings:
         )
 
 
-def images_of(manifest: RenderedManifest) -> Iterator[tuple[RenderedObject, YamlPath, str]]:
+def images_of(manifest: RenderedManifest) -> Iterator[ImageUse]:
     """Yields (object, field, reference) of every image, except for images that are still to be built."""
     for template in manifest.pods():
         for field, container in template.containers():
