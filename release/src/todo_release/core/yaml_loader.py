@@ -193,7 +193,7 @@ def _scalar(node: yaml.Node) -> Any:
     name = str(node.tag).removeprefix(STANDARD)
     if name == "binary":
         try:
-            return base64.b64decode(text).decode(errors="replace")
+            return base64.b64decode("".join(text.split()), validate=True).decode(errors="replace")
         except (binascii.Error, ValueError) as error:
             raise _error("!!binary value contains invalid base64 data", node) from error
     if name not in EXPLICIT_TYPES:
