@@ -1,9 +1,11 @@
 """Starts programs; no other module does.
 
 It resolves, logs and runs a program, and turns its failure into an error. Secrets are masked by value here,
-before a line of output can reach a screen, a log or an error.
+before a line of output can reach a screen, a log or an error. Every program dies with this process, however
+that ends (`child_reaper`).
 """
 
+import atexit
 import contextlib
 import logging
 import os
@@ -18,7 +20,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
+from todo_release.adapters import child_reaper
+from todo_release.core.fence import Fence
 from todo_release.core.masking import mask
 from todo_release.errors import CommandError
 
@@ -48,35 +53,46 @@ def run(
     timeout_seconds: float = 120,
     check: bool = True,
     secrets: Sequence[str] = (),
+    undecodable: Literal["replace", "surrogateescape"] = "replace",
 ) -> Completed:
     """Runs a program to its end and returns what it printed, with its line ends.
 
     `env` is added to the environment; `secrets` are masked in both outputs. With `check`, a code other than 0
-    raises.
+    raises. `undecodable` says what becomes of bytes in its output that are not UTF-8; `surrogateescape` keeps
+    them, as file names need it.
 
     Raises:
         CommandError: The program is missing, failed (with `check`), or took longer than `timeout_seconds`.
     """
     arguments = _resolve(argv)
     LOG.debug("run %s", _shown(arguments, secrets))
-    try:
-        finished = subprocess.run(
+    _REAPER.prepare()
+    with (
+        subprocess.Popen(
             arguments,
             cwd=cwd,
             env=_environment(env),
-            input=None if stdin is None else stdin.encode(),
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=timeout_seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _timed_out(arguments, timeout_seconds, secrets) from error
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process,
+        _REAPER.keeping(process.pid, is_group=False),
+    ):
+        try:
+            stdout, stderr = process.communicate(
+                None if stdin is None else stdin.encode(), timeout=timeout_seconds
+            )
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise _timed_out(arguments, timeout_seconds, secrets) from error
+        except BaseException:
+            process.kill()
+            raise
     completed = Completed(
         argv=tuple(arguments),
-        returncode=finished.returncode,
-        stdout=mask(finished.stdout.decode(errors="replace"), secrets),
-        stderr=mask(finished.stderr.decode(errors="replace"), secrets),
+        returncode=process.returncode,
+        stdout=mask(stdout.decode(errors=undecodable), secrets),
+        stderr=mask(stderr.decode(errors="replace"), secrets),
     )
     if check and completed.returncode != 0:
         raise _failed(arguments, completed.returncode, completed.stderr or completed.stdout, secrets)
@@ -94,19 +110,25 @@ def stream(
     timeout_seconds: float = 1800,
     check: bool = True,
     with_children: bool = False,
+    fence: Fence | None = None,
     secrets: Sequence[str] = (),
 ) -> int:
     """Runs a program, passes each line of its output to `on_line`, and returns the exit code.
 
     Both streams are read. Setting `cancel` ends the program: it gets SIGTERM, and SIGKILL after STOP_SECONDS.
     With `with_children` the programs that it started itself are ended too, which a shell script may need; the
-    terminal's Ctrl-C then reaches none of them directly.
+    terminal's Ctrl-C then reaches none of them directly. When the `fence` closes, the program gets
+    SIGKILL at once, also while this process is stopped.
 
     Raises:
         CommandError: As `run`, and when it was cancelled; the message ends with the last lines.
+        LockedError: The `fence` closed.
     """
+    if fence:
+        fence.check()
     arguments = _resolve(argv)
     LOG.debug("run %s", _shown(arguments, secrets))
+    _REAPER.prepare()
     process = subprocess.Popen(
         arguments,
         cwd=cwd,
@@ -120,7 +142,10 @@ def stream(
     cancel = cancel or threading.Event()
     started_at = time.monotonic()
     tail: list[str] = []
-    with _supervised(process, stdin, send_signal, cancel, timeout_seconds):
+    with (
+        _REAPER.keeping(process.pid, is_group=with_children, fence=fence) as extend,
+        _supervised(process, stdin, _Limits(send_signal, cancel, timeout_seconds, fence, extend)),
+    ):
         try:
             for raw in process.stdout or ():
                 line = mask(raw.decode(errors="replace").rstrip("\n"), secrets)
@@ -134,6 +159,8 @@ def stream(
                 process.kill()
             process.wait()
             raise
+    if process.returncode and fence:
+        fence.check()
     if process.returncode and cancel.is_set():
         raise CommandError(
             f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again without cancelling it."
@@ -145,19 +172,24 @@ def stream(
     return process.returncode
 
 
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What ends a program early; `extend` tells the reaper how long the fence permits writing by now."""
+
+    send_signal: Callable[[int], None]
+    cancel: threading.Event
+    timeout_seconds: float
+    fence: Fence | None
+    extend: Callable[[], None]
+
+
 @contextlib.contextmanager
-def _supervised(
-    process: subprocess.Popen[bytes],
-    stdin: bytes | None,
-    send_signal: Callable[[int], None],
-    cancel: threading.Event,
-    timeout_seconds: float,
-) -> Iterator[None]:
+def _supervised(process: subprocess.Popen[bytes], stdin: bytes | None, limits: _Limits) -> Iterator[None]:
     """Feeds a program and ends it in time, while the block reads its output."""
     finished = threading.Event()
     threads = [
         threading.Thread(target=_feed, args=(process, stdin)),
-        threading.Thread(target=_guard, args=(send_signal, cancel, finished, timeout_seconds)),
+        threading.Thread(target=_guard, args=(limits, finished)),
     ]
     for thread in threads:
         thread.start()
@@ -179,20 +211,105 @@ def _feed(process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
         process.stdin.write(stdin or b"")
 
 
-def _guard(
-    send_signal: Callable[[int], None],
-    cancel: threading.Event,
-    finished: threading.Event,
-    timeout_seconds: float,
-) -> None:
-    deadline = time.monotonic() + timeout_seconds
+def _guard(limits: _Limits, finished: threading.Event) -> None:
+    deadline = time.monotonic() + limits.timeout_seconds
     while not finished.wait(POLL_SECONDS):
-        if cancel.is_set() or time.monotonic() >= deadline:
+        limits.extend()
+        if limits.fence and not limits.fence.is_open:
             with contextlib.suppress(ProcessLookupError):
-                send_signal(signal.SIGTERM)
-                if not finished.wait(STOP_SECONDS):
-                    send_signal(signal.SIGKILL)
+                limits.send_signal(signal.SIGKILL)  # SIGTERM would let it write how it ended
             return
+        if limits.cancel.is_set() or time.monotonic() >= deadline:
+            with contextlib.suppress(ProcessLookupError):
+                limits.send_signal(signal.SIGTERM)
+                if not finished.wait(STOP_SECONDS):
+                    limits.send_signal(signal.SIGKILL)
+            return
+
+
+class _Reaper:
+    """The one `child_reaper` of this process, and what it was told to keep."""
+
+    def __init__(self) -> None:
+        self._sending = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._kept: dict[int, str] = {}
+
+    def prepare(self) -> None:
+        """Starts the reaper before the program, which then lives a moment at most before it is kept."""
+        with self._sending:
+            if self._process is None:
+                self._start()
+
+    @contextlib.contextmanager
+    def keeping(
+        self, pid: int, *, is_group: bool, fence: Fence | None = None
+    ) -> Iterator[Callable[[], None]]:
+        """Has a program killed when this process ends, or when nobody extends its permission in time.
+
+        Yields a function that tells how long the fence permits writing by now.
+        """
+        told: list[float | None] = []
+
+        def extend() -> None:
+            left = fence.seconds_left if fence else None
+            until = None if left is None else round(time.monotonic() + left)
+            if told[-1:] != [until]:
+                told.append(until)
+                limit = "-" if left is None else f"{left:.3f}"
+                self._keep(pid, f"keep {pid} {'group' if is_group else 'pid'} {limit}\n")
+
+        extend()
+        try:
+            yield extend
+        finally:
+            with self._sending:
+                self._kept.pop(pid, None)
+                self._send(f"drop {pid}\n")
+
+    def close(self) -> None:
+        """Ends the reaper, which kills what is still kept."""
+        with self._sending:
+            process, self._process = self._process, None
+        if process and process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.wait()
+
+    def _keep(self, pid: int, line: str) -> None:
+        with self._sending:
+            self._kept[pid] = line
+            self._send(line)
+
+    def _send(self, line: str) -> None:
+        """Sends a line; starts the reaper first if there is none, or if somebody killed it."""
+        try:
+            if self._process is None:
+                self._start()
+            else:
+                self._write(line)
+        except BrokenPipeError:
+            self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", child_reaper.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a signal to the terminal's group must not reach it
+        )
+        for line in self._kept.values():
+            self._write(line)
+
+    def _write(self, line: str) -> None:
+        if self._process and self._process.stdin:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+
+
+_REAPER = _Reaper()
+atexit.register(_REAPER.close)
 
 
 def find_program(name: str | Path) -> str | None:

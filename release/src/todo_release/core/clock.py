@@ -1,11 +1,12 @@
-"""Monotonic time that tests can replace."""
+"""Time that only goes forward, and that tests can replace."""
 
+import sys
 import time
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Monotonic seconds, and a way to wait."""
+    """Seconds that only go forward, and a way to wait."""
 
     def now(self) -> float:
         """Returns the seconds since an arbitrary moment."""
@@ -15,11 +16,17 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own monotonic clock."""
+    """The machine's own clock; setting the date does not change it, and it goes on while the machine sleeps.
+
+    `time.monotonic` stands still while a laptop is suspended: whoever holds a lock would not notice that it
+    has expired.
+    """
 
     def now(self) -> float:
-        """Returns `time.monotonic`."""
-        return time.monotonic()
+        """Returns the seconds since the machine was started."""
+        if sys.platform == "linux":
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.clock_gettime(time.CLOCK_MONOTONIC)  # macOS counts the time asleep in this one
 
     def sleep(self, seconds: float) -> None:
         """Calls `time.sleep`."""

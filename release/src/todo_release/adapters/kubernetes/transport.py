@@ -47,24 +47,30 @@ class Connection(Protocol):
         """
 
 
-def connect(context: str | None, kubeconfig: Path | None) -> Connection:
+def connect(
+    context: str | None, kubeconfig: Path | None, *, request_seconds: float = REQUEST_SECONDS
+) -> Connection:
     """Returns a connection with the rights of a context; nothing is sent yet.
+
+    A request waits for its answer for `request_seconds`.
 
     Raises:
         KubeconfigError: The kubeconfig does not have this context, or no usable credentials for it.
     """
     endpoint = kubeconfigs.endpoint(context, kubeconfig)
-    return DirectConnection(endpoint) if endpoint else ClientConnection.connect(context, kubeconfig)
+    if endpoint:
+        return DirectConnection(endpoint, request_seconds=request_seconds)
+    return ClientConnection.connect(context, kubeconfig, request_seconds=request_seconds)
 
 
 class DirectConnection:
     """A connection that the engine opens itself, with the credentials of an endpoint."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, request_seconds: float = REQUEST_SECONDS) -> None:
         """Prepares the connection; nothing is sent yet."""
         self._server = endpoint.server
         self._headers = endpoint.headers
-        self._pool = http.pool(endpoint.server, read_seconds=REQUEST_SECONDS, tls=endpoint.tls)
+        self._pool = http.pool(endpoint.server, read_seconds=request_seconds, tls=endpoint.tls)
 
     def send(
         self, method: str, path: str, body: JsonObject | str | None, headers: Headers
@@ -87,12 +93,15 @@ class DirectConnection:
 class ClientConnection:
     """A connection of the kubernetes client; answers stay text, at a tenth of the cost of its models."""
 
-    def __init__(self, client: "ApiClient") -> None:
+    def __init__(self, client: "ApiClient", *, request_seconds: float = REQUEST_SECONDS) -> None:
         """Prepares the connection; nothing is sent yet."""
         self._client = client
+        self._request_seconds = request_seconds
 
     @classmethod
-    def connect(cls, context: str | None, kubeconfig: Path | None) -> "ClientConnection":
+    def connect(
+        cls, context: str | None, kubeconfig: Path | None, *, request_seconds: float = REQUEST_SECONDS
+    ) -> "ClientConnection":
         """See `connect`."""
         from kubernetes import config
 
@@ -102,7 +111,7 @@ class ClientConnection:
             )
         except config.ConfigException as error:
             raise KubeconfigError(str(error)) from error
-        return cls(client)
+        return cls(client, request_seconds=request_seconds)
 
     def send(
         self, method: str, path: str, body: JsonObject | str | None, headers: Headers
@@ -114,7 +123,9 @@ class ClientConnection:
             verb, url, sent, *_ = self._client.param_serialize(
                 method, path, header_params=dict(headers), auth_settings=["BearerToken"]
             )
-            response = self._client.call_api(verb, url, sent, body=body, _request_timeout=REQUEST_SECONDS)
+            response = self._client.call_api(
+                verb, url, sent, body=body, _request_timeout=self._request_seconds
+            )
             content: bytes = response.read()  # type: ignore[no-untyped-call]  # not annotated
             return response.status, content.decode(errors="replace")
         except (ApiException, exceptions.HTTPError, OSError) as error:
