@@ -35,10 +35,10 @@ def test_read_refuses_invalid_yaml_and_duplicate_keys_with_their_place(text: str
 
 def test_merge_combines_mappings_and_replaces_lists() -> None:
     """A value of the overlay replaces the one below it, together with its place."""
-    base = yaml_positions.read("a: {x: 1, y: 2}\nl: [1, 2, 3]\n", "base")
-    merged = yaml_positions.merge(base, yaml_positions.read("l: [9]\na: {y: 3, z: 4}\n", "over"))
-    assert merged.value == {"a": {"x": 1, "y": 3, "z": 4}, "l": [9]}
+    base = yaml_positions.read("a: {x: 1, w: 2}\nl: [1, 2, 3]\n", "base")
+    merged = yaml_positions.merge(base, yaml_positions.read("l: [9]\na: {w: 3, z: 4}\n", "over"))
+    assert merged.value == {"a": {"x": 1, "w": 3, "z": 4}, "l": [9]}
     files = {path: place.file for path, place in merged.places.items()}
     assert files[("a", "x")] == "base"
-    assert files[("a", "y")] == files[("a", "z")] == files[("l", 0)] == "over"
+    assert files[("a", "w")] == files[("a", "z")] == files[("l", 0)] == "over"
     assert ("l", 1) not in files

@@ -88,6 +88,20 @@ def construct(node: yaml.Node) -> Any:
         raise _error("the document is nested too deeply", node) from error
 
 
+def key_of(node: yaml.Node) -> str:
+    """Returns a key of a mapping: always a text, `true` for `yes`.
+
+    Raises:
+        yaml.YAMLError: JSON has no such key.
+    """
+    if not isinstance(node, yaml.ScalarNode):
+        raise _error("a mapping or a list cannot be a key", node)
+    key = _scalar(node)
+    if key is None:
+        raise _error("null cannot be a key", node)
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
 def load(text: str) -> Any:
     """Returns the value of one document; None for an empty one.
 
@@ -164,7 +178,7 @@ class _Construction:
             if key.tag == PLAIN and key.value == MERGE:
                 result |= self._merged(value)
             else:
-                result[_key(key)] = self.value(value)
+                result[key_of(key)] = self.value(value)
         return result
 
     def _merged(self, node: yaml.Node) -> dict[str, Any]:
@@ -175,15 +189,6 @@ class _Construction:
                 raise _error("map merge requires map or sequence of maps as the value", source)
             result |= self.value(source)
         return result
-
-
-def _key(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise _error("a mapping or a list cannot be a key", node)
-    key = _scalar(node)
-    if key is None:
-        raise _error("null cannot be a key", node)
-    return str(key).lower() if isinstance(key, bool) else str(key)
 
 
 def _scalar(node: yaml.Node) -> Any:

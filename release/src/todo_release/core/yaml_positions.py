@@ -101,7 +101,7 @@ def _place(node: yaml.Node, file: str) -> Place:
 def _walk(node: yaml.Node, path: YamlPath, file: str, places: dict[YamlPath, Place]) -> None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            inner = (*path, key.value)
+            inner = (*path, yaml_loader.key_of(key))
             if inner in places:
                 raise ConfigError(
                     f"The key {key.value!r} is in this mapping twice.",
