@@ -2,8 +2,9 @@
 
 import pytest
 
-from todo_release.artifacts import chart, chart_edits
+from todo_release.artifacts import chart, chart_edits, image_values
 from todo_release.artifacts.chart import ImageReference
+from todo_release.config.model import Config
 from todo_release.errors import ConfigError
 
 VALUES = """\
@@ -21,9 +22,31 @@ mcp:
 NEW = ImageReference("localhost:5000/it's/backend", "content-12", "sha256:ab")
 
 
+def config_of(**values: str | list[str]) -> Config:
+    """Returns a release.yaml with these images, by where the values name them."""
+    images = {
+        name: {"dockerfile": "Dockerfile", "inputs": ["."], "values": path} for name, path in values.items()
+    }
+    environment = {"context": "here", "namespace": "shop", "release": "shop", "url": "http://shop.test"}
+    return Config.model_validate(
+        {
+            "name": "shop",
+            "registry": {"repository": "registry.test/shop"},
+            "images": images,
+            "environments": {"production": environment},
+        }
+    )
+
+
+def set_images(text: str, image: ImageReference = NEW, **values: str | list[str]) -> str:
+    """Returns a values file with an image written to all of these places."""
+    images = dict.fromkeys(values, image)
+    return chart_edits.set_images(text, "values.yaml", config_of(**values), images, "v0.1.0")
+
+
 def test_set_images_changes_nothing_but_the_values() -> None:
     """Comments, quotes, spaces, order and flow style stay; only the scalars change."""
-    edited = chart_edits.set_images(VALUES, "values.yaml", {"backend.image": NEW, "mcp.image": NEW})
+    edited = set_images(VALUES, backend="backend.image", mcp="mcp.image")
     assert (
         edited
         == """\
@@ -43,14 +66,16 @@ mcp:
 
 def test_set_images_changes_nothing_the_second_time() -> None:
     """Values that are set already are not touched."""
-    once = chart_edits.set_images(VALUES, "values.yaml", {"backend.image": NEW})
-    assert chart_edits.set_images(once, "values.yaml", {"backend.image": NEW}) == once
+    once = set_images(VALUES, backend="backend.image")
+    assert set_images(once, backend="backend.image") == once
 
 
 def test_read_images_returns_what_set_images_wrote() -> None:
     """A reference that was written is read back unchanged."""
-    edited = chart_edits.set_images(VALUES, "values.yaml", {"backend.image": NEW})
-    assert chart.read_images(edited, "values.yaml", {"backend": "backend.image"}) == {"backend": NEW}
+    edited = set_images(VALUES, backend="backend.image")
+    assert image_values.read_images(edited, "values.yaml", config_of(backend="backend.image")) == {
+        "backend": NEW
+    }
     assert str(NEW) == "localhost:5000/it's/backend@sha256:ab"
 
 
@@ -68,7 +93,7 @@ def test_set_version_keeps_line_ends_and_quotes(line_end: str) -> None:
 def test_set_images_quotes_values_that_yaml_would_not_read_as_strings(value: str) -> None:
     """A tag such as 1e3 is quoted, because Helm would read it as a number."""
     image = ImageReference("a", value, "sha256:ab")
-    edited = chart_edits.set_images("i: {repository: a, tag: b, digest: c}", "values.yaml", {"i": image})
+    edited = set_images("i: {repository: a, tag: b, digest: c}", image, web="i")
     assert f'tag: "{value}"' in edited
 
 
@@ -84,16 +109,18 @@ def test_set_version_replaces_a_number_with_the_same_text() -> None:
     ("text", "message"),
     [
         ("backend: {}", "has no backend.image"),
-        ("backend: {image: {repository: a, tag: b}}", "has no backend.image.digest"),
+        ("backend: {image: {}}", "has none of registry, repository, tag, digest"),
+        ("backend: {image: [a]}", "has none of registry, repository, tag, digest"),
+        ("backend: {image: {repository: a}}", "hold neither a tag nor a digest"),
         ("backend: {image: {repository: a, tag: [], digest: c}}", "tag in values.yaml is not a single value"),
-        ("[]", "is not a mapping"),
+        ("[]", "has no backend.image"),
         ("a: [", "is not valid YAML"),
     ],
 )
 def test_set_images_names_what_is_missing(text: str, message: str) -> None:
     """A key that nobody prepared is an error that names it; nothing is guessed or added."""
     with pytest.raises(ConfigError, match=message):
-        chart_edits.set_images(text, "values.yaml", {"backend.image": NEW})
+        set_images(text, backend="backend.image")
 
 
 @pytest.mark.parametrize(
@@ -110,15 +137,9 @@ def test_read_version_returns_the_charts_version() -> None:
     assert chart.read_version("version: 0.1.0\nappVersion: '9'\n", "Chart.yaml") == "0.1.0"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a: 1\n", "^v.yaml:1:1: v.yaml has no i"),
-        ("i:\n  tag: a\n", "^v.yaml:1:1: v.yaml has no i.repository"),
-    ],
-)
-def test_missing_image_is_an_error_with_its_place_or_left_out(text: str, message: str) -> None:
+def test_missing_image_is_an_error_with_its_place_or_left_out() -> None:
     """`read_images` names the place of the nearest parent; `read_known_images` leaves the image out."""
-    with pytest.raises(ConfigError, match=message):
-        chart.read_images(text, "v.yaml", {"i": "i"})
-    assert chart.read_known_images(text, "v.yaml", {"i": "i"}) == {}
+    config = config_of(web="i.image")
+    with pytest.raises(ConfigError, match=r"^v.yaml:2:1: v.yaml has no i\.image"):
+        image_values.read_images("a: 1\ni:\n  tag: a\n", "v.yaml", config)
+    assert image_values.read_known_images("i:\n  tag: a\n", "v.yaml", config) == {}

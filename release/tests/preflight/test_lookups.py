@@ -15,7 +15,8 @@ from todo_release.adapters.registry import image_name
 from todo_release.adapters.registry.auth import RegistryDeniedError
 from todo_release.adapters.registry.client import RegistryUnreachableError
 from todo_release.adapters.registry.credentials import Credentials
-from todo_release.config.model import Config, PreflightSettings, RegistrySettings
+from todo_release.config.model import Config, RegistrySettings
+from todo_release.config.preflight import PreflightSettings
 from todo_release.errors import RegistryError
 from todo_release.preflight import lookups
 from todo_release.preflight.snapshot import ImageLookup

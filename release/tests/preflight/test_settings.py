@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from todo_release.config.loader import load
-from todo_release.config.model import PreflightSettings
+from todo_release.config.preflight import PreflightSettings
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,7 +1,5 @@
-"""Reads the chart's files: the version in Chart.yaml and the image references in the values file."""
+"""What a chart says of itself: its version, and the form of an image's name."""
 
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from todo_release.core import yaml_positions
@@ -11,7 +9,11 @@ from todo_release.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class ImageReference:
-    """An image as the values file names it; `digest` (sha256:…) decides what runs, `tag` is for readers."""
+    """An image as the values file names it.
+
+    `digest` (sha256:…) decides what runs, and `tag` is for readers; where the values have room for a tag
+    only, `digest` is empty.
+    """
 
     repository: str
     tag: str
@@ -19,7 +21,12 @@ class ImageReference:
 
     def __str__(self) -> str:
         """Returns the name that a node can pull."""
-        return f"{self.repository}@{self.digest}"
+        return f"{self.repository}@{self.digest}" if self.digest else f"{self.repository}:{self.tag}"
+
+    @property
+    def identity(self) -> str:
+        """Returns the digest, or the tag where the values have no digest."""
+        return self.digest or self.tag
 
 
 def read_version(text: str, file: str) -> str:
@@ -29,36 +36,6 @@ def read_version(text: str, file: str) -> str:
         ConfigError: The file has no version.
     """
     return _value(yaml_positions.read(text, file), file, ("version",))
-
-
-def read_images(text: str, file: str, paths: Mapping[str, str]) -> dict[str, ImageReference]:
-    """Returns the image references of a values file by name; `paths` are their dotted paths in the file.
-
-    Raises:
-        ConfigError: A path, or its repository, tag or digest, is missing.
-    """
-    document = yaml_positions.read(text, file)
-    return {name: _image(document, file, path) for name, path in paths.items()}
-
-
-def read_known_images(text: str, file: str, paths: Mapping[str, str]) -> dict[str, ImageReference]:
-    """Does the same as `read_images`, but leaves out images that the file does not have.
-
-    Raises:
-        ConfigError: The file is not valid YAML.
-    """
-    document = yaml_positions.read(text, file)
-    references = {}
-    for name, path in paths.items():
-        with suppress(ConfigError):
-            references[name] = _image(document, file, path)
-    return references
-
-
-def _image(document: LocatedDocument, file: str, path: str) -> ImageReference:
-    return ImageReference(
-        *(_value(document, file, (*path.split("."), key)) for key in ("repository", "tag", "digest"))
-    )
 
 
 def missing_key(file: str, path: tuple[str, ...], place: yaml_positions.Place | None) -> ConfigError:

@@ -15,7 +15,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
+from todo_release.artifacts import image_values
 from todo_release.artifacts.chart import ImageReference, missing_key
+from todo_release.config.model import Config
+from todo_release.core import yaml_positions
 from todo_release.core.yaml_positions import Place
 from todo_release.errors import ConfigError
 
@@ -46,19 +49,23 @@ def set_version(text: str, file: str, version: str) -> str:
     return _edit(text, file, {("version",): version, ("appVersion",): version})
 
 
-def set_images(text: str, file: str, images: Mapping[str, ImageReference]) -> str:
-    """Returns the text of a values file with the image at each dotted path set.
+def set_images(
+    text: str, file: str, config: Config, images: Mapping[str, ImageReference], version_tag: str
+) -> str:
+    """Returns the text of a values file with the images set, in the layout that the file has.
+
+    Args:
+        text: The values file.
+        file: Its name, for errors.
+        config: release.yaml, which says where each image stands.
+        images: The images by name.
+        version_tag: The tag of images that share one.
 
     Raises:
-        ConfigError: A path, or its repository, tag or digest, is missing.
+        ConfigError: A value that names an image is missing.
     """
-    values: dict[tuple[str, ...], str] = {}
-    for path, image in images.items():
-        keys = tuple(path.split("."))
-        values[(*keys, "repository")] = image.repository
-        values[(*keys, "tag")] = image.tag
-        values[(*keys, "digest")] = image.digest
-    return _edit(text, file, values)
+    document = yaml_positions.read(text, file)
+    return _edit(text, file, image_values.image_texts(document, file, config, images, version_tag))
 
 
 def _edit(text: str, file: str, values: Mapping[tuple[str, ...], str]) -> str:

@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from todo_release.adapters.git import Repository
-from todo_release.artifacts import chart, release_commit
+from todo_release.artifacts import image_values, release_commit, versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.release_commit import FileEdits
 from todo_release.config.model import Config
+from todo_release.core import yaml_positions
 from todo_release.errors import ConfigError
 
 ID_LENGTH = 16
@@ -56,8 +57,8 @@ class Deployment:
 
     @property
     def digests(self) -> dict[str, str]:
-        """Digest of every image by name."""
-        return {name: image.digest for name, image in self.images.items()}
+        """Digest of every image by name; the tag of an image that the values name by a tag only."""
+        return {name: image.identity for name, image in self.images.items()}
 
 
 def parse_description(text: str) -> tuple[str, str] | None:
@@ -116,7 +117,7 @@ def deployment_from_folder(
         if not path.is_file():
             raise ConfigError(f"The values file {path} does not exist.", remedy="Check its path.")
     text = (folder / config.chart.values).read_text(encoding="utf-8")
-    images = chart.read_images(text, config.chart.values, config.image_paths)
+    images = image_values.read_images(text, config.chart.values, config)
     return Deployment(
         version=version,
         environment=environment,
@@ -124,18 +125,20 @@ def deployment_from_folder(
         namespace=settings.namespace,
         chart=folder / config.chart.path,
         values=values,
-        overlay=nest_values(settings.set | _values_of(config, pinned_images)),
+        overlay=nest_values(settings.set | _values_of(config, text, pinned_images, version)),
         images=images | dict(pinned_images),
     )
 
 
-def _values_of(config: Config, pinned_images: Mapping[str, ImageReference]) -> dict[str, str]:
-    """Returns the chart values that name images: always all three, because two of them name another image."""
-    return {
-        f"{config.images[name].values}.{key}": value
-        for name, image in pinned_images.items()
-        for key, value in (("repository", image.repository), ("tag", image.tag), ("digest", image.digest))
-    }
+def _values_of(
+    config: Config, text: str, pinned_images: Mapping[str, ImageReference], version: str
+) -> dict[str, str]:
+    """Returns the values that name images: always all parts, because some of them name another image."""
+    if not pinned_images:
+        return {}
+    file, tag = config.chart.values, versions.tag_of(versions.parse(version), config.tag_prefix)
+    texts = image_values.image_texts(yaml_positions.read(text, file), file, config, pinned_images, tag)
+    return {".".join(path): value for path, value in texts.items()}
 
 
 def nest_values(flat: Mapping[str, Any]) -> dict[str, Any]:

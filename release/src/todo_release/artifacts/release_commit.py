@@ -22,6 +22,12 @@ def edited_files(config: Config, version: str) -> tuple[str, ...]:
     return (*chart_files, config.changelog.file)
 
 
+def written_paths(config: Config, version: str) -> tuple[str, ...]:
+    """Returns pathspecs of everything that the commit of a version may change."""
+    fragments = (config.changelog.fragments,) if config.changelog and not _is_prerelease(version) else ()
+    return (*edited_files(config, version), *fragments)
+
+
 def compute_edits(
     repository: Repository, config: Config, version: str, images: Mapping[str, ImageReference]
 ) -> FileEdits:
@@ -41,7 +47,9 @@ def compute_edits(
         values_file: chart_edits.set_images(
             before[values_file],
             values_file,
-            {config.images[name].values: reference for name, reference in images.items()},
+            config,
+            images,
+            versions.tag_of(versions.parse(version), config.tag_prefix),
         ),
     }
     changed = {path: text for path, text in after.items() if text != before[path]}
@@ -77,8 +85,10 @@ def read_fragments(repository: Repository, commit: str, folder: str) -> list[Fra
     Raises:
         ConfigError: A file of the folder is not a valid fragment.
     """
-    paths = [path for path in repository.files_at(commit, folder) if not path.endswith("/.gitkeep")]
-    return changelog.parse_fragments({path: repository.text_at(commit, path) for path in paths})
+    texts = repository.texts_at(commit, folder)
+    return changelog.parse_fragments(
+        {path: text for path, text in texts.items() if not path.endswith("/.gitkeep")}
+    )
 
 
 def is_applied(root: Path, edits: FileEdits, path: str) -> bool:

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from todo_release.config.model import COMMAND_VARIABLES, FILE_NAME, Config
+from todo_release.config.image_parts import image_part
+from todo_release.config.model import COMMAND_VARIABLES, FILE_NAME, Config, SmokeSettings
 from todo_release.config.overrides import Overrides
 from todo_release.core import yaml_positions
 from todo_release.errors import ConfigError
@@ -115,6 +116,21 @@ def _validate(document: yaml_positions.LocatedDocument) -> Config:
         ) from error
 
 
+def _check_smoke_images(config: Config, document: yaml_positions.LocatedDocument) -> None:
+    """Checks that the images whose builds smoke checks expect exist."""
+    owners: list[tuple[yaml_positions.YamlPath, SmokeSettings]] = [(("smoke",), config.smoke)]
+    owners += [(("environments", name, "smoke"), one.smoke) for name, one in config.environments.items()]
+    for path, smoke in owners:
+        for index, check in enumerate(smoke.http):
+            if check.build and check.build.image not in config.images:
+                raise _error(
+                    document,
+                    (*path, "http", index, "build", "image"),
+                    f"There is no image {check.build.image!r}.",
+                    f"Use one of: {', '.join(config.images)}.",
+                )
+
+
 def _check_links(config: Config, document: yaml_positions.LocatedDocument) -> None:
     """Checks what types cannot: environments that must exist, and values that only one image may write."""
     for name, environment in config.environments.items():
@@ -133,14 +149,15 @@ def _check_links(config: Config, document: yaml_positions.LocatedDocument) -> No
                 )
             seen.append(required)
             required = config.environments[required].requires
+    _check_smoke_images(config, document)
     written: dict[str, str] = {}
     for name, image in config.images.items():
-        if image.values in written:
-            problem = f"The images {written[image.values]} and {name} are both written to {image.values}."
-            raise _error(
-                document, ("images", name, "values"), problem, "Give each its own mapping in the values file."
-            )
-        written[image.values] = name
+        for value in image.values:
+            if value in written and image_part(value.rpartition(".")[2]) not in {"tag", "registry"}:
+                problem = f"The images {written[value]} and {name} are both written to {value}."
+                hint = "Give each its own values; images can share a tag and a registry only."
+                raise _error(document, ("images", name, "values"), problem, hint)
+            written[value] = name
 
 
 def _problem(

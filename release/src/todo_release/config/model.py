@@ -4,11 +4,15 @@ Strings may contain `${name}`, which is replaced from `variables`. docs/release.
 these classes by `config.schema`.
 """
 
-import re
-from typing import Annotated, Any, Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from todo_release.config.base import Model, ValuesPath
+from todo_release.config.image_parts import ImageValues
+from todo_release.config.preflight import PreflightSettings
+from todo_release.config.rollout import RolloutSettings
 from todo_release.errors import ConfigError
 
 FILE_NAME = "release.yaml"
@@ -16,15 +20,8 @@ COMMAND_VARIABLES = ("url", "version")  # of `smoke.commands[].argv`, replaced w
 
 DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$")]
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
-ValuesPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/")]
 SetValue = str | int | float | bool
-
-
-class Model(BaseModel):
-    """Base of all settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class RegistrySettings(Model):
@@ -83,7 +80,11 @@ class ImageSettings(Model):
     build_args: dict[str, str] = Field(
         default_factory=dict, description="Build arguments, part of the identity."
     )
-    values: ValuesPath = Field(description="Mapping in the values file that gets repository, tag and digest.")
+    values: ImageValues = Field(
+        description="Where the values file names the image: a dotted path, or a list of them. At each is a "
+        "mapping with some of registry, repository, tag and digest, or a single text: a tag or a digest, "
+        "if the key ends so, else repository:tag@digest. Images may share a tag; it is then the version's."
+    )
     health: tuple[UrlPath, ...] = Field(
         default=(), description="Paths that answer without a login; probes may ask for these."
     )
@@ -96,6 +97,25 @@ class ImageSettings(Model):
     )
 
 
+class AnsweredBuild(Model):
+    """Where an answer says which build of an image gave it, so that answers of old pods do not count.
+
+    The build is what the image got as build argument BUILD_ID. The check passes when it is the released one in
+    several answers in a row.
+    """
+
+    image: DnsLabel
+    json_: str | None = Field(default=None, alias="json", description="Key of the JSON answer that has it.")
+    header: str | None = Field(default=None, description="Header of the answer that has it.")
+    answers: int = Field(default=3, ge=1, description="How many answers in a row must have it.")
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if (self.json_ is None) == (self.header is None):
+            raise ValueError("state one of json and header")
+        return self
+
+
 class HttpCheck(Model):
     """A request that must be answered as stated."""
 
@@ -105,6 +125,9 @@ class HttpCheck(Model):
         default=None, alias="json", description="Keys and values that the JSON answer must contain."
     )
     contains: str | None = Field(default=None, description="Text that the body must contain.")
+    build: AnsweredBuild | None = Field(
+        default=None, description="Where the answer says which build gave it; without it, any pod may answer."
+    )
 
 
 class TlsCheck(Model):
@@ -180,57 +203,11 @@ class TargetEnvironment(Model):
     )
     confirm: bool = Field(default=False, description="Ask a person before deploying here.")
     timeout_seconds: float = Field(default=600, gt=0, description="Longest a rollout may take.")
+    rollout: RolloutSettings = Field(
+        default_factory=RolloutSettings, description="What differs here from the common `rollout` settings."
+    )
     smoke: SmokeSettings = Field(
         default_factory=SmokeSettings, description="What differs here from the common smoke checks."
-    )
-
-
-def _one_group(pattern: str) -> str:
-    """Returns a regular expression that has one group.
-
-    Raises:
-        ValueError: It is not valid, or has another number of groups.
-    """
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as invalid:
-        raise ValueError(f"this is not a regular expression: {invalid}") from invalid
-    if groups != 1:
-        raise ValueError(f"the regular expression must have one group, and has {groups}")
-    return pattern
-
-
-OneGroupPattern = Annotated[str, AfterValidator(_one_group)]
-
-
-class NodePools(Model):
-    """The node pools of a cluster that adds nodes by itself."""
-
-    label: str = Field(description="Label that the provider puts on every node of a pool.")
-    max_nodes: int = Field(ge=1, description="How many nodes the pools may have together.")
-
-
-class PreflightSettings(Model):
-    """What preflight must know and finds neither in the chart nor in the cluster."""
-
-    node_pools: NodePools | None = Field(
-        default=None, description="How far the cluster grows by itself; without it, it does not grow."
-    )
-    cluster_pattern: OneGroupPattern | None = Field(
-        default=None,
-        description="Regular expression that finds commands which name the cluster in workflows and "
-        "`cluster_files`; its one group is the name. An environment's `context` must equal it or end in "
-        "-NAME. Without it, names are not compared.",
-    )
-    cluster_files: tuple[str, ...] = Field(
-        default=(), description="Pathspecs of files besides workflows in which `cluster_pattern` is searched."
-    )
-    topic_prefix: ValuesPath | None = Field(
-        default=None,
-        description="Value that all topics' names begin with; environments on one broker must differ in it.",
-    )
-    public_urls: tuple[str, ...] = Field(
-        default=(), description="Environment variables that hold an address which browsers use."
     )
 
 
@@ -282,7 +259,16 @@ class Config(Model):
     """All of release.yaml."""
 
     name: DnsLabel
-    branch: str = Field(default="main", description="The only branch releases are made from.")
+    branch: str = Field(default="main", description="The branch that releases are made from.")
+    hotfix_branches: tuple[str, ...] = Field(
+        default=("release/*",),
+        description="Patterns of other branches, from which corrections of earlier versions are released. "
+        "Such a version follows the versions that its branch contains.",
+    )
+    tag_prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$")] = Field(
+        default="v",
+        description="What the tag of every version begins with; other tags name no version. May be empty.",
+    )
     remote: str | None = Field(
         default=None, description="Git remote for commits and tags; without it they stay local."
     )
@@ -303,6 +289,7 @@ class Config(Model):
     changelog: ChangelogSettings | None = Field(default=None, description="Without it, none is kept.")
     images: Annotated[dict[DnsLabel, ImageSettings], Field(min_length=1)]
     environments: Annotated[dict[DnsLabel, TargetEnvironment], Field(min_length=1)]
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)
     smoke: SmokeSettings = Field(default_factory=SmokeSettings)
     preflight: PreflightSettings = Field(default_factory=PreflightSettings)
     rehearsal: RehearsalSettings = Field(default_factory=RehearsalSettings)
@@ -310,10 +297,10 @@ class Config(Model):
         default=(), description="Pathspecs of database migrations, which a rollback does not undo."
     )
 
-    @property
-    def image_paths(self) -> dict[str, str]:
-        """Returns the dotted path of each image's reference in the chart's values file."""
-        return {name: image.values for name, image in self.images.items()}
+    def release_branch(self, checked_out: str | None) -> str:
+        """Returns the branch that is checked out if it is one of hotfixes, otherwise `branch`."""
+        is_hotfix = any(fnmatchcase(checked_out or "", pattern) for pattern in self.hotfix_branches)
+        return checked_out if checked_out and is_hotfix else self.branch
 
     def environment(self, name: str) -> TargetEnvironment:
         """Returns the environment of that name.
@@ -351,3 +338,12 @@ class Config(Model):
         """Returns the common smoke checks with the differences of an environment."""
         own = self.environment(name).smoke
         return self.smoke.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
+
+    def rollout_of(self, name: str) -> RolloutSettings:
+        """Returns the common rollout settings with the differences of an environment."""
+        own = self.environment(name).rollout
+        return self.rollout.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
+
+    def hook_timeout_of(self, name: str) -> float:
+        """Returns the seconds that all hooks of an environment may take together."""
+        return self.rollout_of(name).hook_timeout_seconds or self.environment(name).timeout_seconds

@@ -68,7 +68,7 @@ def _check_image(
     for secret, credentials in tried.items():
         try:
             with connect(credentials) as registry:
-                registry.resolve(settings.path(name), image.digest, settings.platform)
+                registry.resolve(settings.path(name), image.identity, settings.platform)
         except RegistryError as refusal:
             refusals.append(f"with {secret}: {refusal.problem}")
         else:

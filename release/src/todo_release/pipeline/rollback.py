@@ -29,6 +29,7 @@ class RollbackFacts:
 
     environment: str
     running_version: str
+    running_revision: int
     target_version: str
     service: str | None
     is_known: bool
@@ -98,16 +99,18 @@ def survey(
         target_version = choose_version(records, running.version, running.revision, service)
     tags = repository.tags()
     target_commit, running_commit = (
-        tags.get(versions.tag_of(versions.parse(text))) for text in (target_version, running.version)
+        tags.get(versions.tag_of(versions.parse(text), config.tag_prefix))
+        for text in (target_version, running.version)
     )
     target_images = read_committed_images(repository, config, target_commit) if target_commit else {}
     affected = [name for name in target_images if service in {None, name}]
     inputs = config.images[service].inputs if service else ()
-    digests = {name: image.digest for name, image in target_images.items()}
+    digests = {name: image.identity for name, image in target_images.items()}
     commits, migrations = _undone_changes(context, target_commit, running_commit, inputs)
     return RollbackFacts(
         environment=environment,
         running_version=running.version,
+        running_revision=running.revision,
         target_version=target_version,
         service=service,
         is_known=target_commit is not None,
@@ -118,7 +121,7 @@ def survey(
         missing_images=tuple(
             name
             for name in affected
-            if registry.digest(config.registry.path(name), target_images[name].digest) is None
+            if registry.digest(config.registry.path(name), target_images[name].identity) is None
         ),
         commits=commits,
         migrations=migrations,
@@ -150,6 +153,9 @@ def plan(facts: RollbackFacts) -> Plan:
             version=version,
             pins=pins,
             reason=f"{facts.running_version} runs there",
+            running_version=facts.running_version,
+            running_revision=facts.running_revision,
+            allows_downgrade=True,
         ),
         Verify(environment=environment, version=version, reason="an older version must pass the same checks"),
     ]
@@ -167,7 +173,7 @@ def _findings(facts: RollbackFacts) -> tuple[str, ...]:
     findings = [f"{what} goes from {facts.running_version} back to {facts.target_version}"]
     for name, image in facts.target_images.items():
         running_image = facts.running_images.get(name)
-        if running_image is not None and running_image.digest != image.digest:
+        if running_image is not None and running_image.identity != image.identity:
             findings.append(f"{name}: {_short_digest(running_image)} -> {_short_digest(image)}")
     if facts.commits:
         count = len(facts.commits)
@@ -204,4 +210,4 @@ def _refusals(facts: RollbackFacts) -> tuple[ReleaseError, ...]:
 
 
 def _short_digest(image: ImageReference) -> str:
-    return image.digest.removeprefix("sha256:")[:DIGEST_CHARACTERS]
+    return image.identity.removeprefix("sha256:")[:DIGEST_CHARACTERS]

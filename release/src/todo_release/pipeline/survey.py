@@ -4,22 +4,22 @@ Nothing is changed. What cannot be read becomes a problem among the facts, so th
 does not hide what is wrong with the work tree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from todo_release.adapters import pathspec
 from todo_release.adapters.git import RemoteRefs
-from todo_release.artifacts import chart, images, release_commit, versions
+from todo_release.artifacts import chart, image_values, images, release_commit, version_line, versions
 from todo_release.artifacts.chart import ImageReference
-from todo_release.artifacts.deployment import prepare_deployment
 from todo_release.artifacts.images import ImageInputs
 from todo_release.artifacts.release_commit import FileEdits
-from todo_release.environments import history as deployment_history
+from todo_release.environments.deviations import FindDeviations
 from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.preview import preview_changes
-from todo_release.environments.status import read_running_version
 from todo_release.errors import ReleaseError, RepositoryError
+from todo_release.pipeline.environment_survey import survey_environment
 from todo_release.pipeline.facts import (
     AnnouncementFacts,
     ChartFacts,
@@ -42,11 +42,14 @@ def survey(
     version: str,
     environments: Sequence[str],
     github: "GitHub | None" = None,
+    *,
+    find_deviations: FindDeviations,
 ) -> ReleaseFacts:
     """Returns the facts for releasing a version to some environments.
 
     Args:
         github: Where the version is announced; None if this release is not to be announced.
+        find_deviations: Compares what runs with what was released; asked only where nothing else is to do.
 
     Raises:
         ConfigError: release.yaml names inputs, files or values that do not exist.
@@ -54,8 +57,8 @@ def survey(
         VersionError: `version` is not a semantic version.
     """
     config, repository = context.config, context.repository
-    tag = versions.tag_of(versions.parse(version))
-    state = _read_state(context, registry, version, environments, github)
+    tag = versions.tag_of(versions.parse(version), context.config.tag_prefix)
+    state = _read_state(context, registry, version, environments, github, find_deviations=find_deviations)
     commit = state.tags.get(tag)
     edits = _edits(context, state, version) if commit is None else None
     previews = _preview_environments(context, state, version, commit)
@@ -135,21 +138,32 @@ def _read_state(
     version: str,
     environments: Sequence[str],
     github: "GitHub | None",
+    *,
+    find_deviations: FindDeviations,
 ) -> _State:
-    tag = versions.tag_of(versions.parse(version))
+    tag = versions.tag_of(versions.parse(version), context.config.tag_prefix)
     config, repository = context.config, context.repository
     with ThreadPoolExecutor(PARALLEL_READS) as pool:
         remote = pool.submit(repository.remote_refs, config.remote) if config.remote else None
         tags = repository.tags()
         commit = tags.get(tag)
         announcement_url = pool.submit(github.release, tag) if github else None
-        surveys = [pool.submit(_survey_environment, context, name, version, commit) for name in environments]
-        pending_inputs = {
-            name: pool.submit(images.read_image_inputs, repository, config, name) for name in config.images
-        }
-        previous = pool.submit(_read_previous_release, context, commit or _last_commit(tags))
+        surveys = [
+            pool.submit(
+                survey_environment,
+                context,
+                name,
+                version,
+                commit,
+                find_deviations,
+                is_requirement_planned=config.environment(name).requires in environments,
+            )
+            for name in environments
+        ]
+        pending_inputs = pool.submit(images.read_all_inputs, repository, config)
+        previous = pool.submit(_read_previous_release, context, commit)
         dirty_paths = pool.submit(repository.dirty)
-        inputs = {name: read.result() for name, read in pending_inputs.items()}
+        inputs = pending_inputs.result()
         lookups = {
             name: pool.submit(_look_up, registry, config.registry.path(name), inputs[name].tag, tag)
             for name in config.images
@@ -191,14 +205,20 @@ def _author_problem(context: ReleaseContext) -> RepositoryError | None:
 def _git_facts(context: ReleaseContext, tag: str, state: _State) -> GitFacts:
     repository, config, remote = context.repository, context.config, state.remote
     head, branch = repository.head(), repository.branch()
-    remote_head = remote.branches.get(config.branch) if remote else None
+    release_branch = config.release_branch(branch)
+    remote_head = remote.branches.get(release_branch) if remote else None
     other_tags = {*state.tags, *(remote.tags if remote else ())} - {tag}
+    in_line = None
+    if release_branch != config.branch:
+        in_line = _texts(other_tags & repository.tags(within=head).keys(), config.tag_prefix)
     return GitFacts(
         head=head,
         branch=branch,
-        release_branch=config.branch,
+        release_branch=release_branch,
         remote=config.remote,
-        released=tuple(str(version) for version in versions.parse_tags(other_tags)),
+        tag_prefix=config.tag_prefix,
+        released=_texts(other_tags, config.tag_prefix),
+        in_line=in_line,
         tag_commit=state.tags.get(tag),
         remote_tag_commit=remote.tags.get(tag) if remote else None,
         is_behind_remote=remote_head is not None and not repository.is_ancestor(remote_head, head),
@@ -206,17 +226,21 @@ def _git_facts(context: ReleaseContext, tag: str, state: _State) -> GitFacts:
     )
 
 
+def _texts(tags: Iterable[str], prefix: str) -> tuple[str, ...]:
+    return tuple(str(version) for version in versions.parse_tags(tags, prefix))
+
+
 def _read_previous_release(context: ReleaseContext, commit: str | None) -> _PreviousRelease:
+    """Returns what differs from a version's commit, or from the last version of the line if it has none."""
+    config, repository = context.config, context.repository
+    commit = commit or _last_commit(version_line.tags_of_line(repository, config), config.tag_prefix)
     if commit is None:
         return _PreviousRelease({}, {}, ())
-    config, repository = context.config, context.repository
+    changed = repository.changed_paths(commit)
     return _PreviousRelease(
         _images_at(context, commit),
-        {
-            name: repository.changed_since(commit, image.inputs, image.exclude)
-            for name, image in config.images.items()
-        },
-        repository.changed_since(commit, [config.chart.path, config.chart.values]),
+        {name: images.select_changed(changed, image) for name, image in config.images.items()},
+        pathspec.select(changed, [config.chart.path, config.chart.values]),
     )
 
 
@@ -227,7 +251,7 @@ def _images_at(context: ReleaseContext, commit: str) -> dict[str, ImageReference
         text = context.repository.text_at(commit, config.chart.values)
     except ReleaseError:
         return {}
-    return chart.read_known_images(text, config.chart.values, config.image_paths)
+    return image_values.read_known_images(text, config.chart.values, config)
 
 
 def _image_facts(context: ReleaseContext, state: _State) -> tuple[ImageFacts, ...]:
@@ -264,42 +288,6 @@ def _look_up(registry: "Registry", path: str, content_tag: str, version_tag: str
         return _RegistryLookup(None, None, problem)
 
 
-def _survey_environment(
-    context: ReleaseContext, name: str, version: str, commit: str | None
-) -> tuple[EnvironmentFacts, ReleaseError | None]:
-    settings = context.config.environment(name)
-    target_id, running, is_verified, is_requirement_met, problem = None, None, False, False, None
-    try:
-        access = context.connect(name)
-        running = read_running_version(access)
-        if commit is not None:
-            with prepare_deployment(context.repository, context.config, name, version, commit) as deployment:
-                target_id = deployment.id
-                digests = deployment.digests
-            records = access.records.read()
-            is_verified = running is not None and deployment_history.is_revision_verified(
-                records, running.revision
-            )
-            if settings.requires is not None:
-                required_records = context.connect(settings.requires).records.read()
-                is_requirement_met = any(
-                    deployment_history.is_verified(history, version, digests)
-                    for history in (records, required_records)
-                )
-    except ReleaseError as error:
-        problem = error
-    facts = EnvironmentFacts(
-        name=name,
-        requires=settings.requires,
-        needs_confirmation=settings.confirm,
-        target_id=target_id,
-        running=running,
-        is_verified=is_verified,
-        is_requirement_met=is_requirement_met,
-    )
-    return facts, problem
-
-
 def _preview_environments(
     context: ReleaseContext, state: _State, version: str, commit: str | None
 ) -> dict[str, tuple[tuple[str, ...], ReleaseError | None]]:
@@ -330,9 +318,9 @@ def _preview_environments(
         return {environment.name: result for environment, result in zip(changing, previews, strict=True)}
 
 
-def _last_commit(tags: dict[str, str]) -> str | None:
-    released = versions.parse_tags(tags)
-    return tags[versions.tag_of(released[-1])] if released else None
+def _last_commit(tags: dict[str, str], prefix: str) -> str | None:
+    released = versions.parse_tags(tags, prefix)
+    return tags[versions.tag_of(released[-1], prefix)] if released else None
 
 
 def _distinct(problems: Sequence[ReleaseError | None]) -> tuple[ReleaseError, ...]:

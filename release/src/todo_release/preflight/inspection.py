@@ -120,7 +120,14 @@ def _take_snapshot(
 ) -> PreflightSnapshot:
     config, repository = context.config, context.repository
     access = context.connect(environment)
-    references = {reference for _, _, reference in images_of(chart.manifest)}
+    references = {
+        reference
+        for _, _, reference in images_of(chart.manifest)
+        if not any(
+            image.is_tagged_later(reference, is_released=chart.commit is not None)
+            for image in chart.released.values()
+        )
+    }
     with ThreadPoolExecutor(PARALLEL_LOOKUPS) as pool:
         live_later = pool.submit(cluster_reader.read, access, all_checks.needs(chart.manifest), WORDS)
         records_later: Future[Sequence[DeploymentRecord]] = pool.submit(access.records.read)
@@ -154,6 +161,8 @@ def _take_snapshot(
             topic_prefix=chart.topic_prefix,
             contracts=lookups.contracts(repository.root, config),
             migrations=lookups.pending_migrations(repository, config, live.running, chart.commit),
+            released=chart.released,
+            templates=chart.templates,
             files=files_later.result(),
             parse=sources.parse,
             now=context.now(),

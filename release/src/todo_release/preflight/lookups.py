@@ -18,8 +18,8 @@ from todo_release.adapters.registry.auth import RegistryDeniedError
 from todo_release.adapters.registry.client import ImageNotFoundError, RegistryUnreachableError
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.adapters.registry.image_name import host_of, split_reference
-from todo_release.artifacts import versions
-from todo_release.config.model import FILE_NAME, Config, PreflightSettings, RegistrySettings
+from todo_release.config.model import FILE_NAME, Config, RegistrySettings
+from todo_release.config.preflight import PreflightSettings
 from todo_release.environments import pull_access
 from todo_release.environments.environment import EnvironmentAccess
 from todo_release.errors import RegistryError
@@ -153,7 +153,7 @@ def pending_migrations(
     """
     if running is None or not config.migrations:
         return []
-    before = repository.tags().get(versions.TAG_PREFIX + running)
+    before = repository.tags().get(config.tag_prefix + running)
     if before is None:
         return None
     if commit is None:

@@ -3,19 +3,22 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, parse_manifest
 from todo_release.artifacts import chart, images, release_commit, versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.deployment import Deployment, deployment_from_folder, prepare_deployment
-from todo_release.config.model import FILE_NAME, Config
+from todo_release.config.model import FILE_NAME, Config, RegistrySettings
 from todo_release.core import yaml_loader
 from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.preview import UNBUILT_DIGEST
 from todo_release.errors import RegistryError
+from todo_release.preflight.released_images import ReleasedImage, find_released_images
 from todo_release.preflight.value_positions import ReleaseFileValues, ValuePositions
 
 if TYPE_CHECKING:
@@ -24,7 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedChart:
-    """What would be applied to one environment; `commit` is the tag's, None when the version has no tag."""
+    """What would be applied to one environment.
+
+    `commit` is the tag's, None when the version has no tag. `released` are the images of release.yaml by
+    name, `templates` the texts of the templates that made the objects, by their path in the chart.
+    """
 
     version: str
     commit: str | None
@@ -32,16 +39,28 @@ class RenderedChart:
     manifest: RenderedManifest
     positions: ValuePositions
     topic_prefix: str | None
+    released: Mapping[str, ReleasedImage]
+    templates: Mapping[str, str]
 
 
 class ChartRenderer:
     """Renders one version for several environments; looks images up once."""
 
-    def __init__(self, context: ReleaseContext, registry: "Registry", version: str | None) -> None:
-        """`version` None is the work tree as it is, with edits that are not committed."""
+    def __init__(
+        self,
+        context: ReleaseContext,
+        registry: "Registry",
+        version: str | None,
+        real_registry: RegistrySettings | None = None,
+    ) -> None:
+        """`version` None is the work tree as it is, with edits that are not committed.
+
+        `real_registry` is that of a real release, where `registry` stands in for it.
+        """
         self._context = context
         self._registry = registry
         self._version = version
+        self._real_registry = real_registry
         self.registry_errors: list[RegistryError] = []
 
     def render(self, environment: str) -> RenderedChart:
@@ -56,29 +75,38 @@ class ChartRenderer:
             text = self._context.connect(environment).helm.template(
                 deployment.release, deployment.chart, values=deployment.values, overlay=deployment.overlay
             )
+            names = config.environment(environment).values
+            if len(deployment.values) > len(names):
+                names = (config.chart.values, *names)
             texts = [
                 (name, path.read_text(encoding="utf-8"))
-                for name, path in zip(config.environment(environment).values, deployment.values, strict=True)
+                for name, path in zip(names, deployment.values, strict=True)
             ]
+            manifest = parse_manifest(text)
+            values_text = dict(texts).get(config.chart.values) or _chart_values(config, deployment)
+            templates = _templates(manifest, deployment.chart)
         release_file = ReleaseFileValues(
             text=(self._context.repository.root / FILE_NAME).read_text(encoding="utf-8"),
             environment=environment,
             names=tuple(config.environment(environment).set),
         )
+        positions = ValuePositions(config.chart.path, texts, deployment.overlay, release_file)
         return RenderedChart(
             version=deployment.version,
             commit=self._commit,
             text=text,
-            manifest=parse_manifest(text),
-            positions=ValuePositions(config.chart.path, texts, deployment.overlay, release_file),
+            manifest=manifest,
+            positions=positions,
             topic_prefix=_topic_prefix(config, texts, deployment.overlay),
+            released=find_released_images(config, values_text, positions, self._real_registry),
+            templates=templates,
         )
 
     @cached_property
     def images(self) -> Mapping[str, ImageReference]:
         """Returns the images of the work tree; those missing in the registry have a placeholder digest."""
         repository, config = self._context.repository, self._context.config
-        inputs = {name: images.read_image_inputs(repository, config, name) for name in config.images}
+        inputs = images.read_all_inputs(repository, config)
 
         def digest(name: str) -> str:
             try:
@@ -98,15 +126,37 @@ class ChartRenderer:
     def _commit(self) -> str | None:
         if self._version is None:
             return None
-        return self._context.repository.tags().get(versions.tag_of(versions.parse(self._version)))
+        tag = versions.tag_of(versions.parse(self._version), self._context.config.tag_prefix)
+        return self._context.repository.tags().get(tag)
+
+    @contextmanager
+    def _work_tree(self, environment: str) -> Iterator[Deployment]:
+        """Yields the work tree, its values naming the images as a release would write them.
+
+        What the environment's own values set wins over them, as it would in a release.
+        """
+        from todo_release.artifacts import chart_edits  # slow: ruamel.yaml costs 50 ms
+
+        config, root = self._context.config, self._context.repository.root
+        chart_file, file = config.chart.file, config.chart.values
+        version = chart.read_version((root / chart_file).read_text(encoding="utf-8"), chart_file)
+        deployment = deployment_from_folder(root, config, environment, version, {})
+        text = (root / file).read_text(encoding="utf-8")
+        edited = chart_edits.set_images(text, file, config, self.images, f"{config.tag_prefix}{version}")
+        with TemporaryDirectory(prefix=f"{config.name}-values-") as folder:
+            path = Path(folder) / PurePath(file).name
+            path.write_text(edited, encoding="utf-8", newline="")
+            values = tuple(path if given == root / file else given for given in deployment.values)
+            if path not in values and file == f"{config.chart.path}/values.yaml":
+                values = (path, *values)
+            yield replace(deployment, values=values)
 
     @contextmanager
     def _prepared(self, environment: str) -> Iterator[Deployment]:
         repository, config = self._context.repository, self._context.config
         if self._version is None:
-            file = config.chart.file
-            version = chart.read_version((repository.root / file).read_text(encoding="utf-8"), file)
-            yield deployment_from_folder(repository.root, config, environment, version, self.images)
+            with self._work_tree(environment) as deployment:
+                yield deployment
             return
         commit, edits = self._commit, {}
         if commit is None:
@@ -116,6 +166,22 @@ class ChartRenderer:
             repository, config, environment, self._version, start, edits=edits
         ) as deployment:
             yield deployment
+
+
+def _chart_values(config: Config, deployment: Deployment) -> str:
+    """Returns the values file that names the images, where the environment does not list it."""
+    folder = deployment.chart.parents[len(PurePath(config.chart.path).parts) - 1]
+    return (folder / config.chart.values).read_text(encoding="utf-8")
+
+
+def _templates(manifest: RenderedManifest, folder: Path) -> dict[str, str]:
+    """Returns the templates that made the objects; those of packed subcharts are left out."""
+    paths = {rendered.source: folder / rendered.source for rendered in manifest.objects if rendered.source}
+    return {
+        source: path.read_text(encoding="utf-8", errors="replace")
+        for source, path in paths.items()
+        if path.is_file()
+    }
 
 
 def _topic_prefix(config: Config, texts: Sequence[tuple[str, str]], overlay: Mapping[str, Any]) -> str | None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from todo_release.adapters.kubernetes.api_resources import SECRETS, Resource
+from todo_release.adapters.kubernetes.discovery import ServedResource
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.config.model import Config, TargetEnvironment
 from todo_release.environments.history import DeploymentRecord
+from todo_release.preflight.released_images import ReleasedImage
 
 
 class UnreadError(Exception):
@@ -43,16 +45,6 @@ class SecretSummary:
     size_bytes: int = 0
     certificate: Certificate | None = None
     registries: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedResource:
-    """One kind in one version that the API server serves."""
-
-    api_version: str
-    kind: str
-    plural: str
-    is_namespaced: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +115,8 @@ class PreflightSnapshot:
     `images` are lookups by reference (None: the pull secrets could not be read), `addresses` those of the
     resolved hosts, `contracts` OpenAPI documents by image, `files` texts by path in the work tree.
     `migrations` is None when it is not known which are pending. `parse` returns what is wrong with the
-    arguments of a task, None when nothing is.
+    arguments of a task, None when nothing is. `released` are the images of release.yaml by name, `templates`
+    the texts of templates by their path in the chart.
     """
 
     environment: str
@@ -139,6 +132,8 @@ class PreflightSnapshot:
     topic_prefix: str | None = None
     contracts: Mapping[str, JsonObject] = field(default_factory=dict)
     migrations: Sequence[Migration] | None = ()
+    released: Mapping[str, ReleasedImage] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     parse: Callable[[Sequence[str]], str | None] | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))

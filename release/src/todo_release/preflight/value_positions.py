@@ -61,6 +61,17 @@ class ValuePositions:
         documents.append(LocatedDocument(self._overlay, places))
         return reduce(yaml_positions.merge, documents, LocatedDocument({}, {}))
 
+    def setting(self, path: Sequence[str]) -> tuple[str | None, Place | None]:
+        """Returns the text of a value, or of what stands in its place, and its place; None for no text."""
+        value = self.values.value
+        for depth, key in enumerate(path):
+            if not isinstance(value, Mapping):
+                return str(value or ""), self.values.place(tuple(path[:depth]))
+            if key not in value:
+                return None, None
+            value = value[key]
+        return str("" if value is None else value), self.values.place(tuple(path))
+
     def locate(self, finding: Finding, manifest: RenderedManifest) -> Finding:
         """Returns the finding with its place, if it has none yet and one can be found."""
         kind, _, name = finding.subject.partition("/")

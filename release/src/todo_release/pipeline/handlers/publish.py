@@ -1,25 +1,25 @@
-"""Publishes a version: release commit, tag, tags of the images, push; and asks for confirmation."""
+"""Publishes a version: release commit, tag, tags of the images; and asks for confirmation."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import images, release_commit
-from todo_release.artifacts.chart import ImageReference
-from todo_release.artifacts.images import read_committed_images
+from todo_release.artifacts.images import resolve_committed_images
 from todo_release.artifacts.release_commit import FileEdits
-from todo_release.artifacts.versions import TAG_PREFIX
 from todo_release.config.model import Config
 from todo_release.core.progress import ProgressCallback
 from todo_release.errors import DeclinedError, RegistryError, RepositoryError
 from todo_release.pipeline.runner import StepResult
-from todo_release.pipeline.steps import Confirm, Push, TagCommit, TagImages, WriteVersion
+from todo_release.pipeline.steps import Confirm, TagCommit, TagImages, WriteVersion
 
 if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
 
 SHORT = 12
+PARALLEL_READS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,9 @@ class TagHandler:
 
     def _message(self, head: str, tag: str) -> str:
         title = f"{self.config.name} {tag}"
-        notes = release_commit.read_notes(self.repository, self.config, head, tag.removeprefix(TAG_PREFIX))
+        notes = release_commit.read_notes(
+            self.repository, self.config, head, tag.removeprefix(self.config.tag_prefix)
+        )
         return f"{title}\n\n{notes}" if notes else title
 
 
@@ -94,60 +96,44 @@ class TagImagesHandler:
     registry: "Registry"
 
     def check(self, step: TagImages) -> StepResult | None:
-        """Returns an empty result, if every image has both tags.
-
-        Raises:
-            RegistryError: one of the tags belongs to another image.
-        """
-        missing = 0
-        for name, image, tags in self._wanted_tags(step):
-            for tag in tags:
-                digest = self.registry.digest(self.config.registry.path(name), tag)
-                if digest not in {None, image.digest}:
-                    raise RegistryError(
-                        f"{image.repository}:{tag} is {digest}, not {image.digest}.",
-                        remedy="Somebody else releases this version, or did: run `git fetch --tags`. "
-                        "If nobody did, delete that tag in the registry.",
-                    )
-                missing += digest is None
-        return None if missing else {}
+        """Returns an empty result, if every image has both tags."""
+        return None if any(digest != tag.digest for tag, digest in self._found_tags(step)) else {}
 
     def do(self, step: TagImages, say: ProgressCallback) -> StepResult:
-        """Adds each tag to the manifest that the registry has; no image is pulled or pushed."""
-        for name, image, tags in self._wanted_tags(step):
-            for tag in tags:
-                self.registry.tag(self.config.registry.path(name), image.digest, tag)
-            say(f"{name}: {', '.join(tags)}", is_note=True)
+        """Adds each tag to the manifest that the registry has; no image is pulled or pushed.
+
+        The version is tagged in git, and pushed where there is a remote. A tag in the registry that names
+        another image was therefore left by a release that ended before its push, and is replaced.
+        """
+        for tag, digest in self._found_tags(step):
+            if digest == tag.digest:
+                continue
+            self.registry.tag(self.config.registry.path(tag.image), tag.digest, tag.name)
+            replaced = f"; it was {digest}, which no git tag explains" if digest else ""
+            say(f"{tag.image}: {tag.name}{replaced}", is_note=True)
         return {}
 
-    def _wanted_tags(self, step: TagImages) -> list[tuple[str, ImageReference, tuple[str, str]]]:
+    def _found_tags(self, step: TagImages) -> list[tuple["_WantedTag", str | None]]:
+        """Returns every tag of the version with the digest that the registry has under it now."""
         commit = self.repository.tags()[step.tag]
-        tags = (step.tag, f"sha-{commit[:SHORT]}")
-        return [
-            (name, image, tags)
-            for name, image in read_committed_images(self.repository, self.config, commit).items()
+        images = resolve_committed_images(self.repository, self.config, self.registry, commit)
+        wanted = [
+            _WantedTag(name, tag, image.digest)
+            for name, image in images.items()
+            for tag in (step.tag, f"sha-{commit[:SHORT]}")
         ]
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
+            digests = pool.map(
+                lambda tag: self.registry.digest(self.config.registry.path(tag.image), tag.name), wanted
+            )
+            return list(zip(wanted, digests, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
-class PushHandler:
-    """Pushes the branch and the tag."""
-
-    repository: Repository
-
-    def check(self, step: Push) -> StepResult | None:
-        """Returns an empty result, if the remote has the tag.
-
-        The remote never has the tag without the branch, because one push sends both.
-        """
-        remote_refs, local_tags = self.repository.remote_refs(step.remote), self.repository.tags()
-        return {} if remote_refs.tags.get(step.tag) == local_tags[step.tag] else None
-
-    def do(self, step: Push, say: ProgressCallback) -> StepResult:
-        """Pushes both or neither."""
-        self.repository.push(step.remote, step.branch, step.tag)
-        say(f"{step.remote} has {step.tag}", is_note=True)
-        return {}
+class _WantedTag:
+    image: str
+    name: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Checks that every image exists for the nodes' platform, can be pulled by the cluster, and has a digest.
+"""Checks that the released images run, and that every image exists, can be pulled and has a digest.
 
 `lookups` has asked the registries before; their answers are in the snapshot.
 """
@@ -10,6 +10,7 @@ from todo_release.adapters.registry.image_name import host_of
 from todo_release.core.yaml_positions import YamlPath
 from todo_release.environments.preview import UNBUILT_DIGEST
 from todo_release.preflight.check import PreflightCheck
+from todo_release.preflight.checks.released_images import released_images_run
 from todo_release.preflight.finding import Findings, error, note, warning
 from todo_release.preflight.snapshot import PreflightSnapshot, UnreadError
 
@@ -60,6 +61,19 @@ def _have_digests(snapshot: PreflightSnapshot) -> Findings:
         if "@sha256:" in reference or reference in checked:
             continue
         checked.add(reference)
+        own = next((name for name, image in snapshot.released.items() if image.is_named_by(reference)), None)
+        if own is not None:
+            yield warning(
+                owner.subject,
+                f"The values name {own} by a tag only ({reference}): what staging verified can be replaced "
+                "in the registry before production gets it.",
+                f'Write `digest: ""` beside the tag in {snapshot.config.chart.values}, and name the image by '
+                "it in the template.",
+                field,
+            )
+            continue
+        if any(image.has_repository(reference) for image in snapshot.released.values()):
+            continue  # an error already: it is not the released image
         name, _, tag = reference.rpartition("/")[2].partition(":")
         version = f"the tag {tag}" if tag else "no tag, so latest,"
         yield warning(
@@ -79,4 +93,6 @@ def images_of(manifest: RenderedManifest) -> Iterator[ImageUse]:
                 yield template.owner, (*field, "image"), reference
 
 
-CHECK = PreflightCheck(id="images", title="images can be pulled", rules=(_can_be_pulled, _have_digests))
+CHECK = PreflightCheck(
+    id="images", title="images can be pulled", rules=(released_images_run, _can_be_pulled, _have_digests)
+)
