@@ -54,11 +54,46 @@ def test_incomplete_last_line_is_dropped_and_the_next_one_is_complete(journal: J
     assert [entry.step for entry in journal.read()] == ["tag", "push"]
 
 
-@pytest.mark.parametrize("line", ["garbage", '{"step": "x"}', "[]"])
-def test_damaged_line_is_an_error_with_its_number(journal: Journal, line: str) -> None:
-    """A complete line that is not an entry is an error that names the line."""
+OTHER_LINES = [
+    "garbage",
+    '{"step": "x"}',
+    "[]",
+    "null",
+    '{"step": "tag", "happening": "started", "at": "2026-11-24T12:00:00+00:00"}',
+    '{"step": 5, "status": "done", "at": "2026-11-24T12:00:00+00:00", "seconds": "1", "outcome": {}}',
+]
+
+
+@pytest.mark.parametrize("line", OTHER_LINES)
+def test_line_that_is_no_entry_is_skipped_with_one_note(tmp_path: Path, line: str) -> None:
+    """Damage, and the form of an earlier engine, cost what they say and no release; a note names the line."""
+    notes: list[str] = []
+    journal = Journal(tmp_path, "0.1.0", lambda: NOW, on_note=notes.append)
     journal.write("tag", "started")
     with journal.path.open("a") as file:
         file.write(f"{line}\n")
-    with pytest.raises(JournalError, match="Line 2 of"):
-        journal.read()
+    journal.write("tag", "done", seconds=1.0)
+    assert [entry.status for entry in journal.read()] == ["started", "done"]
+    assert journal.interrupted() == []
+    assert journal.expected_seconds() == {"tag": 1.0}
+    assert notes == [f"{journal.path} is not read as a whole: line 2 is not an entry of this engine"]
+
+
+def test_journal_that_is_no_text_is_skipped(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8, a folder of that name and a link to nothing are all survived."""
+    notes: list[str] = []
+    for version in ("0.1.0", "0.2.0", "0.3.0"):
+        (tmp_path / ".release" / version).mkdir(parents=True)
+    (tmp_path / ".release/0.1.0/journal.jsonl").write_bytes(b"\xff\xfe\x00\n")
+    (tmp_path / ".release/0.2.0/journal.jsonl").mkdir()
+    (tmp_path / ".release/0.3.0/journal.jsonl").symlink_to("nowhere")
+    journal = Journal(tmp_path, "0.4.0", on_note=notes.append)
+    assert journal.expected_seconds() == {}
+    assert len(notes) == 2
+
+
+def test_journal_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """The error names the file and what to do."""
+    (tmp_path / ".release").write_text("a file where the folder should be")
+    with pytest.raises(JournalError, match=r"\.release/0\.1\.0/journal\.jsonl cannot be written"):
+        Journal(tmp_path, "0.1.0").write("tag", "started")

@@ -2,7 +2,8 @@
 
 A line is on disk before the next step begins. Whether a step is done is always read from the registry, git
 and the cluster, so a lost journal loses no release. The journal holds what they do not know: in which step a
-run was interrupted, and how long each step took.
+run was interrupted, and how long each step took. So what cannot be read, such as a journal of another
+engine, is skipped with a note.
 """
 
 import json
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from todo_release.core.release_folder import RELEASE_FOLDER
 from todo_release.errors import JournalError
@@ -34,19 +35,25 @@ class Journal:
     """The journal of one version in one work tree."""
 
     def __init__(
-        self, root: Path, version: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        root: Path,
+        version: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        on_note: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """Writes nothing before the first entry; `now` returns an aware time in UTC."""
+        """Writes nothing before the first entry; `now` returns an aware time in UTC.
+
+        `on_note` gets a sentence about each file that is not read as a whole.
+        """
         self.path = root / RELEASE_FOLDER / version / "journal.jsonl"
         self._now = now
+        self._on_note = on_note
+        self._told: set[Path] = set()
 
     def read(self) -> list[JournalEntry]:
-        """Returns all entries, oldest first, without a last line that is incomplete.
-
-        Raises:
-            JournalError: another line cannot be read.
-        """
-        return self._read(self.path) if self.path.is_file() else []
+        """Returns all entries, oldest first, without lines that are incomplete or cannot be read."""
+        return self._read(self.path) if self.path.exists() else []
 
     def write(
         self,
@@ -56,8 +63,11 @@ class Journal:
         seconds: float | None = None,
         outcome: dict[str, Any] | None = None,
     ) -> None:
-        """Appends an entry and returns when it is on disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Appends an entry and returns when it is on disk.
+
+        Raises:
+            JournalError: The file cannot be written.
+        """
         line = json.dumps(
             {
                 "step": step,
@@ -67,6 +77,16 @@ class Journal:
                 "outcome": outcome or {},
             }
         )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(line)
+        except OSError as error:
+            raise JournalError(
+                f"The journal {self.path} cannot be written: {error.strerror}.",
+                remedy=f"Make {self.path.parent} writable, then run the same command again.",
+            ) from error
+
+    def _append(self, line: str) -> None:
         with self.path.open("rb+" if self.path.exists() else "wb+") as file:
             file.seek(0, os.SEEK_END)
             end = file.tell()
@@ -85,9 +105,7 @@ class Journal:
 
     def expected_seconds(self) -> dict[str, float]:
         """Returns how long each step took when it was last done, in any version whose journal is here."""
-        paths = sorted(
-            self.path.parents[1].glob(f"*/{self.path.name}"), key=lambda path: path.stat().st_mtime
-        )
+        paths = sorted(self.path.parents[1].glob(f"*/{self.path.name}"), key=_changed_at)
         return {
             entry.step: entry.seconds
             for path in paths
@@ -95,25 +113,45 @@ class Journal:
             if entry.status == "done" and entry.seconds
         }
 
-    @classmethod
-    def _read(cls, path: Path) -> list[JournalEntry]:
-        # Every entry ends in a newline, so what follows the last newline is incomplete.
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        return [cls._parse(path, number, line) for number, line in enumerate(lines, start=1)]
-
-    @staticmethod
-    def _parse(path: Path, number: int, line: str) -> JournalEntry:
+    def _read(self, path: Path) -> list[JournalEntry]:
         try:
-            raw = json.loads(line)
-            return JournalEntry(
-                raw["step"],
-                raw["status"],
-                datetime.fromisoformat(raw["at"]),
-                raw["seconds"],
-                raw["outcome"],
-            )
-        except (ValueError, TypeError, KeyError) as error:
-            raise JournalError(
-                f"Line {number} of {path} cannot be read: {error}",
-                remedy="Move the file away; the release finds out by itself what is done.",
-            ) from error
+            # Every entry ends in a newline, so what follows the last newline is incomplete.
+            lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+        except OSError as error:
+            self._note(path, f"{path} cannot be read and is skipped: {error.strerror}")
+            return []
+        entries = [_parse(line) for line in lines]
+        if None in entries:
+            number = entries.index(None) + 1
+            self._note(path, f"{path} is not read as a whole: line {number} is not an entry of this engine")
+        return [entry for entry in entries if entry is not None]
+
+    def _note(self, path: Path, text: str) -> None:
+        if path not in self._told:
+            self._told.add(path)
+            self._on_note(text)
+
+
+def _parse(line: str) -> JournalEntry | None:
+    """Returns the entry in a line; None when it is none, or has the form of an earlier engine."""
+    try:
+        raw = json.loads(line)
+        entry = JournalEntry(
+            raw["step"], raw["status"], datetime.fromisoformat(raw["at"]), raw["seconds"], raw["outcome"]
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+    is_entry = (
+        isinstance(entry.step, str)
+        and entry.status in get_args(EntryStatus)
+        and isinstance(entry.seconds, int | float | None)
+        and isinstance(entry.outcome, dict)
+    )
+    return entry if is_entry else None
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # removed meanwhile, or a link to nothing
+        return 0.0
