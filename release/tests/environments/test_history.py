@@ -1,9 +1,12 @@
 """Tests the records of deployments that are kept in the cluster."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from todo_release.adapters.kubernetes import retry
+from todo_release.adapters.kubernetes.client import ApiConflictError, ApiUnavailableError
 from todo_release.environments.history import (
     MAX_RECORDS,
     DeploymentRecord,
@@ -14,6 +17,7 @@ from todo_release.environments.history import (
 from todo_release.errors import JournalError
 
 from ..doubles.clients import ClusterDouble
+from ..doubles.scripted import FakeClock
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -78,11 +82,71 @@ def test_only_the_newest_records_are_kept(records: RecordStore) -> None:
     assert [stored.revision for stored in records.read()] == list(range(3, MAX_RECORDS + 3))
 
 
-def test_entry_that_cannot_be_parsed_is_an_error(records: RecordStore, cluster: ClusterDouble) -> None:
-    """An entry that somebody edited is an error, because a guess could let unverified digests pass."""
-    cluster.config_maps[("staging", "shop-staging-releases")] = {"000001": "{"}
-    with pytest.raises(JournalError, match="Entry 000001"):
-        records.read()
+NAME = ("staging", "shop-staging-releases")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "null", '{"revision": 3}', '{"revision": "3"}', '{"started_at": 5, "revision": 3}']
+)
+def test_entry_that_cannot_be_parsed_is_skipped_and_set_aside(cluster: ClusterDouble, text: str) -> None:
+    """A note names the entry, the others are read, and the next write keeps its text under another key."""
+    notes: list[str] = []
+    records = RecordStore(cluster, "staging", "shop-staging", on_note=notes.append)  # type: ignore[arg-type]  # a double
+    records.write(record(2, "0.1.0", "verified"))
+    cluster.config_maps[NAME]["000003"] = text
+    for _ in range(2):
+        assert [stored.revision for stored in records.read()] == [2]
+    assert len(notes) == 1
+    assert "entry 000003 of ConfigMap staging/shop-staging-releases cannot be read" in notes[0]
+    records.write(record(4, "0.2.0", "deployed"))
+    assert sorted(cluster.config_maps[NAME]) == ["000002", "000004", "damaged-000003"]
+    assert cluster.config_maps[NAME]["damaged-000003"] == text
+    assert [stored.revision for stored in records.read()] == [2, 4]
+
+
+def test_entry_of_a_newer_engine_is_left_alone(cluster: ClusterDouble) -> None:
+    """A newer schema may mean something else: it is neither used nor changed, and a note says so."""
+    notes: list[str] = []
+    records = RecordStore(cluster, "staging", "shop-staging", on_note=notes.append)  # type: ignore[arg-type]  # a double
+    records.write(record(1, "0.1.0", "verified"))
+    newer = cluster.config_maps[NAME]["000001"].replace('"schema": 1', '"schema": 2')
+    cluster.config_maps[NAME]["000002"] = newer
+    assert [stored.revision for stored in records.read()] == [1]
+    assert "was written by a newer engine (schema 2)" in notes[0]
+    records.write(record(3, "0.2.0", "deployed"))
+    assert cluster.config_maps[NAME]["000002"] == newer
+
+
+def test_fields_of_the_same_schema_that_are_not_known_are_dropped(
+    records: RecordStore, cluster: ClusterDouble
+) -> None:
+    """An engine may add fields without raising the schema; one without the schema field is of the first."""
+    records.write(record(1, "0.1.0", "verified"))
+    text = cluster.config_maps[NAME]["000001"].replace('"schema": 1', '"colour": "blue"')
+    cluster.config_maps[NAME]["000001"] = text
+    assert records.read() == [record(1, "0.1.0", "verified")]
+
+
+def test_write_is_tried_again_while_the_server_is_away(
+    records: RecordStore, cluster: ClusterDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record is written when the server answers again, with growing pauses."""
+    clock = FakeClock()
+    monkeypatch.setattr(retry, "SystemClock", lambda: clock)
+    write, refusals = (
+        cluster.put_config_map,
+        iter([ApiUnavailableError, ApiConflictError, ApiUnavailableError]),
+    )
+
+    def put(*arguments: Any, **named: Any) -> None:
+        if refusal := next(refusals, None):
+            raise refusal("away", remedy="Wait.")
+        write(*arguments, **named)
+
+    monkeypatch.setattr(cluster, "put_config_map", put)
+    records.write(record(1, "0.1.0", "deployed"))
+    assert [stored.revision for stored in records.read()] == [1]
+    assert clock.seconds == 0.5 + 1.0
 
 
 @pytest.mark.parametrize(

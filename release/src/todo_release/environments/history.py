@@ -1,20 +1,26 @@
 """Records of deployments, kept in the environment's namespace so that CI and every laptop read the same ones.
 
-One ConfigMap per Helm release; one entry per deployment, keyed by the number of Helm's revision.
+One ConfigMap per Helm release; one entry per deployment, keyed by the number of Helm's revision. What is
+missing there, because the ConfigMap was deleted, somebody used `helm rollback`, or a run was killed, is
+reconstructed from Helm's own storage (`record_repair`). An entry that cannot be read is skipped with a note.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
+from todo_release.adapters.kubernetes.retry import retried
 from todo_release.errors import JournalError
 
 if TYPE_CHECKING:
     from todo_release.adapters.kubernetes.client import Cluster
 
 MAX_RECORDS = 50
+MAX_DAMAGED = 5
+SCHEMA = 1  # raise it when engines before could misread a record
+DAMAGED = "damaged-"
 LABELS = {"app.kubernetes.io/managed-by": "todo-release"}
 DeploymentResult = Literal["deploying", "deployed", "verified", "failed"]
 
@@ -24,7 +30,7 @@ class DeploymentRecord:
     """One deployment as it is stored; the names of the fields are the keys in the ConfigMap.
 
     `by` is the person or CI that deployed, `seconds` how long each part took, `cause` why it failed, if it
-    did.
+    did. `is_reconstructed` says that Helm's storage is its only source: nobody recorded a verification.
     """
 
     revision: int
@@ -37,6 +43,7 @@ class DeploymentRecord:
     result: DeploymentResult
     seconds: Mapping[str, float] = field(default_factory=dict)
     cause: str | None = None
+    is_reconstructed: bool = False
 
     @property
     def key(self) -> str:
@@ -44,35 +51,74 @@ class DeploymentRecord:
         return f"{self.revision:06d}"
 
 
+class Repair(Protocol):
+    """Completes the records from another source (`record_repair.RecordRepair`)."""
+
+    def __call__(self, known: Mapping[int, DeploymentRecord]) -> tuple[list[DeploymentRecord], list[str]]:
+        """Returns the records that are missing or wrong in `known`, and a note for each."""
+
+
 class RecordStore:
     """Reads and writes the deployment records of one environment."""
 
-    def __init__(self, cluster: "Cluster", namespace: str, release: str) -> None:
-        """Reads nothing yet."""
+    def __init__(
+        self,
+        cluster: "Cluster",
+        namespace: str,
+        release: str,
+        *,
+        repair: Repair | None = None,
+        on_note: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """Reads nothing yet; `on_note` gets each sentence about a record that was skipped or repaired."""
         self._cluster = cluster
         self._namespace = namespace
         self._name = f"{release}-releases"
+        self._repair = repair
+        self._on_note = on_note
+        self._told: set[str] = set()
+        self._repaired: dict[str, DeploymentRecord] = {}
 
     def read(self) -> list[DeploymentRecord]:
-        """Returns all records that are kept, oldest first.
+        """Returns all records that are kept, oldest first, with those that only Helm remembers.
 
         Raises:
-            JournalError: An entry cannot be parsed.
+            ClusterError: The API server was not reachable or refused.
         """
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
-        return [self._parse(key, data[key]) for key in sorted(data)]
+        known = {record.revision: record for key in data if (record := self._parse(key, data[key]))}
+        if self._repair:
+            repaired, notes = self._repair(known)
+            known |= {record.revision: record for record in repaired}
+            self._repaired = {record.key: record for record in repaired}
+            for note in notes:
+                self._note(note)
+        return [known[revision] for revision in sorted(known)]
 
     def write(self, record: DeploymentRecord) -> None:
         """Adds a record or replaces the one of the same revision; drops the oldest beyond `MAX_RECORDS`.
 
-        Call only while holding the environment's lock.
+        What `read` has repaired is written too. Call only while holding the environment's lock.
+
+        Raises:
+            LockedError: The lock was lost.
+            ClusterError: The API server refused, or was away for longer than `retry.RETRY_SECONDS`.
         """
+        retried(lambda: self._write(record))
+
+    def _write(self, record: DeploymentRecord) -> None:
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
-        data[record.key] = json.dumps(
-            asdict(record) | {"started_at": record.started_at.isoformat()}, sort_keys=True
-        )
-        kept = {key: data[key] for key in sorted(data)[-MAX_RECORDS:]}
+        for key in [key for key in data if _is_damaged(key, data[key])]:
+            data[f"{DAMAGED}{key}"] = data.pop(key)
+        missing = {key: repaired for key, repaired in self._repaired.items() if not _is_of_newer(data, key)}
+        for entry in (*missing.values(), record):
+            body = asdict(entry) | {"started_at": entry.started_at.isoformat(), "schema": SCHEMA}
+            data[entry.key] = json.dumps(body, sort_keys=True)
+        damaged = sorted(key for key in data if key.startswith(DAMAGED))[-MAX_DAMAGED:]
+        entries = sorted(key for key in data if not key.startswith(DAMAGED))[-MAX_RECORDS:]
+        kept = {key: data[key] for key in (*entries, *damaged)}
         self._cluster.put_config_map(self._namespace, self._name, kept, labels=LABELS)
+        self._repaired = {}
 
     def finish(
         self,
@@ -85,25 +131,94 @@ class RecordStore:
         """Records how a deployment ended; `seconds` are added to those already recorded.
 
         Raises:
-            JournalError: The start of the deployment was never recorded.
+            JournalError: Neither a record nor Helm knows the deployment.
+            LockedError: As `write`.
+            ClusterError: As `write`.
         """
-        record = next((record for record in self.read() if record.revision == revision), None)
+        record = next((record for record in retried(self.read) if record.revision == revision), None)
         if record is None:
             raise JournalError(
-                f"{self._name} has no record of revision {revision}.",
+                f"{self._name} has no record of revision {revision}, and Helm does not know it.",
                 remedy="Deploy the version again; then its record is written.",
             )
         self.write(replace(record, result=result, seconds={**record.seconds, **seconds}, cause=cause))
 
-    def _parse(self, key: str, text: str) -> DeploymentRecord:
+    def _parse(self, key: str, text: str) -> DeploymentRecord | None:
+        """Returns an entry; None, with a note, when it is damaged or a newer engine wrote it."""
+        if key.startswith(DAMAGED):
+            return None
+        place = f"entry {key} of ConfigMap {self._namespace}/{self._name}"
         try:
-            raw: dict[str, Any] = json.loads(text)
-            return DeploymentRecord(**raw | {"started_at": datetime.fromisoformat(raw["started_at"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise JournalError(
-                f"Entry {key} of ConfigMap {self._namespace}/{self._name} cannot be read: {error}",
-                remedy="Delete that entry; only its history is lost.",
-            ) from error
+            return parse_record(text)
+        except NewerSchemaError as error:
+            self._note(f"{place} was written by a newer engine ({error}) and is left alone: update this one")
+        except ValueError as error:
+            self._note(f"{place} cannot be read and is set aside: {error}")
+        return None
+
+    def _note(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._on_note(text)
+
+
+class NewerSchemaError(ValueError):
+    """A newer engine wrote the record."""
+
+
+def parse_record(text: str) -> DeploymentRecord:
+    """Returns the record in an entry; fields that this engine does not know are dropped.
+
+    Raises:
+        NewerSchemaError: Its schema is newer than `SCHEMA`.
+        ValueError: It is not a record.
+    """
+    raw = json.loads(text)
+    if not isinstance(raw, dict):
+        raise ValueError("it is not an object")
+    schema = raw.get("schema", SCHEMA)
+    if not isinstance(schema, int) or schema > SCHEMA:
+        raise NewerSchemaError(f"schema {schema}")
+    known: dict[str, Any] = {key: raw[key] for key in _FIELDS if key in raw}
+    try:
+        started_at = datetime.fromisoformat(known["started_at"])
+        record = DeploymentRecord(
+            **known | {"started_at": started_at.replace(tzinfo=started_at.tzinfo or UTC)}
+        )
+    except (TypeError, KeyError) as error:
+        raise ValueError(str(error)) from error
+    texts = (record.version, record.deployment_id, record.by, *record.digests)
+    if not isinstance(record.revision, int) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a field has another type")
+    if record.result not in get_args(DeploymentResult):
+        raise ValueError(f"{record.result!r} is no result")
+    return record
+
+
+_FIELDS = tuple(record_field.name for record_field in fields(DeploymentRecord))
+
+
+def _is_damaged(key: str, text: str) -> bool:
+    if key.startswith(DAMAGED):
+        return False
+    try:
+        parse_record(text)
+    except NewerSchemaError:
+        return False
+    except ValueError:
+        return True
+    return False
+
+
+def _is_of_newer(data: Mapping[str, str], key: str) -> bool:
+    """Returns whether a newer engine wrote an entry, which this one must not replace by less."""
+    try:
+        parse_record(data.get(key, "{}"))
+    except NewerSchemaError:
+        return True
+    except ValueError:
+        return False
+    return False
 
 
 def is_verified(records: Sequence[DeploymentRecord], version: str, digests: Mapping[str, str]) -> bool:
