@@ -150,6 +150,14 @@ def _check_links(config: Config, document: yaml_positions.LocatedDocument) -> No
             seen.append(required)
             required = config.environments[required].requires
     _check_smoke_images(config, document)
+    for index, waiver in enumerate(config.preflight.waivers):
+        if waiver.environment is not None and waiver.environment not in config.environments:
+            raise _error(
+                document,
+                ("preflight", "waivers", index, "environment"),
+                f"There is no environment {waiver.environment!r}.",
+                f"Use one of: {', '.join(config.environments)}.",
+            )
     written: dict[str, str] = {}
     for name, image in config.images.items():
         for value in image.values:

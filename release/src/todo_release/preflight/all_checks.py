@@ -1,11 +1,11 @@
 """All checks in the order of their reports, their evaluation, and `--skip CHECK=REASON`."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from todo_release.adapters.kubernetes.api_resources import Resource
 from todo_release.adapters.kubernetes.manifest import RenderedManifest
 from todo_release.errors import ConfigError
+from todo_release.preflight import waivers
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.checks import (
     api_versions,
@@ -32,12 +32,15 @@ SEVERITY_ORDER = list(Severity)
 
 
 def evaluate(snapshot: PreflightSnapshot, skips: Mapping[str, str]) -> tuple[Finding, ...]:
-    """Returns all findings, the worst first; errors of a skipped check become notes."""
-    findings = [
-        _downgraded_if_skipped(finding, skips) for check in CHECKS for finding in check.evaluate(snapshot)
-    ]
-    unique = dict.fromkeys(findings)
-    return tuple(sorted(unique, key=lambda finding: SEVERITY_ORDER.index(finding.severity)))
+    """Returns all findings, the worst first; those that were accepted are notes.
+
+    Raises:
+        ConfigError: a waiver in release.yaml names a check that does not exist.
+    """
+    waivers.check_names(snapshot.config.preflight.waivers, [check.id for check in CHECKS])
+    findings = [finding for check in CHECKS for finding in check.evaluate(snapshot)]
+    accepted = waivers.apply_skips(waivers.apply_waivers(findings, snapshot), skips)
+    return tuple(sorted(dict.fromkeys(accepted), key=lambda finding: SEVERITY_ORDER.index(finding.severity)))
 
 
 def needs(manifest: RenderedManifest) -> frozenset[Resource]:
@@ -55,7 +58,10 @@ def skips(texts: Iterable[str]) -> dict[str, str]:
     reasons = {}
     for text in texts:
         name, _, reason = text.partition("=")
-        if name not in (known := [check.id for check in CHECKS]) or not reason.strip():
+        if (
+            name not in (known := [*(check.id for check in CHECKS), hygiene.PLACEHOLDERS])
+            or not reason.strip()
+        ):
             problem = (
                 f"there is no check {name!r}" if name not in known else f"the check {name!r} needs a reason"
             )
@@ -65,11 +71,3 @@ def skips(texts: Iterable[str]) -> dict[str, str]:
             )
         reasons[name] = reason.strip()
     return reasons
-
-
-def _downgraded_if_skipped(finding: Finding, skips: Mapping[str, str]) -> Finding:
-    reason = skips.get(finding.check)
-    if reason is None or finding.severity is not Severity.ERROR:
-        return finding
-    cause = f"{finding.cause} (Skipped: {reason}.)"
-    return replace(finding, severity=Severity.NOTE, cause=cause, skipped_because=reason)

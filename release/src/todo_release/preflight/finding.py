@@ -21,8 +21,9 @@ class Finding:
     """One finding.
 
     `subject` is `Kind/name` or a file, `field` a path in that object, `cause` and `remedy` are sentences.
-    Whoever runs the checks fills in `check` and, unless the check knew it, `place`. `skipped_because` is the
-    reason why an error was turned into a note.
+    `rule` names the rule of the check that found it, if that can be skipped alone. Whoever runs the checks
+    fills in `check` and, unless the check knew it, `place`. `skipped_because` is the reason why an error was
+    turned into a note.
     """
 
     severity: Severity
@@ -32,6 +33,7 @@ class Finding:
     field: YamlPath = ()
     place: Place | None = None
     check: str = ""
+    rule: str = ""
     skipped_because: str = ""
 
     @property

@@ -81,12 +81,13 @@ class RehearsalReport:
         return f"{self.version} {result}. Rehearsed in {duration(self.seconds)} on {self.cluster}.{stop}"
 
     def skipped(self) -> dict[str, list[Finding]]:
-        """Returns the findings, by check, that would have stopped the release without a skip."""
+        """Returns the findings, by check or rule, that would have stopped the release without a skip."""
         skipped: dict[str, list[Finding]] = {}
         for inspection in self.inspections:
             for finding in inspection.findings:
                 if finding.skipped_because:
-                    skipped.setdefault(finding.check, []).append(finding)
+                    name = f"{finding.check}/{finding.rule}" if finding.rule else finding.check
+                    skipped.setdefault(name, []).append(finding)
         return skipped
 
     def phases_table(self) -> Table:

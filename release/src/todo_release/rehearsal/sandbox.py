@@ -18,6 +18,7 @@ from todo_release.adapters.registry.client import Registry
 from todo_release.config.model import Config
 from todo_release.config.overrides import Overrides, from_environment
 from todo_release.errors import RegistryError, RehearsalError
+from todo_release.preflight.checks import hygiene
 from todo_release.rehearsal import cluster_copy, cluster_fixture, scenario, scratch_repository
 from todo_release.rehearsal.cluster_fixture import ClusterFixture
 from todo_release.rehearsal.pod_faults import PullFault
@@ -26,7 +27,7 @@ from todo_release.rehearsal.stub_images import StubImageEngine
 from todo_release.session import CommandOptions, Connections, Session, load_configuration
 
 NO_SERVER = "127.0.0.1:1"  # where smoke checks and lookups of the public host names are sent
-PLACEHOLDERS = "hygiene=a rehearsal may have placeholders where no cluster is configured"
+PLACEHOLDERS = f"{hygiene.PLACEHOLDERS}=a rehearsal may have placeholders where no cluster is configured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,8 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
-            scratch = scratch_repository.clone(session.context.repository, folder, config.branch)
+            branch = config.release_branch(session.context.repository.branch())
+            scratch = scratch_repository.clone(session.context.repository, folder, branch)
             if scratch.uncommitted:
                 say(f"Uncommitted changes are part of this rehearsal: {', '.join(scratch.uncommitted)}")
             host = stack.enter_context(image_registry(progress=say))
@@ -125,7 +127,7 @@ def _sandboxed(
         context=cluster_fixture.CONTEXT,
     )
     skip = options.skip if is_copy else (PLACEHOLDERS, *options.skip)
-    return replace(options, overrides=sandboxed, is_agreed=True, skip=skip, environ={})
+    return replace(options, overrides=sandboxed, is_agreed=True, overwrites_edits=True, skip=skip, environ={})
 
 
 def _refusal(host: str, registry: Registry, pull_fault: PullFault, image: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +29,16 @@ LONG_SECRET = 16
 LOCAL_SUFFIXES = (".svc", ".local", ".internal", ".cluster.local", ".localhost")
 
 
+PLACEHOLDER_RULE = "placeholders"
+PLACEHOLDERS = f"hygiene/{PLACEHOLDER_RULE}"
+
+
 def _placeholders_are_filled_in(snapshot: PreflightSnapshot) -> Findings:
+    for finding in _placeholders(snapshot):
+        yield replace(finding, rule=PLACEHOLDER_RULE)
+
+
+def _placeholders(snapshot: PreflightSnapshot) -> Findings:
     for rendered in snapshot.manifest.objects:
         if rendered.kind in PROSE_KINDS:
             continue
