@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent
 ENV = "environment of release.yaml: staging or production"
 VERSION = "semantic version, such as 1.3.0"
 DRY_RUN = "print the plan and stop"
+DOWNGRADE = "replace a higher version, without hooks, as a rollback does"
 # Every command of the engine takes these, in this order, after its own.
 COMMON_HELP = {
     "config": "partial release.yaml that overrides release.yaml; repeatable",
@@ -34,12 +35,13 @@ COMMON_HELP = {
     "domain": "value of the variable `domain` of release.yaml",
     "values": "ENVIRONMENT=PATH of an extra values file; repeatable",
     "json": "print JSON, one object per line",
-    "yes": "answer every question with yes",
+    "yes": "answer every question with yes, except whether edits made by hand may be overwritten",
+    "overwrite-edits": "overwrite what was changed by hand in an environment",
     "skip": "CHECK=REASON: continue although this preflight check finds errors; repeatable",
     "no-wait": "fail instead of waiting when somebody else is releasing to the environment",
 }
 ITERABLE = ["config", "values", "skip", "fault"]
-SWITCHES = {"json", "yes", "no_wait"}
+SWITCHES = {"json", "yes", "overwrite_edits", "no_wait"}
 
 
 def command(**own_help: str) -> "Callable[[Callable[..., int]], Task[Callable[..., None]]]":
@@ -76,11 +78,11 @@ def command(**own_help: str) -> "Callable[[Callable[..., int]], Task[Callable[..
 def _options(
     *, owner: str | None, domain: str | None, json: bool, no_wait: bool, **rest: Any
 ) -> "CommandOptions":
-    from todo_release import commands
+    from todo_release import command_line
 
     variables = {"owner": owner, "domain": domain}
     output: Output = "json" if json else "auto"
-    return commands.options(
+    return command_line.options(
         variables=variables, output=output, wait=not no_wait, parse=_argument_error, **rest
     )
 
@@ -107,20 +109,60 @@ def up(_: Context, check: bool = False, port: int = 8080) -> None:
     sys.exit(run.up(ROOT, check=check, port=port))
 
 
-@command(version=VERSION, to="last environment to release to (default: all)", dry_run=DRY_RUN)
-def release(options: "CommandOptions", *, version: str, to: str = "", dry_run: bool = False) -> int:
+@command(
+    version=VERSION,
+    to="last environment to release to (default: all)",
+    plan="run this file of `inv plan --out`; no other option chooses what is released",
+    allow_downgrade=DOWNGRADE,
+    dry_run=DRY_RUN,
+)
+def release(
+    options: "CommandOptions",
+    *,
+    version: str = "",
+    to: str = "",
+    plan: str = "",
+    allow_downgrade: bool = False,
+    dry_run: bool = False,
+) -> int:
     """Build, publish and deploy a version; run it again to continue after an interruption."""
     from todo_release import commands
 
-    return commands.release(ROOT, version, options, last=to or None, is_dry_run=dry_run)
+    if bool(version) == bool(plan) or (plan and (to or allow_downgrade or dry_run)):
+        raise ParseError("Name either a version with --version, or only a saved plan with --plan.")
+    if plan:
+        return commands.release_plan(ROOT, Path(plan), options)
+    return commands.release(
+        ROOT, version, options, last=to or None, allows_downgrade=allow_downgrade, is_dry_run=dry_run
+    )
 
 
-@command(version=VERSION, to="last environment to release to (default: all)")
-def plan(options: "CommandOptions", *, version: str, to: str = "") -> int:
+@command(
+    version=VERSION,
+    to="last environment to release to (default: all)",
+    env="plan only the deployment of a released version to this environment",
+    out="file to save the plan to, for `inv release --plan`",
+    allow_downgrade=DOWNGRADE,
+)
+def plan(
+    options: "CommandOptions",
+    *,
+    version: str,
+    to: str = "",
+    env: str = "",
+    out: str = "",
+    allow_downgrade: bool = False,
+) -> int:
     """Show what `inv release` would do, and why."""
     from todo_release import commands
+    from todo_release.pipeline.saved_plan import PlanRequest
 
-    return commands.release(ROOT, version, options, last=to or None, is_dry_run=True)
+    if to and env:
+        raise ParseError("Name either the last environment of a release with --to, or one with --env.")
+    request = PlanRequest(
+        version=version, last=to or None, environment=env or None, allows_downgrade=allow_downgrade
+    )
+    return commands.plan(ROOT, request, options, file=Path(out) if out else None)
 
 
 @command(
@@ -143,20 +185,24 @@ def rehearse(
     return commands.rehearse(ROOT, version, options, last=to or None, like=twin or None, faults=fault or ())
 
 
-@command(env=ENV, version=VERSION, dry_run=DRY_RUN)
-def deploy(options: "CommandOptions", *, env: str, version: str, dry_run: bool = False) -> int:
+@command(env=ENV, version=VERSION, allow_downgrade=DOWNGRADE, dry_run=DRY_RUN)
+def deploy(
+    options: "CommandOptions", *, env: str, version: str, allow_downgrade: bool = False, dry_run: bool = False
+) -> int:
     """Deploy a released version to one environment."""
     from todo_release import commands
 
-    return commands.deploy(ROOT, version, env, options, is_dry_run=dry_run)
+    return commands.deploy(ROOT, version, env, options, allows_downgrade=allow_downgrade, is_dry_run=dry_run)
 
 
-@command(version=VERSION, dry_run=DRY_RUN)
-def promote(options: "CommandOptions", *, version: str, dry_run: bool = False) -> int:
+@command(version=VERSION, allow_downgrade=DOWNGRADE, dry_run=DRY_RUN)
+def promote(
+    options: "CommandOptions", *, version: str, allow_downgrade: bool = False, dry_run: bool = False
+) -> int:
     """Deploy a version to the environments that accept only what another one has verified."""
     from todo_release import commands
 
-    return commands.promote(ROOT, version, options, is_dry_run=dry_run)
+    return commands.promote(ROOT, version, options, allows_downgrade=allow_downgrade, is_dry_run=dry_run)
 
 
 @command(env=ENV, version="version to check (default: the work tree as it is)")

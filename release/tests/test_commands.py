@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from todo_release import commands
+from todo_release import command_line, commands
 from todo_release import session as sessions
 from todo_release.adapters.kubernetes import kubeconfig
 from todo_release.core.yaml_positions import Place
+from todo_release.environments.drift import LiveChange
 from todo_release.errors import SmokeError
+from todo_release.pipeline.saved_plan import PlanRequest
 from todo_release.preflight.finding import Finding, Severity, error
 from todo_release.rehearsal import run
 from todo_release.report.reporter import Reporter
@@ -33,7 +35,8 @@ def harness(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Harness:
     def session(root: Path, options: CommandOptions, reporter: Reporter) -> Iterator[Session]:
         assert root == tree.path
         ask = (lambda question: True) if options.is_agreed else reporter.ask
-        yield replace(harness.session, reporter=reporter, ask=ask)
+        ask_to_overwrite = (lambda question: True) if options.overwrites_edits else reporter.ask
+        yield replace(harness.session, reporter=reporter, ask=ask, ask_to_overwrite=ask_to_overwrite)
 
     monkeypatch.setattr(sessions, "open_session", session)
     monkeypatch.setattr(kubeconfig, "contexts", lambda environ: frozenset({"here"}))
@@ -87,6 +90,70 @@ def test_dry_run_shows_the_plan_and_does_nothing(
     assert commands.release(harness.root, "0.1.0", LINES, is_dry_run=True) == 0
     assert "• Build web" in capsys.readouterr().out
     assert harness.engine.built == []
+
+
+def test_plan_is_saved_and_shown_in_the_job_summary_and_the_approved_run_is_that_plan(
+    harness: Harness, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The two jobs of a workflow: one shows and saves, the other runs; a third finds the world changed."""
+    file, summary = tmp_path / "plan.json", tmp_path / "summary.md"
+    options = replace(LINES, environ={"GITHUB_STEP_SUMMARY": str(summary)})
+    request = PlanRequest(version="0.1.0")
+    assert commands.plan(harness.root, request, options, file=file) == 0
+    assert f"Saved: `inv release --plan {file}` runs exactly this" in capsys.readouterr().out
+    shown = summary.read_text()
+    assert shown.startswith("### Plan of 0.1.0\n\n| | step | why |\n")
+    assert "Changes in production:\n\n~~~~~~diff\n+ Deployment/shop-web\n~~~~~~" in shown
+    assert harness.engine.built == []
+    assert commands.release_plan(harness.root, file, LINES) == 0
+    assert harness.helm["production"].revisions[-1].app_version == "0.1.0"
+    harness.helm["production"]._add("9.0.0", "deployed", "by hand")
+    assert commands.release_plan(harness.root, file, LINES) == 3  # a refusal of today has its own code
+    harness.helm["production"]._add("0.0.1", "deployed", "by hand")
+    assert commands.release_plan(harness.root, file, LINES) == 18
+    assert "what production runs was nothing and is 0.0.1 (revision 3" in capsys.readouterr().out
+
+
+def test_plan_with_refusals_is_not_saved(harness: Harness, tree: Tree, tmp_path: Path) -> None:
+    """The exit code is that of the refusal, and there is nothing to agree to."""
+    tree.write({"new.txt": ""})
+    file = tmp_path / "plan.json"
+    assert commands.plan(harness.root, PlanRequest(version="0.1.0"), LINES, file=file) == 4
+    assert not file.exists()
+
+
+def test_lower_version_is_deployed_only_with_allow_downgrade(
+    harness: Harness, tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--yes` alone does not take an environment back."""
+    root = harness.root
+    commands.release(root, "0.1.0", LINES)
+    tree.commit("web: Change.", {"web/index.js": "changed\n"})
+    commands.release(root, "0.2.0", LINES)
+    assert commands.promote(root, "0.1.0", LINES) == 3
+    assert commands.deploy(root, "0.1.0", "staging", LINES) == 3
+    assert harness.helm["production"].revisions[-1].app_version == "0.2.0"
+    assert commands.deploy(root, "0.1.0", "staging", LINES, allows_downgrade=True) == 0
+    assert commands.promote(root, "0.1.0", LINES, allows_downgrade=True) == 0
+    assert harness.helm["production"].revisions[-1].app_version == "0.1.0"
+
+
+def test_yes_does_not_overwrite_what_was_changed_by_hand(
+    harness: Harness, tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--yes` lists the edits and stops; `--overwrite-edits` overwrites them."""
+    commands.release(harness.root, "0.1.0", LINES)
+    tree.commit("web: Change.", {"web/index.js": "changed\n"})
+    harness.live_changes = tuple(
+        LiveChange(f"Deployment/web-{number}", "spec.replicas", "2", "5", "kubectl") for number in range(12)
+    )
+    assert commands.release(harness.root, "0.2.0", LINES) == 12
+    shown = capsys.readouterr().out
+    assert "✗ 12 edits made by hand in staging would be overwritten, and nobody agreed: " in shown
+    assert "Deployment/web-9 spec.replicas is 5 and not 2: kubectl set it; and 2 more." in shown
+    assert "agree with `--overwrite-edits`; `--yes` does not" in shown
+    assert harness.helm["staging"].revisions[-1].app_version == "0.1.0"
+    assert commands.release(harness.root, "0.2.0", replace(LINES, overwrites_edits=True)) == 0
 
 
 def test_dry_run_of_a_refused_release_returns_the_code_of_the_refusal(
@@ -178,10 +245,10 @@ def test_release_that_would_fail_returns_15_before_anything_is_built(
 def test_interruption_returns_130(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C is not an error of the engine."""
 
-    def interrupt(self: Session, version: str, last: str | None) -> None:
+    def interrupt(self: Session, request: PlanRequest) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Session, "plan_release", interrupt)
+    monkeypatch.setattr(Session, "plan", interrupt)
     assert commands.release(harness.root, "0.1.0", LINES) == 130
 
 
@@ -231,13 +298,14 @@ def test_deploy_rollback_verify_status_history_and_version_return_0(
 def test_options_hold_what_a_command_line_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty values state nothing; paths are relative to the current folder."""
     monkeypatch.chdir(tmp_path)
-    options = commands.options(
+    options = command_line.options(
         config=["a.yaml"],
         registry="",
         variables={"domain": "a.test", "owner": None},
         values=["staging=x.yaml", "staging=y.yaml"],
         output="json",
         yes=True,
+        overwrite_edits=True,
         wait=False,
         skip=["capacity=a node is on its way"],
     )
@@ -247,13 +315,14 @@ def test_options_hold_what_a_command_line_states(tmp_path: Path, monkeypatch: py
     assert (overrides.registry, overrides.variables) == (None, {"domain": "a.test"})
     assert overrides.values == {"staging": (str(tmp_path / "x.yaml"), str(tmp_path / "y.yaml"))}
     assert (options.output, options.is_agreed, options.can_wait) == ("json", True, False)
+    assert options.overwrites_edits is True
     assert options.skip == ("capacity=a node is on its way",)
 
 
 def test_options_refuse_values_without_an_environment() -> None:
     """A values file without an environment is refused with the right form."""
     with pytest.raises(SystemExit, match="ENVIRONMENT=PATH"):
-        commands.options(values=["x.yaml"])
+        command_line.options(values=["x.yaml"])
 
 
 def test_skip_of_an_unknown_check_is_refused_with_the_list(

@@ -7,75 +7,49 @@ plane: 300 ms that no other command needs.
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from todo_release import queries
 from todo_release import session as sessions
 from todo_release.adapters.kubernetes import kubeconfig
-from todo_release.config.overrides import Overrides
 from todo_release.environments.diagnosis import summary as diagnosis
 from todo_release.environments.drift import drift_table
 from todo_release.errors import INTERRUPTED, DriftError, RehearsalError, ReleaseError, SmokeError
 from todo_release.pipeline.events import RunEvent
 from todo_release.pipeline.plan import Plan
+from todo_release.pipeline.saved_plan import PlanRequest
 from todo_release.preflight.errors import PreflightError
 from todo_release.report import github_actions
 from todo_release.report.image_summary import ImageSummary
-from todo_release.report.reporter import Output, choose_reporter
+from todo_release.report.reporter import choose_reporter
 from todo_release.session import CommandOptions, Session
 
-if TYPE_CHECKING:
-    from todo_release.preflight.checks.workflows import Parse
+def plan(root: Path, request: PlanRequest, options: CommandOptions, *, file: Path | None = None) -> int:
+    """Shows the plan of a request and saves it to `file`, unless it has refusals."""
+
+    def answer(session: Session) -> int:
+        plan = session.plan(request)
+        code = _show_plan(session, plan, options)
+        if file is not None and not plan.refusals:
+            session.save(plan, request, file)
+            session.reporter.show_text(f"Saved: `inv release --plan {file}` runs exactly this, or refuses.")
+        return code
+
+    return _run_command(root, options, answer)
 
 
-def options(
-    *,
-    config: Sequence[str] = (),
-    registry: str | None = None,
-    context: str | None = None,
-    variables: Mapping[str, str | None] | None = None,
-    values: Sequence[str] = (),
-    output: Output = "auto",
-    yes: bool = False,
-    wait: bool = True,
-    skip: Sequence[str] = (),
-    parse: "Parse | None" = None,
-) -> CommandOptions:
-    """Returns the options that a command line states; None and empty values state nothing.
-
-    Relative paths are relative to the current folder.
-
-    Args:
-        config: Partial release.yaml files.
-        variables: Values that replace those of the same name in release.yaml.
-        values: Extra values files, as `ENVIRONMENT=PATH`.
-        skip: Preflight checks whose errors do not count, as `CHECK=REASON`.
-        parse: Returns what is wrong with arguments of the tasks, None if nothing is; preflight checks the
-            commands in workflows with it.
-
-    Raises:
-        SystemExit: an item of `values` has another form.
-    """
-    files: dict[str, tuple[str, ...]] = {}
-    for item in values:
-        environment, equals, path = item.partition("=")
-        if not equals:
-            raise SystemExit(f"--values {item}: write ENVIRONMENT=PATH")
-        files[environment] = (*files.get(environment, ()), str(Path(path).resolve()))
-    overrides = Overrides(
-        files=tuple(Path(path) for path in config),
-        registry=registry or None,
-        context=context or None,
-        variables={name: value for name, value in (variables or {}).items() if value},
-        values=files,
-    )
-    return CommandOptions(
-        overrides=overrides, output=output, is_agreed=yes, can_wait=wait, skip=tuple(skip), parse=parse
-    )
+def release_plan(root: Path, file: Path, options: CommandOptions) -> int:
+    """Runs a saved plan, if nothing that it was made from has changed."""
+    return _run_plan(root, options, lambda session: session.load(file), is_dry_run=False)
 
 
 def release(
-    root: Path, version: str, options: CommandOptions, *, last: str | None = None, is_dry_run: bool = False
+    root: Path,
+    version: str,
+    options: CommandOptions,
+    *,
+    last: str | None = None,
+    allows_downgrade: bool = False,
+    is_dry_run: bool = False,
 ) -> int:
     """Releases the work tree as a version to every environment up to `last`, by default to all.
 
@@ -93,10 +67,11 @@ def release(
         )
         return _rehearse(session, options, version, last=last, like=None)
 
+    request = PlanRequest(version=version, last=last, allows_downgrade=allows_downgrade)
     return _run_plan(
         root,
         options,
-        lambda session: session.plan_release(version, last),
+        lambda session: session.plan(request),
         is_dry_run=is_dry_run,
         instead=rehearse_instead,
     )
@@ -146,23 +121,37 @@ def _rehearse(
 
 
 def deploy(
-    root: Path, version: str, environment: str, options: CommandOptions, *, is_dry_run: bool = False
+    root: Path,
+    version: str,
+    environment: str,
+    options: CommandOptions,
+    *,
+    allows_downgrade: bool = False,
+    is_dry_run: bool = False,
 ) -> int:
     """Deploys a released version to one environment; with `is_dry_run` it shows the plan."""
-    return _run_plan(
-        root,
-        options,
-        lambda session: session.plan_deployment(version, [environment]),
-        is_dry_run=is_dry_run,
-    )
+    request = PlanRequest(version=version, environment=environment, allows_downgrade=allows_downgrade)
+    return _run_plan(root, options, lambda session: session.plan(request), is_dry_run=is_dry_run)
 
 
-def promote(root: Path, version: str, options: CommandOptions, *, is_dry_run: bool = False) -> int:
+def promote(
+    root: Path,
+    version: str,
+    options: CommandOptions,
+    *,
+    allows_downgrade: bool = False,
+    is_dry_run: bool = False,
+) -> int:
     """Deploys a version to every environment that accepts only what another one has verified.
 
     With `is_dry_run` it shows the plan.
     """
-    return _run_plan(root, options, lambda session: session.plan_promotion(version), is_dry_run=is_dry_run)
+    return _run_plan(
+        root,
+        options,
+        lambda session: session.plan_promotion(version, allows_downgrade=allows_downgrade),
+        is_dry_run=is_dry_run,
+    )
 
 
 def rollback(
@@ -317,8 +306,7 @@ def _run_plan(
             return code
         plan = make_plan(session)
         if is_dry_run:
-            session.reporter.show_plan(plan)
-            return plan.refusals[0].code if plan.refusals else 0
+            return _show_plan(session, plan, options)
 
         image_summary = ImageSummary()
 
@@ -334,6 +322,13 @@ def _run_plan(
         return 0
 
     return _run_command(root, options, answer, job_summary=job_summary)
+
+
+def _show_plan(session: Session, plan: Plan, options: CommandOptions) -> int:
+    """Shows a plan, also in the job summary of a workflow; returns the code of its first refusal, or 0."""
+    session.reporter.show_plan(plan)
+    github_actions.publish_plan(plan, options.environ)
+    return plan.refusals[0].code if plan.refusals else 0
 
 
 def _run_command(

@@ -17,6 +17,7 @@
     ├── preflight.PreflightError       15   preflight found that the release would fail; nothing was changed
     ├── RehearsalError                16   the rehearsal could not run, or a fault was not handled as promised
     ├── DriftError                    17   the environment differs from what was deployed to it
+    ├── StalePlanError                18   what the plan was made from has changed since
     └── RolloutError                  20 to 39, by cause: the new pods cannot become ready
 
 Exit code 0 means that the command succeeded, 1 an unexpected error of the engine itself, 130 that it was
@@ -162,6 +163,12 @@ class DriftError(ReleaseError):
     """An environment was changed by hand or with another tool."""
 
     exit_code = 17
+
+
+class StalePlanError(ReleaseError):
+    """Git, the registry or an environment is not as the plan saw it; nothing was changed."""
+
+    exit_code = 18
 
 
 class RolloutError(ReleaseError):

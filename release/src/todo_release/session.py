@@ -32,8 +32,9 @@ from todo_release.environments.history import RecordStore
 from todo_release.environments.lock import EnvironmentLock
 from todo_release.environments.pull_access import CheckPullAccess
 from todo_release.errors import ConfigError
-from todo_release.pipeline import rollback, steps
+from todo_release.pipeline import rollback, saved_plan, steps
 from todo_release.pipeline.events import Listener
+from todo_release.pipeline.facts import ReleaseFacts
 from todo_release.pipeline.handlers import publish
 from todo_release.pipeline.handlers.announce import AnnounceHandler
 from todo_release.pipeline.handlers.build import BuildHandler
@@ -43,6 +44,7 @@ from todo_release.pipeline.handlers.verify import VerifyHandler
 from todo_release.pipeline.journal import Journal
 from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
 from todo_release.pipeline.runner import PlanRunner, StepHandler, StepLock
+from todo_release.pipeline.saved_plan import PlanRequest, SavedPlan
 from todo_release.pipeline.steps import Step
 from todo_release.pipeline.survey import survey
 from todo_release.report.github_actions import run_url
@@ -61,7 +63,8 @@ class CommandOptions:
     """How a command runs.
 
     Attributes:
-        is_agreed: Answers every question with yes.
+        is_agreed: Answers every question with yes, except whether edits made by hand may be overwritten.
+        overwrites_edits: Answers that question with yes.
         can_wait: Waits while somebody else holds an environment's lock, instead of failing.
         skip: Preflight checks whose errors do not stop the command, as `CHECK=REASON`.
         parse: Returns what is wrong with arguments of the tasks, None if nothing is.
@@ -70,6 +73,7 @@ class CommandOptions:
     overrides: Overrides | None = None
     output: Output = "auto"
     is_agreed: bool = False
+    overwrites_edits: bool = False
     can_wait: bool = True
     skip: tuple[str, ...] = ()
     parse: "Parse | None" = None
@@ -90,16 +94,16 @@ class Session:
     inspect: "Inspect"
     find_drift: FindDrift
     ask: Callable[[str], bool]
+    ask_to_overwrite: Callable[[str], bool]
     reporter: Reporter
     github: "GitHub | None" = None
 
-    def plan_release(self, version: str, last: str | None = None) -> Plan:
+    def plan_release(self, version: str, last: str | None = None, *, allows_downgrade: bool = False) -> Plan:
         """Plans a release to every environment, or up to `last`; only a full release is announced."""
-        order = self.context.config.deploy_order(last)
-        github = self.github if len(order) == len(self.context.config.environments) else None
-        return plan_release(survey(self.context, self.registry, version, order, github), version)
+        facts = self._survey(version, self.context.config.deploy_order(last))
+        return plan_release(facts, version, allows_downgrade=allows_downgrade)
 
-    def plan_promotion(self, version: str) -> Plan:
+    def plan_promotion(self, version: str, *, allows_downgrade: bool = False) -> Plan:
         """Plans a deployment to every environment that requires another one.
 
         Raises:
@@ -112,11 +116,48 @@ class Session:
                 "No environment requires another one, so there is nothing to promote to.",
                 remedy="Use `inv deploy --env ENV`, or give an environment `requires` in release.yaml.",
             )
-        return self.plan_deployment(version, targets)
+        return self.plan_deployment(version, targets, allows_downgrade=allows_downgrade)
 
-    def plan_deployment(self, version: str, environments: Sequence[str]) -> Plan:
-        """Plans the deployment of a released version."""
-        return plan_deployment(survey(self.context, self.registry, version, environments), version)
+    def plan_deployment(
+        self, version: str, environments: Sequence[str], *, allows_downgrade: bool = False
+    ) -> Plan:
+        """Plans the deployment of a released version; the last environment's is announced."""
+        facts = self._survey(version, environments)
+        return plan_deployment(facts, version, allows_downgrade=allows_downgrade)
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Plans what a request asks for."""
+        if request.environment is not None:
+            return self.plan_deployment(
+                request.version, [request.environment], allows_downgrade=request.allows_downgrade
+            )
+        return self.plan_release(request.version, request.last, allows_downgrade=request.allows_downgrade)
+
+    def save(self, plan: Plan, request: PlanRequest, file: Path) -> None:
+        """Saves a plan, so that it runs exactly as it was shown or not at all.
+
+        Raises:
+            JournalError: the file cannot be written.
+        """
+        saved_plan.write(file, SavedPlan.of(plan, request, self.context.config))
+
+    def load(self, file: Path) -> Plan:
+        """Plans again what a saved plan asks for, and returns the plan if it is still the same.
+
+        Raises:
+            JournalError: the file is not a saved plan of this application.
+            StalePlanError: the plan would be another one now.
+        """
+        saved = saved_plan.read(file, self.context.config.name)
+        plan = self.plan(saved.request)
+        saved.check(SavedPlan.of(plan, saved.request, self.context.config), plan)
+        return plan
+
+    def _survey(self, version: str, environments: Sequence[str]) -> ReleaseFacts:
+        """Reads the facts; the version is announced once the last environment has it."""
+        is_last = self.context.config.deploy_order()[-1] in environments
+        github = self.github if is_last else None
+        return survey(self.context, self.registry, version, environments, github)
 
     def plan_rollback(self, environment: str, version: str | None, service: str | None = None) -> Plan:
         """Plans a rollback, of everything or of the image of one service."""
@@ -148,7 +189,11 @@ class Session:
             steps.Push: publish.PushHandler(repository),
             steps.Confirm: publish.ConfirmHandler(self.ask),
             steps.Deploy: DeployHandler(
-                self.context, self.collect_evidence, self.check_pull_access, self.find_drift, self.ask
+                self.context,
+                self.collect_evidence,
+                self.check_pull_access,
+                self.find_drift,
+                self.ask_to_overwrite,
             ),
             steps.Verify: VerifyHandler(self.context, self.run_smoke, self.collect_evidence),
         }
@@ -219,6 +264,7 @@ def open_session(
             inspect=_inspector(context, registry, options, connections.unreachable),
             find_drift=find_drift,
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
+            ask_to_overwrite=(lambda _: True) if options.overwrites_edits else reporter.ask,
             reporter=reporter,
             github=_github(config, options.environ),
         )

@@ -98,6 +98,7 @@ class Harness:
             ),
             inspect=self._inspect,
             ask=lambda question: self.answer,
+            ask_to_overwrite=lambda question: self.answer,
             reporter=LineReporter(self.shown, can_ask=False),
             github=self.github,
         )

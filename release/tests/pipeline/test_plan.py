@@ -7,7 +7,14 @@ import pytest
 from todo_release.artifacts.chart import ImageReference
 from todo_release.environments.status import RunningVersion
 from todo_release.errors import ClusterError, PromotionError, RepositoryError, VersionError
-from todo_release.pipeline.facts import ChartFacts, EnvironmentFacts, GitFacts, ImageFacts, ReleaseFacts
+from todo_release.pipeline.facts import (
+    AnnouncementFacts,
+    ChartFacts,
+    EnvironmentFacts,
+    GitFacts,
+    ImageFacts,
+    ReleaseFacts,
+)
 from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
 
 HEAD, TAGGED = "a" * 40, "b" * 40
@@ -203,6 +210,13 @@ def test_deployment_has_only_the_steps_of_its_environment() -> None:
         "deploy:production",
         "verify:production",
     ]
+
+
+def test_deployment_to_the_last_environment_is_announced() -> None:
+    """The approved half of a release ends with the release page, too."""
+    announcement = AnnouncementFacts(repository="example/shop", url=None)
+    plan = plan_deployment(replace(finished(), announcement=announcement), "0.1.0")
+    assert plan.steps[-1].title == "Announce v0.1.0 on GitHub"
 
 
 def test_deployment_past_an_environment_that_has_not_verified_it_is_refused() -> None:

@@ -11,10 +11,13 @@ from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.core.yaml_positions import Place
 from todo_release.errors import ConfigError, ReleaseError, RolloutError
+from todo_release.pipeline.events import RunEvent, StepEnded, StepFailed, StepProgressed, StepStarted
+from todo_release.pipeline.steps import BuildImage, Deploy
 from todo_release.preflight.errors import PreflightError
 from todo_release.preflight.finding import Finding, error, note, warning
 from todo_release.preflight.inspection import Inspection
 from todo_release.report import github_actions, markdown
+from todo_release.report.action_log import ActionLogReporter
 from todo_release.report.json_lines import JsonReporter
 from todo_release.report.lines import LineReporter
 from todo_release.report.live import LiveReporter
@@ -51,9 +54,67 @@ def test_lines_show_every_step_with_its_reason_and_its_end(harness: Harness) -> 
         "    staging: no errors, no warnings, no notes in 0.1 s",
     ]
     build = lines.index("• Build web: rebuilt: never released before")
-    assert lines[build + 1].startswith("    step 1 of registry.test/shop/web:content-")
+    assert lines[build + 1].startswith("    Build web: step 1 of registry.test/shop/web:content-")
     assert any(line.startswith("✓ Build web (") for line in lines)
     assert lines[-1].startswith("✓ 0.1.0: all done in ")
+
+
+def test_lines_of_steps_that_run_together_carry_the_name_of_their_step(harness: Harness) -> None:
+    """Only the output of builds is mixed, so only its lines are longer."""
+    stream = io.StringIO()
+    run(harness, LineReporter(stream, can_ask=False))
+    lines = stream.getvalue().splitlines()
+    assert [line.partition(" of ")[0] for line in lines if " step 1 of " in line] == [
+        "    Build web: step 1",
+        "    Build api: step 1",
+    ]
+
+
+def events_of_two_builds() -> list[RunEvent]:
+    """Returns the events of two builds at the same time, of which one fails, and of a deployment."""
+    web, api = (
+        BuildImage(image=image, repository="r", content_id="c", reason="new") for image in ("web", "api")
+    )
+    deploy = Deploy(environment="staging", version="0.1.0", reason="first deployment")
+    return [
+        StepStarted(web),
+        StepStarted(api),
+        StepProgressed(web, "web 1", False),
+        StepProgressed(api, "::error::api 1", False),
+        StepProgressed(web, "web 2", False),
+        StepFailed(api, 1.0, FAILURE),
+        StepEnded(web, was_done=False, seconds=2.0, outcome={}),
+        StepStarted(deploy),
+        StepProgressed(deploy, "1/2 ready", True),
+        StepEnded(deploy, was_done=False, seconds=3.0, outcome={}),
+    ]
+
+
+def test_log_of_github_has_one_group_a_step(harness: Harness) -> None:
+    """Groups never overlap, and output that looks like a command to GitHub is none."""
+    stream = io.StringIO()
+    reporter = ActionLogReporter(stream)
+    for event in events_of_two_builds():
+        reporter(event)
+    assert stream.getvalue().splitlines() == [
+        "• Build web: new",
+        "• Build api: new",
+        "::group::Build api",
+        "  | ::error::api 1",
+        "::endgroup::",
+        "✗ Build api (1.0 s)",
+        "::group::Build web",
+        "  | web 1",
+        "  | web 2",
+        "::endgroup::",
+        "✓ Build web (2.0 s)",
+        "• Deploy 0.1.0 to staging: first deployment",
+        "::group::Deploy 0.1.0 to staging",
+        "  | 1/2 ready",
+        "::endgroup::",
+        "✓ Deploy 0.1.0 to staging (3.0 s)",
+    ]
+    assert reporter.ask("Deploy?") is False
 
 
 def test_lines_say_when_there_was_nothing_to_do(harness: Harness) -> None:
@@ -239,6 +300,8 @@ def test_run_url_is_known_only_in_a_workflow() -> None:
         ("json", {}, JsonReporter),
         ("lines", {}, LineReporter),
         ("auto", {}, LineReporter),
+        ("auto", {"GITHUB_ACTIONS": "true"}, ActionLogReporter),
+        ("json", {"GITHUB_ACTIONS": "true"}, JsonReporter),
         ("live", {}, LiveReporter),
     ],
 )

@@ -62,6 +62,11 @@ def check_follows(version: Version, released: Iterable[Version]) -> str:
     return f"{_kind(last, version)} after {last}"
 
 
+def is_lower(version: str, running: str) -> bool:
+    """Returns whether a version is lower than what runs; False when another tool named what runs."""
+    return Version.is_valid(running) and parse(version) < Version.parse(running)
+
+
 def bump(version: Version, kind: str) -> Version:
     """Returns the next version of a kind in `BUMP_KINDS`; `prerelease` counts up the rc of the next patch."""
     return version.next_version(kind, prerelease_token="rc")  # noqa: S106  # semver's word, not a secret

@@ -76,6 +76,12 @@ class EnvironmentFacts:
     changes: tuple[str, ...] = ()
 
     @property
+    def running_name(self) -> str:
+        """Returns `0.1.0 (revision 3, deployed)` of what runs, or `nothing`."""
+        running = self.running
+        return f"{running.version} (revision {running.revision}, {running.status})" if running else "nothing"
+
+    @property
     def is_current(self) -> bool:
         """Returns whether the requested version is deployed, healthy and unaltered."""
         running = self.running
@@ -105,3 +111,22 @@ class ReleaseFacts:
     environments: tuple[EnvironmentFacts, ...]
     announcement: AnnouncementFacts | None = None
     problems: tuple[ReleaseError, ...] = ()
+
+    @property
+    def basis(self) -> dict[str, str]:
+        """Returns the facts that a saved plan depends on: their names for people, and their values."""
+        git = self.git
+        basis = {
+            f"what {environment.name} runs": environment.running_name for environment in self.environments
+        }
+        basis |= {
+            "the commit that is checked out": git.head,
+            "the commit of the tag": git.tag_commit or "none",
+        }
+        for image in self.images:
+            basis[f"the content of {image.name}"] = image.content_id
+            basis[f"the image {image.name}"] = image.digest or "not built"
+        for environment in self.environments:
+            basis[f"the deployment to {environment.name}"] = environment.target_id or "not tagged"
+            basis[f"the changes in {environment.name}"] = "\n".join(environment.changes)
+        return basis

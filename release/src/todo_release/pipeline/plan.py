@@ -5,12 +5,13 @@ same list before, during and after the release. A plan with refusals cannot run;
 only the first.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from todo_release.artifacts import versions
 from todo_release.errors import PromotionError, ReleaseError, RepositoryError, VersionError
+from todo_release.pipeline.downgrade import refuse_downgrade
 from todo_release.pipeline.facts import EnvironmentFacts, GitFacts, ImageFacts, ReleaseFacts
 from todo_release.pipeline.steps import (
     Announce,
@@ -31,12 +32,17 @@ NAMED_FILES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The steps for one version, in order; `findings` are sentences on what was checked and is right."""
+    """The steps for one version, in order.
+
+    `findings` are sentences on what was checked and is right. `basis` are the facts that the plan was made
+    from, by name; a plan that is saved is bound to them.
+    """
 
     version: str
     findings: tuple[str, ...]
     steps: tuple[Step, ...]
     refusals: tuple[ReleaseError, ...] = ()
+    basis: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> tuple[Step, ...]:
@@ -62,8 +68,10 @@ class Plan:
         }
 
 
-def plan_release(facts: ReleaseFacts, version: str) -> Plan:
+def plan_release(facts: ReleaseFacts, version: str, *, allows_downgrade: bool = False) -> Plan:
     """Plans the release of a version to every environment of the facts.
+
+    An environment that runs a higher version refuses it, unless `allows_downgrade`.
 
     Raises:
         VersionError: `version` is not a semantic version.
@@ -84,21 +92,29 @@ def plan_release(facts: ReleaseFacts, version: str) -> Plan:
         findings.append(
             f"{version} is tagged at {facts.git.tag_commit[:12]} and nothing it is made of has changed"
         )
+    if not allows_downgrade:
+        refusals += _check_downgrade(facts.environments, version)
     steps = [
         *_preflight_steps(facts.environments, version),
         *_image_steps(facts),
         *_publishing_steps(facts, version, tag),
-        *_environment_steps(facts.environments, version),
+        *_environment_steps(facts.environments, version, allows_downgrade=allows_downgrade),
         *_announcement_steps(facts, tag),
     ]
-    return Plan(version=version, findings=tuple(findings), steps=tuple(steps), refusals=tuple(refusals))
+    return Plan(
+        version=version,
+        findings=tuple(findings),
+        steps=tuple(steps),
+        refusals=tuple(refusals),
+        basis=facts.basis,
+    )
 
 
-def plan_deployment(facts: ReleaseFacts, version: str) -> Plan:
+def plan_deployment(facts: ReleaseFacts, version: str, *, allows_downgrade: bool = False) -> Plan:
     """Plans the deployment of a released version to the environments of the facts.
 
     An environment that requires another one accepts only a version that is verified there, or will be by this
-    plan.
+    plan. One that runs a higher version refuses it, unless `allows_downgrade`.
 
     Raises:
         VersionError: `version` is not a semantic version.
@@ -116,11 +132,20 @@ def plan_deployment(facts: ReleaseFacts, version: str) -> Plan:
     else:
         findings.append(f"{version} is tagged at {facts.git.tag_commit[:12]}")
     refusals += _check_promotion(facts.environments, version)
+    if not allows_downgrade:
+        refusals += _check_downgrade(facts.environments, version)
     steps = [
         *_preflight_steps(facts.environments, version),
-        *_environment_steps(facts.environments, version),
+        *_environment_steps(facts.environments, version, allows_downgrade=allows_downgrade),
+        *_announcement_steps(facts, tag),
     ]
-    return Plan(version=version, findings=tuple(findings), steps=tuple(steps), refusals=tuple(refusals))
+    return Plan(
+        version=version,
+        findings=tuple(findings),
+        steps=tuple(steps),
+        refusals=tuple(refusals),
+        basis=facts.basis,
+    )
 
 
 def _check_promotion(environments: Sequence[EnvironmentFacts], version: str) -> list[ReleaseError]:
@@ -133,6 +158,11 @@ def _check_promotion(environments: Sequence[EnvironmentFacts], version: str) -> 
         for environment in environments
         if environment.requires not in {None, *planned} and not environment.is_requirement_met
     ]
+
+
+def _check_downgrade(environments: Sequence[EnvironmentFacts], version: str) -> list[ReleaseError]:
+    refusals = (refuse_downgrade(facts.name, version, facts.running) for facts in environments)
+    return [refusal for refusal in refusals if refusal is not None]
 
 
 def _check_version(facts: ReleaseFacts, version: str) -> str:
@@ -270,10 +300,12 @@ def _publishing_steps(facts: ReleaseFacts, version: str, tag: str) -> list[Step]
     return steps
 
 
-def _environment_steps(environments: Sequence[EnvironmentFacts], version: str) -> list[Step]:
+def _environment_steps(
+    environments: Sequence[EnvironmentFacts], version: str, *, allows_downgrade: bool
+) -> list[Step]:
     steps: list[Step] = []
     for environment in environments:
-        is_current = environment.is_current
+        is_current, running = environment.is_current, environment.running
         if environment.needs_confirmation:
             steps.append(
                 Confirm(
@@ -288,6 +320,9 @@ def _environment_steps(environments: Sequence[EnvironmentFacts], version: str) -
                 environment=environment.name,
                 version=version,
                 changes=environment.changes,
+                running_version=running.version if running else None,
+                running_revision=running.revision if running else 0,
+                allows_downgrade=allows_downgrade,
                 is_done=is_current,
                 reason=_why_deploy(environment, version),
             )
@@ -327,8 +362,10 @@ def _why_deploy(environment: EnvironmentFacts, version: str) -> str:
     if running.status != "deployed":
         return f"the last revision ({running.revision}, {running.version}) is {running.status}"
     if running.deployment_id != environment.target_id or environment.target_id is None:
-        is_same = running.version == version
-        return f"{running.version} runs there{', with other images or values' if is_same else ''}"
+        more = ", with other images or values" if running.version == version else ""
+        if versions.is_lower(version, running.version):
+            more = ": a downgrade without hooks; migrations are not undone"
+        return f"{running.version} runs there{more}"
     return f"revision {running.revision} has these values but is not ready"
 
 

@@ -181,12 +181,16 @@ class Deploy(EnvironmentStep):
     """Deploy a version to an environment and wait until it is ready; restore the earlier version if it fails.
 
     `pins` maps images to the older versions they are taken from. `changes` are lines that say what will
-    differ in the cluster.
+    differ in the cluster. `running_version` and `running_revision` are what the plan saw there, None and 0
+    when nothing was deployed. `allows_downgrade` is true when a lower version may replace a higher one.
     """
 
     kind = "deploy"
     pins: Mapping[str, str] = field(default_factory=dict)
     changes: tuple[str, ...] = ()
+    running_version: str | None = None
+    running_revision: int = 0
+    allows_downgrade: bool = False
 
     @property
     def title(self) -> str:

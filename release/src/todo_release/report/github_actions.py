@@ -70,6 +70,13 @@ class JobSummary:
                 return ("", step.title, step.reason, "", "not reached")
 
 
+def publish_plan(plan: Plan, environ: Mapping[str, str]) -> None:
+    """Adds a plan that does not run to the job summary, with every change that it shows."""
+    if path := environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown.plan_section(plan))
+
+
 def publish_inspection(inspection: "Inspection", environ: Mapping[str, str], stream: TextIO) -> None:
     """Adds an inspection to the job summary and annotates its findings, if this is a workflow."""
     if path := environ.get("GITHUB_STEP_SUMMARY"):

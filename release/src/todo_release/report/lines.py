@@ -69,6 +69,8 @@ class LineReporter:
                     self._write(completion_line(plan, seconds=0))
             case StepStarted(step):
                 self._write(f"{TO_DO} {step.title}: {step.reason}")
+            case StepProgressed(step, text, _) if step.wave is not None:
+                self._write(f"    {step.title}: {text}")  # other steps write between its lines
             case StepProgressed(_, text, _):
                 self._write(f"    {text}")
             case StepEnded(step, was_done, seconds, _) if step.is_done or was_done:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from todo_release.core.tables import Table
+from todo_release.pipeline.plan import Plan
+from todo_release.pipeline.steps import Deploy
 from todo_release.preflight.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -49,6 +51,20 @@ def inspection_section(inspection: "Inspection") -> str:
         parts.append(table_rows(Table("Findings", columns, rows)))
     if inspection.nodes is not None:
         parts.append(table_rows(inspection.nodes))
+    return "\n\n".join(parts) + "\n\n"
+
+
+def plan_section(plan: Plan) -> str:
+    """Returns a section of a job summary: the steps with their reasons, changes to environments, refusals."""
+    parts = [f"### Plan of {plan.version}", *(f"{FAILED} {cell(str(refusal))}" for refusal in plan.refusals)]
+    rows = tuple((DONE if step.is_done else "", step.title, step.reason) for step in plan.steps)
+    parts.append(table_rows(Table("Steps", ("", "step", "why"), rows)))
+    # A fence that no line of a change can close.
+    parts += [
+        "\n".join([f"Changes in {step.environment}:", "", "~~~~~~diff", *step.changes, "~~~~~~"])
+        for step in plan.steps
+        if isinstance(step, Deploy) and step.changes
+    ]
     return "\n\n".join(parts) + "\n\n"
 
 

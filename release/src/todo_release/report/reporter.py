@@ -8,6 +8,7 @@ from todo_release.core.tables import Table
 from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import RunEvent
 from todo_release.pipeline.plan import Plan
+from todo_release.report.action_log import ActionLogReporter
 from todo_release.report.json_lines import JsonReporter
 from todo_release.report.lines import LineReporter
 
@@ -48,8 +49,8 @@ class Reporter(Protocol):
 def choose_reporter(output: Output, environ: Mapping[str, str]) -> Reporter:
     """Returns the reporter for an output.
 
-    `auto` is live on a terminal, and lines in CI and where the output is not a terminal. NO_COLOR removes the
-    colours.
+    `auto` is live on a terminal, and lines in CI and where the output is not a terminal. In GitHub Actions
+    the lines of a step are a group. NO_COLOR removes the colours.
     """
     if output == "json":
         return JsonReporter(sys.stdout)
@@ -59,4 +60,6 @@ def choose_reporter(output: Output, environ: Mapping[str, str]) -> Reporter:
         from todo_release.report.live import LiveReporter
 
         return LiveReporter(has_color=not environ.get("NO_COLOR"))
+    if environ.get("GITHUB_ACTIONS"):
+        return ActionLogReporter(sys.stdout)
     return LineReporter(sys.stdout, can_ask=sys.stdin.isatty())

@@ -139,7 +139,10 @@ def test_version_that_is_not_ready_any_more_is_applied_again(harness: Harness) -
     handler = DeployHandler(
         harness.session.context, save_no_evidence, lambda *_: None, lambda _: (), lambda _: False
     )
-    handler.do(Deploy(environment="staging", version="0.2.0", reason=""), lambda text, is_note=False: None)
+    step = Deploy(
+        environment="staging", version="0.2.0", reason="", running_version="0.2.0", running_revision=2
+    )
+    handler.do(step, lambda text, is_note=False: None)
     assert [revision.app_version for revision in harness.helm["staging"].revisions] == [
         "0.1.0",
         "0.2.0",

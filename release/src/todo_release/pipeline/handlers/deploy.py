@@ -28,8 +28,11 @@ from todo_release.environments.pull_access import CheckPullAccess
 from todo_release.environments.rollout import watcher
 from todo_release.environments.status import read_running_version
 from todo_release.errors import DeclinedError, HelmError, PromotionError, ReleaseError
+from todo_release.pipeline.downgrade import check_as_planned
 from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Deploy
+
+NAMED_EDITS = 10
 
 
 @dataclass(slots=True)
@@ -51,14 +54,14 @@ class DeployHandler:
     """Deploys a tagged version and watches it until it is ready or has failed.
 
     `collect_evidence` saves evidence, `check_pull_access` raises RegistryError when the nodes cannot pull an
-    image, `find_drift` finds edits made by hand, and `ask` asks whether they may be overwritten.
+    image, `find_drift` finds edits made by hand, and `ask_to_overwrite` asks whether they may be overwritten.
     """
 
     context: ReleaseContext
     collect_evidence: CollectEvidence
     check_pull_access: CheckPullAccess
     find_drift: FindDrift
-    ask: Callable[[str], bool]
+    ask_to_overwrite: Callable[[str], bool]
 
     def check(self, step: Deploy) -> StepResult | None:
         """Returns the last revision, if it is this deployment and all of its workloads are ready."""
@@ -74,6 +77,8 @@ class DeployHandler:
 
         Raises:
             PromotionError: the environment that this one requires has not verified these digests.
+            StalePlanError: the environment does not run what the plan saw.
+            VersionError: a higher version runs there, and the plan does not allow a downgrade.
             RegistryError: the cluster cannot pull an image.
             DeclinedError: somebody edited the environment by hand, and nobody agreed to overwrite that.
             RolloutError: the pods cannot become ready; the earlier version was restored.
@@ -90,6 +95,7 @@ class DeployHandler:
             self.check_pull_access(access, rendered, deployment.images)
             self._unlock(access, say)
             running = read_running_version(access)
+            check_as_planned(step, running)
             last_revision = running.revision if running else 0
             is_applied = (
                 running is not None
@@ -135,17 +141,18 @@ class DeployHandler:
             )
 
     def _agree_to_overwrite(self, access: EnvironmentAccess, say: ProgressCallback) -> None:
-        edits = self.find_drift(access)
+        edits = [edit.message(self.context.now()) for edit in self.find_drift(access)]
         for edit in edits:
-            say(edit.message(self.context.now()), is_note=True)
+            say(edit, is_note=True)
         count = len(edits)
         what = f"{count} edit{'' if count == 1 else 's'} made by hand in {access.name}"
-        if edits and not self.ask(f"Overwrite {what}?"):
+        if edits and not self.ask_to_overwrite(f"Overwrite {what}?"):
+            more = f"; and {count - NAMED_EDITS} more" if count > NAMED_EDITS else ""
             raise DeclinedError(
                 f"{what[:1].upper()}{what[1:]} would be overwritten, and nobody agreed: "
-                f"{edits[0].message(self.context.now())}.",
+                f"{'; '.join(edits[:NAMED_EDITS])}{more}.",
                 remedy=f"`inv drift --env {access.name}` lists them: move what must stay into the chart, "
-                "or agree with `--yes`.",
+                "then agree with `--overwrite-edits`; `--yes` does not.",
             )
 
     def _prepare(self, step: Deploy) -> AbstractContextManager[Deployment]:
@@ -258,4 +265,4 @@ def _is_older(step: Deploy, running: str) -> bool:
 
     Migrations of the older code may not know what the newer ones changed, so they must not run.
     """
-    return bool(step.pins) or versions.parse(step.version) < versions.parse(running)
+    return bool(step.pins) or versions.is_lower(step.version, running)
