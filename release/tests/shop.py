@@ -58,7 +58,7 @@ api:
     tag: ""
     digest: ""
 """,
-    ".gitignore": ".release/\n*.log\n",
+    ".gitignore": "*.log\n",
 }
 
 # The settings of git in tests: neither read nor needed are those of whoever runs them.

@@ -103,8 +103,7 @@ def is_applied(root: Path, edits: FileEdits, path: str) -> bool:
 def apply_edits(root: Path, edits: FileEdits) -> None:
     """Writes each file completely or not at all, so that a kill leaves no file half written."""
     # The scratch file lies in the journal's ignored folder: after a kill, nothing is left in the tree.
-    scratch = root / release_folder.RELEASE_FOLDER / "scratch"
-    scratch.parent.mkdir(exist_ok=True)
+    scratch = release_folder.create(root / release_folder.RELEASE_FOLDER) / "scratch"
     for path, text in edits.items():
         target = root / path
         if text is None:

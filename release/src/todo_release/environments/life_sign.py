@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Self
 
+from todo_release.core import release_folder
+
 FOLDER = "locks"
 
 
@@ -29,7 +31,7 @@ class LifeSign:
             return None
         path = _path(folder, identity)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            release_folder.create(folder)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError:
             return None

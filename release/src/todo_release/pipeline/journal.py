@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from todo_release.core import release_folder
 from todo_release.core.release_folder import RELEASE_FOLDER
 from todo_release.errors import JournalError
 
@@ -78,7 +79,7 @@ class Journal:
             }
         )
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            release_folder.create(self.path.parent)
             self._append(line)
         except OSError as error:
             raise JournalError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from todo_release.core import release_folder
 from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.environments.diagnosis.evidence import INDEX_FILE
@@ -159,7 +160,7 @@ class RehearsalReport:
 
     def write(self, folder: Path) -> Path:
         """Writes report.md and report.json into a folder and returns the path of report.md."""
-        folder.mkdir(parents=True, exist_ok=True)
+        release_folder.create(folder)
         text = json.dumps(self.as_json(folder), indent=2)
         (folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
         page = folder / "report.md"

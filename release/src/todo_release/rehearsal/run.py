@@ -8,7 +8,7 @@ from pathlib import Path
 
 from todo_release.artifacts import versions
 from todo_release.config.model import Config
-from todo_release.core.release_folder import RELEASE_FOLDER
+from todo_release.core.release_folder import IGNORE_FILE, RELEASE_FOLDER
 from todo_release.preflight.inspection import Inspection
 from todo_release.rehearsal import scenario
 from todo_release.rehearsal.fault_trials import FaultResult, FaultTrials, result_table
@@ -152,7 +152,7 @@ def _keep_evidence(report: RehearsalReport, source: Path, folder: Path) -> None:
     """Copies journals and evidence out of the sandbox, and makes the errors name the copies."""
     shutil.rmtree(folder, ignore_errors=True)
     if source.exists():
-        shutil.copytree(source, folder)
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns(IGNORE_FILE))
     for phase in report.phases:
         if phase.error and phase.evidence:
             phase.error.evidence = str(folder / Path(phase.evidence).relative_to(source))

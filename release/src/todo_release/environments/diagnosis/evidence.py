@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, parse_pod
+from todo_release.core import release_folder
 from todo_release.core.masking import mask_log
 from todo_release.environments.diagnosis.tables import TABLES
 from todo_release.environments.rollout.causes import RolloutFailure
@@ -47,7 +48,7 @@ def collect_evidence(
     restarted, or of all pods when all are healthy. Specifications are left out because they may hold
     environment values; logs and events are masked.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    release_folder.create(folder)
     missing: list[str] = []
     pool = ThreadPoolExecutor(PARALLEL_READS)
     try:
