@@ -53,7 +53,7 @@ def backend_snapshot(
 ) -> NamespaceSnapshot:
     """Returns a snapshot of staging during a rollout of the backend."""
     return snapshot(
-        deployment(name=NAME, containers=("backend",), **fields),
+        deployment(name=NAME, containers=("backend",), progress_seconds=240, **fields),
         pods=list(pods),
         events=events,
         refs=(WorkloadRef("Deployment", NAME),),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef, parse_snapshot
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef
+from todo_release.adapters.kubernetes.snapshots import parse_snapshot
 
 WEB = WorkloadRef("Deployment", "web")
 MIGRATE = WorkloadRef("Job", "migrate", is_hook=True)
@@ -22,13 +23,23 @@ def deployment(
     total: int = 2,
     conditions: list[dict[str, Any]] | None = None,
     containers: tuple[str, ...] = ("web",),
+    annotations: dict[str, str] | None = None,
+    progress_seconds: int = 600,
+    paused: bool = False,
 ) -> dict[str, Any]:
     """Returns a Deployment during a rollout to its second revision, with one new and one old pod."""
     return {
         "kind": "Deployment",
-        "metadata": {"name": name, "uid": f"uid-{name}", "generation": generation},
+        "metadata": {
+            "name": name,
+            "uid": f"uid-{name}",
+            "generation": generation,
+            "annotations": annotations or {},
+        },
         "spec": {
             "replicas": replicas,
+            "progressDeadlineSeconds": progress_seconds,
+            "paused": paused,
             "template": {"spec": {"containers": [{"name": container} for container in containers]}},
         },
         "status": {

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from todo_release.adapters.kubernetes.client import ApiConflictError, ApiRefusedError, Cluster
+from todo_release.adapters.kubernetes.objects import WorkloadRef
 from todo_release.errors import ClusterError
 
 from ...doubles.kubernetes_api import ApiDouble
@@ -110,6 +111,32 @@ def test_snapshot_joins_workloads_pods_and_events(cluster: Cluster, api: ApiDoub
     snapshot = cluster.snapshot("staging", [WEB])
     assert [pod.name for pod in snapshot.pods_of(snapshot.workloads[WEB])] == ["web-2-a"]
     assert [event.message for event in snapshot.events_of("uid-web-2-a", "Failed")] == ["x"]
+
+
+def test_snapshot_reads_other_namespaces_and_custom_resources(cluster: Cluster, api: ApiDouble) -> None:
+    """Each workload is read where it is; a kind that the server does not have is left out."""
+    monitoring = "apis/apps/v1/namespaces/monitoring"
+    api.put(f"{monitoring}/deployments/web", deployment())
+    api.put(f"{monitoring}/replicasets/web-2", replica_set(2))
+    api.put("api/v1/namespaces/monitoring/pods/web-2-a", pod(container()))
+    api.objects["apis/shop.example/v1"] = {
+        "resources": [{"kind": "Widget", "name": "widgets", "namespaced": True}]
+    }
+    widget = {"metadata": {"name": "one", "uid": "uid-one", "generation": 1}}
+    api.put("apis/shop.example/v1/namespaces/staging/widgets/one", widget)
+    there = WorkloadRef("Deployment", "web", "monitoring")
+    one = WorkloadRef("Widget", "one", api_version="shop.example/v1")
+    gadget = WorkloadRef("Gadget", "one", api_version="shop.example/v1")
+    snapshot = cluster.snapshot("staging", [WEB, there, one, gadget])
+    assert set(snapshot.workloads) == {there, one}
+    assert [pod.name for pod in snapshot.pods_of(snapshot.workloads[there])] == ["web-2-a"]
+
+
+def test_object_that_the_server_names_has_no_live_object(cluster: Cluster, api: ApiDouble) -> None:
+    """Every release creates another one."""
+    hook = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"generateName": "migrate-"}}
+    assert cluster.live(hook, "staging") is None
+    assert cluster.applied(hook, "staging", manager="test") is None
 
 
 def test_live_finds_the_object_that_a_rendered_one_describes(cluster: Cluster, api: ApiDouble) -> None:

@@ -7,6 +7,7 @@ from todo_release.adapters.kubernetes.manifest import (
     INSTALL_HOOKS,
     RELEASE_HOOKS,
     UPGRADE_HOOKS,
+    awaited_objects_of,
     leaves,
     parse_manifest,
     workloads_of,
@@ -67,7 +68,7 @@ def test_manifest_has_all_objects_but_test_hooks() -> None:
 
 def test_workloads_of_marks_hooks() -> None:
     """Kinds without a rollout, such as CronJobs, are left out."""
-    workloads = workloads_of(TEXT)
+    workloads = workloads_of(TEXT, "staging")
     assert workloads == [WorkloadRef("Deployment", "web"), WorkloadRef("Job", "migrate")]
     assert [workload.is_hook for workload in workloads] == [False, True]
 
@@ -135,3 +136,80 @@ def test_manifest_has_the_hooks_that_run(events: str, hooks: frozenset[str], is_
     """A hook that never runs in a release must not stop one."""
     text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a, annotations: {{helm.sh/hook: '{events}'}}}}\n"
     assert bool(parse_manifest(text, hooks).objects) is is_kept
+
+
+ODD = """\
+# Source: shop/templates/all.yaml
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: agent, namespace: monitoring}
+- apiVersion: v1
+  kind: ConfigMapList
+  items: [{metadata: {name: settings}}]
+---
+apiVersion: v1
+kind: List
+items: null
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: staging}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {generateName: migrate-, annotations: {helm.sh/hook: pre-upgrade}}
+---
+apiVersion: shop.example/v1
+kind: Widget
+metadata: {name: one}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+---
+apiVersion: shop.example/v1
+kind: Widget
+metadata: {name: two, annotations: {helm.sh/hook: pre-upgrade}}
+"""
+
+
+def test_lists_stand_for_their_items() -> None:
+    """Helm applies each item as if it stood alone; its template is that of the list."""
+    objects = parse_manifest(ODD).objects
+    assert [(item.subject, item.api_version, item.source) for item in objects][:3] == [
+        ("Deployment/agent", "apps/v1", "templates/all.yaml"),
+        ("ConfigMap/settings", "v1", "templates/all.yaml"),
+        ("Deployment/web", "apps/v1", ""),
+    ]
+
+
+def test_object_without_any_name_is_an_error() -> None:
+    """The sentence names the template."""
+    text = "# Source: shop/templates/a.yaml\napiVersion: v1\nkind: Secret\nmetadata: {labels: {a: b}}\n"
+    with pytest.raises(HelmError, match=r"templates/a.yaml renders something .*: it has no metadata.name"):
+        parse_manifest(text)
+
+
+def test_workloads_have_their_namespace_and_hooks_may_have_no_name() -> None:
+    """The release's own namespace is not repeated."""
+    agent, web, migrate = workloads_of(ODD, "staging")
+    assert [str(ref) for ref in (agent, web, migrate)] == [
+        "Deployment/agent -n monitoring", "Deployment/web", "Job/migrate-",
+    ]  # fmt: skip
+    assert (migrate.is_hook, migrate.is_name_generated) == (True, True)
+
+
+def test_rollout_waits_for_custom_resources_too() -> None:
+    """Kinds of Kubernetes that are not workloads, and hooks, are not waited for."""
+    custom = [(ref.kind, ref.name, ref.api_version) for ref in awaited_objects_of(ODD, "staging")[3:]]
+    assert custom == [
+        ("Widget", "one", "shop.example/v1"),
+        ("HTTPRoute", "web", "gateway.networking.k8s.io/v1"),
+    ]

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from todo_release.adapters.kubernetes.objects import WorkloadRef, parse_event, parse_workload
+from todo_release.adapters.kubernetes.objects import WorkloadRef, parse_event
+from todo_release.adapters.kubernetes.snapshots import parse_workload
 
 from ...doubles.kubernetes_objects import (
     AGENT,

@@ -7,7 +7,8 @@ import pytest
 
 from todo_release import commands
 from todo_release import session as sessions
-from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef, parse_snapshot
+from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef
+from todo_release.adapters.kubernetes.snapshots import parse_snapshot
 from todo_release.environments.diagnosis import summary
 from todo_release.environments.rollout.causes import CRASH_LOOP
 from todo_release.errors import ClusterError

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from todo_release.config.rollout import RolloutSettings
 from todo_release.environments.rollout import causes
 from todo_release.environments.rollout.causes import CAUSES, Cause, RolloutFailure
 from todo_release.environments.rollout.failure_detection import (
@@ -12,7 +13,10 @@ from todo_release.environments.rollout.failure_detection import (
     deadline_failure,
     first_failure,
     possible_failures,
+    waiting_for,
 )
+from todo_release.environments.rollout.patience import Patience
+from todo_release.environments.rollout.pod_failures import UNTIL_THE_END
 
 from ...doubles.kubernetes_objects import (
     IMAGE,
@@ -44,12 +48,14 @@ OLD_KUBELET = f'Failed to pull image "{IMAGE}": rpc error: code = NotFound desc 
 
 
 def of_pods(
-    *pods: dict[str, Any], events: list[dict[str, Any]] | None = None, **options: Any
+    *pods: dict[str, Any],
+    events: list[dict[str, Any]] | None = None,
+    patience: Patience | None = None,
+    **options: Any,
 ) -> list[RolloutFailure]:
     """Returns the possible failures of an applied Deployment with these new pods."""
-    return possible_failures(
-        snapshot(deployment(**options), pods=list(pods), events=events), NOTHING, is_applied=True
-    )
+    state = snapshot(deployment(**options), pods=list(pods), events=events)
+    return possible_failures(state, NOTHING, is_applied=True, patience=patience)
 
 
 def of_container(
@@ -67,7 +73,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         ),
         [],
         causes.IMAGE_MISSING,
-        0,
+        5,
         f"there is no image {IMAGE}",
     ),
     (
@@ -75,7 +81,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="ImagePullBackOff", message=f'Back-off pulling image "{IMAGE}"'),
         [event("uid-web-2-a", "Failed", "Error: ErrImagePull"), event("uid-web-2-a", "Failed", OLD_KUBELET)],
         causes.IMAGE_MISSING,
-        0,
+        5,
         f"there is no image {IMAGE}",
     ),
     (
@@ -83,7 +89,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="ErrImagePull", message="failed to authorize: unexpected status: 401 Unauthorized"),
         [],
         causes.IMAGE_DENIED,
-        0,
+        30,
         f"the registry does not let the node pull {IMAGE}",
     ),
     (
@@ -91,7 +97,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="ErrImagePull", message="pull access denied, repository does not exist"),
         [event("uid-web-2-a", "FailedToRetrieveImagePullSecret", "Unable to retrieve ghcr")],
         causes.IMAGE_DENIED,
-        0,
+        30,
         f"the registry does not let the node pull {IMAGE}; Unable to retrieve ghcr",
     ),
     (
@@ -99,7 +105,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="ErrImagePull", message=f"{IMAGE}: dial tcp 10.0.0.1:443: i/o timeout"),
         [],
         causes.IMAGE_UNREACHABLE,
-        45,
+        30,
         f"{IMAGE} cannot be pulled: the image: dial tcp 10.0.0.1:443: i/o timeout",
     ),
     (
@@ -123,7 +129,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="CreateContainerConfigError", message='secret "app-secrets" not found'),
         [],
         causes.CONFIG_MISSING,
-        3,
+        5,
         "there is no Secret 'app-secrets', which container web of pod web-2-a needs",
     ),
     (
@@ -131,7 +137,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="CreateContainerConfigError", message='configmap "app" not found'),
         [],
         causes.CONFIG_MISSING,
-        3,
+        5,
         "there is no ConfigMap 'app', which container web of pod web-2-a needs",
     ),
     (
@@ -142,7 +148,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         ),
         [],
         causes.CONFIG_MISSING,
-        3,
+        5,
         "Secret 'app-secrets' has no key 'DATABASE_URL', which container web of pod web-2-a needs",
     ),
     (
@@ -180,7 +186,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         ),
         [],
         causes.CANNOT_START,
-        0,
+        3,
         "container web of pod web-2-a does not start: x",
     ),
     (
@@ -188,7 +194,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="CrashLoopBackOff", restarts=1, last=ENDED),
         [],
         causes.CRASH_LOOP,
-        0,
+        8,
         "container web of pod web-2-a ended 2 times, last with exit code 1",
     ),
     (
@@ -196,7 +202,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(ended=ENDED, restarts=1),
         [],
         causes.CRASH_LOOP,
-        0,
+        8,
         "container web of pod web-2-a ended 2 times, last with exit code 1",
     ),
     (
@@ -204,7 +210,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="CrashLoopBackOff", restarts=1),
         [],
         causes.CRASH_LOOP,
-        0,
+        8,
         "container web of pod web-2-a ended 2 times",
     ),
     (
@@ -212,15 +218,15 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="CrashLoopBackOff", restarts=1, last={"exitCode": 137, "reason": "OOMKilled"}),
         [],
         causes.OUT_OF_MEMORY,
-        0,
+        8,
         "container web of pod web-2-a was killed at its memory limit",
     ),
     (
         "killed by its probe",
-        container(running=True, restarts=2, last={"exitCode": 137, "reason": "Error"}),
+        container(waiting="CrashLoopBackOff", restarts=1, last={"exitCode": 137, "reason": "Error"}),
         [event("uid-web-2-a", "Killing", "Container web failed liveness probe, will be restarted")],
         causes.PROBE_FAILING,
-        0,
+        8,
         "container web of pod web-2-a was restarted because its liveness probe failed",
     ),
     (
@@ -228,7 +234,7 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(waiting="CrashLoopBackOff", restarts=1, last=ENDED),
         [event("uid-web-2-a", "Killing", "Container side failed startup probe, will be restarted")],
         causes.CRASH_LOOP,
-        0,
+        8,
         "container web of pod web-2-a ended 2 times, last with exit code 1",
     ),
     (
@@ -236,16 +242,16 @@ CONTAINER_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], Cause, fl
         container(running=True, spec={"readinessProbe": {"periodSeconds": 1}}),
         [event("uid-web-2-a", "Unhealthy", "Readiness probe failed:\ncode: 503")],
         causes.PROBE_FAILING,
-        30,
-        "container web of pod web-2-a runs but is not ready after 30 s (Readiness probe failed: code: 503)",
+        600,
+        "container web of pod web-2-a runs but is not ready after 600 s (Readiness probe failed: code: 503)",
     ),
     (
-        "never ready, long probes",
-        container(running=True, spec={"startupProbe": {"periodSeconds": 10, "failureThreshold": 9}}),
+        "never ready and no probe has failed yet, long probes",
+        container(running=True, spec={"startupProbe": {"periodSeconds": 10, "failureThreshold": 90}}),
         [],
-        causes.PROBE_FAILING,
-        91,
-        "container web of pod web-2-a runs but is not ready after 91 s",
+        causes.STALLED,
+        901,
+        "container web of pod web-2-a runs but is not ready after 901 s",
     ),
 ]
 
@@ -314,7 +320,7 @@ def test_crashing_init_container_of_the_template_is_a_crash_loop() -> None:
 def test_container_that_the_template_does_not_have_is_a_sidecar() -> None:
     """Injected sidecars are recognised without knowing their names."""
     (failure,) = of_container(container(running=True, ready=True), container("daprd", running=True))
-    assert (failure.cause, failure.grace_seconds, failure.container) == (causes.SIDECAR_FAILING, 30, "daprd")
+    assert (failure.cause, failure.grace_seconds, failure.container) == (causes.SIDECAR_FAILING, 600, "daprd")
 
 
 def test_crashing_sidecar_is_a_sidecar_failure() -> None:
@@ -370,7 +376,7 @@ def test_missing_mount_is_named(event_message: str, message: str) -> None:
     (failure,) = of_container(
         container(waiting="ContainerCreating"), events=[event("uid-web-2-a", "FailedMount", event_message)]
     )
-    assert (failure.cause, failure.grace_seconds, failure.message) == (causes.CONFIG_MISSING, 3, message)
+    assert (failure.cause, failure.grace_seconds, failure.message) == (causes.CONFIG_MISSING, 5, message)
 
 
 @pytest.mark.parametrize(
@@ -386,14 +392,163 @@ def test_other_mount_event_is_no_failure(healthy: dict[str, Any], event_message:
     assert of_container(healthy, events=[event("uid-web-2-a", "FailedMount", event_message)]) == []
 
 
-def test_unschedulable_pod_has_a_longer_grace_during_a_scale_up() -> None:
-    """A pod for which the autoscaler is adding a node has minutes and not seconds."""
-    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
-    (alone,) = of_pods(waiting)
+def test_unschedulable_pod_fails_soon_when_nothing_can_help() -> None:
+    """The message has the scheduler's reasons without its details about preemption."""
+    (alone,) = of_pods(pod(container(), node="", scheduled=UNSCHEDULABLE))
     assert (alone.cause, alone.grace_seconds) == (causes.UNSCHEDULABLE, 12)
     assert alone.message == "pod web-2-a cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu"
-    (scaling,) = of_pods(waiting, events=[event("uid-web-2-a", "TriggeredScaleUp", "pod triggered scale-up")])
-    assert scaling.grace_seconds == 300
+
+
+def scheduling_event(reason: str, message: str = "", *, at: str = "2026-11-24T05:00:00Z") -> dict[str, Any]:
+    """Returns an event of an autoscaler about the pod."""
+    return event("uid-web-2-a", reason, message, at=at)
+
+
+EARLIER = "2026-11-24T04:59:00Z"
+WORDS_OF_AUTOSCALERS = [
+    ("scale-up", [scheduling_event("TriggeredScaleUp")], True),
+    ("Karpenter", [scheduling_event("Nominated")], True),
+    (
+        "none fits",
+        [scheduling_event("NotTriggerScaleUp", "pod didn't trigger scale-up: 1 max reached")],
+        False,
+    ),
+    ("for now", [scheduling_event("NotTriggerScaleUp", "1 in backoff after failed scale-up")], True),
+    (
+        "given up",
+        [scheduling_event("TriggeredScaleUp", at=EARLIER), scheduling_event("NotTriggerScaleUp", "no group")],
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "is_helped"),
+    [case[1:] for case in WORDS_OF_AUTOSCALERS],
+    ids=[case[0] for case in WORDS_OF_AUTOSCALERS],
+)
+def test_newest_word_of_the_autoscaler_decides(events: list[dict[str, Any]], is_helped: bool) -> None:
+    """It wins over what release.yaml says of the node pools."""
+    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
+    (failure,) = of_pods(waiting, events=events, patience=Patience(may_grow=not is_helped))
+    assert (failure.grace_seconds == UNTIL_THE_END) is is_helped
+
+
+def test_unschedulable_pod_waits_for_a_pool_a_preemption_and_a_volume() -> None:
+    """Each of them may make room without a person."""
+    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
+    (growing,) = of_pods(waiting, patience=Patience(may_grow=True))
+    nominated = pod(container(), node="", scheduled=UNSCHEDULABLE)
+    nominated["status"]["nominatedNodeName"] = "node-1"
+    (preempting,) = of_pods(nominated)
+    unbound = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    scheduled = condition("PodScheduled", "False", reason="Unschedulable", message=unbound)
+    (binding,) = of_pods(pod(container(), node="", scheduled=scheduled))
+    assert [failure.grace_seconds for failure in (growing, preempting, binding)] == [UNTIL_THE_END] * 3
+
+
+def test_progress_deadline_does_not_fail_a_pod_that_waits_for_a_node() -> None:
+    """Preflight said that the autoscaler must add a node, so the rollout waits for it."""
+    passed = condition("Progressing", "False", reason="ProgressDeadlineExceeded", message="timed out.")
+    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
+    failures = of_pods(waiting, conditions=[passed], patience=Patience(may_grow=True))
+    assert [failure.cause for failure in failures] == [causes.UNSCHEDULABLE]
+    failures = of_pods(waiting, conditions=[passed])
+    assert [failure.cause for failure in failures] == [causes.STALLED, causes.UNSCHEDULABLE]
+
+
+def test_grace_begins_when_help_cannot_come_any_more() -> None:
+    """A pool that has reached its maximum has just added a node; the pod may fit on it."""
+    helped = RolloutFailure(causes.UNSCHEDULABLE, "Deployment/web", "x", UNTIL_THE_END, pod="a")
+    alone = replace(helped, grace_seconds=12)
+    detector = FailureDetector()
+    assert [detector.detect([helped], now) for now in (0.0, 4.0, 8.0)] == [None] * 3
+    assert [detector.detect([alone], now) for now in (12.0, 16.0, 20.0)] == [None] * 3
+    assert detector.detect([alone], 24.0) == alone
+
+
+def test_managed_secret_gets_the_time_of_its_controller() -> None:
+    """A Secret that an object of the chart creates is missing for a while, for volumes and pulls too."""
+    patience = Patience(managed_secrets=frozenset({"app", "pull"}))
+    missing = pod(container(waiting="CreateContainerConfigError", message='secret "app" not found'))
+    other = pod(container(waiting="CreateContainerConfigError", message='secret "apps" not found'))
+    mounted = [event("uid-web-2-a", "FailedMount", 'secret "app" not found')]
+    refused = pod(container(waiting="ErrImagePull", message="401 Unauthorized"))
+    no_pull_secret = [
+        event("uid-web-2-a", "FailedToRetrieveImagePullSecret", "Unable to retrieve some secrets (pull);")
+    ]
+    failures = [
+        *of_pods(missing, patience=patience),
+        *of_pods(other, patience=patience),
+        *of_pods(pod(container(waiting="ContainerCreating")), events=mounted, patience=patience),
+        *of_pods(refused, events=no_pull_secret, patience=patience),
+    ]
+    assert [failure.grace_seconds for failure in failures] == [120, 5, 120, 120]
+
+
+def test_annotation_of_a_workload_wins_over_the_settings() -> None:
+    """A program that ends until its database is there needs more time than others."""
+    crashed = snapshot(
+        deployment(annotations={"rollout.release-engine.dev/crash-seconds": "300"}),
+        pods=[pod(container(waiting="CrashLoopBackOff", restarts=1, last=ENDED))],
+    )
+    patience = Patience(settings=RolloutSettings(crash_seconds=20))
+    (failure,) = possible_failures(crashed, NOTHING, is_applied=True, patience=patience)
+    assert failure.grace_seconds == 300
+
+
+def test_readiness_alone_waits_for_the_progress_deadline_of_the_deployment() -> None:
+    """Kubernetes itself gives a Deployment that long; settings may give it less."""
+    unready = snapshot(deployment(progress_seconds=90), pods=[pod(container(running=True))])
+    (failure,) = possible_failures(unready, NOTHING, is_applied=True)
+    assert failure.grace_seconds == 90
+    patience = Patience(settings=RolloutSettings(readiness_seconds=30))
+    (sooner,) = possible_failures(unready, NOTHING, is_applied=True, patience=patience)
+    assert sooner.grace_seconds == 30
+
+
+def test_crash_loop_recovers_when_the_container_keeps_running() -> None:
+    """A container that runs for a moment between two ends has not recovered; one that keeps running has."""
+    crash = RolloutFailure(causes.CRASH_LOOP, "Deployment/web", "x", 8, pod="a", container="web")
+    loop = FailureDetector()
+    assert [loop.detect(seen, now) for now, seen in ((0, [crash]), (1, []), (2, [crash]), (6, [crash]))] == [
+        None
+    ] * 4
+    assert loop.detect([crash], 8) == crash
+    recovered = FailureDetector()
+    assert recovered.detect([crash], 0) is None
+    assert recovered.detect([], 6) is None
+    assert recovered.detect([crash], 9) is None
+    running = pod(container(running=True, restarts=3, ready=True, last=ENDED))
+    assert of_pods(running) == []
+
+
+def test_stalled_rollout_is_explained_by_what_is_seen_of_its_pods() -> None:
+    """Kubernetes only says that there is no progress; the failing probe says why."""
+    stalled = RolloutFailure(causes.STALLED, "Deployment/web", "timed out")
+    probe = RolloutFailure(causes.PROBE_FAILING, "Deployment/web", "503", 600)
+    other = RolloutFailure(causes.CONFIG_MISSING, "Deployment/api", "no key", 5)
+    assert FailureDetector().detect([stalled, probe, other], 0) == probe
+    assert FailureDetector().detect([stalled, other], 0) == stalled
+
+
+def test_suspected_failure_is_told_with_the_time_at_which_it_fails() -> None:
+    """What passes within a moment is not worth a line."""
+    crash = RolloutFailure(causes.CRASH_LOOP, "Deployment/web", "x", 8)
+    detector = FailureDetector()
+    detector.detect([crash], 10)
+    assert detector.suspected(10) == []
+    detector.detect([crash], 13)
+    assert detector.suspected(13) == [(crash, 18)]
+    detector.detect([], 14)
+    assert detector.suspected(14) == []
+
+
+def test_paused_deployment_is_a_failure() -> None:
+    """Somebody ran `kubectl rollout pause`: its controller replaces no pod."""
+    (failure,) = possible_failures(snapshot(deployment(paused=True)), NOTHING, is_applied=True)
+    assert (failure.cause, failure.grace_seconds) == (causes.STALLED, 3)
+    assert "kubectl rollout resume" in failure.message
 
 
 @pytest.mark.parametrize(
@@ -553,14 +708,16 @@ def test_failed_hook_of_an_earlier_release_is_ignored() -> None:
 
 
 def test_detector_returns_a_failure_only_after_its_grace() -> None:
-    """The grace starts again when the possible failure was absent for a moment."""
+    """The grace starts again when the possible failure was absent for longer than a moment."""
     failure = RolloutFailure(causes.CONFIG_MISSING, "Deployment/web", "x", 3)
     detector = FailureDetector()
     assert detector.detect([failure], 10.0) is None
     assert detector.detect([failure], 12.9) is None
-    assert detector.detect([], 13.0) is None
-    assert detector.detect([failure], 13.5) is None
-    assert detector.detect([failure], 16.5) == failure
+    assert detector.detect([], 18.0) is None
+    assert detector.detect([failure], 18.5) is None
+    assert detector.detect([failure], 21.5) == failure
+    assert detector.detect([], 22.0) is None
+    assert detector.detect([failure], 23.0) == failure
 
 
 def test_detector_gives_every_pod_its_own_grace() -> None:
@@ -584,7 +741,24 @@ def test_deadline_failure_names_what_is_not_ready() -> None:
     failure = deadline_failure(snapshot(deployment(), job(condition("Complete"))))
     assert (failure.cause, failure.workload) == (causes.DEADLINE, "Deployment/web")
     assert failure.message == "the deadline has passed (Deployment/web has 0 of 1 ready)"
-    assert deadline_failure(NOTHING).workload == "rollout"
+    absent = deadline_failure(NOTHING, [replace(WEB, namespace="monitoring")])
+    assert absent.message == "the deadline has passed (Deployment/web -n monitoring does not exist)"
+    assert deadline_failure(NOTHING).message == "the deadline has passed (Helm has not ended)"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "state"),
+    [
+        ({"observed": 1}, "was not seen by its controller"),
+        ({"available": 1, "updated": 0}, "has 0 of 1 updated"),
+        ({"available": 1, "total": 2}, "still has 1 old pod"),
+        ({"available": 0}, "has 0 of 1 ready"),
+    ],
+)
+def test_deadline_failure_says_what_a_deployment_lacks(numbers: dict[str, int], state: str) -> None:
+    """A person must know whether pods are not ready, not replaced or not gone."""
+    workload = snapshot(deployment(**numbers)).workloads[WEB]  # type: ignore[arg-type]  # only numbers
+    assert waiting_for(workload) == state
 
 
 def test_every_cause_has_its_own_exit_code_and_an_order() -> None:

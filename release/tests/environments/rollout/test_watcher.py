@@ -2,23 +2,29 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from todo_release.adapters.kubernetes.manifest import workloads_of
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef
+from todo_release.adapters.kubernetes.snapshots import parse_custom_resource
+from todo_release.config.preflight import NodePools
 from todo_release.core.clock import SystemClock
 from todo_release.environments.rollout import causes
+from todo_release.environments.rollout.patience import Patience
 from todo_release.environments.rollout.watcher import Failed, Ready, RolloutProgress, roll_out, watch
 from todo_release.errors import ClusterError, HelmError
 
 from ...doubles.kubernetes_objects import (
+    AGENT,
     CACHE,
     MIGRATE,
     NOTHING,
     WEB,
     condition,
     container,
+    daemon_set,
     deployment,
     job,
     pod,
@@ -58,7 +64,10 @@ metadata: {name: cache, annotations: null}
 
 
 def watch_result(
-    cluster: FakeCluster, *refs: WorkloadRef, deadline_seconds: float = 60
+    cluster: FakeCluster,
+    *refs: WorkloadRef,
+    deadline_seconds: float = 60,
+    patience: Patience | None = None,
 ) -> tuple[Ready | Failed, list[RolloutProgress]]:
     """Returns the result of a watch and the progress it reported."""
     reported: list[RolloutProgress] = []
@@ -68,6 +77,7 @@ def watch_result(
         refs or (WEB,),
         deadline_seconds=deadline_seconds,
         on_progress=reported.append,
+        patience=patience,
         clock=FakeClock(),
     )
     return result, reported
@@ -75,7 +85,7 @@ def watch_result(
 
 def test_workloads_of_marks_hooks_and_leaves_out_test_hooks() -> None:
     """Test hooks, empty documents and other kinds are not workloads of a rollout."""
-    workloads = workloads_of(MANIFEST)
+    workloads = workloads_of(MANIFEST, "staging")
     assert workloads == [WEB, MIGRATE, CACHE]
     assert [workload.is_hook for workload in workloads] == [False, True, False]
 
@@ -142,8 +152,26 @@ def test_short_api_outage_does_not_end_the_watch() -> None:
     assert watch_result(FakeCluster(BEFORE, OUTAGE, OUTAGE, DONE))[0] == Ready(2.0)
 
 
-def test_long_api_outage_ends_the_watch() -> None:
-    """After half a minute without the API server, the watch gives up."""
+AWAY = ApiUnavailableError("the API server is away", remedy="wait")
+
+
+def test_watch_goes_on_when_the_server_was_away_for_a_minute() -> None:
+    """An upgrade of the control plane takes a minute; the watch says that it waits, and goes on."""
+    result, progress = watch_result(FakeCluster(BEFORE, *[AWAY] * 60, DONE), deadline_seconds=90)
+    assert result == Ready(60.0)
+    assert "the API server does not answer: waited for until 90 s" in [str(shown) for shown in progress]
+
+
+def test_watch_ends_at_its_deadline_when_the_server_stays_away() -> None:
+    """The deadline of the rollout holds; then the caller tries to undo."""
+    clock = FakeClock()
+    with pytest.raises(ApiUnavailableError, match="is away"):
+        watch_result(FakeCluster(BEFORE, *[AWAY] * 200), deadline_seconds=90, clock=clock)
+    assert clock.seconds == 91
+
+
+def test_refusal_that_does_not_pass_ends_the_watch() -> None:
+    """After half a minute of an error such as a missing right, the watch gives up."""
     with pytest.raises(ClusterError, match="unreachable"):
         watch_result(FakeCluster(BEFORE, *[OUTAGE] * 40))
 
@@ -180,6 +208,8 @@ def roll_out_result(
     cluster: FakeCluster,
     apply: Callable[[threading.Event], None],
     on_progress: Callable[[RolloutProgress], None] = lambda _progress: None,
+    hook_seconds: float | None = None,
+    clock: FakeClock | None = None,
 ) -> Ready | Failed:
     """Returns the result of a rollout whose change is made by `apply`."""
     return roll_out(
@@ -189,7 +219,8 @@ def roll_out_result(
         (WEB, MIGRATE),
         deadline_seconds=60,
         on_progress=on_progress,
-        clock=FakeClock(),
+        hook_seconds=hook_seconds,
+        clock=clock or FakeClock(),
     )
 
 
@@ -255,3 +286,140 @@ def test_system_clock_is_monotonic() -> None:
 def test_watch_of_a_chart_without_workloads_is_ready() -> None:
     """A chart may have no workloads besides hooks."""
     assert watch_result(FakeCluster(NOTHING), MIGRATE)[0] == Ready(0.0)
+
+
+NIGHTLY_BUILD = WorkloadRef("Widget", "nightly", api_version="shop.example/v1")
+
+
+def widget(*conditions: dict[str, Any], generation: int = 2) -> NamespaceSnapshot:
+    """Returns a snapshot with a custom resource."""
+    raw = {
+        "metadata": {"name": "nightly", "uid": "uid-nightly", "generation": generation},
+        "status": {"conditions": list(conditions), "observedGeneration": generation},
+    }
+    return NamespaceSnapshot({NIGHTLY_BUILD: parse_custom_resource(NIGHTLY_BUILD, raw)}, (), ())
+
+
+def test_custom_resource_is_waited_for_until_it_says_that_it_is_ready() -> None:
+    """Its own conditions say what it waits for."""
+    waiting = widget(condition("Ready", "False", reason="Pending", message="no volume"))
+    cluster = FakeCluster(NOTHING, waiting, widget(condition("Ready")))
+    result, reported = watch_result(cluster, NIGHTLY_BUILD)
+    assert result == Ready(1.0)
+    assert reported[0].workloads[0].note == "is not ready (Pending no volume)"
+    late, _ = watch_result(FakeCluster(NOTHING, waiting), NIGHTLY_BUILD, deadline_seconds=2)
+    assert isinstance(late, Failed)
+    assert late.failure.message == "the deadline has passed (Widget/nightly is not ready (Pending no volume))"
+
+
+def test_custom_resource_that_was_not_ready_before_is_not_waited_for() -> None:
+    """A certificate that cannot be renewed is not the fault of a release that does not touch it."""
+    waiting = widget(condition("Ready", "False", reason="Pending"))
+    assert watch_result(FakeCluster(waiting), NIGHTLY_BUILD)[0] == Ready(0.0)
+    changed = widget(condition("Ready", "False", reason="Pending"), generation=3)
+    result, _ = watch_result(FakeCluster(waiting, changed), NIGHTLY_BUILD, deadline_seconds=2)
+    assert isinstance(result, Failed)
+
+
+def test_stalled_custom_resource_fails_before_the_deadline() -> None:
+    """Its controller says that it gave up."""
+    stalled = widget(condition("Stalled", reason="BadSpec", message="no such size"))
+    result, _ = watch_result(FakeCluster(NOTHING, stalled), NIGHTLY_BUILD)
+    assert isinstance(result, Failed)
+    assert (result.failure.cause, result.seconds) == (causes.STALLED, 10)
+    assert result.failure.message == "its controller reports BadSpec: no such size"
+
+
+def test_suspended_job_is_done_with_a_remark() -> None:
+    """Somebody, such as a queue, will resume it."""
+    seed = WorkloadRef("Job", "migrate")
+    suspended = job()
+    suspended["spec"]["suspend"] = True
+    result, reported = watch_result(FakeCluster(NOTHING, snapshot(suspended, refs=(seed,))), seed)
+    assert result == Ready(0.0)
+    assert str(reported[0]) == "1/1 ready; Job/migrate is suspended: it is not waited for"
+
+
+def test_suspicion_is_told_before_the_rollout_fails() -> None:
+    """Whoever watches can act, or sees that it recovers."""
+    crashed = snapshot(
+        deployment(), pods=[pod(container(waiting="CrashLoopBackOff", restarts=1), name="web-2-a")]
+    )
+    result, reported = watch_result(FakeCluster(BEFORE, crashed))
+    assert isinstance(result, Failed)
+    assert (result.failure.cause, result.seconds) == (causes.CRASH_LOOP, 8)
+    assert str(reported[-1]).endswith(
+        "; Deployment/web: container web of pod web-2-a ended 2 times; fails at 8 s unless it recovers"
+    )
+
+
+UNSCHEDULABLE = snapshot(
+    deployment(),
+    pods=[
+        pod(
+            container(),
+            node="",
+            scheduled=condition("PodScheduled", "False", reason="Unschedulable", message="Insufficient cpu"),
+        )
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "taints", "seconds"),
+    [(2, [], 61), (3, [], 12), (3, [{"key": "node.kubernetes.io/not-ready"}], 61), (0, [], 12)],
+    ids=["may grow", "at its maximum", "at its maximum, one is starting", "no node has the label"],
+)
+def test_pod_without_a_node_waits_as_long_as_the_pool_may_grow(
+    nodes: int, taints: list[dict[str, str]], seconds: float
+) -> None:
+    """Preflight and the rollout count alike."""
+    cluster = FakeCluster(BEFORE, UNSCHEDULABLE, nodes=[{"spec": {"taints": taints}}] * nodes)
+    patience = Patience(node_pools=NodePools(label="pool", max_nodes=3))
+    result, _ = watch_result(cluster, patience=patience)
+    assert isinstance(result, Failed)
+    assert (result.failure.cause, result.seconds) == (causes.UNSCHEDULABLE, seconds)
+
+
+def agents(*pods: dict[str, Any], available: int) -> NamespaceSnapshot:
+    """Returns a DaemonSet on two nodes."""
+    return snapshot(daemon_set(updated=2, available=available), pods=list(pods), refs=(AGENT,))
+
+
+def agent_pod(status: dict[str, Any]) -> dict[str, Any]:
+    """Returns a pod of the newest template."""
+    labels = {"pod-template-generation": "2"}
+    return pod(status, name="agent-b", owner="uid-agent", labels=labels)
+
+
+def test_daemon_set_is_not_held_up_by_a_node_that_does_not_answer() -> None:
+    """Its update strategy allows one pod to be missing; a pod that is starting is waited for."""
+    silent = agents(agent_pod(container("agent")), available=1)
+    result, _ = watch_result(FakeCluster(NOTHING, silent), AGENT, deadline_seconds=100)
+    assert result == Ready(60.0)
+    starting = agents(agent_pod(container("agent", waiting="ContainerCreating")), available=1)
+    result, _ = watch_result(FakeCluster(NOTHING, starting), AGENT, deadline_seconds=100)
+    assert isinstance(result, Failed)
+
+
+def test_hook_that_hangs_ends_at_the_time_of_hooks() -> None:
+    """The message names it."""
+    clock = FakeClock()
+
+    def hang(cancel: threading.Event) -> None:
+        clock.sleep(3)
+        cancel.wait(30)
+        raise HelmError("cancelled", remedy="none")
+
+    unfinished = snapshot(deployment(generation=1, observed=1, **READY), job())  # type: ignore[arg-type]  # only numbers
+    result = roll_out_result(FakeCluster(BEFORE, unfinished), hang, hook_seconds=2, clock=clock)
+    assert isinstance(result, Failed)
+    assert result.failure.message == "the deadline has passed (Job/migrate is not done)"
+
+
+def test_time_of_hooks_is_not_taken_from_the_rollout() -> None:
+    """The rollout's time begins when Helm has ended."""
+    clock = FakeClock()
+    result = roll_out_result(FakeCluster(BEFORE, STARTING), lambda _cancel: clock.sleep(50), clock=clock)
+    assert isinstance(result, Failed)
+    assert result.seconds == 50 + 61

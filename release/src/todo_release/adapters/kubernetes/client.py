@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,6 +17,7 @@ from todo_release.adapters.kubernetes.api_resources import (
     CONFIG_MAPS,
     DAEMON_SETS,
     DEPLOYMENTS,
+    ENDPOINT_SLICES,
     EVENTS,
     JOBS,
     PODS,
@@ -25,13 +27,21 @@ from todo_release.adapters.kubernetes.api_resources import (
     Resource,
     root_of,
 )
+from todo_release.adapters.kubernetes.endpoints import Endpoint, parse_endpoint_slices
 from todo_release.adapters.kubernetes.objects import (
     JsonObject,
     NamespaceSnapshot,
+    Workload,
     WorkloadRef,
-    parse_snapshot,
 )
-from todo_release.adapters.kubernetes.transport import ApiUnreachableError, Connection, KubeconfigError
+from todo_release.adapters.kubernetes.snapshots import join_snapshots, parse_custom_resource, parse_snapshot
+from todo_release.adapters.kubernetes.transport import (
+    REQUEST_SECONDS,
+    ApiUnreachableError,
+    Connection,
+    KubeconfigError,
+)
+from todo_release.core.fence import Fence
 from todo_release.errors import ClusterError
 
 PARALLEL_READS = 6
@@ -52,6 +62,10 @@ class ApiConflictError(ClusterError):
     """The object was changed or created by someone else since it was read; read it again and decide anew."""
 
 
+class ApiUnavailableError(ClusterError):
+    """The API server did not answer: it is away, or the way to it is."""
+
+
 class ApiRefusedError(ClusterError):
     """The API server answered with a status that is not a success."""
 
@@ -64,27 +78,40 @@ class ApiRefusedError(ClusterError):
 class Cluster:
     """One cluster, used with the rights of one kubeconfig context; safe to use from several threads."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
-        """Takes the `name` of the context, which messages show. Nothing is sent yet."""
+    def __init__(self, connection: Connection, name: str, *, fence: Fence | None = None) -> None:
+        """Takes the `name` of the context, which messages show. Nothing is sent yet.
+
+        While the `fence` is closed, `create` and `replace` raise its reason.
+        """
         self._connection = connection
         self._name = name
+        self._fence = fence or Fence()
         self._served: dict[str, dict[str, Resource]] = {}
 
     @classmethod
-    def connect(cls, context: str | None = None, kubeconfig: Path | None = None) -> "Cluster":
+    def connect(
+        cls,
+        context: str | None = None,
+        kubeconfig: Path | None = None,
+        *,
+        fence: Fence | None = None,
+        request_seconds: float = REQUEST_SECONDS,
+    ) -> "Cluster":
         """Reads the kubeconfig ($KUBECONFIG or ~/.kube/config by default); nothing is sent yet.
+
+        A request waits for its answer for `request_seconds`.
 
         Raises:
             ClusterError: There is no such file or context, or its credentials cannot be obtained.
         """
         try:
-            connection = transport.connect(context, kubeconfig)
+            connection = transport.connect(context, kubeconfig, request_seconds=request_seconds)
         except KubeconfigError as error:
             raise ClusterError(
                 f"The Kubernetes context {context or '(current)'!r} cannot be used: {error}.",
                 remedy="List the contexts with `kubectl config get-contexts`; KUBECONFIG names the file.",
             ) from error
-        return cls(connection, context or "current context")
+        return cls(connection, context or "current context", fence=fence)
 
     def read(
         self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json"
@@ -114,6 +141,7 @@ class Cluster:
             ApiConflictError: There is an object of that name.
             ClusterError: As `read`.
         """
+        self._fence.check()
         return json.loads(self._accept(*self._send("POST", path, body=body), "create", path))
 
     def replace(self, path: str, body: JsonObject) -> Any:
@@ -123,22 +151,50 @@ class Cluster:
             ApiConflictError: Somebody changed the object since that version.
             ClusterError: As `read`.
         """
+        self._fence.check()
         return json.loads(self._accept(*self._send("PUT", path, body=body), "replace", path))
 
     def snapshot(self, namespace: str, refs: Iterable[WorkloadRef]) -> NamespaceSnapshot:
-        """Reads workloads, and all pods and events of their namespace, with one request for each kind."""
+        """Reads workloads, and all pods and events of their namespaces, with one request for each kind.
+
+        A workload without a namespace of its own is in `namespace`, which is always read. Custom resources
+        are read one by one; those that the server does not have are left out.
+        """
+        self._fence.check_holder()  # who lost the lock watches what somebody else does
         wanted = list(refs)
-        kinds = sorted({ref.kind for ref in wanted})
+        own = {ref.namespace for ref in wanted} - {"", namespace}
+        parts = []
+        for name in (namespace, *sorted(own)):
+            here = [ref for ref in wanted if (ref.namespace or namespace) == name]
+            parts.append(self._namespace_snapshot(name, here))
+        return join_snapshots(parts)
+
+    def _namespace_snapshot(self, namespace: str, wanted: list[WorkloadRef]) -> NamespaceSnapshot:
+        custom = [ref for ref in wanted if ref.api_version]
+        builtin = [ref for ref in wanted if not ref.api_version]
+        kinds = sorted({ref.kind for ref in builtin})
         resources = [*(WORKLOAD_RESOURCES[kind] for kind in kinds), REPLICA_SETS, PODS]
         paths = [resource.path(namespace) for resource in resources]
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
             events_later = pool.submit(self.items, EVENTS.path(namespace))
+            custom_later = pool.map(lambda ref: self._custom_resource(ref, namespace), custom)
             *lists, replica_sets, pods = pool.map(self.items, paths)
             events = events_later.result()
+            found = {ref: workload for ref, workload in zip(custom, custom_later, strict=True) if workload}
         workloads = [
             {**item, "kind": kind} for kind, items in zip(kinds, lists, strict=True) for item in items
         ]
-        return parse_snapshot(wanted, workloads, replica_sets, pods, events)
+        snapshot = parse_snapshot(builtin, workloads, replica_sets, pods, events)
+        return replace(snapshot, workloads={**snapshot.workloads, **found})
+
+    def _custom_resource(self, ref: WorkloadRef, namespace: str) -> Workload | None:
+        wanted = {"apiVersion": ref.api_version, "kind": ref.kind, "metadata": {"name": ref.name}}
+        live = self.live(wanted, namespace)
+        return parse_custom_resource(ref, live) if live else None
+
+    def endpoints(self, namespace: str) -> tuple[Endpoint, ...]:
+        """Returns the pods behind every Service of a namespace."""
+        return parse_endpoint_slices(self.items(ENDPOINT_SLICES.path(namespace)))
 
     def log(
         self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 200
@@ -210,10 +266,10 @@ class Cluster:
         return json.loads(self._accept(*answer, "apply", path))
 
     def _path(self, wanted: JsonObject, namespace: str) -> str | None:
-        resource = self._resource(wanted["apiVersion"], wanted["kind"])
-        if resource is None:
-            return None
         metadata = wanted["metadata"]
+        resource = self._resource(wanted["apiVersion"], wanted["kind"])
+        if resource is None or "name" not in metadata:  # the server gives a name to each new object
+            return None
         return f"{resource.path(metadata.get('namespace', namespace))}/{metadata['name']}"
 
     def _resource(self, api_version: str, kind: str) -> Resource | None:
@@ -242,7 +298,7 @@ class Cluster:
                 method, url, body, {"Accept": "application/json"} | dict(headers or {})
             )
         except ApiUnreachableError as error:
-            raise ClusterError(
+            raise ApiUnavailableError(
                 f"The Kubernetes API of {self._name!r} did not answer: {error}.",
                 remedy="Check the network, the VPN and `kubectl --context ... get --raw /readyz`.",
             ) from error

@@ -5,7 +5,7 @@ This is the engine's only parser of manifests that Helm rendered or recorded.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -32,6 +32,14 @@ POD_TEMPLATE_PATHS: Mapping[str, YamlPath] = {
 }
 INSTALL_HOOKS = frozenset({"pre-install", "post-install"})
 UPGRADE_HOOKS = frozenset({"pre-upgrade", "post-upgrade"})
+BUILTIN_GROUPS = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization",
+        "certificates", "coordination", "discovery", "events", "flowcontrol.apiserver", "internal.apiserver",
+        "networking", "node", "rbac.authorization", "resource", "scheduling", "storage", "storagemigration",
+    )
+)  # fmt: skip
 RELEASE_HOOKS = INSTALL_HOOKS | UPGRADE_HOOKS
 
 
@@ -54,8 +62,19 @@ class RenderedObject:
 
     @property
     def name(self) -> str:
-        """Returns `metadata.name`."""
-        return str(self.body["metadata"]["name"])
+        """Returns `metadata.name`; for an object that the API server names, the beginning of its name."""
+        metadata = self.body["metadata"]
+        return str(metadata["name"] if "name" in metadata else metadata["generateName"])
+
+    @property
+    def namespace(self) -> str:
+        """Returns `metadata.namespace`; empty when the object is in the release's namespace or in none."""
+        return str(self.body["metadata"].get("namespace") or "")
+
+    @property
+    def is_name_generated(self) -> bool:
+        """True when the API server completes the name of each new object."""
+        return "name" not in self.body["metadata"]
 
     @property
     def subject(self) -> str:
@@ -159,15 +178,15 @@ def parse_manifest(text: str, hooks: frozenset[str] = RELEASE_HOOKS) -> Rendered
     objects = []
     for document in BOUNDARY.split(text):
         source = SOURCE.search(document)
-        body = _parse_document(document, source)
-        if body:
+        for body in _parse_document(document, source):
             rendered = RenderedObject(body, source[1] if source else "")
             if not rendered.hooks or hooks.intersection(rendered.hooks):
                 objects.append(rendered)
     return RenderedManifest(tuple(objects))
 
 
-def _parse_document(document: str, source: re.Match[str] | None) -> JsonObject | None:
+def _parse_document(document: str, source: re.Match[str] | None) -> list[JsonObject]:
+    """Returns the object of a document, or all items of a list: Helm applies each as if it stood alone."""
     template = source[1] if source else "A template"
     try:
         body = yaml_loader.load(document)
@@ -179,19 +198,38 @@ def _parse_document(document: str, source: re.Match[str] | None) -> JsonObject |
             f"{template} does not render valid YAML: {problem}{where}.",
             remedy="Correct the template or its values; `helm template --debug` prints what it renders.",
         ) from error
-    if not body:
-        return None
+    return list(_objects(body, template)) if body else []
+
+
+def _objects(body: Any, template: str) -> Iterator[JsonObject]:
+    if is_list(body):
+        kind = str(body["kind"]).removesuffix("List")
+        for item in body["items"] or ():
+            # The items of a list of one kind, such as ConfigMapList, need not repeat it.
+            named = {"apiVersion": body["apiVersion"], "kind": kind} if kind else {}
+            yield from _objects({**named, **item} if isinstance(item, Mapping) else item, template)
+        return
     missing = "is not a mapping"
     if isinstance(body, dict):
         missing = next(
             (f"has no {key}" for key in ("apiVersion", "kind", "metadata") if not body.get(key)), ""
         )
+        metadata = body.get("metadata")
+        if not missing and not (
+            isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))
+        ):
+            missing = "has no metadata.name"
     if missing:
         raise HelmError(
             f"{template} renders something that is not an object of Kubernetes: it {missing}.",
             remedy="Correct the template or its values; `helm template --debug` prints what it renders.",
         )
-    return dict(body)
+    yield dict(body)
+
+
+def is_list(body: Any) -> bool:
+    """Returns True for `kind: List` and lists of one kind: they stand for their items."""
+    return isinstance(body, dict) and str(body.get("kind", "")).endswith("List") and "items" in body
 
 
 def leaves(value: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Any]]:
@@ -216,7 +254,33 @@ def part_of(value: Any, path: YamlPath) -> Any:
     return value
 
 
-def workloads_of(manifest: str) -> list[WorkloadRef]:
-    """Returns the workloads in a rendered chart in its order; hooks are marked, test hooks are left out."""
-    workloads = parse_manifest(manifest).of_kind(*WORKLOAD_KINDS)
-    return [WorkloadRef(item.kind, item.name, is_hook=bool(item.hooks)) for item in workloads]
+def workloads_of(manifest: str, namespace: str) -> list[WorkloadRef]:
+    """Returns the workloads in a rendered chart in its order; hooks are marked, test hooks are left out.
+
+    Those in another than the release's `namespace` name theirs.
+    """
+    return [_ref(item, namespace) for item in parse_manifest(manifest).of_kind(*WORKLOAD_KINDS)]
+
+
+def awaited_objects_of(manifest: str, namespace: str) -> list[WorkloadRef]:
+    """Returns what a rollout waits for: the workloads, and custom resources, which may have conditions."""
+    custom = [item for item in parse_manifest(manifest).objects if not item.hooks and _is_custom(item)]
+    return [
+        *workloads_of(manifest, namespace),
+        *(replace(_ref(item, namespace), api_version=item.api_version) for item in custom),
+    ]
+
+
+def _ref(item: RenderedObject, namespace: str) -> WorkloadRef:
+    return WorkloadRef(
+        item.kind,
+        item.name,
+        "" if item.namespace == namespace else item.namespace,
+        is_hook=bool(item.hooks),
+        is_name_generated=item.is_name_generated,
+    )
+
+
+def _is_custom(item: RenderedObject) -> bool:
+    group, _, version = item.api_version.rpartition("/")
+    return bool(version) and "." in group and group not in BUILTIN_GROUPS

@@ -12,19 +12,32 @@ from typing import Any
 
 JsonObject = Mapping[str, Any]
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+PROGRESS_SECONDS = 600  # progressDeadlineSeconds of a Deployment that does not set it
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class WorkloadRef:
-    """Names one workload of a namespace; `is_hook` if Helm runs it, and may delete it when it is done."""
+    """Names one workload, or another object that a rollout waits for.
+
+    Attributes:
+        kind: As in its manifest.
+        name: Its name; of a hook with `generateName` only the beginning.
+        namespace: Its namespace; empty for that of the release.
+        is_hook: True if Helm runs it, and may delete it when it is done.
+        is_name_generated: True if the API server completes the name.
+        api_version: Set for custom resources, which are judged by their conditions.
+    """
 
     kind: str
     name: str
-    is_hook: bool = field(default=False, compare=False)
+    namespace: str = ""
+    is_hook: bool = field(default=False, compare=False, kw_only=True)
+    is_name_generated: bool = field(default=False, compare=False, kw_only=True)
+    api_version: str = field(default="", compare=False, kw_only=True)
 
     def __str__(self) -> str:
-        """Returns `Deployment/shop-web`, the form that kubectl takes."""
-        return f"{self.kind}/{self.name}"
+        """Returns `Deployment/shop-web`, the form that kubectl takes, with a namespace of its own."""
+        return f"{self.kind}/{self.name}" + (f" -n {self.namespace}" if self.namespace else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class ContainerState:
 class Container:
     """A container of a pod: its spec and its status together.
 
-    `probe_budget_seconds` is the time that its probes allow from its start until it is ready.
+    `probe_budget_seconds` is the time that its probes allow from its start until it is ready. `image_id` is
+    what the node reports about the image that runs.
     """
 
     name: str
@@ -64,11 +78,15 @@ class Container:
     is_init: bool
     is_native_sidecar: bool
     probe_budget_seconds: float
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod; `owner_uid` is the uid of the ReplicaSet, StatefulSet, DaemonSet or Job that created it."""
+    """A pod; `owner_uid` is the uid of the ReplicaSet, StatefulSet, DaemonSet or Job that created it.
+
+    `nominated_node` is the node from which others are evicted for it.
+    """
 
     name: str
     uid: str
@@ -80,6 +98,8 @@ class Pod:
     is_terminating: bool
     conditions: tuple[Condition, ...]
     containers: tuple[Container, ...]
+    namespace: str = ""
+    nominated_node: str = ""
 
     def condition(self, kind: str) -> Condition | None:
         """Returns the condition of a type; None when the pod does not have it."""
@@ -102,11 +122,12 @@ class KubernetesEvent:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment, StatefulSet, DaemonSet or Job with the numbers its controller reports.
+    """A workload with the numbers its controller reports, or a custom resource that counts as one replica.
 
     The numbers describe `observed_generation`; they say nothing about a newer `generation`. `pod_owner_uid`
     and `pod_labels` select the pods of the newest template, so that pods of an earlier rollout do not count
-    for this one.
+    for this one. `max_unavailable` is how many pods of a DaemonSet may be missing. `is_paused` and
+    `is_suspended` are what the specification of a Deployment or a Job says.
     """
 
     ref: WorkloadRef
@@ -121,6 +142,11 @@ class Workload:
     containers: frozenset[str]
     pod_owner_uid: str
     pod_labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    progress_seconds: float = PROGRESS_SECONDS
+    max_unavailable: int = 0
+    is_paused: bool = False
+    is_suspended: bool = False
 
     @property
     def is_observed(self) -> bool:
@@ -129,9 +155,14 @@ class Workload:
 
     @property
     def is_ready(self) -> bool:
-        """True when all replicas are available and of the newest template, none older; for a Job: done."""
+        """True when all replicas are available and of the newest template, none older.
+
+        A Job is ready when it is done, or suspended: then it waits for somebody to resume it.
+        """
         if not self.is_observed:
             return False
+        if self.is_suspended:
+            return True
         if self.ref.kind == "Job":
             complete = self.condition("Complete")
             return complete is not None and complete.is_true
@@ -165,74 +196,6 @@ class NamespaceSnapshot:
         return tuple(event for event in self.events if event.uid == uid and event.reason in reasons)
 
 
-def parse_snapshot(
-    refs: Iterable[WorkloadRef],
-    workloads: Iterable[JsonObject],
-    replica_sets: Iterable[JsonObject],
-    pods: Iterable[JsonObject],
-    events: Iterable[JsonObject],
-) -> NamespaceSnapshot:
-    """Joins the lists of one namespace; workloads that are not asked for are left out.
-
-    Items of API lists have no kind, so the caller must have set `kind` in each of `workloads`.
-    """
-    wanted = {str(ref): ref for ref in refs}
-    sets = list(replica_sets)
-    parsed = {}
-    for raw in workloads:
-        ref = wanted.get(f"{raw['kind']}/{raw['metadata']['name']}")
-        if ref is not None:
-            parsed[ref] = parse_workload(ref, raw, sets)
-    return NamespaceSnapshot(
-        workloads=parsed,
-        pods=tuple(parse_pod(raw) for raw in pods),
-        events=tuple(sorted((parse_event(raw) for raw in events), key=_event_order)),
-    )
-
-
-def parse_workload(ref: WorkloadRef, raw: JsonObject, replica_sets: Iterable[JsonObject]) -> Workload:
-    """Parses one workload; a Deployment's pods belong to the ReplicaSet of its newest revision."""
-    meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
-    uid = meta["uid"]
-    pod_owner_uid, pod_labels = uid, {}
-    if ref.kind == "Deployment":
-        pod_owner_uid = _newest_replica_set(uid, replica_sets)
-        numbers = _numbers(
-            spec.get("replicas", 1), status, "updatedReplicas", "availableReplicas", "replicas"
-        )
-    elif ref.kind == "StatefulSet":
-        pod_labels = {"controller-revision-hash": status.get("updateRevision", "")}
-        numbers = _numbers(
-            spec.get("replicas", 1), status, "updatedReplicas", "availableReplicas", "replicas"
-        )
-        if status.get("updateRevision") == status.get("currentRevision"):
-            # The controller no longer counts updatedReplicas once the update is complete.
-            numbers["updated"] = numbers["total"]
-    elif ref.kind == "DaemonSet":
-        generation = meta.get("annotations", {}).get("deprecated.daemonset.template.generation", "")
-        pod_labels = {"pod-template-generation": generation}
-        desired = status.get("desiredNumberScheduled", 0)
-        numbers = _numbers(
-            desired, status, "updatedNumberScheduled", "numberAvailable", "updatedNumberScheduled"
-        )
-    else:
-        numbers = _numbers(spec.get("completions", 1), status, "succeeded", "succeeded", "succeeded")
-    template = spec["template"]["spec"]
-    return Workload(
-        ref=ref,
-        uid=uid,
-        generation=meta.get("generation", 0),
-        observed_generation=meta.get("generation", 0)
-        if ref.kind == "Job"
-        else status.get("observedGeneration", 0),
-        conditions=_conditions(status),
-        containers=frozenset(container["name"] for container in _all_containers(template)),
-        pod_owner_uid=pod_owner_uid,
-        pod_labels=pod_labels,
-        **numbers,
-    )
-
-
 def parse_pod(raw: JsonObject) -> Pod:
     """Parses one pod, joining each container's specification with its status."""
     meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
@@ -241,7 +204,7 @@ def parse_pod(raw: JsonObject) -> Pod:
         for entry in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
     }
     initial = {container["name"] for container in spec.get("initContainers", [])}
-    conditions = _conditions(status)
+    conditions = parse_conditions(status)
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
@@ -252,9 +215,11 @@ def parse_pod(raw: JsonObject) -> Pod:
         is_ready=any(condition.type == "Ready" and condition.is_true for condition in conditions),
         is_terminating="deletionTimestamp" in meta,
         conditions=conditions,
+        namespace=meta.get("namespace", ""),
+        nominated_node=status.get("nominatedNodeName", ""),
         containers=tuple(
             _container(container, statuses.get(container["name"], {}), is_init=container["name"] in initial)
-            for container in _all_containers(spec)
+            for container in all_containers(spec)
         ),
     )
 
@@ -293,34 +258,8 @@ def _controller_uid(meta: JsonObject) -> str:
     return next((owner["uid"] for owner in owners if owner.get("controller")), "")
 
 
-def _event_order(event: KubernetesEvent) -> tuple[bool, float]:
-    return (event.at is not None, event.at.timestamp() if event.at else 0.0)
-
-
-def _newest_replica_set(uid: str, replica_sets: Iterable[JsonObject]) -> str:
-    owned = [
-        replica_set
-        for replica_set in replica_sets
-        if any(owner["uid"] == uid for owner in replica_set["metadata"].get("ownerReferences", []))
-    ]
-    newest = max(owned, key=_revision, default=None)
-    return str(newest["metadata"]["uid"]) if newest else uid
-
-
-def _revision(raw: JsonObject) -> int:
-    return int(raw["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", "0"))
-
-
-def _numbers(desired: int, status: JsonObject, updated: str, available: str, total: str) -> dict[str, int]:
-    return {
-        "desired": desired,
-        "updated": status.get(updated, 0),
-        "available": status.get(available, 0),
-        "total": status.get(total, 0),
-    }
-
-
-def _conditions(status: JsonObject) -> tuple[Condition, ...]:
+def parse_conditions(status: JsonObject) -> tuple[Condition, ...]:
+    """Parses `status.conditions`."""
     return tuple(
         Condition(
             type=entry["type"],
@@ -333,7 +272,8 @@ def _conditions(status: JsonObject) -> tuple[Condition, ...]:
     )
 
 
-def _all_containers(spec: JsonObject) -> list[JsonObject]:
+def all_containers(spec: JsonObject) -> list[JsonObject]:
+    """Returns the containers of a pod's specification; init containers come first."""
     return [*spec.get("initContainers", []), *spec["containers"]]
 
 
@@ -348,6 +288,7 @@ def _container(spec: JsonObject, status: JsonObject, *, is_init: bool) -> Contai
         is_init=is_init,
         is_native_sidecar=is_init and spec.get("restartPolicy") == "Always",
         probe_budget_seconds=_budget(spec.get("startupProbe")) + _budget(spec.get("readinessProbe")),
+        image_id=status.get("imageID", ""),
     )
 
 

@@ -78,13 +78,14 @@ def read_logs(
         )
     for workload in wanted:
         for pod in snapshot.pods_of(workload):
+            namespace = pod.namespace or access.settings.namespace
             for container in pod.containers:
-                log = access.cluster.log(access.settings.namespace, pod.name, container.name, lines=lines)
+                log = access.cluster.log(namespace, pod.name, container.name, lines=lines)
                 yield from (f"{pod.name} {container.name} | {line}" for line in mask_log(log).splitlines())
 
 
 def _snapshot(access: EnvironmentAccess) -> NamespaceSnapshot:
-    workloads = workloads_of(access.helm.manifest(access.settings.release))
+    workloads = workloads_of(access.helm.manifest(access.settings.release), access.settings.namespace)
     return access.cluster.snapshot(access.settings.namespace, workloads)
 
 

@@ -9,6 +9,7 @@ lists the causes.
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Workload, WorkloadRef
 from todo_release.environments.rollout.causes import (
@@ -22,13 +23,32 @@ from todo_release.environments.rollout.causes import (
     STALLED,
     RolloutFailure,
 )
-from todo_release.environments.rollout.pod_failures import possible_pod_failures
+from todo_release.environments.rollout.patience import Patience
+from todo_release.environments.rollout.pod_failures import (
+    SETTLE_SECONDS,
+    UNTIL_THE_END,
+    possible_pod_failures,
+)
 
 QUOTA_SECONDS = 5
+STALLED_SECONDS = 10  # a controller may report Stalled while it tries again
+TOLD_AFTER_SECONDS = 3  # a pod that starts is unready for a moment; that is nothing to tell
+LINGER_SECONDS = (
+    5  # a failure that was absent for less is the same: a crashing container runs between its ends
+)
 WEBHOOK_SECONDS = 45  # an admission webhook that does not answer may only be restarting
 
 QUOTA = re.compile(r"exceeded quota: (\S+), requested: (\S+), used: (\S+), limited: (\S+)")
 REFUSED = re.compile(r"is forbidden|denied the request|is invalid|violates PodSecurity")
+
+
+@dataclass(slots=True)
+class _Sighting:
+    """When a possible failure was first and last seen, and with which grace."""
+
+    failure: RolloutFailure
+    since: float
+    last: float
 
 
 class FailureDetector:
@@ -36,19 +56,45 @@ class FailureDetector:
 
     def __init__(self) -> None:
         """Starts with no possible failure."""
-        self._since: dict[tuple[str, ...], float] = {}
+        self._sightings: dict[tuple[str, ...], _Sighting] = {}
 
     def detect(self, possible_failures: Iterable[RolloutFailure], now: float) -> RolloutFailure | None:
         """Returns the failure whose grace has passed; None while all are within their grace.
 
         Of several it returns the one that explains the others. `now` is the time of a monotonic clock in
-        seconds.
+        seconds. When the help that a failure was waiting for cannot come any more, its grace begins then.
         """
         failures = list(possible_failures)
-        self._since = {_key(failure): self._since.get(_key(failure), now) for failure in failures}
-        return first_failure(
-            failure for failure in failures if now - self._since[_key(failure)] >= failure.grace_seconds
+        kept = {key: seen for key, seen in self._sightings.items() if now - seen.last < LINGER_SECONDS}
+        for failure in failures:
+            seen = kept.get(_key(failure))
+            is_same = seen and not _has_lost_its_help(seen.failure, failure)
+            kept[_key(failure)] = _Sighting(failure, seen.since if seen and is_same else now, now)
+        self._sightings = kept
+        expired = first_failure(
+            failure for failure in failures if now - kept[_key(failure)].since >= failure.grace_seconds
         )
+        return _explained(expired, failures) if expired else None
+
+    def suspected(self, now: float) -> list[tuple[RolloutFailure, float]]:
+        """Returns what has been seen for longer than a moment, each with the time at which it fails."""
+        return [
+            (seen.failure, seen.since + seen.failure.grace_seconds)
+            for seen in self._sightings.values()
+            if seen.last == now and now - seen.since >= TOLD_AFTER_SECONDS
+        ]
+
+
+def _has_lost_its_help(earlier: RolloutFailure, now: RolloutFailure) -> bool:
+    return earlier.grace_seconds == UNTIL_THE_END != now.grace_seconds
+
+
+def _explained(expired: RolloutFailure, failures: list[RolloutFailure]) -> RolloutFailure:
+    """Returns what explains that a workload makes no progress, even if its own grace has not passed."""
+    if expired.cause is not STALLED:
+        return expired
+    of_workload = [failure for failure in failures if failure.workload == expired.workload]
+    return first_failure(of_workload) or expired
 
 
 def first_failure(failures: Iterable[RolloutFailure]) -> RolloutFailure | None:
@@ -61,7 +107,11 @@ def _key(failure: RolloutFailure) -> tuple[str, ...]:
 
 
 def possible_failures(
-    snapshot: NamespaceSnapshot, before: NamespaceSnapshot, *, is_applied: bool
+    snapshot: NamespaceSnapshot,
+    before: NamespaceSnapshot,
+    *,
+    is_applied: bool,
+    patience: Patience | None = None,
 ) -> list[RolloutFailure]:
     """Returns what keeps the workloads of a snapshot from becoming ready.
 
@@ -77,8 +127,11 @@ def possible_failures(
         if workload.is_observed and not workload.is_ready:
             failures[ref] = [
                 *_workload_failures(snapshot, workload, old),
-                *possible_pod_failures(snapshot, workload),
+                *possible_pod_failures(snapshot, workload, patience or Patience()),
             ]
+            if any(failure.grace_seconds == UNTIL_THE_END for failure in failures[ref]):
+                # A pod that waits for a node makes no progress, and must not fail for that.
+                failures[ref] = [failure for failure in failures[ref] if failure.cause is not STALLED]
     all_failures = [failure for of_workload in failures.values() for failure in of_workload]
     if any(_will_free_capacity(snapshot, ref, of_workload) for ref, of_workload in failures.items()):
         return [failure for failure in all_failures if failure.cause not in CAPACITY_CAUSES]
@@ -98,15 +151,44 @@ def _will_free_capacity(
     )
 
 
-def deadline_failure(snapshot: NamespaceSnapshot) -> RolloutFailure:
-    """Returns the failure of a rollout whose deadline has passed without any possible failure."""
-    waiting = [workload for workload in snapshot.workloads.values() if not workload.is_ready]
-    states = ", ".join(
-        f"{workload.ref} has {workload.available} of {workload.desired} ready" for workload in waiting
-    )
-    return RolloutFailure(
-        DEADLINE, str(waiting[0].ref) if waiting else "rollout", f"the deadline has passed ({states})"
-    )
+def deadline_failure(
+    snapshot: NamespaceSnapshot, awaited: Iterable[WorkloadRef] | None = None
+) -> RolloutFailure:
+    """Returns the failure of a rollout whose deadline has passed without any possible failure.
+
+    Its message names what of `awaited`, by default of the snapshot, is not ready or does not exist.
+    """
+    states = {}
+    for ref in snapshot.workloads if awaited is None else awaited:
+        workload = snapshot.workloads.get(ref)
+        if workload is None:
+            states[ref] = "does not exist"
+        elif not workload.is_ready:
+            states[ref] = waiting_for(workload)
+    details = ", ".join(f"{ref} {state}" for ref, state in states.items())
+    name = str(next(iter(states), "rollout"))
+    return RolloutFailure(DEADLINE, name, f"the deadline has passed ({details or 'Helm has not ended'})")
+
+
+def waiting_for(workload: Workload) -> str:
+    """Returns what a workload lacks: `has 0 of 1 ready`, or what a custom resource says of itself."""
+    if not workload.is_observed:
+        return "was not seen by its controller"
+    if workload.ref.api_version:
+        reasons = [
+            f"{condition.reason} {condition.message}".strip()
+            for condition in workload.conditions
+            if condition.type in {"Ready", "Reconciling", "Stalled"}
+        ]
+        return f"is not ready ({'; '.join(reason for reason in reasons if reason) or 'it does not say why'})"
+    if workload.ref.kind == "Job":
+        return "is not done"
+    old = workload.total - workload.updated
+    if workload.available >= workload.desired > workload.updated:
+        return f"has {workload.updated} of {workload.desired} updated"
+    if workload.available >= workload.desired and old > 0:
+        return f"still has {old} old pod{'' if old == 1 else 's'}"
+    return f"has {min(workload.available, workload.desired)} of {workload.desired} ready"
 
 
 def _workload_failures(
@@ -114,10 +196,16 @@ def _workload_failures(
 ) -> Iterator[RolloutFailure]:
     name = str(workload.ref)
     for condition in workload.conditions:
-        if condition.type == "Failed" and condition.is_true:
+        if condition.type == "Failed" and condition.is_true and workload.ref.kind == "Job":
             pod, container = _failed_container(snapshot, workload)
             message = f"{condition.reason}: {condition.message}"
             yield RolloutFailure(JOB_FAILED, name, message, pod=pod, container=container)
+        if condition.type == "Stalled" and condition.is_true and workload.ref.api_version:
+            message = f"its controller reports {condition.reason}: {condition.message}".rstrip(": .")
+            yield RolloutFailure(STALLED, name, message, STALLED_SECONDS)
+    if workload.is_paused:
+        message = "it is paused, so its pods are not replaced: run `kubectl rollout resume`"
+        yield RolloutFailure(STALLED, name, message, SETTLE_SECONDS)
     refusal = _pod_refusal(snapshot, workload)
     quota = QUOTA.search(refusal)
     if quota:

@@ -3,15 +3,14 @@
 Called only while the environment's lock is held.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event
 
-from todo_release.adapters.kubernetes.manifest import workloads_of
-from todo_release.adapters.kubernetes.objects import WorkloadRef
+from todo_release.adapters.kubernetes.manifest import awaited_objects_of, parse_manifest
 from todo_release.artifacts import deployment as deployments
 from todo_release.artifacts import versions
 from todo_release.artifacts.deployment import Deployment
@@ -20,14 +19,17 @@ from todo_release.core import release_folder
 from todo_release.core.progress import ProgressCallback
 from todo_release.environments import history as deployment_history
 from todo_release.environments import restore
+from todo_release.environments.applying import Attempt, apply_patiently
+from todo_release.environments.deviations import FindDeviations
 from todo_release.environments.diagnosis.evidence import CollectEvidence
 from todo_release.environments.drift import FindDrift
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.environments.history import DeploymentRecord
 from todo_release.environments.pull_access import CheckPullAccess
 from todo_release.environments.rollout import watcher
+from todo_release.environments.rollout.patience import patience_of
 from todo_release.environments.status import read_running_version
-from todo_release.errors import DeclinedError, HelmError, PromotionError, ReleaseError
+from todo_release.errors import ClusterError, DeclinedError, HelmError, PromotionError, ReleaseError
 from todo_release.pipeline.downgrade import check_as_planned
 from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Deploy
@@ -62,13 +64,16 @@ class DeployHandler:
     check_pull_access: CheckPullAccess
     find_drift: FindDrift
     ask_to_overwrite: Callable[[str], bool]
+    find_deviations: FindDeviations
 
     def check(self, step: Deploy) -> StepResult | None:
-        """Returns the last revision, if it is this deployment and all of its workloads are ready."""
+        """Returns the last revision, if it is this deployment, unaltered, and all of it is ready."""
         access = self.context.connect(step.environment)
         with self._prepare(step) as deployment:
             running = read_running_version(access)
             if running is None or not running.is_deployed(deployment.id) or not running.is_ready:
+                return None
+            if self.find_deviations(access, running):
                 return None
             return {"revision": running.revision, "deployment_id": deployment.id}
 
@@ -83,6 +88,8 @@ class DeployHandler:
             DeclinedError: somebody edited the environment by hand, and nobody agreed to overwrite that.
             RolloutError: the pods cannot become ready; the earlier version was restored.
             HelmError: Helm refused; the earlier version was restored if anything was changed.
+            ClusterError: the API server was away for too long; the same was tried.
+            LockedError: the lock was lost; nothing more was changed.
         """
         access = self.context.connect(step.environment)
         with self._prepare(step) as deployment:
@@ -105,23 +112,26 @@ class DeployHandler:
             if not is_applied:
                 self._agree_to_overwrite(access, say)
             revision = last_revision if is_applied else last_revision + 1
-            access.records.write(self._record(deployment, revision))
-            workloads = workloads_of(access.helm.manifest(deployment.release) if is_applied else rendered)
+            if running is not None and running.deployment_id is None and running.status == "deployed":
+                say(f"{running.version or 'what runs'} was deployed by another tool; taken over", is_note=True)
+            attempt = Attempt(access, self._record(deployment, revision))
+            attempt.begin()
+            manifest = access.helm.manifest(deployment.release) if is_applied else rendered
             is_older = running is not None and _is_older(step, running.version)
             if is_older:
                 say("an older version: Helm hooks are skipped, and migrations are not undone", is_note=True)
             seconds, ready_after = self._roll_out(
                 access,
                 deployment,
-                revision,
+                attempt,
                 say,
-                workloads=workloads,
+                manifest=manifest,
                 is_applied=is_applied,
                 has_hooks=not is_older,
             )
-            access.records.finish(revision, "deployed", seconds={"deploy": seconds})
+            access.records.finish(attempt.revision, "deployed", seconds={"deploy": seconds})
             return {
-                "revision": revision,
+                "revision": attempt.revision,
                 "deployment_id": deployment.id,
                 "rollout_seconds": seconds,
                 "ready_after": ready_after,
@@ -196,10 +206,10 @@ class DeployHandler:
         self,
         access: EnvironmentAccess,
         deployment: Deployment,
-        revision: int,
+        attempt: Attempt,
         say: ProgressCallback,
         *,
-        workloads: Sequence[WorkloadRef],
+        manifest: str,
         is_applied: bool,
         has_hooks: bool,
     ) -> tuple[float, dict[str, float]]:
@@ -209,41 +219,55 @@ class DeployHandler:
         that was ready and is not any more counts from the next time it is ready.
         """
         ready_times = _ReadyTimes()
+        objects = awaited_objects_of(manifest, deployment.namespace)
+        hook_seconds = self.context.config.hook_timeout_of(access.name)
 
         def on_progress(progress: watcher.RolloutProgress) -> None:
             say(str(progress), is_note=True)
             ready_times.update(progress)
 
         def apply(cancel: Event) -> None:
-            access.helm.upgrade(
+            upgrade = partial(
+                access.helm.upgrade,
                 deployment.release,
                 deployment.chart,
                 values=deployment.values,
                 overlay=deployment.overlay,
-                timeout_seconds=access.settings.timeout_seconds,
+                timeout_seconds=hook_seconds,
                 description=deployment.description,
                 has_hooks=has_hooks,
                 on_line=say,
                 cancel=cancel,
             )
+            apply_patiently(
+                access,
+                upgrade,
+                is_done=lambda newest: newest.description == deployment.description,
+                before_retry=attempt.again,
+                seconds=hook_seconds,
+                say=say,
+                cancel=cancel,
+            )
 
-        watch = watcher.watch if is_applied else partial(watcher.roll_out, apply)
+        watch = watcher.watch if is_applied else partial(watcher.roll_out, apply, hook_seconds=hook_seconds)
         try:
             result = watch(
                 access.cluster,
                 deployment.namespace,
-                workloads,
+                objects,
                 deadline_seconds=access.settings.timeout_seconds,
                 on_progress=on_progress,
+                patience=patience_of(self.context.config, access.name, parse_manifest(manifest)),
             )
-        except HelmError as error:
-            raise self._undo(access, revision, error, say) from error
+        except (HelmError, ClusterError) as error:
+            raise self._undo(access, attempt.revision, error, say) from error
         if isinstance(result, watcher.Ready):
-            last = {ref.name: round(result.seconds, 1) for ref in workloads if not ref.is_hook}
+            last = {
+                ref.name: round(result.seconds, 1) for ref in objects if not (ref.is_hook or ref.api_version)
+            }
             return result.seconds, last | ready_times.seconds
-        raise self._undo(
-            access, revision, result.failure.to_error(self._save_evidence(access, deployment)), say
-        )
+        error = result.failure.to_error(self._save_evidence(access, deployment))
+        raise self._undo(access, attempt.revision, error, say)
 
     def _save_evidence(self, access: EnvironmentAccess, deployment: Deployment) -> Path:
         root = self.context.repository.root

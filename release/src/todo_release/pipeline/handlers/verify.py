@@ -1,4 +1,4 @@
-"""Verifies a deployment: runs the smoke checks from outside and records the result in the environment."""
+"""Verifies a deployment: compares what runs with what was released, and checks it from outside."""
 
 import time
 from dataclasses import dataclass
@@ -11,10 +11,12 @@ from todo_release.core import release_folder
 from todo_release.core.progress import ProgressCallback
 from todo_release.environments import history as deployment_history
 from todo_release.environments import restore
+from todo_release.environments.deviations import FindDeviations, deviation_error
 from todo_release.environments.diagnosis.evidence import CollectEvidence, find_failure
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.environments.rollout.causes import RolloutFailure
-from todo_release.environments.rollout.drain import drain
+from todo_release.environments.rollout.endpoints import wait_for_endpoints
+from todo_release.environments.smoke.builds import FindBuilds
 from todo_release.environments.smoke.result import CheckResult, SmokeTarget
 from todo_release.environments.status import read_running_version
 from todo_release.errors import ClusterError, ReleaseError, SmokeError
@@ -32,9 +34,11 @@ class VerifyHandler:
     context: ReleaseContext
     run_smoke: "RunSmoke"
     collect_evidence: CollectEvidence
+    find_deviations: FindDeviations
+    find_builds: FindBuilds
 
     def check(self, step: Verify) -> StepResult | None:
-        """Returns a result, if exactly this deployment is recorded as verified, still runs and is ready."""
+        """Returns a result, if exactly this deployment was verified here and runs unaltered and ready."""
         access = self.context.connect(step.environment)
         with prepare_deployment(
             self.context.repository,
@@ -48,15 +52,18 @@ class VerifyHandler:
                 return None
             if not deployment_history.is_revision_verified(access.records.read(), running.revision):
                 return None
+            if self.find_deviations(access, running):
+                return None
         return {"checks": 0}
 
     def do(self, step: Verify, say: ProgressCallback) -> StepResult:
-        """Runs the checks once only this version answers, and records the result.
+        """Runs the checks once Services send to this version only, and records the result.
 
-        When a check fails, the earlier version is restored.
+        When a check fails, the earlier version is restored. When something was changed by others, it is not,
+        because the version is not at fault.
 
         Raises:
-            SmokeError: a check fails, or something else was deployed meanwhile.
+            SmokeError: a check fails, something else was deployed meanwhile, or runs in a pod.
         """
         access = self.context.connect(step.environment)
         running = read_running_version(access)
@@ -65,10 +72,21 @@ class VerifyHandler:
                 f"{step.environment} runs {running.version if running else 'nothing'}, not {step.version}.",
                 remedy=f"Run `inv deploy --env {step.environment} --version {step.version}`.",
             )
-        drain(access.cluster, access.settings.namespace, on_wait=partial(say, is_note=True))
+        namespace, note = access.settings.namespace, partial(say, is_note=True)
+        wait_for_endpoints(access.cluster, namespace, running.manifest, on_wait=note)
+        if deviations := self.find_deviations(access, running):
+            raise deviation_error(access, deviations)
         began = time.monotonic()
-        target = SmokeTarget(access.settings.url, step.version, self.context.repository.root)
-        results = self.run_smoke(self.context.config.smoke_of(step.environment), target, say)
+        settings = self.context.config.smoke_of(step.environment)
+        records = (record for record in access.records.read() if record.revision == running.revision)
+        digests = next((record.digests for record in records), {})
+        target = SmokeTarget(
+            access.settings.url,
+            step.version,
+            self.context.repository.root,
+            self.find_builds(settings, digests),
+        )
+        results = self.run_smoke(settings, target, say)
         seconds = time.monotonic() - began
         failed = [result for result in results if not result.is_ok]
         if failed:
@@ -105,7 +123,7 @@ class VerifyHandler:
 
 def _find_failure(access: EnvironmentAccess) -> RolloutFailure | None:
     """Returns what is wrong with the pods, None if nothing is or the cluster does not answer."""
-    workloads = workloads_of(access.helm.manifest(access.settings.release))
+    workloads = workloads_of(access.helm.manifest(access.settings.release), access.settings.namespace)
     try:
         return find_failure(access.cluster.snapshot(access.settings.namespace, workloads))
     except ClusterError:
