@@ -161,6 +161,7 @@ def _take_snapshot(
             topic_prefix=chart.topic_prefix,
             contracts=lookups.contracts(repository.root, config),
             migrations=lookups.pending_migrations(repository, config, live.running, chart.commit),
+            migration_scripts=lookups.migration_scripts(repository, config, chart.commit),
             released=chart.released,
             templates=chart.templates,
             files=files_later.result(),

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
+from todo_release.adapters import pathspec
 from todo_release.adapters.git import Repository
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.adapters.registry.auth import RegistryDeniedError
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
     from todo_release.adapters.registry.client import Registry
 
 TIMEOUT_SECONDS = 5.0
-WORKFLOW_FILES = (".github/workflows/*.yml", ".github/workflows/*.yaml")
+WORKFLOW_FILES = (
+    ".github/workflows/*.yml",
+    ".github/workflows/*.yaml",
+    ".github/actions/**/action.yml",
+    ".github/actions/**/action.yaml",
+)
 MAX_FILE_BYTES = 200_000
 ConnectToHost = Callable[[str, Credentials | None], "Registry"]
 _Key = TypeVar("_Key")
@@ -171,6 +178,18 @@ def pending_migrations(
     ]
 
 
+def migration_scripts(repository: Repository, config: Config, commit: str | None) -> dict[str, str]:
+    """Returns the texts of all migrations by path: of a commit, or of the work tree."""
+    if not config.migrations:
+        return {}
+    if commit is None:
+        return {path: _text(repository.root / path) for path in repository.files(config.migrations)}
+    paths = pathspec.select(repository.files_at(commit, "."), config.migrations)
+    with TemporaryDirectory(prefix=f"{config.name}-migrations-") as folder:
+        repository.export(commit, paths, Path(folder))
+        return {path: _text(Path(folder) / path) for path in paths}
+
+
 def _mentions(
     repository: Repository, config: Config, commit: str, migration: str
 ) -> dict[tuple[str, ...], str]:
@@ -200,7 +219,7 @@ def contracts(root: Path, config: Config) -> dict[str, JsonObject]:
 
 
 def files(repository: Repository, settings: PreflightSettings) -> dict[str, str]:
-    """Returns the texts of workflows, of the files that name the cluster, and of release.yaml, by path."""
+    """Returns the texts of workflows, actions, files that name the cluster, and release.yaml, by path."""
     pathspecs = (*WORKFLOW_FILES, *settings.cluster_files, FILE_NAME)
     return {path: _text(repository.root / path) for path in repository.files(pathspecs)}
 

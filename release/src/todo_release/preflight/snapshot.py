@@ -114,9 +114,9 @@ class PreflightSnapshot:
 
     `images` are lookups by reference (None: the pull secrets could not be read), `addresses` those of the
     resolved hosts, `contracts` OpenAPI documents by image, `files` texts by path in the work tree.
-    `migrations` is None when it is not known which are pending. `parse` returns what is wrong with the
-    arguments of a task, None when nothing is. `released` are the images of release.yaml by name, `templates`
-    the texts of templates by their path in the chart.
+    `migrations` is None when it is not known which are pending; `migration_scripts` are the texts of all.
+    `released` are the images of release.yaml by name, `templates` the texts of templates by their path in the
+    chart. `parse` returns what is wrong with the arguments of a task, None when nothing is.
     """
 
     environment: str
@@ -132,6 +132,7 @@ class PreflightSnapshot:
     topic_prefix: str | None = None
     contracts: Mapping[str, JsonObject] = field(default_factory=dict)
     migrations: Sequence[Migration] | None = ()
+    migration_scripts: Mapping[str, str] = field(default_factory=dict)
     released: Mapping[str, ReleasedImage] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -105,3 +105,60 @@ def test_invalid_release_yaml_is_no_finding(text: str) -> None:
     """The engine does not start with an invalid release.yaml."""
     files = {"release.yaml": text, "k8s/bootstrap": "nothing\n"}
     assert summaries_of(CHECK, make_snapshot(files=files, config=NAMED)) == []
+
+
+ACTION = """\
+runs:
+  using: composite
+  steps:
+    - run: python kubeconfig.py
+      env:
+        CONTEXT: NAME # the context in release.yaml
+    - run: kubectl -n shop --context NAME get pods && ./inv plan --json
+    - uses: other/action@v1
+      with: {kube-context: NAME}
+"""
+ACTION_PATH = ".github/actions/access/action.yml"
+
+
+def test_context_in_a_composite_action_is_compared() -> None:
+    """A variable, an argument and an input name it; each line is a finding."""
+    good = {"release.yaml": RELEASE, ACTION_PATH: ACTION.replace("NAME}", "cloud-eu1-shop }")}
+    good[ACTION_PATH] = (
+        good[ACTION_PATH].replace("NAME", "cloud-eu1-shop").replace("action@v1", f"action@{SHA}")
+    )
+    assert summaries_of(CHECK, make_snapshot(files=good)) == []
+    other = {"release.yaml": RELEASE, ACTION_PATH: good[ACTION_PATH].replace("eu1-shop", "eu2-shop")}
+    findings = findings_of(CHECK, make_snapshot(files=other))
+    assert {finding.cause for finding in findings} == {
+        "The cluster is cloud-eu2-shop here, cloud-eu1-shop in release.yaml."
+    }
+    assert [finding.place.line for finding in findings if finding.place] == [6, 7, 9]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "context: .",
+        "CONTEXT: ./web",
+        "CONTEXT: ${{ inputs.context }}",
+        "DOCKER_CONTEXT: remote",
+        "# CONTEXT: x",
+    ],
+)
+def test_other_contexts_are_no_clusters(line: str) -> None:
+    """Docker has build contexts and contexts of its own; an expression is not known here."""
+    files = {"release.yaml": RELEASE, PATH: f"env:\n  {line}\n"}
+    assert summaries_of(CHECK, make_snapshot(files=files)) == []
+
+
+def test_steps_of_a_composite_action_are_checked_like_those_of_a_job() -> None:
+    """Its calls of tasks must be valid and its actions pinned."""
+    causes = [
+        finding.cause
+        for finding in findings_of(CHECK, make_snapshot(files={ACTION_PATH: ACTION}, parse=parse))
+    ]
+    assert causes[:2] == [
+        "inv plan --json is not a valid command line: no idea what '--json' is",
+        "The action other/action@v1 is not pinned to a full commit.",
+    ]

@@ -1,4 +1,4 @@
-"""Checks that the running version can live with the migrations, which run while it still serves.
+"""Checks that migrations can run, and that the running version can live with them while it serves.
 
 Alembic scripts are parsed as Python: what `upgrade` drops or renames breaks the running version if that uses
 it, what it adds does not (expand, release, contract). Scripts of other tools are only named.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from todo_release.core.yaml_positions import Place
 from todo_release.preflight.check import PreflightCheck
+from todo_release.preflight.checks.migration_chain import revisions_are_a_chain
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
 from todo_release.preflight.snapshot import Migration, PreflightSnapshot, UnreadError
 
@@ -183,5 +184,7 @@ def _is_false(value: ast.expr | None) -> bool:
 
 
 CHECK = PreflightCheck(
-    id="migrations", title="the running version survives the migrations", rules=(_running_version_survives,)
+    id="migrations",
+    title="migrations can run, and the running version survives them",
+    rules=(revisions_are_a_chain, _running_version_survives),
 )
