@@ -177,6 +177,11 @@ class Repository:
             with tarfile.open(archive) as tar:
                 tar.extractall(folder, filter="data")
 
+    def remote_url(self, remote: str) -> str | None:
+        """Returns the address of a remote; None when there is no such remote."""
+        listed = (line.split() for line in self._git("remote", "--verbose").splitlines())
+        return next((address for name, address, *_ in listed if name == remote), None)
+
     def remote_refs(self, remote: str) -> RemoteRefs:
         """Returns the branches and tags that a remote has now.
 
