@@ -6,6 +6,7 @@ most commands do not need: preflight (jsonschema, 100 ms), and the smoke checks 
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,19 +19,23 @@ from todo_release.adapters.git import Repository
 from todo_release.adapters.helm.cli import Helm
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.registry.client import Registry
-from todo_release.adapters.registry.credentials import Credentials
 from todo_release.artifacts.chart import ImageReference
 from todo_release.config import loader
-from todo_release.config.model import Config, SmokeSettings
+from todo_release.config.model import Config, RegistrySettings, SmokeSettings
 from todo_release.config.overrides import Overrides, from_environment
+from todo_release.core.fence import Fence
 from todo_release.core.progress import ProgressCallback
-from todo_release.environments import pull_access
+from todo_release.core.release_folder import RELEASE_FOLDER
+from todo_release.environments import life_sign, lock, pull_access
+from todo_release.environments.deviations import DeviationFinder, FindDeviations
 from todo_release.environments.diagnosis.evidence import CollectEvidence, collect_evidence
 from todo_release.environments.drift import FindDrift, find_drift
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.environments.history import RecordStore
 from todo_release.environments.lock import EnvironmentLock
 from todo_release.environments.pull_access import CheckPullAccess
+from todo_release.environments.record_repair import RecordRepair
+from todo_release.environments.smoke.builds import FindBuilds, find_builds
 from todo_release.errors import ConfigError
 from todo_release.pipeline import rollback, saved_plan, steps
 from todo_release.pipeline.events import Listener
@@ -40,6 +45,7 @@ from todo_release.pipeline.handlers.announce import AnnounceHandler
 from todo_release.pipeline.handlers.build import BuildHandler
 from todo_release.pipeline.handlers.deploy import DeployHandler
 from todo_release.pipeline.handlers.preflight import PreflightHandler
+from todo_release.pipeline.handlers.push import PushHandler
 from todo_release.pipeline.handlers.verify import VerifyHandler
 from todo_release.pipeline.journal import Journal
 from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
@@ -47,6 +53,7 @@ from todo_release.pipeline.runner import PlanRunner, StepHandler, StepLock
 from todo_release.pipeline.saved_plan import PlanRequest, SavedPlan
 from todo_release.pipeline.steps import Step
 from todo_release.pipeline.survey import survey
+from todo_release.preflight.inspector import make_inspector
 from todo_release.report.github_actions import run_url
 from todo_release.report.reporter import Output, Reporter
 
@@ -93,6 +100,8 @@ class Session:
     check_pull_access: CheckPullAccess
     inspect: "Inspect"
     find_drift: FindDrift
+    find_deviations: FindDeviations
+    find_builds: FindBuilds
     ask: Callable[[str], bool]
     ask_to_overwrite: Callable[[str], bool]
     reporter: Reporter
@@ -157,7 +166,14 @@ class Session:
         """Reads the facts; the version is announced once the last environment has it."""
         is_last = self.context.config.deploy_order()[-1] in environments
         github = self.github if is_last else None
-        return survey(self.context, self.registry, version, environments, github)
+        return survey(
+            self.context,
+            self.registry,
+            version,
+            environments,
+            github,
+            find_deviations=self.find_deviations,
+        )
 
     def plan_rollback(self, environment: str, version: str | None, service: str | None = None) -> Plan:
         """Plans a rollback, of everything or of the image of one service."""
@@ -172,7 +188,7 @@ class Session:
         """Runs a plan."""
         PlanRunner(
             handlers=self._handlers(),
-            journal=Journal(self.context.repository.root, plan.version),
+            journal=Journal(self.context.repository.root, plan.version, on_note=warn),
             listener=listener,
             lock_for=partial(self.lock_for, plan.version),
             width=self.context.config.parallel_builds,
@@ -186,7 +202,7 @@ class Session:
             steps.WriteVersion: publish.WriteVersionHandler(repository, config, self.registry),
             steps.TagCommit: publish.TagHandler(repository, config),
             steps.TagImages: publish.TagImagesHandler(repository, config, self.registry),
-            steps.Push: publish.PushHandler(repository),
+            steps.Push: PushHandler(repository, config, self.registry),
             steps.Confirm: publish.ConfirmHandler(self.ask),
             steps.Deploy: DeployHandler(
                 self.context,
@@ -194,8 +210,15 @@ class Session:
                 self.check_pull_access,
                 self.find_drift,
                 self.ask_to_overwrite,
+                self.find_deviations,
             ),
-            steps.Verify: VerifyHandler(self.context, self.run_smoke, self.collect_evidence),
+            steps.Verify: VerifyHandler(
+                self.context,
+                self.run_smoke,
+                self.collect_evidence,
+                self.find_deviations,
+                self.find_builds,
+            ),
         }
         if self.github is not None:
             handlers[steps.Announce] = AnnounceHandler(repository, config, self.github)
@@ -213,11 +236,13 @@ class Connections:
     """The outside world of a session that a rehearsal replaces.
 
     `kubeconfig` None means the files that kubectl would read. `unreachable` says which registries of others
-    did not answer in earlier sessions, with the reason; None means that none was asked.
+    did not answer in earlier sessions, with the reason; None means that none was asked. `real_registry` is
+    the registry of real releases, where the session's own stands in for it.
     """
 
     kubeconfig: Path | None = None
     unreachable: MutableMapping[str, str] | None = None
+    real_registry: RegistrySettings | None = None
     container_engine: Callable[[], ContainerEngine] = DockerEngine.connect
     run_smoke: "RunSmoke" = _run_smoke
 
@@ -257,12 +282,21 @@ def open_session(
             context=context,
             registry=registry,
             container_engine=connections.container_engine,
-            lock_for=partial(_lock, context, options.can_wait),
+            lock_for=_lock_factory(context, connections.kubeconfig, options.can_wait),
             run_smoke=connections.run_smoke,
             collect_evidence=collect_evidence,
             check_pull_access=partial(_check_pull_access, config),
-            inspect=_inspector(context, registry, options, connections.unreachable),
+            inspect=make_inspector(
+                context,
+                registry,
+                skip=options.skip,
+                parse=options.parse,
+                unreachable=connections.unreachable,
+                real_registry=connections.real_registry,
+            ),
             find_drift=find_drift,
+            find_deviations=DeviationFinder(config, registry, find_drift, context.now),
+            find_builds=partial(find_builds, config, registry),
             ask=(lambda _: True) if options.is_agreed else reporter.ask,
             ask_to_overwrite=(lambda _: True) if options.overwrites_edits else reporter.ask,
             reporter=reporter,
@@ -270,31 +304,54 @@ def open_session(
         )
 
 
+def warn(text: str) -> None:
+    """Tells people something that stops nothing; not on the standard output, which programs read."""
+    print(f"note: {text}", file=sys.stderr)  # noqa: T201  # no reporter knows of it
+
+
 def _connect(config: Config, kubeconfig: Path | None, name: str) -> EnvironmentAccess:
     settings = config.environment(name)
-    cluster = Cluster.connect(settings.context, kubeconfig)
+    fence = Fence()
+    cluster = Cluster.connect(settings.context, kubeconfig, fence=fence)
+    helm = Helm(settings.context, settings.namespace, kubeconfig, cluster=cluster, fence=fence)
+    images = {image: config.registry.reference(image) for image in config.images}
     return EnvironmentAccess(
         name=name,
         settings=settings,
         cluster=cluster,
-        helm=Helm(settings.context, settings.namespace, kubeconfig, cluster=cluster),
-        records=RecordStore(cluster, settings.namespace, settings.release),
+        fence=fence,
+        helm=helm,
+        records=RecordStore(
+            cluster,
+            settings.namespace,
+            settings.release,
+            repair=RecordRepair(helm, settings.release, images),
+            on_note=warn,
+        ),
     )
 
 
-def _lock(
-    context: ReleaseContext, can_wait: bool, version: str, environment: str, say: ProgressCallback
-) -> EnvironmentLock:
-    access = context.connect(environment)
-    return EnvironmentLock(
-        access.cluster,
-        access.settings.namespace,
-        holder=context.actor,
-        version=version,
-        run_url=context.run_url,
-        is_waiting=can_wait,
-        on_wait=partial(say, is_note=True),
-    )
+def _lock_factory(
+    context: ReleaseContext, kubeconfig: Path | None, can_wait: bool
+) -> Callable[[str, str, ProgressCallback], EnvironmentLock]:
+    """Returns the function that makes the lock of an environment for a version."""
+
+    def lock_for(version: str, environment: str, say: ProgressCallback) -> EnvironmentLock:
+        access = context.connect(environment)
+        settings = access.settings
+        return EnvironmentLock(
+            Cluster.connect(settings.context, kubeconfig, request_seconds=lock.REQUEST_SECONDS),
+            settings.namespace,
+            holder=context.actor,
+            version=version,
+            run_url=context.run_url,
+            is_waiting=can_wait,
+            on_wait=partial(say, is_note=True),
+            fence=access.fence,
+            life_signs=context.repository.root / RELEASE_FOLDER / life_sign.FOLDER,
+        )
+
+    return lock_for
 
 
 def _github(config: Config, environ: Mapping[str, str]) -> "GitHub | None":
@@ -314,42 +371,3 @@ def _check_pull_access(
     return pull_access.check_pull_access(
         access, settings, manifest, images, lambda credentials: connect(credentials=credentials)
     )
-
-
-def _inspector(
-    context: ReleaseContext,
-    registry: Registry,
-    options: CommandOptions,
-    unreachable: MutableMapping[str, str] | None,
-) -> "Inspect":
-    """Returns the function that inspects an environment.
-
-    Checks the names of the checks to skip first, before anything is done.
-    """
-    skips: Mapping[str, str] = {}
-    if options.skip:
-        from todo_release.preflight import all_checks
-
-        skips = all_checks.skips(options.skip)
-    settings = context.config.registry
-    known = {} if unreachable is None else unreachable
-
-    def connect(host: str, credentials: Credentials | None) -> Registry:
-        insecure = settings.insecure and host == settings.host
-        return Registry(
-            host,
-            insecure=insecure,
-            credentials=credentials,
-            is_anonymous=credentials is None,
-            is_optional=host != settings.host,
-        )
-
-    def inspect(environment: str, version: str | None) -> "Inspection":
-        from todo_release.preflight.inspection import LookupSources
-        from todo_release.preflight.inspection import inspect as inspected
-        from todo_release.preflight.rendering import ChartRenderer
-
-        renderer = ChartRenderer(context, registry, version)
-        return inspected(context, renderer, environment, skips, LookupSources(connect, options.parse, known))
-
-    return inspect

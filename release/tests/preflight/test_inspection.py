@@ -19,6 +19,7 @@ from todo_release.adapters.registry.auth import RegistryDeniedError
 from todo_release.adapters.registry.client import ImageNotFoundError
 from todo_release.adapters.registry.credentials import Credentials
 from todo_release.config.loader import load
+from todo_release.config.model import RegistrySettings
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.environments.history import RecordStore
 from todo_release.errors import ClusterError, HelmError, RegistryError
@@ -106,6 +107,7 @@ def discovery(groups: dict[str, dict[str, dict[str, str]]]) -> dict[str, Any]:
     """Returns the API server's answer to discovery."""
     return {
         "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
         "items": [
             {
                 "metadata": {"name": group} if group else {},
@@ -113,7 +115,12 @@ def discovery(groups: dict[str, dict[str, dict[str, str]]]) -> dict[str, Any]:
                     {
                         "version": version,
                         "resources": [
-                            {"resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced"}
+                            {
+                                "resource": plural,
+                                "responseKind": {"group": group, "version": version, "kind": kind},
+                                "scope": "Namespaced",
+                                "verbs": ["get", "list", "create", "patch"],
+                            }
                             for kind, plural in kinds.items()
                         ],
                     }
@@ -185,7 +192,7 @@ class InspectedShop:
 
     def _fill(self) -> None:
         api = self.api
-        api.objects["version"] = {"major": "1", "minor": "34+"}
+        api.objects["version"] = {"gitVersion": "v1.34.0", "major": "1", "minor": "34+"}
         for root, groups in DISCOVERED.items():
             api.objects[root] = discovery(groups)
         api.put(STAGING, {"metadata": {"name": "staging", "labels": {}}})
@@ -324,8 +331,11 @@ def test_inspection_reads_every_list_once(shop: InspectedShop, capsys: pytest.Ca
     began = time.monotonic()
     inspection = shop.inspect()
     seconds = time.monotonic() - began
-    lists = [path for path in shop.api.requests if path.endswith("s")]
+    # Whether the release exists is asked first: the chart is rendered as an install or as an upgrade.
+    asked_before = f"{STAGING}/secrets"
+    lists = [path for path in shop.api.requests if path.endswith("s") and path != asked_before]
     assert len(lists) == len(set(lists))
+    assert shop.api.requests.count(asked_before) == 2
     assert len(shop.api.requests) <= 32
     assert inspection.errors == ()
     with capsys.disabled():
@@ -487,6 +497,8 @@ def test_unchanged_workload_does_not_roll(shop: InspectedShop) -> None:
     shop.api.put(
         "apis/apps/v1/namespaces/staging/deployments/shop-staging-web",
         {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
             "metadata": {"name": "shop-staging-web", "namespace": "staging"},
             "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}},
         },
@@ -632,3 +644,36 @@ def test_values_that_name_images_by_one_shared_tag_are_inspected(shop: Inspected
         "The values name api by a tag only (registry.test/shop/api:v0.2.0)",
         "The values name web by a tag only (registry.test/shop/web:v0.2.0)",
     ]
+
+
+@dataclass
+class AnonymousRegistryDouble(NodesRegistryDouble):
+    """A registry that tells anonymous users what `refusal` says, or lets them pull."""
+
+    refusal: RegistryError | None = None
+
+    def digest(self, repository: str, reference: str) -> str | None:
+        """Finds nothing, or refuses."""
+        assert (*self._as, repository, reference) == ("ghcr.io", None, "example/shop/web", "latest")
+        if self.refusal:
+            raise self.refusal
+        return None
+
+
+@pytest.mark.parametrize(
+    ("refusal", "severity"),
+    [(RegistryDeniedError("ghcr.io refuses anonymous users.", remedy=""), "error"), (None, "warning")],
+    ids=["private", "public"],
+)
+def test_missing_pull_secret_is_an_error_where_the_real_registry_is_private(
+    shop: InspectedShop, refusal: RegistryError | None, severity: str
+) -> None:
+    """In a rehearsal everybody may pull from the registry that stands in for it."""
+    shop.api.objects.pop(f"{STAGING}/secrets/pull")
+    registry = AnonymousRegistryDouble(refusal=refusal)
+    real = RegistrySettings(repository="ghcr.io/example/shop")
+    sources = LookupSources(registry, real_registry=real)  # type: ignore[arg-type]  # a double
+    inspection = inspect(shop.context, shop.renderer("0.2.0"), "staging", {}, sources)
+    (finding,) = [finding for finding in inspection.findings if finding.check == "references"]
+    assert finding.severity.value == severity
+    assert finding.cause.startswith("There is no pull secret pull")

@@ -10,7 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from todo_release.adapters.kubernetes.api_resources import SECRETS
+from todo_release.config.model import Config, RegistrySettings
 from todo_release.core.tables import Table
+from todo_release.environments import pull_access
 from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.history import DeploymentRecord
 from todo_release.errors import ReleaseError
@@ -20,7 +23,13 @@ from todo_release.preflight.checks.images import images_of
 from todo_release.preflight.finding import Finding, Severity
 from todo_release.preflight.rendering import ChartRenderer, RenderedChart
 from todo_release.preflight.scheduling.node_table import node_table
-from todo_release.preflight.snapshot import ImageLookup, PreflightSnapshot, SiblingEnvironment, UnreadError
+from todo_release.preflight.snapshot import (
+    ImageLookup,
+    LiveCluster,
+    PreflightSnapshot,
+    SiblingEnvironment,
+    UnreadError,
+)
 
 PARALLEL_LOOKUPS = 8
 _Result = TypeVar("_Result")
@@ -75,12 +84,14 @@ class LookupSources:
 
     `connect` reaches a registry host with credentials, or anonymously. `parse` checks the arguments of a
     task; it is None where the tasks are not known. `unreachable` collects the hosts of registries that did
-    not answer, with the reason, so that each costs time only once.
+    not answer, with the reason, so that each costs time only once. `real_registry` is that of real releases,
+    where another one stands in for it.
     """
 
     connect: lookups.ConnectToHost
     parse: Callable[[Sequence[str]], str | None] | None = None
     unreachable: MutableMapping[str, str] = field(default_factory=dict)
+    real_registry: RegistrySettings | None = None
 
 
 def inspect(
@@ -154,6 +165,7 @@ def _take_snapshot(
             manifest=chart.manifest,
             live=live,
             images=_result_or_none(images_later),
+            anonymous_refusal=_anonymous_refusal(config, chart, live, sources),
             registry_problem=next((failure.problem for failure in renderer.registry_errors), ""),
             addresses=addresses_later.result(),
             records=_result_or_none(records_later) or (),
@@ -168,6 +180,17 @@ def _take_snapshot(
             parse=sources.parse,
             now=context.now(),
         )
+
+
+def _anonymous_refusal(
+    config: Config, chart: RenderedChart, live: LiveCluster, sources: LookupSources
+) -> str:
+    """Returns why images cannot be pulled without credentials; asks only if a pull secret is missing."""
+    existing = {*live.secrets, *(secret.name for secret in chart.manifest.of_kind("Secret"))}
+    if SECRETS not in live.lists or pull_access.find_pull_secrets(chart.text) <= existing:
+        return ""
+    settings = sources.real_registry or config.registry
+    return lookups.anonymous_refusal(settings, next(iter(config.images)), sources.connect)
 
 
 def _hosts_to_resolve(context: ReleaseContext, environment: str, chart: RenderedChart) -> set[str]:

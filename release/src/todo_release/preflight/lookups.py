@@ -130,6 +130,21 @@ def _look_up_image(
     )
 
 
+def anonymous_refusal(settings: RegistrySettings, image: str, connect: ConnectToHost) -> str:
+    """Returns why an image of the release cannot be pulled without credentials; empty when it can."""
+
+    def ask() -> str:
+        try:
+            with connect(settings.host, None) as registry:
+                registry.digest(settings.path(image), "latest")
+        except RegistryError as refusal:
+            return refusal.problem
+        return ""
+
+    late = f"{settings.host} did not answer within {TIMEOUT_SECONDS:.0f} s."
+    return within(TIMEOUT_SECONDS, {image: ask}).get(image, late)
+
+
 def addresses(hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Resolves hosts: no address for one that does not exist, no entry for one that could not be resolved."""
     answers = within(TIMEOUT_SECONDS, {host: partial(_resolve, host) for host in set(hosts) if host})

@@ -115,8 +115,10 @@ class PreflightSnapshot:
     `images` are lookups by reference (None: the pull secrets could not be read), `addresses` those of the
     resolved hosts, `contracts` OpenAPI documents by image, `files` texts by path in the work tree.
     `migrations` is None when it is not known which are pending; `migration_scripts` are the texts of all.
-    `released` are the images of release.yaml by name, `templates` the texts of templates by their path in the
-    chart. `parse` returns what is wrong with the arguments of a task, None when nothing is.
+    `anonymous_refusal` says why the release's registry does not answer without credentials; it is empty when
+    it does or was not asked. `released` are the images of release.yaml by name, `templates` the texts of
+    templates by their path in the chart. `parse` returns what is wrong with the arguments of a task, None
+    when nothing is.
     """
 
     environment: str
@@ -126,6 +128,7 @@ class PreflightSnapshot:
     live: LiveCluster = field(default_factory=LiveCluster)
     images: Mapping[str, ImageLookup] | None = field(default_factory=dict)
     registry_problem: str = ""
+    anonymous_refusal: str = ""
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     records: Sequence[DeploymentRecord] = ()
     siblings: Sequence[SiblingEnvironment] = ()

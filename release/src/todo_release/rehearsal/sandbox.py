@@ -26,6 +26,7 @@ from todo_release.rehearsal.scenario import RehearsalContext
 from todo_release.rehearsal.stub_images import StubImageEngine
 from todo_release.session import CommandOptions, Connections, Session, load_configuration
 
+READINESS_SECONDS = 20  # simulated pods are ready within a second, so nobody needs to wait for a chart's deadline
 NO_SERVER = "127.0.0.1:1"  # where smoke checks and lookups of the public host names are sent
 PLACEHOLDERS = f"{hygiene.PLACEHOLDERS}=a rehearsal may have placeholders where no cluster is configured"
 
@@ -82,6 +83,7 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
             connections = Connections(
                 kubeconfig=plane.kubeconfig,
                 unreachable={},
+                real_registry=config.registry,
                 container_engine=lambda: engine,
                 run_smoke=scenario.skip_smoke,
             )

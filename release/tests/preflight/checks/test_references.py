@@ -227,6 +227,25 @@ def test_missing_or_unsuitable_pull_secret_is_a_warning(secrets: list[SecretSumm
     ]
 
 
+def test_missing_pull_secret_of_a_private_registry_is_an_error() -> None:
+    """No node can pull the released image, unless another secret of the pod is for its registry."""
+    pull = {"imagePullSecrets": [{"name": "pull"}, {"name": "other"}]}
+    refusal = "The registry registry.test does not accept anonymous users."
+    (cause,) = error_causes(
+        CHECK,
+        make_snapshot(workload(**pull), secrets=[SecretSummary(name="other")], anonymous_refusal=refusal),
+    )
+    assert cause == (
+        "There is no pull secret pull, and without credentials nodes cannot pull the released images: "
+        f"{refusal}"
+    )
+    covered = SecretSummary(name="other", registries=frozenset({"registry.test"}))
+    snapshot = make_snapshot(workload(**pull), secrets=[covered], anonymous_refusal=refusal)
+    assert error_causes(CHECK, snapshot) == []
+    foreign = workload(containers=[{"name": "redis", "image": "redis:8"}], **pull)
+    assert error_causes(CHECK, make_snapshot(foreign, anonymous_refusal=refusal)) == []
+
+
 def test_pull_secret_for_the_registry_is_no_finding() -> None:
     """The registry entry may be a host or a URL."""
     facts = SecretSummary(name="pull", registries=frozenset({"https://registry.test/v2/"}))

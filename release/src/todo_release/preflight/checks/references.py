@@ -4,7 +4,7 @@ What the chart itself creates counts as existing, except for hooks that run befo
 Secrets only the names of keys are read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from todo_embedded.controlplane import pod_references
@@ -32,7 +32,7 @@ from todo_release.adapters.registry.image_name import host_of, host_of_auth_entr
 from todo_release.core.yaml_positions import YamlPath
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Finding, Findings, error, warning
-from todo_release.preflight.snapshot import PreflightSnapshot
+from todo_release.preflight.snapshot import PreflightSnapshot, SecretSummary
 
 CLUSTER_ISSUER, ISSUER = "cert-manager.io/cluster-issuer", "cert-manager.io/issuer"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -211,12 +211,11 @@ def _priority_classes_exist(snapshot: PreflightSnapshot) -> Findings:
 
 
 def _pull_secrets_match(snapshot: PreflightSnapshot) -> Findings:
-    """Checks pull secrets; yields warnings only, because the kubelet pulls without them where it can."""
+    """Checks pull secrets; without them the kubelet pulls only what everybody may pull."""
     checked = set()
     for template in snapshot.manifest.pods():
         names = [secret["name"] for secret in template.spec.get("imagePullSecrets") or ()]
         hosts = {host_of(str(container.get("image", ""))) for _, container in template.containers()}
-        hosts_text = ", ".join(sorted(hosts))
         for index, name in enumerate(names):
             if name in checked or snapshot.manifest.find("Secret", name):
                 continue
@@ -224,20 +223,45 @@ def _pull_secrets_match(snapshot: PreflightSnapshot) -> Findings:
             secret = snapshot.secret(name)
             field = (*template.field, "spec", "imagePullSecrets", index)
             if secret is None:
-                yield warning(
-                    template.owner.subject,
-                    f"There is no pull secret {name}: nodes pull {hosts_text} without credentials.",
-                    f"Create it: `kubectl -n {snapshot.namespace} create secret docker-registry {name} ...`.",
-                    field,
-                )
-            elif len(names) == 1 and not hosts & {host_of_auth_entry(entry) for entry in secret.registries}:
+                yield _missing_pull_secret(snapshot, template, name, names, field)
+            elif len(names) == 1 and not hosts & _hosts_of(secret):
                 covered = ", ".join(sorted(secret.registries)) or "no registry"
+                hosts_text = ", ".join(sorted(hosts))
                 yield warning(
                     template.owner.subject,
                     f"The pull secret {name} is for {covered}, the images come from {hosts_text}.",
                     f"Create it again for {hosts_text}.",
                     field,
                 )
+
+
+def _missing_pull_secret(
+    snapshot: PreflightSnapshot, template: PodTemplate, name: str, names: Sequence[str], field: YamlPath
+) -> Finding:
+    """Returns an error where a released image needs the secret, because its registry is private."""
+    hosts = {host_of(str(container.get("image", ""))) for _, container in template.containers()}
+    others = [secret for other in names if (secret := snapshot.secret(other)) is not None]
+    host = snapshot.config.registry.host
+    needs_it = host in hosts and not any(host in _hosts_of(secret) for secret in others)
+    remedy = f"Create it: `kubectl -n {snapshot.namespace} create secret docker-registry {name} ...`."
+    if needs_it and snapshot.anonymous_refusal:
+        return error(
+            template.owner.subject,
+            f"There is no pull secret {name}, and without credentials nodes cannot pull the released images: "
+            f"{snapshot.anonymous_refusal}",
+            remedy,
+            field,
+        )
+    return warning(
+        template.owner.subject,
+        f"There is no pull secret {name}: nodes pull {', '.join(sorted(hosts))} without credentials.",
+        remedy,
+        field,
+    )
+
+
+def _hosts_of(secret: SecretSummary) -> set[str]:
+    return {host_of_auth_entry(entry) for entry in secret.registries}
 
 
 def _storage_classes_exist(snapshot: PreflightSnapshot) -> Findings:
