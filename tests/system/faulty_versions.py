@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from todo_release.environments.rollout.pod_failures import NETWORK_SECONDS, NODE_SECONDS, READY_SECONDS
+from todo_release.config.rollout import RolloutSettings
 from todo_release.preflight.all_checks import CHECKS
 
 from .shop_clone import ShopClone
@@ -59,6 +59,8 @@ class FaultyVersion:
     settings: Values = field(default_factory=dict)
 
 
+PATIENCE = RolloutSettings()
+READINESS_SECONDS = 30  # by default a container has until the Deployment's progress deadline
 CRASH = "import sys; sys.exit('DATABASE_URL is not set')"
 FAULTY_VERSIONS = {
     "image digest that was never pushed": FaultyVersion(
@@ -66,25 +68,28 @@ FAULTY_VERSIONS = {
         21,
         lambda shop: web_container(image=f"{shop.registry}/web@sha256:{'0' * 64}"),
         "there is no image localhost",
+        grace_seconds=PATIENCE.missing_image_seconds,
     ),
     "image from a registry that refuses access": FaultyVersion(
         "image-denied",
         22,
         lambda shop: web_container(image=f"{shop.environ['DENYING_REGISTRY']}/shop/web:1"),
         "does not let the node pull",
+        grace_seconds=PATIENCE.pull_seconds,
     ),
     "image from a registry that does not answer": FaultyVersion(
         "image-unreachable",
         23,
         lambda shop: web_container(image="localhost:1/shop/web:1"),
         "connection refused",
-        grace_seconds=NETWORK_SECONDS,
+        grace_seconds=PATIENCE.pull_seconds,
     ),
     "missing Secret": FaultyVersion(
         "config-missing",
         24,
         lambda shop: web_container(envFrom=[{"secretRef": {"name": "payments"}}]),
         "there is no Secret 'payments'",
+        grace_seconds=PATIENCE.missing_config_seconds,
     ),
     "missing key of a Secret": FaultyVersion(
         "config-missing",
@@ -93,6 +98,7 @@ FAULTY_VERSIONS = {
             env=[{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "TOKEN"}}}]
         ),
         "Secret 'shop' has no key 'TOKEN'",
+        grace_seconds=PATIENCE.missing_config_seconds,
     ),
     "missing ConfigMap that is mounted": FaultyVersion(
         "config-missing",
@@ -104,6 +110,7 @@ FAULTY_VERSIONS = {
             }
         },
         "there is no ConfigMap 'prices'",
+        grace_seconds=PATIENCE.missing_config_seconds,
     ),
     "command that is not in the image": FaultyVersion(
         "cannot-start", 25, lambda shop: web_container(command=["/usr/bin/gone"]), "/usr/bin/gone"
@@ -113,6 +120,7 @@ FAULTY_VERSIONS = {
         26,
         lambda shop: web_container(command=python_command(CRASH)),
         "its last line: 'DATABASE_URL is not set'",
+        grace_seconds=PATIENCE.crash_seconds,
         log="DATABASE_URL is not set",
     ),
     "program that exceeds its memory limit": FaultyVersion(
@@ -120,14 +128,16 @@ FAULTY_VERSIONS = {
         27,
         lambda shop: web_container(command=python_command("held = bytearray(10**9)")),
         "was killed at its memory limit",
+        grace_seconds=PATIENCE.crash_seconds,
     ),
     "program that is never ready": FaultyVersion(
         "probe-failing",
         28,
         lambda shop: web_container(readinessProbe={"httpGet": {"path": "/nothing"}}),
         "HTTP probe failed with statuscode: 404",
-        grace_seconds=READY_SECONDS,
+        grace_seconds=READINESS_SECONDS,
         log="web serves",
+        settings={"rollout": {"readiness_seconds": READINESS_SECONDS}},
     ),
     "program that its liveness probe kills": FaultyVersion(
         "probe-failing",
@@ -141,6 +151,7 @@ FAULTY_VERSIONS = {
             readinessProbe={"initialDelaySeconds": 60},
         ),
         "was restarted because its liveness probe failed",
+        grace_seconds=PATIENCE.crash_seconds,
     ),
     "sidecar of the chart that exits": FaultyVersion(
         "sidecar-failing",
@@ -164,6 +175,7 @@ FAULTY_VERSIONS = {
             }
         },
         "container proxy of pod",
+        grace_seconds=PATIENCE.crash_seconds,
         log="no route",
     ),
     "Dapr sidecar without its Configuration": FaultyVersion(
@@ -185,6 +197,7 @@ FAULTY_VERSIONS = {
             }
         },
         "container daprd of pod",
+        grace_seconds=PATIENCE.crash_seconds,
         log="failed to get configuration",
     ),
     "quota that allows no more pods": FaultyVersion(
@@ -205,7 +218,7 @@ FAULTY_VERSIONS = {
         32,
         lambda shop: web_container(resources={"requests": {"cpu": "64"}}),
         "Insufficient cpu",
-        grace_seconds=NODE_SECONDS,
+        grace_seconds=PATIENCE.unschedulable_seconds,
     ),
     "migration that fails": FaultyVersion(
         "job-failed",
@@ -230,6 +243,7 @@ FAULTY_VERSIONS = {
             }
         },
         "there is no image localhost",
+        grace_seconds=PATIENCE.missing_image_seconds,
     ),
     "rollout that makes no progress": FaultyVersion(
         "stalled",

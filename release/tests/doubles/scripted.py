@@ -1,7 +1,8 @@
 """Doubles of time and of a cluster, with prepared values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, repeat
+from typing import Any
 
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, WorkloadRef
 from todo_release.errors import ClusterError
@@ -27,11 +28,15 @@ class FakeCluster:
     """A cluster with prepared snapshots; the last one is repeated, and an error is raised once."""
 
     def __init__(
-        self, *snapshots: NamespaceSnapshot | ClusterError, logs: dict[tuple[str, bool], str] | None = None
+        self,
+        *snapshots: NamespaceSnapshot | ClusterError,
+        logs: dict[tuple[str, bool], str] | None = None,
+        nodes: list[dict[str, Any]] | None = None,
     ) -> None:
-        """Takes `logs` by (pod/container, previous)."""
+        """Takes `logs` by (pod/container, previous), and the `nodes` that any query for nodes finds."""
         self._snapshots = chain(snapshots, repeat(snapshots[-1]))
         self._logs = logs or {}
+        self._nodes = nodes or []
 
     def snapshot(self, namespace: str, refs: Sequence[WorkloadRef]) -> NamespaceSnapshot:
         """Returns the next snapshot."""
@@ -39,6 +44,10 @@ class FakeCluster:
         if isinstance(snapshot, ClusterError):
             raise snapshot
         return snapshot
+
+    def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Any]:
+        """Returns the nodes."""
+        return list(self._nodes)
 
     def log(
         self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 200

@@ -26,7 +26,7 @@ from todo_release.rehearsal.scenario import RehearsalContext
 from todo_release.rehearsal.stub_images import StubImageEngine
 from todo_release.session import CommandOptions, Connections, Session, load_configuration
 
-READINESS_SECONDS = 20  # simulated pods are ready within a second, so nobody needs to wait for a chart's deadline
+READINESS_SECONDS = 20  # simulated pods are ready within a second, or never
 NO_SERVER = "127.0.0.1:1"  # where smoke checks and lookups of the public host names are sent
 PLACEHOLDERS = f"{hygiene.PLACEHOLDERS}=a rehearsal may have placeholders where no cluster is configured"
 
@@ -117,7 +117,13 @@ def _sandboxed(
     overrides = {
         "remote": scratch_repository.REMOTE,
         "github": None,
-        "environments": {name: {"smoke": {"connect_to": NO_SERVER}} for name in config.environments},
+        "environments": {
+            name: {
+                "smoke": {"connect_to": NO_SERVER},
+                "rollout": {"readiness_seconds": READINESS_SECONDS},
+            }
+            for name in config.environments
+        },
     }
     overlay.write_text(json.dumps(overrides), encoding="utf-8")  # JSON is valid YAML
     given = (options.overrides or Overrides()).over(from_environment(options.environ))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from todo_release.adapters.kubernetes.api_resources import DEPLOYMENTS
 from todo_release.environments.history import DeploymentRecord
 from todo_release.preflight.checks.probes import CHECK
 
@@ -13,6 +14,7 @@ from ..snapshots import (
     NOW,
     error_causes,
     findings_of,
+    live_object,
     make_config,
     make_snapshot,
     severities_of,
@@ -137,7 +139,7 @@ STARTUP = {
             workload("seed", kind="Job", hook="pre-upgrade", spec={"activeDeadlineSeconds": 600}),
             "warning",
             (
-                "The hook may take 600 s and the whole release only 600 s: the release gives up before the "
+                "The hook may take 600 s and all hooks together only 600 s: the release gives up before the "
                 "hook fails."
             ),
         ),
@@ -157,6 +159,38 @@ def test_deadlines_of_other_workloads_are_not_checked() -> None:
         workload("seed", kind="Job", hook="pre-upgrade"), workload("db", kind="StatefulSet")
     )
     assert summaries_of(CHECK, snapshot) == []
+
+
+def test_hooks_have_a_time_of_their_own() -> None:
+    """Their deadline is compared with that and not with the rollout's."""
+    hook = workload("seed", kind="Job", hook="pre-upgrade", spec={"activeDeadlineSeconds": 600})
+    assert (
+        summaries_of(CHECK, make_snapshot(hook, config=make_config(rollout={"hook_timeout_seconds": 900})))
+        == []
+    )
+
+
+def test_paused_deployment_is_an_error() -> None:
+    """A rollout of it would wait until its deadline, and be taken back."""
+    healthy = with_health(web=["/healthz"])
+    (by_chart,) = error_causes(CHECK, make_snapshot(deployment(paused=True), **healthy))
+    assert by_chart.startswith("The chart pauses it")
+    paused = live_object(deployment(paused=True))
+    (finding,) = findings_of(CHECK, make_snapshot(deployment(), lists={DEPLOYMENTS: [paused]}, **healthy))
+    assert finding.cause.startswith("Somebody paused it")
+    assert "rollout resume deployment/web`" in finding.remedy
+    assert (
+        error_causes(CHECK, make_snapshot(deployment(paused=False), lists={DEPLOYMENTS: [paused]}, **healthy))
+        == []
+    )
+
+
+def test_wrong_rollout_annotation_is_an_error() -> None:
+    """Otherwise it would do nothing, when it is needed."""
+    body = deployment()
+    body["metadata"]["annotations"] = {"rollout.release-engine.dev/crash-secs": "120"}
+    (cause,) = error_causes(CHECK, make_snapshot(body, **with_health(web=["/healthz"])))
+    assert cause.startswith("The annotation rollout.release-engine.dev/crash-secs is not known; known are: ")
 
 
 RECORD = DeploymentRecord(

@@ -1,4 +1,4 @@
-"""Checks that probes request paths which exist and need no login, and that deadlines are consistent."""
+"""Checks that rollouts can end: paths of probes exist and need no login, and deadlines are consistent."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -7,6 +7,7 @@ from typing import Any
 from todo_release.adapters.kubernetes.manifest import RenderedObject
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.core.yaml_positions import YamlPath
+from todo_release.environments.rollout.patience import annotation_problems
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Finding, Findings, Severity, error, note, warning
 from todo_release.preflight.snapshot import PreflightSnapshot
@@ -111,14 +112,14 @@ def _times_are_consistent(snapshot: PreflightSnapshot) -> Findings:
 
 
 def _hook_deadline(snapshot: PreflightSnapshot, owner: RenderedObject) -> Iterator[Finding]:
-    timeout = snapshot.settings.timeout_seconds
+    timeout = snapshot.config.hook_timeout_of(snapshot.environment)
     deadline = owner.spec.get("activeDeadlineSeconds")
     if deadline and deadline >= timeout:
         yield warning(
             owner.subject,
-            f"The hook may take {deadline} s and the whole release only {timeout:.0f} s: the release gives "
+            f"The hook may take {deadline} s and all hooks together only {timeout:.0f} s: the release gives "
             "up before the hook fails.",
-            "Make activeDeadlineSeconds shorter than timeout_seconds.",
+            "Make activeDeadlineSeconds shorter than rollout.hook_timeout_seconds (timeout_seconds).",
             ("spec", "activeDeadlineSeconds"),
         )
 
@@ -156,6 +157,35 @@ def _start_seconds(container: JsonObject) -> int:
     return int(seconds + (readiness.get("periodSeconds", 10) if readiness else 0))
 
 
+def _is_not_paused(snapshot: PreflightSnapshot) -> Findings:
+    """Checks that the controller of each Deployment will replace its pods."""
+    field = ("spec", "paused")
+    for rendered in snapshot.manifest.of_kind("Deployment"):
+        is_paused = rendered.spec.get("paused")
+        if is_paused:
+            yield error(
+                rendered.subject,
+                "The chart pauses it: its controller would replace no pod, and the rollout would never end.",
+                "Remove spec.paused from the chart.",
+                field,
+            )
+        elif is_paused is None and ((snapshot.live_of(rendered) or {}).get("spec") or {}).get("paused"):
+            yield error(
+                rendered.subject,
+                "Somebody paused it: its controller would replace no pod, and the rollout would never end.",
+                f"Run `kubectl --context {snapshot.settings.context} --namespace {snapshot.namespace} "
+                f"rollout resume {rendered.subject.lower()}`, or set spec.paused to false in the chart.",
+                field,
+            )
+
+
+def _annotations_are_valid(snapshot: PreflightSnapshot) -> Findings:
+    """Checks the annotations with which a workload overrides `rollout` of release.yaml."""
+    for rendered in snapshot.manifest.objects:
+        for problem in annotation_problems(rendered.annotations):
+            yield error(rendered.subject, problem, "Correct the annotation.", ("metadata", "annotations"))
+
+
 def _recent_rollouts_were_fast(snapshot: PreflightSnapshot) -> Findings:
     succeeded = [
         record
@@ -177,5 +207,11 @@ def _recent_rollouts_were_fast(snapshot: PreflightSnapshot) -> Findings:
 CHECK = PreflightCheck(
     id="probes",
     title="probes can succeed",
-    rules=(_probes_can_succeed, _times_are_consistent, _recent_rollouts_were_fast),
+    rules=(
+        _probes_can_succeed,
+        _times_are_consistent,
+        _is_not_paused,
+        _annotations_are_valid,
+        _recent_rollouts_were_fast,
+    ),
 )
