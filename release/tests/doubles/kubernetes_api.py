@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+AGGREGATED_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 EVERY_NAMESPACE = re.compile(r"/namespaces/[^/]+/")  # a list without a namespace is of all namespaces
 
 
@@ -21,7 +22,8 @@ class ApiDouble:
     """The state of the server.
 
     `objects` are by path and `logs` by (path, previous). `refusal` is a status for every answer, `refused`
-    one for single paths. `requests` records the paths of GET requests, `accepted` their Accept headers.
+    one for single paths. `requests` records the paths of GET requests that are not Helm's, `accepted` their
+    Accept headers.
     """
 
     url: str = ""
@@ -86,7 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path, query = parts.path.strip("/"), parse_qs(parts.query)
         previous = query.get("previous") == ["true"]
-        self.api.requests.append(path)
+        if not self.headers.get("user-agent", "").startswith("Helm/"):
+            self.api.requests.append(path)
         self.api.accepted[path] = self.headers.get("accept", "")
         if status := self.api.refusal or self.api.refused.get(path):
             self._answer(status, {"message": "not today"})
@@ -134,6 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = (body if isinstance(body, str) else json.dumps(body)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        is_discovery = isinstance(body, dict) and body.get("kind") == "APIGroupDiscoveryList"
+        self.send_header("Content-Type", AGGREGATED_DISCOVERY if is_discovery else "application/json")
         self.end_headers()
         self.wfile.write(text)
 

@@ -1,14 +1,17 @@
 """Tests the preview of a plan, rendered by the real Helm."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from todo_release.adapters.helm.cli import Helm
-from todo_release.adapters.kubernetes.client import ApiRefusedError
+from todo_release.adapters.kubernetes.client import ApiRefusedError, Cluster
 from todo_release.errors import HelmError
 from todo_release.pipeline.steps import Deploy
 
 from ..doubles.harness import Harness
+from ..doubles.kubernetes_api import ApiDouble
 from ..shop import Tree
 
 TEMPLATE = """\
@@ -24,12 +27,13 @@ metadata: {name: migrate, annotations: {helm.sh/hook: pre-upgrade}}
 
 
 @pytest.fixture
-def harness(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> Harness:
-    """The shop with a template; Helm's history is kept in memory, its rendering is real."""
+def harness(tree: Tree, monkeypatch: pytest.MonkeyPatch, api: ApiDouble, tmp_path: Path) -> Harness:
+    """The shop with a template; Helm's history is kept in memory, it renders for real without a cluster."""
+    api.refusal = 403
     tree.commit("template", {"chart/templates/web.yaml": TEMPLATE})
     built = Harness(tree.path)
     for name, double in built.helm.items():
-        real = Helm(None, name, cluster=built.session.context.connect(name).cluster)
+        real = Helm(None, name, cluster=Cluster.connect("here", api.kubeconfig(tmp_path)))
         monkeypatch.setattr(double, "template", real.template, raising=False)
     return built
 

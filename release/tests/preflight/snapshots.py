@@ -8,12 +8,13 @@ from typing import Any
 import yaml
 
 from todo_release.adapters.kubernetes.api_resources import Resource
+from todo_release.adapters.kubernetes.discovery import ServedResource
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, parse_manifest
 from todo_release.config.model import Config
 from todo_release.preflight import all_checks
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Finding, Severity
-from todo_release.preflight.snapshot import LiveCluster, PreflightSnapshot, SecretSummary, ServedResource
+from todo_release.preflight.snapshot import LiveCluster, PreflightSnapshot, SecretSummary
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 CONFIG: dict[str, Any] = {

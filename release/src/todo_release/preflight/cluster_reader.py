@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from todo_release.adapters.helm.storage import find_deployed
+from todo_release.adapters.kubernetes import discovery
 from todo_release.adapters.kubernetes.api_resources import (
     INGRESSES,
     PODS,
@@ -23,15 +24,10 @@ from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.environments.environment import EnvironmentAccess
 from todo_release.errors import HelmError
 from todo_release.preflight.secret_summary import SecretSummarizer
-from todo_release.preflight.snapshot import LiveCluster, ServedResource
+from todo_release.preflight.snapshot import LiveCluster
 
 PARALLEL_READS = 10  # as many connections as the client keeps
 METRICS = "apis/metrics.k8s.io/v1beta1"
-# Since Kubernetes 1.27 discovery takes two requests instead of one for each group and version.
-DISCOVERY = ",".join(
-    f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-    for version in ("v2", "v2beta1")
-)
 Items = Sequence[JsonObject]
 READ_ACROSS_NAMESPACES = (PODS, SERVICES, INGRESSES)
 
@@ -97,12 +93,12 @@ class _Reader:
     def read_object(self, path: str) -> Any:
         return self._try(path, partial(self._cluster.read, path))
 
-    def served(self) -> Sequence[ServedResource]:
+    def served(self) -> Sequence[discovery.ServedResource]:
         answers = [
-            self._try("api resources", partial(self._cluster.read, root, accept=DISCOVERY))
-            for root in ("api", "apis")
+            self._try("api resources", partial(self._cluster.read, root, accept=discovery.ACCEPT))
+            for root in discovery.ROOTS
         ]
-        served = [resource for answer in answers if answer for resource in _served_resources(answer)]
+        served = [resource for answer in answers if answer for resource in discovery.served_resources(answer)]
         if not served:
             self.unread.setdefault(
                 "api resources", "the API server does not list what it serves (needs Kubernetes 1.27)"
@@ -129,21 +125,6 @@ class _Reader:
             reason = "may not be read" if refusal.status == 403 else "could not be read"
             self.unread[name] = f"{name} {reason} ({refusal.status})"
             return None
-
-
-def _served_resources(answer: JsonObject) -> Iterable[ServedResource]:
-    if answer.get("kind") != "APIGroupDiscoveryList":
-        return
-    for group in answer["items"]:
-        name = group["metadata"].get("name", "")
-        for version in group["versions"]:
-            for resource in version.get("resources") or ():
-                yield ServedResource(
-                    api_version=f"{name}/{version['version']}" if name else version["version"],
-                    kind=resource["responseKind"]["kind"],
-                    plural=resource["resource"],
-                    is_namespaced=resource["scope"] == "Namespaced",
-                )
 
 
 def _version(answer: JsonObject | None) -> tuple[int, int] | None:

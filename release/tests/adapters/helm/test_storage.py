@@ -117,6 +117,38 @@ def test_mark_failed_excludes_a_revision_from_rollbacks(cluster: Cluster, api: A
     assert last_good(history, before=1) is None
 
 
+def test_newest_reads_one_record_and_lists_metadata_only(cluster: Cluster, api: ApiDouble) -> None:
+    """Helm keeps up to twenty records of up to a mebibyte; what was read is not read again."""
+    for number, status in ((9, "superseded"), (10, "superseded"), (11, "deployed")):
+        store(api, number, status)
+    records = ReleaseRecords(cluster, "staging")
+    newest = records.newest("shop")
+    assert newest is not None
+    assert (newest.number, newest.status) == (11, "deployed")
+    assert records.manifest("shop", 11) == records.manifest("shop") == "# manifest 11"
+    assert records.newest("shop") == newest
+    record = f"{SECRETS}/sh.helm.release.v1.shop.v11"
+    assert [path for path in api.requests if path != SECRETS] == [record]
+    assert "PartialObjectMetadataList" in api.accepted[SECRETS]
+
+
+def test_newest_is_read_again_when_it_changed(cluster: Cluster, api: ApiDouble) -> None:
+    """Another process may mark a revision as failed, or install the release anew under the same number."""
+    store(api, 1, "deployed")
+    records = ReleaseRecords(cluster, "staging")
+    assert records.newest("shop") == records.revision("shop", 1)
+    store(api, 1, "failed")
+    newest = records.newest("shop")
+    assert newest is not None
+    assert newest.status == "failed"
+
+
+def test_revision_that_helm_no_longer_keeps_is_none(cluster: Cluster) -> None:
+    """A rollback may name a revision that was pruned since."""
+    records = ReleaseRecords(cluster, "staging")
+    assert (records.newest("shop"), records.revision("shop", 3)) == (None, None)
+
+
 def test_record_of_another_format_is_refused(cluster: Cluster, api: ApiDouble) -> None:
     """The error names the Secret."""
     store(api, 1, "deployed")

@@ -10,8 +10,9 @@ from todo_release.adapters.kubernetes.api_resources import (
     SERVICES,
     VALIDATING_WEBHOOKS,
 )
+from todo_release.adapters.kubernetes.discovery import ServedResource
 from todo_release.preflight.checks.api_versions import CHECK
-from todo_release.preflight.snapshot import PreflightSnapshot, ServedResource
+from todo_release.preflight.snapshot import PreflightSnapshot
 
 from ..snapshots import error_causes, findings_of, make_snapshot, severities_of, summaries_of, workload
 

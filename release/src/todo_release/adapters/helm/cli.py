@@ -5,6 +5,7 @@ time is over, and its rollback deletes the evidence. `environments.rollout.watch
 pipeline decides. The history of a release is read from `helm.storage`.
 """
 
+import json
 import re
 import tempfile
 import threading
@@ -14,23 +15,36 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from todo_release.adapters import process
+from todo_release.adapters.helm.definitions import read_definitions
 from todo_release.adapters.helm.storage import ReleaseRecords, Revision
+from todo_release.adapters.kubernetes import discovery
 from todo_release.adapters.kubernetes.client import Cluster
-from todo_release.errors import CommandError, HelmError
+from todo_release.adapters.kubernetes.retry import retried
+from todo_release.core.fence import Fence
+from todo_release.errors import ClusterError, CommandError, HelmError
 
 HISTORY_MAX = 20
 OLDEST = (3, 17)
-ERROR_LINES = re.compile(r"^(?:Error|level=ERROR msg=).*", re.MULTILINE)
+UNKNOWN_KIND = re.compile(r"no matches for kind|ensure CRDs are installed first")
+ERROR_LINES = re.compile(r"(?:^|ended with code \d+: )((?:Error|level=ERROR msg=).*)", re.MULTILINE)
+
+# What this dry run does besides rendering is left to preflight, which tells it with a remedy.
+SERVER_DRY_RUN = ("--dry-run=server", "--disable-openapi-validation", "--take-ownership")
 
 # Flags of single major versions. Helm 4 applies on the server for releases that it created and on the client
 # for older ones, so the side is stated. It takes over fields that others changed, because the plan has shown
 # them before.
 MAJOR_FLAGS: Mapping[int, Mapping[str, tuple[str, ...]]] = {
-    3: {"upgrade": (), "rollback": ()},
+    3: {
+        "template": ("--validate", *SERVER_DRY_RUN),
+        "template-of-unknown-kinds": ("--dry-run=server",),  # this one still looks things up
+        "upgrade": (),
+        "rollback": (),
+    },
     4: {
+        "template": SERVER_DRY_RUN,
+        "template-of-unknown-kinds": (),
         "upgrade": ("--server-side=true", "--force-conflicts", "--wait=hookOnly"),
         "rollback": ("--server-side=true", "--force-conflicts", "--wait=hookOnly"),
     },
@@ -60,15 +74,18 @@ class Helm:
         *,
         cluster: Cluster,
         program: str = "helm",
+        fence: Fence | None = None,
     ) -> None:
         """Takes the `cluster` that the context leads to; `context` None is the kubeconfig's current one.
 
-        Nothing is started or read yet.
+        When the `fence` closes, a running Helm is killed. Nothing is started or read yet.
         """
         self._context = context
         self._namespace = namespace
         self._kubeconfig = kubeconfig
         self._program = program
+        self._fence = fence or Fence()
+        self._cluster = cluster
         self.records = ReleaseRecords(cluster, namespace)
 
     def version(self) -> HelmVersion:
@@ -100,21 +117,37 @@ class Helm:
         values: Sequence[Path] = (),
         overlay: Mapping[str, Any] | None = None,
     ) -> str:
-        """Renders a chart without a cluster, hooks included.
+        """Renders a chart as `upgrade` would apply it now, hooks included; nothing is changed.
+
+        Helm reads the cluster for it: its version, what it serves, and what templates look up. Where Helm
+        cannot, because the chart brings its own kinds, it is told of version and kinds. A cluster that cannot
+        be asked is left out: templates then see Helm's defaults and an install.
 
         Raises:
             HelmError: The chart or its values are wrong.
         """
         with _overlay_file(overlay) as extra:
-            arguments = [
-                "template",
-                release,
-                str(chart),
-                "--namespace",
-                self._namespace,
-                *_files(values, extra),
-            ]
+            arguments = ["template", release, str(chart), *_files(values, extra)]
+            try:
+                if self.records.statuses(release):
+                    arguments.append("--is-upgrade")
+            except ClusterError:
+                return self._run([*arguments, "--namespace", self._namespace], timeout_seconds=120)
+            arguments += self._target
+            flags = MAJOR_FLAGS[self._version.major]
+            try:
+                return self._run([*arguments, *flags["template"]], timeout_seconds=120)
+            except HelmError as error:
+                if not UNKNOWN_KIND.search(error.problem):
+                    raise
+            arguments += [*flags["template-of-unknown-kinds"], *self._capabilities(chart)]
             return self._run(arguments, timeout_seconds=120)
+
+    def _capabilities(self, chart: Path) -> list[str]:
+        """Returns the options that tell Helm what the cluster is, with the kinds that the chart brings."""
+        own = {version for definition in read_definitions(chart) for version in definition.api_versions}
+        served = sorted(own | set(discovery.read_api_versions(self._cluster)))
+        return ["--kube-version", discovery.read_version(self._cluster), "--api-versions", ",".join(served)]
 
     def upgrade(
         self,
@@ -137,6 +170,7 @@ class Helm:
 
         Raises:
             HelmError: Helm refused, a hook failed, or it was cancelled.
+            LockedError: The lock was lost, or could not be renewed for too long.
         """
         with _overlay_file(overlay) as extra:
             self._stream(
@@ -162,6 +196,7 @@ class Helm:
 
         Raises:
             HelmError: Helm refused or a hook failed.
+            LockedError: As `upgrade`.
         """
         self._stream(
             [
@@ -179,11 +214,24 @@ class Helm:
         Raises:
             HelmError: Helm refused.
         """
+        self._fence.check()
         self._run(["uninstall", release, *self._target], timeout_seconds=timeout_seconds)
 
     def history(self, release: str) -> list[Revision]:
         """See `ReleaseRecords.history`."""
         return self.records.history(release)
+
+    def newest(self, release: str) -> Revision | None:
+        """See `ReleaseRecords.newest`."""
+        return self.records.newest(release)
+
+    def statuses(self, release: str) -> dict[int, str]:
+        """See `ReleaseRecords.statuses`."""
+        return self.records.statuses(release)
+
+    def revision(self, release: str, number: int) -> Revision | None:
+        """See `ReleaseRecords.revision`."""
+        return self.records.revision(release, number)
 
     def manifest(self, release: str, revision: int | None = None) -> str:
         """See `ReleaseRecords.manifest`."""
@@ -194,12 +242,12 @@ class Helm:
         return self.records.values(release, revision)
 
     def unlock(self, release: str) -> Revision | None:
-        """See `ReleaseRecords.unlock`."""
-        return self.records.unlock(release)
+        """See `ReleaseRecords.unlock`; tried again while the API server is away."""
+        return retried(lambda: self.records.unlock(release))
 
     def mark_failed(self, release: str, revision: int, description: str) -> None:
-        """See `ReleaseRecords.mark_failed`."""
-        self.records.mark_failed(release, revision, description)
+        """See `ReleaseRecords.mark_failed`; tried again while the API server is away."""
+        retried(lambda: self.records.mark_failed(release, revision, description))
 
     @property
     def _target(self) -> list[str]:
@@ -230,6 +278,8 @@ class Helm:
                 on_line or (lambda _line: None),
                 timeout_seconds=timeout_seconds,
                 cancel=cancel,
+                with_children=True,
+                fence=self._fence,
             )
         except CommandError as error:
             raise _helm_error(arguments, error) from error
@@ -240,7 +290,8 @@ def _overlay_file(overlay: Mapping[str, Any] | None) -> Iterator[Path]:
     """Writes the engine's own values as the last values file: it needs none of the quoting of `--set`."""
     with tempfile.TemporaryDirectory(prefix="todo-release-") as folder:
         path = Path(folder, "overlay.yaml")
-        path.write_text(yaml.safe_dump(dict(overlay or {})))
+        # JSON quotes every text; PyYAML writes `y` and `1e3`, which Helm reads as a boolean and a number.
+        path.write_text(json.dumps(dict(overlay or {}), ensure_ascii=False), encoding="utf-8")
         yield path
 
 

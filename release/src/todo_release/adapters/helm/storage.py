@@ -1,9 +1,10 @@
 """Reads and edits Helm's own records of a release: Secrets that hold one revision each.
 
-Reading them takes one request instead of a process. Editing one is the only way to remove the lock of a
-killed Helm without deleting anything (`helm uninstall` deletes production); Flux unlocks in the same way
-(`internal/reconcile/unlock.go`). The format is the same in Helm 3 and 4: base64 of gzipped JSON inside the
-Secret's own base64.
+Reading them takes requests instead of a process. Lists ask for metadata only, because a record may have a
+mebibyte and Helm keeps many; the content of a record is read when it is needed. Editing one is the only way
+to remove the lock of a killed Helm without deleting anything (`helm uninstall` deletes production); Flux
+unlocks in the same way (`internal/reconcile/unlock.go`). The format is the same in Helm 3 and 4: base64 of
+gzipped JSON inside the Secret's own base64.
 """
 
 import base64
@@ -18,6 +19,7 @@ from todo_release.adapters.kubernetes.api_resources import SECRETS
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.errors import HelmError
 
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 PENDING_STATUSES = ("pending-install", "pending-upgrade", "pending-rollback")
 WORKING_STATUSES = ("deployed", "superseded")
 
@@ -42,15 +44,41 @@ class ReleaseRecords:
         """Takes the cluster and namespace; nothing is read yet."""
         self._cluster = cluster
         self._path = SECRETS.path(namespace)
+        self._known: dict[str, tuple[str, dict[str, Any]]] = {}  # by name: resource version and content
 
     def history(self, release: str) -> list[Revision]:
         """Returns the revisions that Helm still keeps, oldest first; none when the release does not exist.
+
+        Reads all of them with their content; `newest` is cheaper.
 
         Raises:
             HelmError: A record cannot be read.
             ClusterError: The API server was not reachable or refused.
         """
-        return [_revision(decode_record(secret)) for secret in self._secrets(release)]
+        secrets = self._cluster.items(self._path, {"labelSelector": _selector(release)})
+        return [_revision(decode_record(secret)) for secret in sorted(secrets, key=_number)]
+
+    def newest(self, release: str) -> Revision | None:
+        """Returns the last revision; None when the release does not exist.
+
+        Raises:
+            HelmError: Its record cannot be read.
+            ClusterError: The API server was not reachable or refused.
+        """
+        body = self._newest_body(release)
+        return _revision(body) if body else None
+
+    def statuses(self, release: str) -> dict[int, str]:
+        """Returns the status of each revision that Helm still keeps, by number; only metadata is read."""
+        return {
+            _number(listed): listed["metadata"]["labels"].get("status", "")
+            for listed in self._metadata(release)
+        }
+
+    def revision(self, release: str, number: int) -> Revision | None:
+        """Returns one revision; None when Helm no longer keeps it."""
+        secret = self._cluster.read(f"{self._path}/{_name(release, number)}")
+        return _revision(decode_record(secret)) if secret else None
 
     def manifest(self, release: str, revision: int | None = None) -> str:
         """Returns the manifest of a revision (the last one by default), without its hooks.
@@ -77,14 +105,15 @@ class ReleaseRecords:
         Raises:
             ApiConflictError: The record changed meanwhile.
         """
-        secrets = self._secrets(release)
-        if not secrets:
+        listed = self._metadata(release)
+        if not listed or listed[-1]["metadata"]["labels"].get("status") not in PENDING_STATUSES:
             return None
-        last = decode_record(secrets[-1])
+        secret = self._secret(release, _number(listed[-1]))
+        last = decode_record(secret)
         if last["info"]["status"] not in PENDING_STATUSES:
             return None
         pending = _revision(last)
-        self._mark(secrets[-1], last, f"interrupted while {pending.status}; unlocked")
+        self._mark(secret, last, f"interrupted while {pending.status}; unlocked")
         return pending
 
     def mark_failed(self, release: str, revision: int, description: str) -> None:
@@ -103,23 +132,43 @@ class ReleaseRecords:
         self._cluster.replace(f"{self._path}/{secret['metadata']['name']}", secret)
 
     def _body(self, release: str, revision: int | None) -> dict[str, Any]:
-        return decode_record(self._secret(release, revision))
+        """Returns the content of a record.
+
+        One that was read before is not read again: Helm changes only the status and description of a
+        revision, which `newest` and `revision` return.
+        """
+        known = self._known.get(_name(release, revision)) if revision else None
+        body = known[1] if known else None if revision else self._newest_body(release)
+        return body or decode_record(self._secret(release, revision))
+
+    def _newest_body(self, release: str) -> dict[str, Any] | None:
+        listed = self._metadata(release)
+        if not listed:
+            return None
+        name, version = listed[-1]["metadata"]["name"], listed[-1]["metadata"]["resourceVersion"]
+        if self._known.get(name, ("", {}))[0] != version:
+            self._secret(release, _number(listed[-1]))
+        return self._known[name][1]
 
     def _secret(self, release: str, revision: int | None) -> Any:
-        secrets = self._secrets(release)
-        wanted = [secret for secret in secrets if revision is None or _number(secret) == revision]
-        if not wanted:
-            wanted_number = f"revision {revision}" if revision else "revision"
-            kept = ", ".join(str(_number(secret)) for secret in secrets) or "none"
+        path = None if revision is None else f"{self._path}/{_name(release, revision)}"
+        secret = self._cluster.read(path) if path else None
+        if secret is None:
+            wanted = "revision" if revision is None else f"revision {revision}"
+            kept = ", ".join(str(_number(listed)) for listed in self._metadata(release)) or "none"
             raise HelmError(
-                f"Release {release!r} has no {wanted_number}; Helm keeps: {kept}.",
+                f"Release {release!r} has no {wanted}; Helm keeps: {kept}.",
                 remedy="Choose one of those, or release the version again.",
             )
-        return wanted[-1]
+        metadata = secret["metadata"]
+        self._known[metadata["name"]] = (metadata["resourceVersion"], decode_record(secret))
+        return secret
 
-    def _secrets(self, release: str) -> list[Any]:
-        selector = ",".join(f"{key}={value}" for key, value in _labels(release).items())
-        return sorted(self._cluster.items(self._path, {"labelSelector": selector}), key=_number)
+    def _metadata(self, release: str) -> list[Any]:
+        """Returns the metadata of a release's records, oldest first."""
+        query = {"labelSelector": _selector(release)}
+        answer = self._cluster.read(self._path, query, accept=METADATA_ONLY)
+        return sorted((answer or {}).get("items") or [], key=_number)  # null when none is there
 
 
 def find_deployed(secrets: Iterable[Any], release: str) -> tuple[Revision, str] | None:
@@ -151,6 +200,14 @@ def last_good(history: list[Revision], before: int | None = None) -> Revision | 
 
 def _labels(release: str) -> dict[str, str]:
     return {"owner": "helm", "name": release}
+
+
+def _selector(release: str) -> str:
+    return ",".join(f"{key}={value}" for key, value in _labels(release).items())
+
+
+def _name(release: str, revision: int) -> str:
+    return f"sh.helm.release.v1.{release}.v{revision}"  # helm.sh/helm/v4/pkg/storage: makeKey
 
 
 def _number(secret: Any) -> int:

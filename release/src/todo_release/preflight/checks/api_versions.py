@@ -9,12 +9,13 @@ from todo_release.adapters.kubernetes.api_resources import (
     SERVICES,
     VALIDATING_WEBHOOKS,
 )
+from todo_release.adapters.kubernetes.discovery import ServedResource
 from todo_release.adapters.kubernetes.manifest import RenderedObject
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.adapters.kubernetes.selectors import selects
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
-from todo_release.preflight.snapshot import PreflightSnapshot, ServedResource, UnreadError
+from todo_release.preflight.snapshot import PreflightSnapshot, UnreadError
 
 INJECTOR = "dapr-sidecar-injector"
 # apiVersion and kind, the first minor version of Kubernetes 1.x that does not serve it, and its replacement:
