@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from todo_release.config.model import SmokeCommand, SmokeSettings
 from todo_release.config.overrides import Overrides
 from todo_release.core.progress import ProgressCallback
 from todo_release.core.tables import Table
+from todo_release.environments.drift import LiveChange
+from todo_release.environments.smoke.checks import RunSmoke
 from todo_release.environments.smoke.result import CheckResult, CommandStep, SmokeTarget
 from todo_release.errors import ConfigError, HelmError, SmokeError
 from todo_release.report.json_lines import JsonReporter
 from todo_release.report.lines import LineReporter
 from todo_release.report.live import LiveReporter
 
-from .doubles.harness import Harness
+from .doubles.harness import NOW, Harness
 from .shop import Tree
 
 
@@ -172,13 +175,30 @@ def test_table_is_drawn_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(word in shown for word in ("Things", "name", "longer", "more"))
 
 
+def verify(harness: Harness, run_smoke: RunSmoke) -> tuple[Table, bool]:
+    """Verifies staging as the command does."""
+    session = harness.session
+    return queries.verify(session.context, "staging", run_smoke, session.find_deviations, session.find_builds)
+
+
+def test_verify_fails_when_something_else_runs_than_was_released(harness: Harness) -> None:
+    """An edit by hand is named with who made it; no smoke check is run."""
+    harness.release("0.1.0")
+    harness.live_changes = (
+        LiveChange("Deployment/web", "spec.replicas", "2", "5", "kubectl-scale", NOW - timedelta(days=2)),
+    )
+    with pytest.raises(SmokeError, match=r"spec\.replicas is 5 and not 2: kubectl-scale") as failed:
+        verify(harness, lambda settings, target, say: pytest.fail("a smoke check ran"))
+    assert "inv drift --env staging" in failed.value.remedy
+
+
 def test_verify_shows_every_check_and_whether_all_passed(harness: Harness) -> None:
     """Smoke checks on request record and undo nothing."""
     harness.release("0.1.0")
     before = harness.cluster.writes
-    assert queries.verify(harness.session.context, "staging", harness.session.run_smoke)[1]
+    assert verify(harness, harness.session.run_smoke)[1]
     harness.failing_checks["https://staging.example.com"] = "500"
-    table, is_ok = queries.verify(harness.session.context, "staging", harness.session.run_smoke)
+    table, is_ok = verify(harness, harness.session.run_smoke)
     assert not is_ok
     assert "✗  home   0.1 s  500" in "\n".join(table.lines())
     assert harness.cluster.writes == before
@@ -189,7 +209,7 @@ def test_verify_shows_the_steps_of_a_program_below_its_check(harness: Harness) -
     """Each with its time, and with what it saw or what was wrong."""
     steps = (CommandStep("sign up", 12.4, detail="as Ana"), CommandStep("list", 3, error="answered 500"))
     results = [CheckResult("user", is_ok=False, detail="list: answered 500", seconds=0.1, steps=steps)]
-    table, _ = queries.verify(harness.session.context, "staging", lambda settings, target, say: results)
+    table, _ = verify(harness, lambda settings, target, say: results)
     assert table.rows == (
         ("✗", "user", "0.1 s", "list: answered 500"),
         ("✓", "  sign up", "12 ms", "as Ana"),
@@ -198,21 +218,21 @@ def test_verify_shows_the_steps_of_a_program_below_its_check(harness: Harness) -
 
 
 def test_verify_gives_programs_the_version_that_runs(harness: Harness) -> None:
-    """The cluster is asked only if a program takes the version; nothing to verify is an error then."""
+    """A program that takes the version cannot be run where nothing was deployed; other checks can."""
     targets: list[SmokeTarget] = []
 
     def run_smoke(settings: SmokeSettings, target: SmokeTarget, say: ProgressCallback) -> list[CheckResult]:
         targets.append(target)
         return []
 
-    queries.verify(harness.session.context, "staging", run_smoke)
+    verify(harness, run_smoke)
     command = SmokeCommand(name="user", argv=("check", "${url}", "${version}"))
     smoke = SmokeSettings(commands=(command,))
     harness.config = harness.config.model_copy(update={"smoke": smoke})
     with pytest.raises(SmokeError, match=r"staging runs no version.*inv deploy --env staging"):
-        queries.verify(harness.session.context, "staging", run_smoke)
+        verify(harness, run_smoke)
     harness.release("0.1.0")
-    queries.verify(harness.session.context, "staging", run_smoke)
+    verify(harness, run_smoke)
     assert [(target.url, target.version) for target in targets] == [
         ("https://staging.example.com", ""),
         ("https://staging.example.com", "0.1.0"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from todo_release import queries
 from todo_release import session as sessions
+from todo_release.adapters import signals
 from todo_release.adapters.kubernetes import kubeconfig
 from todo_release.environments.diagnosis import summary as diagnosis
 from todo_release.environments.drift import drift_table
@@ -20,8 +21,10 @@ from todo_release.pipeline.saved_plan import PlanRequest
 from todo_release.preflight.errors import PreflightError
 from todo_release.report import github_actions
 from todo_release.report.image_summary import ImageSummary
+from todo_release.report.interruption import Interruption
 from todo_release.report.reporter import choose_reporter
 from todo_release.session import CommandOptions, Session
+
 
 def plan(root: Path, request: PlanRequest, options: CommandOptions, *, file: Path | None = None) -> int:
     """Shows the plan of a request and saves it to `file`, unless it has refusals."""
@@ -194,7 +197,13 @@ def verify(root: Path, environment: str, options: CommandOptions) -> int:
     """Runs the smoke checks of an environment and shows the results; nothing is recorded or undone."""
 
     def answer(session: Session) -> int:
-        table, is_ok = queries.verify(session.context, environment, session.run_smoke)
+        table, is_ok = queries.verify(
+            session.context,
+            environment,
+            session.run_smoke,
+            session.find_deviations,
+            session.find_builds,
+        )
         session.reporter.show_table(table)
         return 0 if is_ok else SmokeError.exit_code
 
@@ -300,6 +309,7 @@ def _run_plan(
 ) -> int:
     """Makes a plan and runs it, or shows it. If `instead` returns an exit code, no plan is made."""
     job_summary = _job_summary(options.environ)
+    interruption = Interruption()
 
     def answer(session: Session) -> int:
         if (code := instead(session)) is not None:
@@ -311,6 +321,7 @@ def _run_plan(
         image_summary = ImageSummary()
 
         def listen(event: RunEvent) -> None:
+            interruption(event)
             session.reporter(event)
             image_summary(event)
             if job_summary is not None:
@@ -321,7 +332,7 @@ def _run_plan(
             session.reporter.show_table(table)
         return 0
 
-    return _run_command(root, options, answer, job_summary=job_summary)
+    return _run_command(root, options, answer, job_summary=job_summary, interruption=interruption)
 
 
 def _show_plan(session: Session, plan: Plan, options: CommandOptions) -> int:
@@ -337,12 +348,13 @@ def _run_command(
     answer: Callable[[Session], int],
     *,
     job_summary: github_actions.JobSummary | None = None,
+    interruption: Interruption | None = None,
 ) -> int:
     """Calls `answer` with a session; shows every error once, here, and returns its exit code."""
     reporter = choose_reporter(options.output, options.environ)
     failure: ReleaseError | None = None
     try:
-        with sessions.open_session(root, options, reporter) as session:
+        with signals.orderly_end(), sessions.open_session(root, options, reporter) as session:
             code = answer(session)
     except ReleaseError as error:
         failure, code = error, error.code
@@ -351,6 +363,8 @@ def _run_command(
             # GitHub reads annotations from stderr too, and stdout must stay JSON for programs.
             github_actions.annotate_error(error, sys.stderr)
     except KeyboardInterrupt:
+        for line in interruption.lines() if interruption else ():
+            reporter.show_text(line)
         return INTERRUPTED
     finally:
         reporter.close()

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from semver import Version
 
-from todo_release.artifacts import changelog, chart, release_commit, versions
+from todo_release.artifacts import changelog, chart, release_commit, version_line, versions
 from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
+from todo_release.environments.deviations import FindDeviations, deviation_error
 from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.history import DeploymentRecord
+from todo_release.environments.smoke.builds import FindBuilds
 from todo_release.environments.smoke.result import SmokeTarget
 from todo_release.environments.status import RunningVersion, read_running_version
 from todo_release.errors import ConfigError, SmokeError
@@ -76,15 +78,33 @@ def history(context: ReleaseContext, environment: str) -> Table:
     return Table(f"History of {environment}", columns, tuple(reversed(rows)))
 
 
-def verify(context: ReleaseContext, environment: str, run_smoke: "RunSmoke") -> tuple[Table, bool]:
-    """Runs the smoke checks of an environment; returns their results, and whether all passed.
+def verify(
+    context: ReleaseContext,
+    environment: str,
+    run_smoke: "RunSmoke",
+    find_deviations: FindDeviations,
+    find_builds: FindBuilds,
+) -> tuple[Table, bool]:
+    """Compares what an environment runs with what was released to it, and runs its smoke checks.
+
+    Returns their results, and whether all passed.
 
     Raises:
-        SmokeError: a program is given the version, and the environment runs none.
+        SmokeError: something else runs than was released, or nothing although a program is given the version.
     """
     settings, url = context.config.smoke_of(environment), context.config.environment(environment).url
-    version = _running_version(context, environment) if settings.needs_version else ""
-    target = SmokeTarget(url, version, context.repository.root)
+    running, record = _read_state(context, environment)
+    if running is None and settings.needs_version:
+        raise SmokeError(
+            f"{environment} runs no version that the smoke checks could be given.",
+            remedy=f"Run `inv deploy --env {environment} --version VERSION`.",
+        )
+    access = context.connect(environment)
+    if running is not None and (deviations := find_deviations(access, running)):
+        raise deviation_error(access, deviations)
+    version = running.version if running else ""
+    builds = find_builds(settings, record.digests if record else {})
+    target = SmokeTarget(url, version, context.repository.root, builds)
     results = run_smoke(settings, target, lambda text, is_note=False: None)
     rows = []
     for result in results:
@@ -106,16 +126,6 @@ def _mark(is_ok: bool) -> str:
     return DONE if is_ok else REFUSED
 
 
-def _running_version(context: ReleaseContext, environment: str) -> str:
-    running = read_running_version(context.connect(environment))
-    if running is None:
-        raise SmokeError(
-            f"{environment} runs no version that the smoke checks could be given.",
-            remedy=f"Run `inv deploy --env {environment} --version VERSION`.",
-        )
-    return running.version
-
-
 def version(context: ReleaseContext) -> Table:
     """Returns the last released version, the version of the chart, and the versions that may come next.
 
@@ -124,7 +134,7 @@ def version(context: ReleaseContext) -> Table:
     """
     config, repository = context.config, context.repository
     head, file = repository.head(), config.chart.file
-    last = next(iter(reversed(versions.parse_tags(repository.tags()))), None)
+    last = max(version_line.released_versions(repository, config), default=None)
     rows = [
         ("released", str(last) if last else NOTHING),
         ("chart", chart.read_version(repository.text_at(head, file), file)),
@@ -143,7 +153,7 @@ def next_version(context: ReleaseContext, kind: str | None = None) -> Version:
         ConfigError: a news fragment has no valid name.
     """
     config, repository = context.config, context.repository
-    released = versions.parse_tags(repository.tags())
+    released = version_line.released_versions(repository, config)
     if not released:
         return Version(0, 1, 0)
     if kind is None:

@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 
 from todo_release.adapters.helm.storage import Revision
 from todo_release.adapters.kubernetes.client import ApiRefusedError
+from todo_release.adapters.kubernetes.endpoints import Endpoint
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Pod, Workload, WorkloadRef
+from todo_release.adapters.registry.client import ImageNotFoundError
 from todo_release.errors import HelmError, RegistryError
 
 OLD_POD = Pod(
@@ -58,9 +60,17 @@ class RegistryClientDouble:
 
     def resolve(self, repository: str, reference: str, platform: str) -> Any:
         """As `Registry.resolve`, for single-platform images."""
-        digest = self.digests[(repository, reference)]
+        digest = self.digest(repository, reference)
+        if digest is None:
+            raise ImageNotFoundError(f"There is no image {repository}:{reference}.", remedy="Push it.")
         assert platform == "linux/amd64"
-        return SimpleNamespace(digest=digest, size_bytes=1, env={"BUILD_ID": self.build_ids[digest]})
+        return SimpleNamespace(
+            digest=digest,
+            platform_digest=digest,
+            config_digest=f"sha256:{hashlib.sha256(digest.encode()).hexdigest()}",
+            size_bytes=1,
+            env={"BUILD_ID": self.build_ids[digest]},
+        )
 
     def tag(self, repository: str, digest: str, tag: str) -> None:
         """As `Registry.tag`."""
@@ -114,7 +124,8 @@ class ContainerEngineDouble:
 class ClusterDouble:
     """Keeps ConfigMaps and, by `Kind/name`, other objects; every workload is ready at once.
 
-    `terminating_reads` is the number of snapshots that still show an old pod.
+    `terminating_reads` is the number of snapshots that still show an old pod, `pods` are others that they
+    show. `old_endpoint_reads` is how often a Service `web` still sends to that old pod.
     """
 
     def __init__(self) -> None:
@@ -125,6 +136,8 @@ class ClusterDouble:
         self.writes = 0
         self.is_ready = True
         self.terminating_reads = 0
+        self.old_endpoint_reads = 0
+        self.pods: tuple[Pod, ...] = ()
 
     def get_config_map(self, namespace: str, name: str) -> dict[str, str] | None:
         """As `Cluster.get_config_map`."""
@@ -165,7 +178,15 @@ class ClusterDouble:
         }
         is_old_pod_left = self.terminating_reads > 0
         self.terminating_reads = max(self.terminating_reads - 1, 0)
-        return NamespaceSnapshot(workloads=workloads, pods=(OLD_POD,) if is_old_pod_left else (), events=())
+        old = (OLD_POD,) if is_old_pod_left else ()
+        return NamespaceSnapshot(workloads=workloads, pods=(*self.pods, *old), events=())
+
+    def endpoints(self, namespace: str) -> tuple[Endpoint, ...]:
+        """As `Cluster.endpoints`."""
+        self.old_endpoint_reads -= 1
+        old = (Endpoint("web", OLD_POD.name, "gone", gets_requests=True),)
+        new = tuple(Endpoint("web", pod.name, pod.uid, gets_requests=True) for pod in self.pods)
+        return new + (old if self.old_endpoint_reads >= 0 else ())
 
 
 def _over(live: Any, wanted: Any) -> Any:
@@ -186,10 +207,24 @@ class HelmDouble:
     overlays: list[Mapping[str, Any]] = field(default_factory=list)
     hooks: list[bool] = field(default_factory=list)
     dies_in: str | None = None
+    objects: str = ""  # added to the manifest
+    on_upgrade: Callable[[], None] = lambda: None
 
     def history(self, release: str) -> list[Revision]:
         """As `Helm.history`."""
         return list(self.revisions)
+
+    def newest(self, release: str) -> Revision | None:
+        """As `Helm.newest`."""
+        return self.revisions[-1] if self.revisions else None
+
+    def statuses(self, release: str) -> dict[int, str]:
+        """As `Helm.statuses`."""
+        return {revision.number: revision.status for revision in self.revisions}
+
+    def revision(self, release: str, number: int) -> Revision | None:
+        """As `Helm.revision`."""
+        return next((revision for revision in self.revisions if revision.number == number), None)
 
     def template(
         self, release: str, chart: Path, *, values: Sequence[Path], overlay: Mapping[str, Any]
@@ -199,7 +234,7 @@ class HelmDouble:
 
     def manifest(self, release: str, revision: int | None = None) -> str:
         """As `Helm.manifest`."""
-        return f"kind: Deployment\nmetadata: {{name: {release}-web}}\n"
+        return f"apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {release}-web}}\n{self.objects}"
 
     def upgrade(
         self,
@@ -222,6 +257,7 @@ class HelmDouble:
         if self.dies_in == "upgrade":
             self._add(version, "pending-upgrade", description)
             raise KilledError
+        self.on_upgrade()
         self._add(version, "failed" if self.refuses == version else "deployed", description)
         if self.refuses == version:
             raise HelmError("Helm refused.", remedy="Run `helm history`.")

@@ -3,15 +3,19 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from todo_release.adapters.git import Repository
 from todo_release.adapters.github import GitHub
 from todo_release.config.loader import load
 from todo_release.config.overrides import Overrides
+from todo_release.environments.deviations import DeviationFinder
 from todo_release.environments.drift import LiveChange
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.environments.history import RecordStore
+from todo_release.environments.record_repair import RecordRepair
+from todo_release.environments.smoke.builds import find_builds
 from todo_release.environments.smoke.result import CheckResult
 from todo_release.pipeline.events import RunEvent, StepEnded, StepStarted
 from todo_release.preflight.finding import Finding
@@ -56,8 +60,9 @@ class Harness:
         self.engine = ContainerEngineDouble(self.registry)
         self.cluster = ClusterDouble()
         self.live_changes: tuple[LiveChange, ...] = ()
-        self.helm = {name: HelmDouble() for name in self.config.environments}
+        self.helm = {name: HelmDouble(on_upgrade=self._overwrite_edits) for name in self.config.environments}
         self.locks: list[str] = []
+        self.notes: list[str] = []
         self.failing_checks: dict[str, str] = {}
         self.answer = True
         self.pull_checks: list[tuple[str, list[str]]] = []
@@ -93,6 +98,13 @@ class Harness:
             ],
             collect_evidence=lambda cluster, namespace, folder: folder,
             find_drift=lambda access: self.live_changes,
+            find_deviations=DeviationFinder(
+                self.config,
+                self.registry,  # type: ignore[arg-type]  # a double
+                lambda access: self.live_changes,
+                lambda: NOW,
+            ),
+            find_builds=partial(find_builds, self.config, self.registry),  # type: ignore[arg-type]  # a double
             check_pull_access=lambda access, manifest, images: self.pull_checks.append(
                 (access.name, sorted(images))
             ),
@@ -119,6 +131,9 @@ class Harness:
         """Returns the records of an environment."""
         return self._connect(environment).records
 
+    def _overwrite_edits(self) -> None:
+        self.live_changes = ()
+
     def _inspect(self, environment: str, version: str | None) -> Inspection:
         self.inspections.append((environment, version))
         return Inspection(
@@ -137,7 +152,13 @@ class Harness:
             settings=settings,
             cluster=self.cluster,  # type: ignore[arg-type]  # a double
             helm=self.helm[name],  # type: ignore[arg-type]  # a double
-            records=RecordStore(self.cluster, settings.namespace, settings.release),  # type: ignore[arg-type]  # a double
+            records=RecordStore(
+                self.cluster,  # type: ignore[arg-type]  # a double
+                settings.namespace,
+                settings.release,
+                repair=RecordRepair(self.helm[name], settings.release, {}),
+                on_note=self.notes.append,
+            ),
         )
 
 

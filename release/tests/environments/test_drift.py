@@ -49,7 +49,8 @@ def live(document: str, changes: dict[str, Any], fields: dict[str, Any]) -> dict
 @pytest.fixture
 def access() -> Any:
     """An environment to which the manifest was deployed."""
-    helm = SimpleNamespace(history=lambda release: [1], manifest=lambda release: MANIFEST)
+    newest = SimpleNamespace(number=1)
+    helm = SimpleNamespace(newest=lambda release: newest, manifest=lambda release, revision: MANIFEST)
     settings = SimpleNamespace(release="shop", namespace="staging")
     cluster = ClusterDouble()
     for document in MANIFEST.split("---\n"):
@@ -61,7 +62,7 @@ def access() -> Any:
 def test_find_drift_returns_nothing_for_an_unchanged_environment(access: Any) -> None:
     """Neither an unchanged environment nor one without a deployment has drift."""
     assert drift.find_drift(access) == ()
-    access.helm.history = lambda release: []
+    access.helm.newest = lambda release: None
     access.cluster.objects.clear()
     assert drift.find_drift(access) == ()
 

@@ -56,9 +56,10 @@ def find_drift(access: EnvironmentAccess) -> tuple[LiveChange, ...]:
         ClusterError: The environment cannot be reached.
     """
     release = access.settings.release
-    if not access.helm.history(release):
+    last = access.helm.newest(release)
+    if last is None:
         return ()
-    objects = parse_manifest(access.helm.manifest(release)).objects
+    objects = parse_manifest(access.helm.manifest(release, last.number)).objects
     with ThreadPoolExecutor(PARALLEL_READS) as pool:
         changes_by_object = pool.map(lambda rendered: _changes_of(access, rendered), objects)
         return tuple(change for changes in changes_by_object for change in changes)

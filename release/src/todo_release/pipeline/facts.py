@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from todo_release.artifacts.chart import ImageReference
+from todo_release.environments.deviations import Deviation
 from todo_release.environments.status import RunningVersion
 from todo_release.errors import ReleaseError
 
@@ -11,22 +12,31 @@ from todo_release.errors import ReleaseError
 class GitFacts:
     """The work tree and the tag of the requested version.
 
-    `unexpected` are dirty paths that no release wrote. `released` are the versions of all tags, here and on
-    the remote, except the requested one. `tag_commit` is the commit of the requested version's tag. `changed`
-    are the paths that a release is made of and that differ between that tag and the work tree.
+    `release_branch` is the branch that is checked out if it is one of hotfixes. `unexpected` are dirty paths
+    that no release wrote. `released` are the versions of all tags, here and on the remote, except the
+    requested one; `in_line` those of them that a hotfix branch contains, None on the main branch.
+    `tag_commit` is the commit of the requested version's tag. `changed` are the paths that a release is made
+    of and that differ between that tag and the work tree.
     """
 
     head: str
     branch: str | None
     release_branch: str
     remote: str | None
+    tag_prefix: str = "v"
     unexpected: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
+    in_line: tuple[str, ...] | None = None
     tag_commit: str | None = None
     remote_tag_commit: str | None = None
     is_behind_remote: bool = False
     is_shallow: bool = False
     changed: tuple[str, ...] = ()
+
+    @property
+    def is_pushed(self) -> bool:
+        """Returns whether the remote, if there is one, has the version's tag as it is here."""
+        return self.remote is None or self.remote_tag_commit == self.tag_commit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +73,9 @@ class EnvironmentFacts:
     `target_id` is the deployment id of the requested version, None while its tag does not exist.
     `is_verified` is true when exactly this deployment passed its smoke checks here, `is_requirement_met` when
     its digests passed those of the environment that `requires` names. `changes` are lines that say what the
-    deployment will change.
+    deployment will change. `deviations` say how the environment differs from the requested version although
+    Helm has deployed it, `requirement_deviations` the same of the environment that `requires` names;
+    `is_requirement_hidden` is true where this account may read only its records.
     """
 
     name: str
@@ -74,6 +86,9 @@ class EnvironmentFacts:
     is_verified: bool
     is_requirement_met: bool = False
     changes: tuple[str, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
+    requirement_deviations: tuple[Deviation, ...] = ()
+    is_requirement_hidden: bool = False
 
     @property
     def running_name(self) -> str:
@@ -88,6 +103,7 @@ class EnvironmentFacts:
         return (
             running is not None
             and self.target_id is not None
+            and not self.deviations
             and running.is_deployed(self.target_id)
             and running.is_ready
         )

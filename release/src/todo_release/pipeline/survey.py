@@ -17,7 +17,7 @@ from todo_release.artifacts.images import ImageInputs
 from todo_release.artifacts.release_commit import FileEdits
 from todo_release.environments.deviations import FindDeviations
 from todo_release.environments.environment import ReleaseContext
-from todo_release.environments.preview import preview_changes
+from todo_release.environments.preview import RefusedObjectsError, preview_changes
 from todo_release.errors import ReleaseError, RepositoryError
 from todo_release.pipeline.environment_survey import survey_environment
 from todo_release.pipeline.facts import (
@@ -32,6 +32,7 @@ from todo_release.pipeline.facts import (
 if TYPE_CHECKING:
     from todo_release.adapters.github import GitHub
     from todo_release.adapters.registry.client import Registry
+    from todo_release.preflight.inspection import Inspect
 
 PARALLEL_READS = 8
 
@@ -44,12 +45,14 @@ def survey(
     github: "GitHub | None" = None,
     *,
     find_deviations: FindDeviations,
+    inspect: "Inspect",
 ) -> ReleaseFacts:
     """Returns the facts for releasing a version to some environments.
 
     Args:
         github: Where the version is announced; None if this release is not to be announced.
         find_deviations: Compares what runs with what was released; asked only where nothing else is to do.
+        inspect: Finds what would fail in an environment; asked where the API server refuses the chart.
 
     Raises:
         ConfigError: release.yaml names inputs, files or values that do not exist.
@@ -61,7 +64,7 @@ def survey(
     state = _read_state(context, registry, version, environments, github, find_deviations=find_deviations)
     commit = state.tags.get(tag)
     edits = _edits(context, state, version) if commit is None else None
-    previews = _preview_environments(context, state, version, commit)
+    previews = _preview_environments(context, state, version, commit, inspect)
     problems = _distinct(
         [
             _author_problem(context) if commit is None else None,
@@ -143,7 +146,8 @@ def _read_state(
 ) -> _State:
     tag = versions.tag_of(versions.parse(version), context.config.tag_prefix)
     config, repository = context.config, context.repository
-    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+    # The registry is asked for every image at once, while git and the environments are read.
+    with ThreadPoolExecutor(PARALLEL_READS + len(config.images)) as pool:
         remote = pool.submit(repository.remote_refs, config.remote) if config.remote else None
         tags = repository.tags()
         commit = tags.get(tag)
@@ -289,7 +293,7 @@ def _look_up(registry: "Registry", path: str, content_tag: str, version_tag: str
 
 
 def _preview_environments(
-    context: ReleaseContext, state: _State, version: str, commit: str | None
+    context: ReleaseContext, state: _State, version: str, commit: str | None, inspect: "Inspect"
 ) -> dict[str, tuple[tuple[str, ...], ReleaseError | None]]:
     """Returns what would change in each environment that is not current, or the error of the preview."""
     digests = {name: lookup.content_digest for name, lookup in state.images.items()}
@@ -304,6 +308,10 @@ def _preview_environments(
                 inputs=state.inputs,
                 digests=digests,
             )
+        except RefusedObjectsError as refused:
+            from todo_release.preflight.refusals import explain_refusal  # slow: jsonschema costs 100 ms
+
+            return (), explain_refusal(environment.name, version, refused, inspect)
         except ReleaseError as problem:
             return (), problem
         return lines, None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from todo_release.config.model import HttpCheck, SmokeCommand, SmokeSettings, TlsCheck
+from todo_release.config.model import AnsweredBuild, HttpCheck, SmokeCommand, SmokeSettings, TlsCheck
 from todo_release.environments.smoke import checks as smoke
 from todo_release.environments.smoke.result import SmokeTarget
 
@@ -120,6 +120,70 @@ def test_failed_check_reports_what_was_seen(
     server = serve()
     server.answers = {"/": [answer]}
     assert results_of(SmokeSettings(http=(check,), timeout_seconds=1), server) == [("GET /", False, seen)]
+
+
+BUILD = AnsweredBuild(image="web", json="build", answers=3)
+
+
+def build_results(server: Server, check: HttpCheck, builds: dict[str, str]) -> list[tuple[bool, str]]:
+    """Runs one check where builds are known; returns its result and what was seen."""
+    settings = SmokeSettings(http=(check,), timeout_seconds=3)
+    target = SmokeTarget(server.url, "1.0.0", Path.cwd(), builds)
+    return [(result.is_ok, result.detail) for result in smoke.run(settings, target, clock=FakeClock())]
+
+
+def test_check_passes_after_enough_answers_in_a_row_from_the_released_build(
+    serve: Callable[..., Server],
+) -> None:
+    """An ingress that still sends to old pods mixes their answers with those of new ones."""
+    server = serve()
+    old, new = (200, '{"build": "old"}'), (200, '{"build": "new"}')
+    server.answers = {"/": [new, new, old, new, old, new, new, new]}
+    check = HttpCheck(path="/", build=BUILD)
+    assert build_results(server, check, {"web": "new"}) == [(True, "200, 3 in a row from web new")]
+    server.answers = {"/": [old]}
+    assert build_results(server, check, {"web": "new"}) == [
+        (False, "build 'old' of web answered instead of 'new'")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "build", "seen"),
+    [
+        ((200, "{}"), BUILD, "the answer has no key 'build', which should say its build"),
+        ((200, "<html>"), BUILD, "answered no JSON but '<html>'"),
+        (
+            (200, ""),
+            AnsweredBuild(image="web", header="x-build"),
+            "the answer has no header x-build, which should say its build",
+        ),
+        ((503, "{}"), BUILD, "answered 503 instead of 200"),
+    ],
+)
+def test_answer_that_does_not_say_its_build_fails(
+    serve: Callable[..., Server], answer: Answer, build: AnsweredBuild, seen: str
+) -> None:
+    """What is missing is named."""
+    server = serve()
+    server.answers = {"/": [answer]}
+    assert build_results(server, HttpCheck(path="/", build=build), {"web": "new"}) == [(False, seen)]
+
+
+def test_build_may_stand_in_a_header(serve: Callable[..., Server]) -> None:
+    """Any header may have it; its name's case does not matter."""
+    server = serve()
+    server.answers = {"/": [(200, "")]}
+    check = HttpCheck(path="/", build=AnsweredBuild(image="web", header="content-LENGTH"))
+    assert build_results(server, check, {"web": "0"}) == [(True, "200, 3 in a row from web 0")]
+
+
+def test_unknown_build_is_shown_and_not_compared(serve: Callable[..., Server]) -> None:
+    """Nothing recorded which build was released, for example before the first release."""
+    server = serve()
+    server.answers = {"/": [(200, '{"build": "b1"}')]}
+    assert build_results(server, HttpCheck(path="/", build=BUILD), {}) == [
+        (True, "200, 3 in a row from web, whose released build is not known: b1")
+    ]
 
 
 def test_failing_check_is_tried_again_until_the_time_is_over(serve: Callable[..., Server]) -> None:

@@ -1,6 +1,7 @@
 """Deploying: what happens when pods cannot become ready, and when an earlier run was interrupted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -8,20 +9,44 @@ from typing import Any
 
 import pytest
 
-from todo_release.adapters.kubernetes.client import Cluster
+from todo_release.adapters.kubernetes.client import ApiUnavailableError, Cluster
+from todo_release.environments import restore
 from todo_release.environments.drift import LiveChange
-from todo_release.environments.rollout import watcher
+from todo_release.environments.rollout import endpoints, watcher
 from todo_release.environments.rollout.causes import CRASH_LOOP, RolloutFailure
 from todo_release.environments.rollout.watcher import Failed, Ready, RolloutProgress, WorkloadProgress
-from todo_release.errors import ClusterError, DeclinedError, RolloutError, SmokeError
+from todo_release.errors import (
+    ClusterError,
+    DeclinedError,
+    HelmError,
+    LockedError,
+    RolloutError,
+    SmokeError,
+)
 from todo_release.pipeline.events import StepEnded
 from todo_release.pipeline.handlers import verify
 from todo_release.pipeline.handlers.deploy import DeployHandler
 from todo_release.pipeline.handlers.verify import VerifyHandler
 from todo_release.pipeline.steps import Deploy, Verify
 
+from ...doubles.clients import OLD_POD
 from ...doubles.harness import NOW, Harness, KilledError
 from ...shop import Tree
+
+SERVED = """\
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: site}
+spec:
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: []}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}}
+"""
 
 
 @pytest.fixture
@@ -89,10 +114,115 @@ def test_rollback_that_fails_does_not_hide_why_it_was_needed(
     with pytest.raises(RolloutError, match="it ended twice") as failed:
         harness.release("0.2.0")
     assert failed.value.code == CRASH_LOOP.code
-    assert failed.value.__notes__ == [
-        "the earlier version could not be restored: Helm refused to go back. Run `helm history`."
-    ]
+    (note,) = failed.value.__notes__
+    assert note.startswith("the earlier version could not be restored: Helm refused to go back.")
+    assert note.endswith("try `inv rollback --env staging`")
     assert harness.records("staging").read()[1].result == "failed"
+
+
+def test_rollback_is_made_although_nothing_can_be_recorded(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cause stays the error; that Helm's and the engine's records could not be written is a note."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise ClusterError("Kubernetes refused to replace it (403).", remedy="Give the right.")
+
+    def fails(apply: Callable[[Event], None], *_: object, **__: object) -> Failed:
+        result = rollout_fails(apply)
+        monkeypatch.setattr(harness.cluster, "put_config_map", refused)
+        monkeypatch.setattr(harness.helm["staging"], "mark_failed", refused)
+        return result
+
+    monkeypatch.setattr(watcher, "roll_out", fails)
+    with pytest.raises(RolloutError, match="it ended twice") as failed:
+        harness.release("0.2.0")
+    assert failed.value.__notes__ == [
+        "rolled back to 0.1.0 (revision 1); not recorded, because kubernetes refused to replace it (403)"
+    ]
+    assert harness.helm["staging"].revisions[-1].description == "Rollback to 1"
+
+
+def test_outage_that_lasts_until_the_deadline_is_undone(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the watch gives up because the API server stays away, the earlier version is restored."""
+
+    def away(apply: Callable[[Event], None], *_: object, **__: object) -> Failed:
+        apply(Event())
+        raise ApiUnavailableError("The API server is away.", remedy="Wait.")
+
+    monkeypatch.setattr(watcher, "roll_out", away)
+    with pytest.raises(ClusterError, match="is away") as failed:
+        harness.release("0.2.0")
+    assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]
+
+
+def test_run_that_lost_its_lock_changes_nothing_more(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else releases now: neither a rollback nor a record is written."""
+
+    def lost(apply: Callable[[Event], None], *_: object, **__: object) -> Failed:
+        apply(Event())
+        raise LockedError("Bob releases.", remedy="Wait.")
+
+    monkeypatch.setattr(watcher, "roll_out", lost)
+    with pytest.raises(LockedError, match="Bob releases"):
+        harness.release("0.2.0")
+    assert [revision.app_version for revision in harness.helm["staging"].revisions] == ["0.1.0", "0.2.0"]
+    assert harness.records("staging").read()[-1].result == "deploying"
+
+
+def test_second_try_after_an_outage_has_a_record_of_its_own(harness: Harness) -> None:
+    """Helm made a revision before the API server went away; the next try is the next revision."""
+    helm = harness.helm["staging"]
+    upgrade, outages = helm.upgrade, iter(["helm upgrade failed: Error: connection refused"])
+
+    def interrupted(*arguments: Any, **named: Any) -> None:
+        if outage := next(outages, None):
+            helm._add("0.2.0", "pending-upgrade", named["description"])
+            raise HelmError(outage, remedy="Wait.")
+        upgrade(*arguments, **named)
+
+    helm.upgrade = interrupted  # type: ignore[method-assign]  # a double
+    harness.release("0.2.0")
+    stored = {record.revision: record for record in harness.records("staging").read()}
+    assert (stored[2].result, stored[2].cause) == ("failed", "the API server was away; tried again")
+    assert (stored[3].version, stored[3].result) == ("0.2.0", "verified")
+
+
+def test_version_of_another_tool_is_taken_over(tree: Tree) -> None:
+    """What runs need not have a semantic version; the step says who deployed it."""
+    harness = Harness(tree.path)
+    helm = harness.helm["staging"]
+    helm._add("2024-10", "deployed", "Install complete")
+    harness.release("0.1.0")
+    notes = [event.text for event in harness.events if getattr(event, "is_note", False)]
+    assert "2024-10 was deployed by another tool; taken over" in notes
+    assert [(record.version, record.result) for record in harness.records("staging").read()] == [
+        ("2024-10", "deployed"),
+        ("0.1.0", "verified"),
+    ]
+
+
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "by hand"])
+def test_record_that_only_helm_has_comes_back_with_the_next_release(
+    harness: Harness, is_deleted: bool
+) -> None:
+    """A deleted ConfigMap and a rollback by hand are noticed by the next command, which verifies again."""
+    if is_deleted:
+        harness.cluster.config_maps.clear()
+    else:
+        harness.release("0.2.0")
+        harness.helm["staging"].rollback("shop-staging", 1, timeout_seconds=1, on_line=None)
+    assert harness.records("staging").read()[-1].result == "deployed"
+    harness.events.clear()
+    harness.session.run(harness.session.plan_deployment("0.1.0", ["staging"]), harness.events.append)
+    assert harness.done == ["verify:staging"]
+    assert any("shop-staging: without a record, reconstructed" in note for note in harness.notes)
+    last = harness.records("staging").read()[-1]
+    assert (last.version, last.result, bool(last.deployment_id)) == ("0.1.0", "verified", True)
 
 
 def test_rollback_skips_a_revision_that_helm_calls_failed(
@@ -137,7 +267,12 @@ def test_version_that_is_not_ready_any_more_is_applied_again(harness: Harness) -
     """A version that was ready and then changed by hand is applied again, not only watched."""
     harness.release("0.2.0")
     handler = DeployHandler(
-        harness.session.context, save_no_evidence, lambda *_: None, lambda _: (), lambda _: False
+        harness.session.context,
+        save_no_evidence,
+        lambda *_: None,
+        lambda _: (),
+        lambda _: False,
+        lambda *_: (),
     )
     step = Deploy(
         environment="staging", version="0.2.0", reason="", running_version="0.2.0", running_revision=2
@@ -213,22 +348,66 @@ def test_record_of_a_revision_that_never_existed_is_overwritten(
     assert [record.result for record in harness.records("staging").read()] == ["verified"]
 
 
-def test_verification_waits_until_only_this_version_answers(harness: Harness) -> None:
-    """The smoke checks start when no pod of the earlier version is left."""
-    harness.cluster.terminating_reads = 2  # reading the running version takes the first snapshot
-    handler = VerifyHandler(harness.session.context, lambda settings, target, say: [], save_no_evidence)
+def verify_handler(harness: Harness) -> VerifyHandler:
+    """Returns a handler without smoke checks."""
+    session = harness.session
+    return VerifyHandler(
+        session.context,
+        lambda settings, target, say: [],
+        save_no_evidence,
+        session.find_deviations,
+        session.find_builds,
+    )
+
+
+def test_verification_waits_until_services_send_to_this_version_only(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The smoke checks start although a pod of the earlier version still terminates."""
+    harness.helm["staging"].objects = SERVED
+    monkeypatch.setattr(endpoints, "POLL_SECONDS", 0.01)
+    harness.cluster.terminating_reads = 9
+    harness.cluster.old_endpoint_reads = 1
+    harness.cluster.pods = (replace(OLD_POD, name="web-2-a", uid="uid-2", is_terminating=False),)
+    handler = verify_handler(harness)
     notes: list[str] = []
     handler.do(
         Verify(environment="staging", version="0.1.0", reason=""),
         lambda text, is_note=False: notes.append(text),
     )
-    assert notes == ["old pods are terminating: web-1-a"]
+    assert notes == ["Service/web still sends to old pods: web-1-a"]
+
+
+def test_rollback_is_over_when_services_send_to_the_earlier_version(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note comes before the result of the rollback, and pods that terminate do not delay it."""
+    harness.helm["staging"].objects = SERVED
+    harness.cluster.old_endpoint_reads = 1
+    harness.cluster.pods = (replace(OLD_POD, name="web-3-a", uid="uid-3", is_terminating=False),)
+    monkeypatch.setattr(endpoints, "POLL_SECONDS", 0.01)
+    notes: list[str] = []
+    access = harness.session.context.connect("staging")
+    harness.helm["staging"].upgrade(
+        "shop-staging",
+        harness.root / "chart",
+        values=(),
+        overlay={},
+        timeout_seconds=1,
+        description="0.1.0 0123456789abcdef",
+        has_hooks=True,
+        on_line=notes.append,
+    )
+    restore.restore_last_working(
+        harness.session.context, access, 2, lambda text, is_note=False: notes.append(text), []
+    )
+    assert "Service/web still sends to old pods: web-1-a" in notes
 
 
 def test_verification_refuses_another_version(harness: Harness) -> None:
     """A version that somebody deployed by hand meanwhile is neither verified nor rolled back."""
     step = Verify(environment="staging", version="0.2.0", reason="")
-    handler = VerifyHandler(harness.session.context, lambda settings, target, say: [], save_no_evidence)
+    handler = verify_handler(harness)
     assert handler.check(Verify(environment="staging", version="0.1.0", reason="")) == {"checks": 0}
     with pytest.raises(SmokeError, match=r"staging runs 0\.1\.0, not 0\.2\.0"):
         handler.do(step, lambda text, is_note=False: None)

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx2
 
-from todo_release.config.model import HttpCheck, SmokeCommand, SmokeSettings, TlsCheck
+from todo_release.config.model import AnsweredBuild, HttpCheck, SmokeCommand, SmokeSettings, TlsCheck
 from todo_release.core.clock import Clock, SystemClock
 from todo_release.core.progress import ProgressCallback
 from todo_release.environments.smoke.commands import run_command
@@ -86,7 +86,8 @@ def _checks(settings: SmokeSettings, target: SmokeTarget, say: OnResult) -> Iter
     if settings.tls and origin.url.startswith("https:"):
         yield _Check("TLS", partial(_check_tls, origin, settings.tls))
     for http in settings.http:
-        yield _Check(f"GET {http.path}", partial(_check_http, origin, http))
+        build = target.builds.get(http.build.image) if http.build else None
+        yield _Check(f"GET {http.path}", partial(_check_http, origin, http, build))
     for command in settings.commands:
         yield _Check(
             command.name, partial(_check_command, command, settings, target, say), COMMAND_PAUSE_SECONDS
@@ -124,29 +125,61 @@ def _check_tls(origin: HttpOrigin, check: TlsCheck) -> tuple[str, tuple[CommandS
     return f"trusted, valid until {expires_at:%Y-%m-%d}", ()
 
 
-def _check_http(origin: HttpOrigin, check: HttpCheck) -> tuple[str, tuple[CommandStep, ...]]:
+def _check_http(
+    origin: HttpOrigin, check: HttpCheck, build: str | None
+) -> tuple[str, tuple[CommandStep, ...]]:
+    """Asks once or, where a `build` is expected, several times over new connections."""
+    if check.build is None:
+        return str(_ask(origin, check).status_code), ()
+    answers = [_answered_build(_ask(origin, check), check.build) for _ in range(check.build.answers)]
+    shown = f"{check.status}, {len(answers)} in a row from {check.build.image}"
+    if build is None:
+        return f"{shown}, whose released build is not known: {', '.join(sorted(set(answers)))}", ()
+    other = next((answer for answer in answers if answer != build), None)
+    if other is not None:
+        raise CheckFailedError(f"build {other!r} of {check.build.image} answered instead of {build!r}")
+    return f"{shown} {build}", ()
+
+
+def _ask(origin: HttpOrigin, check: HttpCheck) -> httpx2.Response:
     with origin.client() as client, client.stream("GET", check.path) as response:
         if response.status_code != check.status:
             raise CheckFailedError(f"answered {response.status_code} instead of {check.status}")
-        if check.json_ is None and check.contains is None:
-            return str(response.status_code), ()  # the body may be a stream that never ends
+        is_body_needed = check.build is not None and check.build.json_ is not None
+        if check.json_ is None and check.contains is None and not is_body_needed:
+            return response  # the body may be a stream that never ends
         text = response.read().decode(errors="replace")
     if check.contains is not None and check.contains not in text:
         raise CheckFailedError(f"{check.contains!r} is not in {_shortened(text)}")
     if check.json_ is not None:
         _check_json(text, check.json_)
-    return str(response.status_code), ()
+    return response
+
+
+def _answered_build(response: httpx2.Response, build: AnsweredBuild) -> str:
+    if build.header is not None:
+        value, place = response.headers.get(build.header), f"header {build.header}"
+    else:
+        answer = _parse_json(response.text)
+        value, place = answer.get(build.json_) if isinstance(answer, dict) else None, f"key {build.json_!r}"
+    if value is None:
+        raise CheckFailedError(f"the answer has no {place}, which should say its build")
+    return str(value)
 
 
 def _check_json(text: str, wanted: Mapping[str, Any]) -> None:
-    try:
-        answer = json.loads(text)
-    except ValueError:
-        raise CheckFailedError(f"answered no JSON but {_shortened(text)}") from None
+    answer = _parse_json(text)
     for key, value in wanted.items():
         actual = answer.get(key) if isinstance(answer, dict) else None
         if actual != value:
             raise CheckFailedError(f"{key!r} is {actual!r} instead of {value!r}")
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise CheckFailedError(f"answered no JSON but {_shortened(text)}") from None
 
 
 def _check_command(

@@ -1,6 +1,7 @@
 """What a smoke check is about, and what it reports."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -9,12 +10,14 @@ class SmokeTarget:
     """What is checked: the environment's URL, and the version that should answer there.
 
     `root` is the repository, in which programs run and at which relative paths of release.yaml start.
-    `version` may be empty if no program takes it (`SmokeSettings.needs_version`).
+    `version` may be empty if no program takes it (`SmokeSettings.needs_version`). `builds` are the released
+    builds by image, as far as they are known.
     """
 
     url: str
     version: str
     root: Path
+    builds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
