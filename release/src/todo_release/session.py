@@ -173,6 +173,7 @@ class Session:
             environments,
             github,
             find_deviations=self.find_deviations,
+            inspect=self.inspect,
         )
 
     def plan_rollback(self, environment: str, version: str | None, service: str | None = None) -> Plan:

@@ -92,8 +92,17 @@ def test_preview_shows_an_edit_by_hand_that_is_reverted(harness: Harness) -> Non
 
 
 def test_preview_refuses_an_object_that_the_server_refuses(harness: Harness) -> None:
-    """A refused object is a refusal of the plan; a namespace that does not exist yet is not."""
+    """A refused object is a finding of preflight; a namespace that does not exist yet is none."""
     harness.cluster.refusal = ApiRefusedError("It is immutable.", remedy="Rename it.", status=422)
+    refusals = harness.session.plan_release("0.1.0").refusals
+    assert {refusal.code for refusal in refusals} == {15}
+    assert [refusal.problem for refusal in refusals] == [
+        f"1 thing would fail in {environment}:\n  release-state: Deployment/{release}-web: "
+        "It changes what Kubernetes lets nobody change: It is immutable."
+        for environment, release in (("staging", "shop-staging"), ("production", "shop"))
+    ]
+    assert "docs/runbooks/preflight-release-state.md" in refusals[0].remedy
+    harness.cluster.refusal = ApiRefusedError("It may not be patched.", remedy="Ask.", status=403)
     assert {type(refusal) for refusal in harness.session.plan_release("0.1.0").refusals} == {ApiRefusedError}
     harness.cluster.refusal = ApiRefusedError("No namespace.", remedy="Make it.", status=404)
     assert changes(harness, "0.1.0")["staging"] == ("+ Deployment/shop-staging-web",)

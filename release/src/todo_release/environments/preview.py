@@ -5,7 +5,7 @@ cannot be rendered, values that its schema refuses and an object that the server
 before anything is built.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,15 +17,27 @@ from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.deployment import prepare_deployment
 from todo_release.artifacts.images import ImageInputs
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.errors import ClusterError
 
 UNBUILT_DIGEST = "sha256:" + "0" * 64
 FIELD_MANAGER = "helm"  # the owner of the fields, so that the dry run drops those it no longer sets
 PARALLEL_READS = 8
 NOT_FOUND = 404
+OBJECT_IS_WRONG = (400, 422)
 # What servers, controllers and Helm write into an object by themselves.
 SERVER_FIELDS = {"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"}
 TOOL_ANNOTATIONS = ("deployment.kubernetes.io/", "meta.helm.sh/", "autoscaling.alpha.kubernetes.io/")
 SHOWN_DIGEST_LENGTH = len("sha256:") + 12  # as `kubernetes.object_diff` shows digests
+
+
+class RefusedObjectsError(ClusterError):
+    """The API server refuses objects of a chart; `refusals` are its answers, by `Kind/name`."""
+
+    def __init__(self, refusals: Sequence[tuple[str, ApiRefusedError]]) -> None:
+        """Takes at least one refusal."""
+        answers = "".join(f"\n  {subject}: {refusal.problem}" for subject, refusal in refusals)
+        super().__init__(f"Kubernetes would refuse the chart:{answers}", remedy=refusals[0][1].remedy)
+        self.refusals = tuple(refusals)
 
 
 def preview_changes(
@@ -47,7 +59,8 @@ def preview_changes(
     Raises:
         HelmError: The chart cannot be rendered.
         ConfigError: A file lacks a key that the release edits.
-        ClusterError: The server refuses an object, or does not answer.
+        RefusedObjectsError: The server refuses objects.
+        ClusterError: The server does not answer, or a right is missing.
     """
     config, repository, access = context.config, context.repository, context.connect(environment)
     references = {
@@ -72,9 +85,22 @@ def _changes(access: EnvironmentAccess, old: RenderedManifest, new: RenderedMani
     for rendered in old.objects:
         if new.find(rendered.kind, rendered.name) is None:
             yield f"- {rendered.subject}"
+    refusals: list[tuple[str, ApiRefusedError]] = []
+
+    def describe(rendered: RenderedObject) -> list[str]:
+        try:
+            return _changes_of(access, old, rendered)
+        except ApiRefusedError as refusal:
+            if refusal.status not in OBJECT_IS_WRONG and "webhook" not in refusal.problem:
+                raise
+            refusals.append((rendered.subject, refusal))
+            return []
+
     with ThreadPoolExecutor(PARALLEL_READS) as pool:
-        for lines in pool.map(lambda rendered: _changes_of(access, old, rendered), new.objects):
+        for lines in pool.map(describe, new.objects):
             yield from lines
+    if refusals:
+        raise RefusedObjectsError(sorted(refusals, key=lambda item: item[0]))
 
 
 def _changes_of(access: EnvironmentAccess, old: RenderedManifest, new: RenderedObject) -> list[str]:

@@ -24,10 +24,17 @@ class PreflightError(ReleaseError):
 
 def error_of(inspection: "Inspection") -> PreflightError:
     """Returns the error that ends a release, with every error that the inspection found."""
-    listed = "".join(f"\n  {listing.line(finding)}" for finding in inspection.errors)
-    count = len(inspection.errors)
+    return error_from(inspection.environment, inspection.errors)
+
+
+def error_from(environment: str, findings: Sequence[Finding]) -> PreflightError:
+    """Returns the error that lists findings of one environment, and the pages that explain them."""
+    listed = "".join(f"\n  {listing.line(finding)}" for finding in findings)
+    count = len(findings)
+    pages = ", ".join(sorted({finding.runbook for finding in findings}))
     return PreflightError(
-        f"{count} thing{'s' if count != 1 else ''} would fail in {inspection.environment}:{listed}",
-        remedy="Correct what is listed; `--skip CHECK=REASON` releases although a check found errors.",
-        findings=inspection.errors,
+        f"{count} thing{'s' if count != 1 else ''} would fail in {environment}:{listed}",
+        remedy=f"Correct what is listed (see {pages}); `--skip CHECK=REASON` releases although a check found "
+        "errors.",
+        findings=findings,
     )

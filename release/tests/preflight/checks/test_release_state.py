@@ -254,6 +254,11 @@ def storage(size: str) -> dict[str, Any]:
         (workload("seed", kind="Job", restartPolicy="Never"), workload("seed", kind="Job"), "spec.template"),
         (service(clusterIP="None"), service(clusterIP="10.0.0.7"), "spec.clusterIP"),
         (claim(storageClassName="fast"), claim(storageClassName="slow"), "spec.storageClassName"),
+        (
+            workload(kind="StatefulSet", spec={"volumeClaimTemplates": [claim(**storage("2Gi"))]}),
+            workload(kind="StatefulSet", spec={"volumeClaimTemplates": [claim(**storage("1Gi"))]}),
+            "spec.volumeClaimTemplates",
+        ),
         (claim(accessModes=["ReadWriteMany"]), claim(accessModes=["ReadWriteOnce"]), "spec.accessModes"),
         (
             workload(kind="StatefulSet", spec={"serviceName": "b"}),
@@ -261,7 +266,7 @@ def storage(size: str) -> dict[str, Any]:
             "spec.serviceName",
         ),
     ],
-    ids=["selector", "job", "clusterIP", "class", "modes", "serviceName"],
+    ids=["selector", "job", "clusterIP", "class", "claim templates", "modes", "serviceName"],
 )
 def test_change_of_an_immutable_field_is_an_error(wanted: Any, current: Any, field: str) -> None:
     """Each immutable field is found before Helm applies anything."""

@@ -29,8 +29,17 @@ MAX_NAMED = 3
 # Fields that the API server lets nobody change, by kind; a change of one of them fails the whole release.
 IMMUTABLE: Mapping[str, tuple[YamlPath, ...]] = {
     **dict.fromkeys(WORKLOADS_WITH_SELECTOR, (("spec", "selector"),)),
-    "StatefulSet": (("spec", "selector"), ("spec", "serviceName"), ("spec", "podManagementPolicy")),
-    "Job": (("spec", "template"), ("spec", "selector"), ("spec", "completions")),
+    "StatefulSet": (
+        ("spec", "selector"),
+        ("spec", "serviceName"),
+        ("spec", "podManagementPolicy"),
+        ("spec", "volumeClaimTemplates"),
+    ),
+    "Job": (("spec", "template"), ("spec", "selector"), ("spec", "completions"), ("spec", "completionMode")),
+    "Secret": (("type",),),
+    "StorageClass": (("provisioner",), ("parameters",), ("reclaimPolicy",), ("volumeBindingMode",)),
+    "PriorityClass": (("value",),),
+    "IngressClass": (("spec", "controller"),),
     "Service": (("spec", "clusterIP"),),
     "PersistentVolumeClaim": (
         ("spec", "storageClassName"),
