@@ -55,7 +55,8 @@ def inv_error(arguments: Sequence[str], *, is_whole: bool = True) -> str | None:
         parsed = Parser(contexts=set(contexts.values())).parse_argv(words)
     except ParseError as error:
         return str(error)
-    return next(filter(None, map(_value_error, parsed)), None)
+    errors = [*map(_value_error, parsed), *(map(_choice_error, parsed) if is_whole else ())]
+    return next(filter(None, errors), None)
 
 
 def _filled(words: Sequence[str], contexts: Mapping[str, ParserContext]) -> list[str]:
@@ -75,6 +76,12 @@ def _value_error(context: ParserContext) -> str | None:
         value = context.args[name].value if name in context.args else None
         if value and not value.startswith("$") and value not in known | PLACEHOLDERS:
             return f"--{name} {value} is none of {', '.join(sorted(known))}"
+    return None
+
+
+def _choice_error(context: ParserContext) -> str | None:
+    if context.name == "release" and not any(context.args[name].value for name in ("version", "plan")):
+        return "release needs --version or --plan"
     return None
 
 

@@ -19,9 +19,11 @@ USES = re.compile(r"^\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 PINNED = re.compile(r"([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@([0-9a-f]{40})")
 CONTEXT = re.compile(r"\bdo-[a-z]+\d-[\w-]+")
 REASONED = re.compile(r"persist-credentials: true # \w+")
-KEEPS_CREDENTIALS = {"release", "promote"}
+KEEPS_CREDENTIALS = {"release", "plan", "promote"}
+PUBLISHES = "github.event.repository.private || vars.KEEP_EVIDENCE == 'true'"
 FORBIDDEN_TRIGGERS = {"workflow_run", "pull_request_target"}
 LINES = 2
+PLAN_SUFFIX = "-plan"  # the GitHub environment without approval, in which the plan of another one is made
 PINS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("pins.yaml").read_text())
 
 
@@ -120,17 +122,46 @@ def checkouts(file: Automation) -> Iterator[str]:
 
 
 def environments(file: Automation) -> Iterator[str]:
-    """Checks that a job with cluster access is in a GitHub environment, with one job at a time."""
+    """Checks that a job with cluster access is in a GitHub environment, with one job at a time.
+
+    A rollback has its own queue, because a deployment that waits for approval would hold it up.
+    """
     for name, job in file.jobs.items():
         if not any("secrets.DIGITALOCEAN_ACCESS_TOKEN" in str(step) for step in job["steps"]):
             continue
         environment = job.get("environment")
         environment = environment.get("name") if isinstance(environment, dict) else environment
-        concurrency = {"group": f"deploy-{environment}", "cancel-in-progress": False, "queue": "max"}
+        tasks = {call[0] for step in job["steps"] for call in calls(step.get("run", ""), "inv")}
+        queue = "rollback" if "rollback" in tasks else "deploy"
+        concurrency = {"group": f"{queue}-{environment}", "cancel-in-progress": False, "queue": "max"}
         if not environment:
             yield f"{name} reaches the cluster outside of an environment"
         if job.get("concurrency") != concurrency:
             yield f"{name} may run beside another job of its environment"
+
+
+def accounts(file: Automation) -> Iterator[str]:
+    """Checks that a job uses the account of its own environment in the cluster."""
+    for name, job in file.jobs.items():
+        environment = job.get("environment")
+        environment = environment.get("name") if isinstance(environment, dict) else environment
+        wanted = f"{str(environment).removesuffix(PLAN_SUFFIX)}/deployer"
+        for step in job["steps"]:
+            options = step.get("with", {})
+            if "digitalocean-token" in options and options.get("service-account") != wanted:
+                yield f"{name} does not use the account {wanted}"
+
+
+def artifacts(file: Automation) -> Iterator[str]:
+    """Checks that artifacts are deleted, and that evidence of a cluster is not published unasked."""
+    for step in file.steps:
+        if not step.get("uses", "").startswith("actions/upload-artifact@"):
+            continue
+        name = step["with"]["name"]
+        if "retention-days" not in step["with"]:
+            yield f"{name} is kept without a limit (retention-days)"
+        if "evidence" in step["with"]["path"] and PUBLISHES not in str(step.get("if")):
+            yield f"{name} is published by a public repository"
 
 
 def clusters(file: Automation) -> Iterator[str]:
@@ -141,7 +172,8 @@ def clusters(file: Automation) -> Iterator[str]:
 
 
 OF_WORKFLOWS: tuple[Callable[[Automation], Iterator[str]], ...] = (
-    permissions, limits, triggers, pins, expressions, size, checkouts, environments, clusters,
+    permissions, limits, triggers, pins, expressions, size, checkouts, environments, accounts, artifacts,
+    clusters,
 )  # fmt: skip
 OF_ACTIONS: tuple[Callable[[Automation], Iterator[str]], ...] = (
     pins, expressions, size, clusters,

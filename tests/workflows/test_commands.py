@@ -53,7 +53,8 @@ def test_commands_of_a_message_are_valid(path: Path) -> None:
         ("release --version 1.0.0 --force", "No idea what '--force' is!"),
         ("plan --forse", "No idea what '--forse' is!"),
         ("--help relaese", "No idea what 'relaese' is!"),
-        ("release", "'release' did not receive required positional arguments: 'version'"),
+        ("release --to staging", "release needs --version or --plan"),
+        ("promote", "'promote' did not receive required positional arguments: 'version'"),
         ("diagnose --env test", "--env test is none of production, staging"),
         ("version.bump --kind huge", "--kind huge is none of major, minor, patch, prerelease"),
     ],
@@ -67,6 +68,7 @@ def test_invalid_task_call_is_reported(call: str, error: str) -> None:
     "call",
     [
         ["release", "--version", "$VERSION", "--to", "staging", "--yes"],
+        ["release", "--plan", "plan.json", "--yes"],
         ["rollback", "--env", "$ENVIRONMENT", "--version", "", "--service", "", "--yes"],
         ["version"],
         ["--list"],

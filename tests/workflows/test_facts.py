@@ -12,6 +12,7 @@ from .rules import Automation
 from .shell import calls, sections
 from .tree import ACTIONS, RELEASE, ROOT, WORKFLOWS, name_of
 
+ACCESS = ROOT / ".github/actions/access/action.yml"
 DEPLOYING = [path for path in WORKFLOWS if "./inv " in path.read_text()]
 CREATED = re.compile(r"doctl kubernetes cluster create (\S+) --region (\S+)")
 SESSIONS = re.compile(r"nox\.options\.sessions = \[(.+)\]")
@@ -32,7 +33,7 @@ def guide(name: str) -> str:
 def test_the_cluster_of_the_workflows_is_that_of_release_yaml() -> None:
     """The action, release.yaml and the README name the same cluster."""
     contexts = {environment["context"] for environment in RELEASE["environments"].values()}
-    [step] = [step for step in Automation(ACTIONS[0].read_text()).steps if "CONTEXT" in step.get("env", {})]
+    [step] = [step for step in Automation(ACCESS.read_text()).steps if "CONTEXT" in step.get("env", {})]
     created = CREATED.search((ROOT / "k8s/cluster-bootstrap/README.md").read_text())
     assert created is not None
     assert contexts == {step["env"]["CONTEXT"]} == {f"do-{created[2]}-{created[1]}"}
@@ -40,7 +41,7 @@ def test_the_cluster_of_the_workflows_is_that_of_release_yaml() -> None:
 
 def test_the_registry_of_the_workflows_is_that_of_release_yaml() -> None:
     """The workflows log in to the registry of release.yaml."""
-    [step] = [step for step in Automation(ACTIONS[0].read_text()).steps if "registry" in step.get("with", {})]
+    [step] = [step for step in Automation(ACCESS.read_text()).steps if "registry" in step.get("with", {})]
     assert RELEASE["registry"]["repository"].startswith(f"{step['with']['registry']}/")
 
 
@@ -51,7 +52,7 @@ def test_environments_of_a_workflow_are_those_of_release_yaml(path: Path) -> Non
     used = [job["environment"] for job in jobs.values()]
     named = [environment for environment in used if isinstance(environment, dict)]
     others = [environment for environment in used if not isinstance(environment, dict)]
-    assert set(others) <= {"${{ inputs.environment }}"}
+    assert set(others) <= {"${{ inputs.environment }}", "production-plan"}
     for environment in named:
         url = environment["url"].replace("${{ vars.DOMAIN }}", "${domain}")
         assert url == RELEASE["environments"][environment["name"]]["url"]
@@ -74,6 +75,39 @@ def test_deploying_workflows_set_the_same_environment(path: Path) -> None:
     prefix = "RELEASE_VAR_"
     names = {name.removeprefix(prefix).lower() for name in variables if name.startswith(prefix)}
     assert names == set(RELEASE["variables"])
+
+
+@pytest.mark.parametrize("name", ["release", "deploy-production"])
+def test_production_runs_the_plan_that_was_shown_before_the_approval(name: str) -> None:
+    """One job saves the plan, and the job that waits for approval takes that file and runs it."""
+    jobs = Automation((ROOT / ".github/workflows" / f"{name}.yml").read_text()).jobs
+    [planned] = [call for step in jobs["plan"]["steps"] for call in calls(step.get("run", ""), "inv")]
+    [run] = [call for step in jobs["production"]["steps"] for call in calls(step.get("run", ""), "inv")]
+    [handed] = [step for step in jobs["plan"]["steps"] if "upload-artifact" in step.get("uses", "")]
+    [taken] = [step for step in jobs["production"]["steps"] if "download-artifact" in step.get("uses", "")]
+    assert jobs["production"]["needs"] == "plan"
+    assert planned[-2:] == ["--out", "$RUNNER_TEMP/plan.json"]
+    assert run == ["release", "--plan", "$RUNNER_TEMP/plan.json", "--yes"]
+    assert handed["with"]["path"] == "${{ runner.temp }}/plan.json"
+    assert taken["with"] == {"name": handed["with"]["name"], "path": "${{ runner.temp }}"}
+
+
+def test_release_page_is_made_by_the_job_that_may() -> None:
+    """release.yaml names the repository, and the job after the approval has the token and the permission."""
+    production = body("release")["jobs"]["production"]
+    [step] = [step for step in production["steps"] if "./inv release" in step.get("run", "")]
+    assert RELEASE["github"] == "${owner}/hackathon-todo"
+    assert production["permissions"]["contents"] == "write"
+    assert step["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}
+
+
+def test_accounts_of_the_workflows_are_those_of_the_cluster() -> None:
+    """rbac.yaml has a deployer in each namespace of release.yaml, which is named like its environment."""
+    text = (ROOT / "k8s/cluster-bootstrap/rbac.yaml").read_text()
+    accounts = [item for item in yaml.safe_load_all(text) if item["kind"] == "ServiceAccount"]
+    found = {f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in accounts}
+    assert found == {f"{name}/deployer" for name in RELEASE["environments"]}
+    assert all(name == environment["namespace"] for name, environment in RELEASE["environments"].items())
 
 
 def test_rollback_offers_the_environments_and_images_of_release_yaml() -> None:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from .rules import Automation
 from .tree import ROOT, WORKFLOWS
@@ -20,23 +22,35 @@ CLUSTERS = [
     {"id": "one", "name": "other", "region": "nyc1"},
     {"id": "two", "name": "hackathon-todo", "region": "nyc1"},
 ]
-LIST, CONFIG = "/v2/kubernetes/clusters", "/v2/kubernetes/clusters/two/kubeconfig"
+LIST, CREDENTIALS = "/v2/kubernetes/clusters", "/v2/kubernetes/clusters/two/credentials"
+TOKEN = "/api/v1/namespaces/staging/serviceaccounts/deployer/token"
 
 
 @contextmanager
 def api(token: str) -> Iterator[tuple[str, list[str]]]:
-    """Serves two clusters to one token; yields the URL and the list of requested paths."""
+    """Serves two clusters to one token, and accounts to the administrator; yields URL and requests."""
     requested: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self.answer(token, {LIST: {"kubernetes_clusters": CLUSTERS}, CREDENTIALS: self.credentials()})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            requested.append(f"{body['kind']} of {body['spec']['expirationSeconds']} s")
+            self.answer("administrator", {TOKEN: {"status": {"token": "deployer"}}})
+
+        def credentials(self) -> dict[str, str]:
+            url = f"http://127.0.0.1:{self.server.server_port}"  # type: ignore[attr-defined]  # an HTTPServer
+            return {"server": url, "certificate_authority_data": "", "token": "administrator"}
+
+        def answer(self, wanted: str, answers: dict[str, Any]) -> None:
             requested.append(self.path)
             path = self.path.partition("?")[0]
-            is_known = self.headers["Authorization"] == f"Bearer {token}"
-            answers = {LIST: json.dumps({"kubernetes_clusters": CLUSTERS}), CONFIG: "kind: Config\n"}
+            is_known = self.headers["Authorization"] == f"Bearer {wanted}"
             self.send_response(401 if not is_known else 200 if path in answers else 404)
             self.end_headers()
-            self.wfile.write(answers.get(path, "").encode() if is_known else b"")
+            self.wfile.write(json.dumps(answers.get(path)).encode() if is_known else b"")
 
         def log_message(self, *_: object) -> None:
             """Writes nothing."""
@@ -54,7 +68,11 @@ def api(token: str) -> Iterator[tuple[str, list[str]]]:
 
 def run(target: Path, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the script."""
-    variables = {"CONTEXT": "do-nyc1-hackathon-todo", "DIGITALOCEAN_ACCESS_TOKEN": "right"} | environment
+    variables = {
+        "CONTEXT": "do-nyc1-hackathon-todo",
+        "DIGITALOCEAN_ACCESS_TOKEN": "right",
+        "SERVICE_ACCOUNT": "staging/deployer",
+    } | environment
     return subprocess.run(
         [sys.executable, str(SCRIPT), str(target)],
         env={**os.environ, "DIGITALOCEAN_API_URL": url, "no_proxy": "127.0.0.1", **variables},
@@ -65,22 +83,26 @@ def run(target: Path, url: str, **environment: str) -> subprocess.CompletedProce
     )
 
 
-def test_kubeconfig_of_the_cluster_is_written_for_its_owner_only(tmp_path: Path) -> None:
-    """The cluster is found by its context, and only the owner can read the file."""
+def test_kubeconfig_holds_a_token_of_the_account_and_is_for_its_owner_only(tmp_path: Path) -> None:
+    """The cluster is found by its context; the administrator's token is only used to ask for the other."""
     target = tmp_path / "kube/config"
     with api("right") as (url, requested):
         result = run(target, url)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    assert target.read_text() == "kind: Config\n"
+    config = yaml.safe_load(target.read_text())
+    assert config["users"] == [{"name": "do-nyc1-hackathon-todo", "user": {"token": "deployer"}}]
+    assert config["clusters"][0]["cluster"]["server"] == url
+    assert config["current-context"] == "do-nyc1-hackathon-todo"
     assert target.stat().st_mode & 0o777 == 0o600
-    assert [path.partition("?")[0] for path in requested] == [LIST, CONFIG]
+    expected = [LIST, CREDENTIALS, "TokenRequest of 7200 s", TOKEN]
+    assert [path.partition("?")[0] for path in requested] == expected
 
 
 def test_credentials_expire_after_the_longest_job(tmp_path: Path) -> None:
     """The credentials are valid for the longest job, not for the week of the API's default."""
     with api("right") as (url, requested):
         run(tmp_path / "config", url)
-    valid_seconds = int(requested[-1].partition("expiry_seconds=")[2])
+    valid_seconds = int(requested[1].partition("expiry_seconds=")[2])
     jobs = [job for path in WORKFLOWS for job in Automation(path.read_text()).jobs.values()]
     assert 60 * max(job["timeout-minutes"] for job in jobs) < valid_seconds < 24 * 60 * 60
 
@@ -90,6 +112,10 @@ def test_credentials_expire_after_the_longest_job(tmp_path: Path) -> None:
     [
         ({"CONTEXT": "do-fra1-todo"}, "the token sees: do-nyc1-hackathon-todo, do-nyc1-other."),
         ({"DIGITALOCEAN_ACCESS_TOKEN": "wrong"}, "DigitalOcean refused (401 Unauthorized)"),
+        (
+            {"SERVICE_ACCOUNT": "staging/deploer"},
+            "The cluster refused (404 Not Found). It must have the account",
+        ),
         ({"DIGITALOCEAN_API_URL": "http://127.0.0.1:1"}, "DigitalOcean did not answer"),
     ],
 )

@@ -26,10 +26,17 @@ jobs:
           persist-credentials: true # the tag is pushed from here
       - uses: $/.github/actions/access
         with:
-          token: ${{ secrets.DIGITALOCEAN_ACCESS_TOKEN }}
+          digitalocean-token: ${{ secrets.DIGITALOCEAN_ACCESS_TOKEN }}
+          service-account: staging/deployer
       - run: ./inv release --version "$VERSION" --yes
         env:
           VERSION: ${{ inputs.version }}
+      - if: failure() && (github.event.repository.private || vars.KEEP_EVIDENCE == 'true')
+        uses: actions/upload-artifact@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1
+        with:
+          name: facts
+          path: .release/*/evidence
+          retention-days: 14
 """
 PIN = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 BROKEN = [
@@ -41,8 +48,8 @@ BROKEN = [
     (f"{PIN} # v7.0.1", "actions/checkout@v7", "pins: actions/checkout@v7 is not pinned to a commit"),
     (f"{PIN} #", f"{PIN[:-1]} #", f"pins: {PIN[:-1]} is not pinned to a commit"),
     (PIN, f"{PIN[:-1]}2", f"pins: {PIN[:-1]}2 # v7.0.1 is not the commit and tag of pins.yaml"),
-    (" # v7.0.1", " # v5.0.1", f"pins: {PIN} # v5.0.1 is not the commit and tag of pins.yaml"),
-    (" # v7.0.1", "", f"pins: {PIN} # (no tag) is not the commit and tag of pins.yaml"),
+    (f"{PIN} # v7.0.1", f"{PIN} # v5.0.1", f"pins: {PIN} # v5.0.1 is not the commit and tag of pins.yaml"),
+    (f"{PIN} # v7.0.1", PIN, f"pins: {PIN} # (no tag) is not the commit and tag of pins.yaml"),
     ("$/.github/actions/access", f"some/action@{40 * 'a'} # v1", "pins: some/action is not in pins.yaml"),
     ("$/.github/actions/access", "./.github/actions/access",
      "pins: ./.github/actions/access is not pinned to a commit"),
@@ -61,6 +68,15 @@ BROKEN = [
      "environments: staging may run beside another job of its environment"),
     ("cancel-in-progress: false", "cancel-in-progress: true",
      "environments: staging may run beside another job of its environment"),
+    ('release --version "$VERSION"', 'rollback --env staging',
+     "environments: staging may run beside another job of its environment"),
+    ("staging/deployer", "production/deployer",
+     "accounts: staging does not use the account staging/deployer"),
+    ("          service-account: staging/deployer\n", "",
+     "accounts: staging does not use the account staging/deployer"),
+    ("          retention-days: 14\n", "", "artifacts: facts is kept without a limit (retention-days)"),
+    (" && (github.event.repository.private || vars.KEEP_EVIDENCE == 'true')", "",
+     "artifacts: facts is published by a public repository"),
     ("          VERSION: ${{ inputs.version }}\n", "          CONTEXT: do-fra1-other\n",
      "clusters: do-fra1-other is no context of release.yaml"),
 ]  # fmt: skip
@@ -77,7 +93,7 @@ def test_workflows_are_found() -> None:
     assert [path.stem for path in WORKFLOWS] == [
         "build", "deploy-production", "deploy-staging", "release", "rollback",
     ]  # fmt: skip
-    assert [path.parent.name for path in ACTIONS] == ["access"]
+    assert [path.parent.name for path in ACTIONS] == ["access", "checked"]
 
 
 def test_valid_workflow_has_no_violation() -> None:

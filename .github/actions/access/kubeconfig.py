@@ -1,43 +1,54 @@
-"""Writes the kubeconfig of a DigitalOcean cluster, which it finds by the context in release.yaml.
+"""Writes a kubeconfig for a DigitalOcean cluster, which it finds by the context in release.yaml.
 
-    CONTEXT=do-REGION-NAME DIGITALOCEAN_ACCESS_TOKEN=... python kubeconfig.py FILE
+    CONTEXT=do-REGION-NAME DIGITALOCEAN_ACCESS_TOKEN=... SERVICE_ACCOUNT=NAMESPACE/NAME \
+        python kubeconfig.py FILE
 
-It calls DigitalOcean's API with the standard library only, so a runner needs no doctl and trusts no other
-program. The credentials expire soon after the job.
+The file holds a token of the service account, so the steps after it may change one environment only. It calls
+the APIs with the standard library only, so a runner needs no doctl and trusts no other program. The token
+expires soon after the job.
 """
 
+import base64
 import json
 import os
+import ssl
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 API = "https://api.digitalocean.com"
 VALID_SECONDS = 2 * 60 * 60  # longer than any job may take
 ANSWER_SECONDS = 30
 
 
-def ask(path: str) -> bytes:
-    """Returns the answer of the API to a GET request.
+def ask(url: str, token: str, who: str, remedy: str, *, body: Any = None, authority: str = "") -> Any:
+    """Returns the JSON that an API answers to a GET request or, with a body, to a POST request.
 
     Raises:
         SystemExit: The API is not reachable or refuses the request.
     """
-    url = f"{os.environ.get('DIGITALOCEAN_API_URL', API)}/v2/kubernetes/clusters{path}"
-    request = urllib.request.Request(  # noqa: S310  # the URL is a constant or set by the caller
-        url, headers={"Authorization": f"Bearer {os.environ['DIGITALOCEAN_ACCESS_TOKEN']}"}
+    request = urllib.request.Request(  # noqa: S310  # the URL is a constant, or from the provider's API
+        url,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
+    trusted = ssl.create_default_context(cadata=authority or None)
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as response:  # noqa: S310  # as above
-            content: bytes = response.read()
-            return content
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=trusted) as response:  # noqa: S310  # as above
+            return json.load(response)
     except urllib.error.HTTPError as error:
-        raise SystemExit(
-            f"DigitalOcean refused ({error.code} {error.reason}). Renew the secret DIGITALOCEAN_ACCESS_TOKEN."
-        ) from error
+        raise SystemExit(f"{who} refused ({error.code} {error.reason}). {remedy}") from error
     except OSError as error:
-        raise SystemExit(f"DigitalOcean did not answer: {error}. Run the job again.") from error
+        raise SystemExit(f"{who} did not answer: {error}. Run the job again.") from error
+
+
+def ask_provider(path: str) -> Any:
+    """Returns the answer of DigitalOcean's API about clusters."""
+    url = f"{os.environ.get('DIGITALOCEAN_API_URL', API)}/v2/kubernetes/clusters{path}"
+    token = os.environ["DIGITALOCEAN_ACCESS_TOKEN"]
+    return ask(url, token, "DigitalOcean", "Renew the secret DIGITALOCEAN_ACCESS_TOKEN.")
 
 
 def cluster_id(context: str) -> str:
@@ -46,7 +57,7 @@ def cluster_id(context: str) -> str:
     Raises:
         SystemExit: The token can read no such cluster.
     """
-    clusters = json.loads(ask("?per_page=200"))["kubernetes_clusters"]
+    clusters = ask_provider("?per_page=200")["kubernetes_clusters"]
     known = {f"do-{cluster['region']}-{cluster['name']}": str(cluster["id"]) for cluster in clusters}
     if context not in known:
         raise SystemExit(
@@ -56,15 +67,59 @@ def cluster_id(context: str) -> str:
     return known[context]
 
 
-def write(target: Path, content: bytes) -> None:
+def account_token(credentials: Any, account: str) -> str:
+    """Returns a token of a service account (NAMESPACE/NAME), which the administrator asks the cluster for.
+
+    Raises:
+        SystemExit: There is no such account.
+    """
+    namespace, _, name = account.partition("/")
+    answer = ask(
+        f"{credentials['server']}/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+        credentials["token"],
+        "The cluster",
+        f"It must have the account {account}: apply k8s/cluster-bootstrap/rbac.yaml.",
+        body={
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": VALID_SECONDS},
+        },
+        authority=base64.b64decode(credentials["certificate_authority_data"]).decode(),
+    )
+    return str(answer["status"]["token"])
+
+
+def kubeconfig(context: str, credentials: Any, token: str) -> str:
+    """Returns a kubeconfig with one context, as JSON, which is YAML."""
+    cluster = {
+        "server": credentials["server"],
+        "certificate-authority-data": credentials["certificate_authority_data"],
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": context, "cluster": cluster}],
+        "users": [{"name": context, "user": {"token": token}}],
+        "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
+        "current-context": context,
+    }
+    return f"{json.dumps(config, indent=2)}\n"
+
+
+def write(target: Path, content: str) -> None:
     """Writes a file that only its owner may read."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.touch(mode=0o600)
-    target.write_bytes(content)
+    target.write_text(content, encoding="utf-8")
+
+
+def main() -> None:
+    """Writes the kubeconfig that the environment variables describe."""
+    context = os.environ["CONTEXT"]
+    credentials = ask_provider(f"/{cluster_id(context)}/credentials?expiry_seconds={VALID_SECONDS}")
+    token = account_token(credentials, os.environ["SERVICE_ACCOUNT"])
+    write(Path(sys.argv[1]), kubeconfig(context, credentials, token))
 
 
 if __name__ == "__main__":
-    write(
-        Path(sys.argv[1]),
-        ask(f"/{cluster_id(os.environ['CONTEXT'])}/kubeconfig?expiry_seconds={VALID_SECONDS}"),
-    )
+    main()
