@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from todo_release.adapters.git import Repository
-from todo_release.artifacts import image_values, release_commit, versions
+from todo_release.artifacts import chart_dependencies, image_values, release_commit, versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.release_commit import FileEdits
 from todo_release.config.model import Config
@@ -100,6 +100,7 @@ def prepare_deployment(
         repository.export(commit, sorted({config.chart.path, config.chart.values, *tracked}), folder)
         exported = {path: text for path, text in (edits or {}).items() if (folder / path).exists()}
         release_commit.apply_edits(folder, exported)
+        chart_dependencies.complete(repository, config.chart, commit, folder / config.chart.path)
         yield deployment_from_folder(folder, config, environment, version, pinned_images or {})
 
 

@@ -52,6 +52,11 @@ class ChartSettings(Model):
 
     path: str = "chart"
     values: str = "chart/values.yaml"
+    dependencies: Literal["committed", "build"] = Field(
+        default="committed",
+        description="Where the charts come from that Chart.yaml depends on: committed in its charts folder, or "
+        "built by each release with `helm dependency build` from Chart.lock.",
+    )
 
     @property
     def file(self) -> str:

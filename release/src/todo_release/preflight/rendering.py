@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, parse_manifest
-from todo_release.artifacts import chart, images, release_commit, versions
+from todo_release.artifacts import chart, chart_dependencies, images, release_commit, versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.deployment import Deployment, deployment_from_folder, prepare_deployment
 from todo_release.config.model import FILE_NAME, Config, RegistrySettings
@@ -140,6 +140,7 @@ class ChartRenderer:
         config, root = self._context.config, self._context.repository.root
         chart_file, file = config.chart.file, config.chart.values
         version = chart.read_version((root / chart_file).read_text(encoding="utf-8"), chart_file)
+        chart_dependencies.check_work_tree(config.chart, root / config.chart.path)
         deployment = deployment_from_folder(root, config, environment, version, {})
         text = (root / file).read_text(encoding="utf-8")
         edited = chart_edits.set_images(text, file, config, self.images, f"{config.tag_prefix}{version}")
