@@ -101,6 +101,84 @@ def test_export_and_text_refuse_paths_that_the_commit_lacks(tree: Tree, tmp_path
         repository.text_at("HEAD", "nothing.yaml")
 
 
+def exported(tree: Tree, folder: Path, *paths: str) -> dict[str, bytes]:
+    """Returns the files that an export of the last commit writes, by path."""
+    repository = Repository(tree.path)
+    repository.export(repository.head(), paths, folder)
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_export_has_what_git_has_whatever_attributes_say(tree: Tree, tmp_path: Path) -> None:
+    """`export-ignore`, `export-subst` and line ends must not make Helm's chart another one."""
+    files = {"chart/.gitattributes": "a export-ignore\nb export-subst\nc text eol=crlf\n", "chart/a": "a\n"}
+    tree.commit("attributes", files | {"chart/b": "$Format:%H$\n", "chart/c": "1\n2\n"})
+    read = exported(tree, tmp_path / "out", "chart")
+    assert (read["chart/a"], read["chart/b"], read["chart/c"]) == (b"a\n", b"$Format:%H$\n", b"1\n2\n")
+
+
+def test_export_keeps_bytes_modes_and_names(tree: Tree, tmp_path: Path) -> None:
+    """Files may be binary and executable; names need not be UTF-8."""
+    name = b"chart/\xff".decode(errors="surrogateescape")
+    (tree.path / name).write_bytes(b"\xff\x00\r\n")
+    (tree.path / "chart/run").write_text("run")
+    (tree.path / "chart/run").chmod(0o755)
+    tree.commit("odd")
+    assert exported(tree, tmp_path / "out", "chart")[name] == b"\xff\x00\r\n"
+    assert (tmp_path / "out/chart/run").stat().st_mode & 0o111
+
+
+def test_export_writes_what_links_lead_to(tree: Tree, tmp_path: Path) -> None:
+    """Links to files and folders, out of the chart, of other links, and of the chart's own folder."""
+    tree.write({"config/limits.yaml": "rate: 5\n", "config/more/deep.yaml": "deep\n"})
+    links = {"chart/limits": "../config/limits.yaml", "chart/all": "../config", "chart/again": "./limits"}
+    for path, target in (links | {"deploy": "chart"}).items():
+        (tree.path / path).symlink_to(target)
+    tree.commit("links")
+    read = exported(tree, tmp_path / "out", "deploy")
+    assert {path: data for path, data in read.items() if "yaml" not in path or "/all/" in path} == {
+        "deploy/limits": b"rate: 5\n",
+        "deploy/again": b"rate: 5\n",
+        "deploy/all/limits.yaml": b"rate: 5\n",
+        "deploy/all/more/deep.yaml": b"deep\n",
+    }
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_symlink()]
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        ("../missing.yaml", r"link chart/link leads to \.\./missing\.yaml, which the commit"),
+        ("/etc/hostname", "link chart/link leads to /etc/hostname, which the commit"),
+        ("../../outside", "link chart/link leads to .*outside, which the commit"),
+        ("link", "link chart/link leads to link, which the commit"),
+        (".", r"link chart/link leads to \., which the commit"),
+    ],
+)
+def test_export_refuses_links_that_the_commit_cannot_follow(
+    tree: Tree, tmp_path: Path, target: str, problem: str
+) -> None:
+    """What lies beside the repository differs between machines; a circle has no end."""
+    (tree.path / "chart/link").symlink_to(target)
+    tree.commit("link")
+    with pytest.raises(RepositoryError, match=problem):
+        exported(tree, tmp_path / "out", "chart")
+
+
+def test_export_refuses_submodules_and_pointers_of_lfs(tree: Tree, tmp_path: Path) -> None:
+    """Git does not have the content, so Helm would get less than the work tree has."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    tree.commit("lfs", {"chart/large.json": pointer})
+    with pytest.raises(RepositoryError, match=r"chart/large\.json is stored in Git LFS"):
+        exported(tree, tmp_path / "lfs", "chart")
+    tree.git("rm", "--quiet", "-f", "chart/large.json")
+    tree.git(
+        "update-index", "--add", "--cacheinfo", f"160000,{tree.git('rev-parse', 'HEAD')},chart/charts/common"
+    )
+    tree.git("commit", "--quiet", "--message", "submodule")
+    with pytest.raises(RepositoryError, match="chart/charts/common is a git submodule"):
+        exported(tree, tmp_path / "submodule", "chart")
+
+
 def test_push_is_all_or_nothing(tree: Tree, remote: Tree, tmp_path: Path) -> None:
     """When the remote refuses the branch, it does not get the tag either.
 
@@ -114,7 +192,7 @@ def test_push_is_all_or_nothing(tree: Tree, remote: Tree, tmp_path: Path) -> Non
     repository = Repository(tree.path)
     repository.tag("v1.0.0", tree.commit("ours"), "Release")
     with pytest.raises(RepositoryError, match=r"did not accept main and v1\.0\.0"):
-        repository.push("origin", "main", "v1.0.0")
+        repository.push("origin", "main", "v1.0.0", repository.head())
     refs = repository.remote_refs("origin")
     assert (refs.branches, refs.tags) == ({"main": theirs}, {})
     assert not repository.is_ancestor(theirs, repository.head())
@@ -125,7 +203,7 @@ def test_push_sends_branch_and_tag(tree: Tree, remote: Tree) -> None:
     repository = Repository(tree.path)
     head = tree.commit("ours")
     repository.tag("v1.0.0", head, "Release")
-    repository.push("origin", "main", "v1.0.0")
+    repository.push("origin", "main", "v1.0.0", repository.head())
     refs = repository.remote_refs("origin")
     assert (refs.branches, refs.tags) == ({"main": head}, {"v1.0.0": head})
 

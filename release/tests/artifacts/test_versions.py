@@ -24,7 +24,7 @@ def test_parse_refuses_build_metadata() -> None:
 
 def test_parse_tags_sorts_by_precedence_and_leaves_out_other_tags() -> None:
     """1.10 is after 1.9, a pre-release before its release; tags without the prefix are left out."""
-    parsed = versions.parse_tags(["v1.10.0", "v1.9.0", "nightly", "1.0.0", "v1.10.0-rc.1", "vx"])
+    parsed = versions.parse_tags(["v1.10.0", "v1.9.0", "nightly", "1.0.0", "v1.10.0-rc.1", "vx"], "v")
     assert [str(version) for version in parsed] == ["1.9.0", "1.10.0-rc.1", "1.10.0"]
 
 

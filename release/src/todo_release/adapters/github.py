@@ -36,13 +36,19 @@ class GitHub:
         response = self._send("GET", f"releases/tags/{tag}")
         return None if response.status_code == 404 else str(self._accepted(response)["html_url"])
 
-    def create(self, tag: str, title: str, notes: str, *, is_prerelease: bool) -> str:
+    def create(self, tag: str, title: str, notes: str, *, is_prerelease: bool, is_latest: bool) -> str:
         """Creates the release of a tag that GitHub has, and returns its address.
 
         Raises:
             RepositoryError: GitHub was not reachable or refused.
         """
-        body = {"tag_name": tag, "name": title, "body": notes, "prerelease": is_prerelease}
+        body = {
+            "tag_name": tag,
+            "name": title,
+            "body": notes,
+            "prerelease": is_prerelease,
+            "make_latest": "true" if is_latest else "false",
+        }
         return str(self._accepted(self._send("POST", "releases", body))["html_url"])
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx2.Response:

@@ -6,7 +6,6 @@ from semver import Version
 
 from todo_release.errors import VersionError
 
-TAG_PREFIX = "v"
 BUMP_KINDS = ("major", "minor", "patch", "prerelease")
 
 
@@ -30,17 +29,17 @@ def parse(text: str) -> Version:
     return version
 
 
-def tag_of(version: Version) -> str:
-    """Returns the git tag of a version."""
-    return f"{TAG_PREFIX}{version}"
+def tag_of(version: Version, prefix: str) -> str:
+    """Returns the git tag of a version; `prefix` is that of release.yaml."""
+    return f"{prefix}{version}"
 
 
-def parse_tags(tags: Iterable[str]) -> list[Version]:
+def parse_tags(tags: Iterable[str], prefix: str) -> list[Version]:
     """Returns the versions that tags name, lowest first; tags of any other form are left out."""
     versions = []
     for tag in tags:
-        text = tag.removeprefix(TAG_PREFIX)
-        if tag != text and Version.is_valid(text):
+        text = tag.removeprefix(prefix)
+        if tag.startswith(prefix) and Version.is_valid(text):
             versions.append(Version.parse(text))
     return sorted(versions)
 
@@ -60,6 +59,50 @@ def check_follows(version: Version, released: Iterable[Version]) -> str:
             remedy=f"The next ones are {', '.join(str(bump(last, kind)) for kind in BUMP_KINDS[:3])}.",
         )
     return f"{_kind(last, version)} after {last}"
+
+
+def check_follows_in_line(
+    version: Version, line: Iterable[Version], others: Iterable[Version], branch: str
+) -> str:
+    """Checks that a version continues the line of a hotfix branch; returns its relation, "patch after 1.2.3".
+
+    Args:
+        version: The version to release.
+        line: The released versions that the branch contains.
+        others: All released versions.
+        branch: The name of the branch.
+
+    Raises:
+        VersionError: The version is not greater than all of its line, or not lower than the next one outside.
+    """
+    released = set(line)
+    relation = check_follows(version, released)
+    last = max(released, default=None)
+    limit = min((other for other in set(others) - released if last is None or other > last), default=None)
+    if limit is not None and version >= limit:
+        raise VersionError(
+            f"{version} is not lower than {limit}, which was released and is not part of {branch}.",
+            remedy=f"Release a version between {last} and {limit}."
+            if last
+            else f"Release a version below {limit}.",
+        )
+    return f"{relation} on {branch}"
+
+
+def check_not_below_chart(version: Version, chart_version: str, prefix: str) -> None:
+    """Checks that a version is not lower than the one that Chart.yaml has; skips one that is not semantic.
+
+    Raises:
+        VersionError: It is lower.
+    """
+    if not Version.is_valid(chart_version) or version >= (own := Version.parse(chart_version)):
+        return
+    named = f"begin with {prefix!r}" if prefix else "are a version and nothing else"
+    raise VersionError(
+        f"{version} is lower than {own}, which the chart has already.",
+        remedy=f"Release a version above {own}. Only tags that {named} count as versions here: if others do "
+        "too, set `tag_prefix` in release.yaml.",
+    )
 
 
 def is_lower(version: str, running: str) -> bool:

@@ -1,13 +1,14 @@
 """Environments: how each one is reached, and the context of whoever changes them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from todo_release.adapters.git import Repository
 from todo_release.artifacts.versions import parse, tag_of
 from todo_release.config.model import Config, TargetEnvironment
+from todo_release.core.fence import Fence
 from todo_release.environments.history import RecordStore
 
 if TYPE_CHECKING:
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentAccess:
-    """An environment with its settings and the clients that reach it."""
+    """An environment with its settings and the clients that reach it.
+
+    `fence` says whether this run may write there now; the clients ask it by themselves.
+    """
 
     name: str
     settings: TargetEnvironment
     cluster: "Cluster"
     helm: "Helm"
     records: RecordStore
+    fence: Fence = field(default_factory=Fence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,4 +57,4 @@ class ReleaseContext:
 
     def commit_of(self, version: str) -> str:
         """Returns the commit that the tag of a version names."""
-        return self.repository.tags()[tag_of(parse(version))]
+        return self.repository.tags()[tag_of(parse(version), self.config.tag_prefix)]

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from todo_release.artifacts import versions
-from todo_release.errors import PromotionError, ReleaseError, RepositoryError, VersionError
+from todo_release.environments.deviations import summarize
+from todo_release.errors import PromotionError, ReleaseError, VersionError
+from todo_release.pipeline import git_checks
 from todo_release.pipeline.downgrade import refuse_downgrade
-from todo_release.pipeline.facts import EnvironmentFacts, GitFacts, ImageFacts, ReleaseFacts
+from todo_release.pipeline.facts import EnvironmentFacts, ImageFacts, ReleaseFacts
 from todo_release.pipeline.steps import (
     Announce,
     BuildImage,
@@ -26,8 +28,6 @@ from todo_release.pipeline.steps import (
     Verify,
     WriteVersion,
 )
-
-NAMED_FILES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +77,19 @@ def plan_release(facts: ReleaseFacts, version: str, *, allows_downgrade: bool = 
         VersionError: `version` is not a semantic version.
     """
     wanted = versions.parse(version)
-    tag = versions.tag_of(wanted)
+    tag = versions.tag_of(wanted, facts.git.tag_prefix)
     refusals = list(facts.problems)
     findings: list[str] = []
     if facts.git.tag_commit is None:
-        for check in (_check_version, _check_tree):
+        for check in (git_checks.check_version, git_checks.check_tree):
             try:
                 findings.append(check(facts, version))
             except ReleaseError as refusal:
                 refusals.append(refusal)
     elif facts.git.changed:
-        refusals.append(_content_changed(facts.git, version))
+        refusals.append(git_checks.content_changed(facts.git, version, tag))
+    elif not facts.git.is_pushed and facts.git.branch != facts.git.release_branch:
+        refusals.append(git_checks.wrong_branch(facts.git))
     else:
         findings.append(
             f"{version} is tagged at {facts.git.tag_commit[:12]} and nothing it is made of has changed"
@@ -99,7 +101,7 @@ def plan_release(facts: ReleaseFacts, version: str, *, allows_downgrade: bool = 
         *_image_steps(facts),
         *_publishing_steps(facts, version, tag),
         *_environment_steps(facts.environments, version, allows_downgrade=allows_downgrade),
-        *_announcement_steps(facts, tag),
+        *_announcement_steps(facts, version, tag),
     ]
     return Plan(
         version=version,
@@ -119,7 +121,7 @@ def plan_deployment(facts: ReleaseFacts, version: str, *, allows_downgrade: bool
     Raises:
         VersionError: `version` is not a semantic version.
     """
-    tag = versions.tag_of(versions.parse(version))
+    tag = versions.tag_of(versions.parse(version), facts.git.tag_prefix)
     refusals = list(facts.problems)
     findings: list[str] = []
     if facts.git.tag_commit is None:
@@ -129,15 +131,28 @@ def plan_deployment(facts: ReleaseFacts, version: str, *, allows_downgrade: bool
                 remedy=f"Fetch the tags, or run `inv release --version {version}`.",
             )
         )
+    elif not facts.git.is_pushed:
+        refusals.append(
+            VersionError(
+                f"{facts.git.remote} does not have {tag} as it is here, at {facts.git.tag_commit[:12]}.",
+                remedy=f"Run `inv release --version {version}`, which pushes it first.",
+            )
+        )
     else:
         findings.append(f"{version} is tagged at {facts.git.tag_commit[:12]}")
     refusals += _check_promotion(facts.environments, version)
+    findings += [
+        f"{environment.name} relies on the records of {environment.requires}: this account may not see what "
+        "runs there"
+        for environment in facts.environments
+        if environment.is_requirement_hidden
+    ]
     if not allows_downgrade:
         refusals += _check_downgrade(facts.environments, version)
     steps = [
         *_preflight_steps(facts.environments, version),
         *_environment_steps(facts.environments, version, allows_downgrade=allows_downgrade),
-        *_announcement_steps(facts, tag),
+        *_announcement_steps(facts, version, tag),
     ]
     return Plan(
         version=version,
@@ -150,7 +165,16 @@ def plan_deployment(facts: ReleaseFacts, version: str, *, allows_downgrade: bool
 
 def _check_promotion(environments: Sequence[EnvironmentFacts], version: str) -> list[ReleaseError]:
     planned = {environment.name for environment in environments}
-    return [
+    unlike: list[ReleaseError] = [
+        PromotionError(
+            f"{environment.requires} does not run what was verified, so {environment.name} does not accept "
+            f"{version}: {summarize(environment.requirement_deviations)}.",
+            remedy=environment.requirement_deviations[0].remedy,
+        )
+        for environment in environments
+        if environment.requires not in planned and environment.requirement_deviations
+    ]
+    return unlike + [
         PromotionError(
             f"{environment.requires} has not verified {version}, so {environment.name} does not accept it.",
             remedy=f"Run `inv deploy --env {environment.requires} --version {version}` first.",
@@ -163,53 +187,6 @@ def _check_promotion(environments: Sequence[EnvironmentFacts], version: str) -> 
 def _check_downgrade(environments: Sequence[EnvironmentFacts], version: str) -> list[ReleaseError]:
     refusals = (refuse_downgrade(facts.name, version, facts.running) for facts in environments)
     return [refusal for refusal in refusals if refusal is not None]
-
-
-def _check_version(facts: ReleaseFacts, version: str) -> str:
-    git = facts.git
-    if git.remote_tag_commit is not None:
-        raise VersionError(
-            f"{version} is tagged on {git.remote} but not here.",
-            remedy=f"Run `git fetch --tags {git.remote}`.",
-        )
-    relation = versions.check_follows(
-        versions.parse(version), [versions.parse(text) for text in git.released]
-    )
-    return f"{version} is {relation}"
-
-
-def _check_tree(facts: ReleaseFacts, version: str) -> str:
-    git = facts.git
-    if git.is_shallow:
-        raise RepositoryError(
-            "This clone has no full history, so earlier versions are unknown.",
-            remedy="Run `git fetch --unshallow --tags`; in GitHub Actions set fetch-depth: 0.",
-        )
-    if git.branch != git.release_branch:
-        raise RepositoryError(
-            f"Releases are made from {git.release_branch}, but {git.branch or 'no branch'} is checked out.",
-            remedy=f"Run `git switch {git.release_branch}`.",
-        )
-    if git.unexpected:
-        raise RepositoryError(
-            f"The work tree has changes that are not committed: {_summarize(git.unexpected)}.",
-            remedy="Commit or remove them; a release is made from a commit.",
-        )
-    if git.is_behind_remote:
-        raise RepositoryError(
-            f"{git.branch} lacks commits that {git.remote} has.",
-            remedy=f"Run `git pull {git.remote} {git.branch}`.",
-        )
-    return f"the work tree is clean, on {git.branch} at {git.head[:12]}"
-
-
-def _content_changed(git: GitFacts, version: str) -> VersionError:
-    following = versions.bump(max(map(versions.parse, (version, *git.released))), "patch")
-    return VersionError(
-        f"{version} is released already, and what it is made of has changed since: "
-        f"{_summarize(git.changed)}.",
-        remedy=f"Release the change as {following}, or check out v{version} to repeat {version}.",
-    )
 
 
 def _preflight_steps(environments: Sequence[EnvironmentFacts], version: str) -> list[Step]:
@@ -257,7 +234,7 @@ def _why_image(image: ImageFacts) -> str:
     if image.changed is None:
         return "rebuilt: never released before"
     if image.changed:
-        return f"rebuilt: changed since the last release: {_summarize(image.changed)}"
+        return f"rebuilt: changed since the last release: {git_checks.summarize(image.changed)}"
     return f"rebuilt: inputs are those of the last release but the registry has no content-{image.content_id}"
 
 
@@ -279,15 +256,9 @@ def _publishing_steps(facts: ReleaseFacts, version: str, tag: str) -> list[Step]
             is_done=is_tagged,
             reason=f"at {git.tag_commit[:12]}" if git.tag_commit else "annotated, on the release commit",
         ),
-        TagImages(
-            tag=tag,
-            images=tuple(image.name for image in facts.images),
-            is_done=is_tagged and all(image.is_tagged for image in facts.images),
-            reason="version and commit as tags beside the content tag; no image is pulled or pushed",
-        ),
     ]
     if git.remote is not None:
-        is_pushed = is_tagged and git.remote_tag_commit == git.tag_commit
+        is_pushed = is_tagged and git.is_pushed
         steps.append(
             Push(
                 remote=git.remote,
@@ -297,6 +268,15 @@ def _publishing_steps(facts: ReleaseFacts, version: str, tag: str) -> list[Step]
                 reason="the remote has both" if is_pushed else "only now, when every image exists",
             )
         )
+    # After the push: until the remote has accepted a version, nothing outside of this clone names it.
+    steps.append(
+        TagImages(
+            tag=tag,
+            images=tuple(image.name for image in facts.images),
+            is_done=is_tagged and all(image.is_tagged for image in facts.images),
+            reason="version and commit as tags beside the content tag; no image is pulled or pushed",
+        )
+    )
     return steps
 
 
@@ -339,14 +319,16 @@ def _environment_steps(
     return steps
 
 
-def _announcement_steps(facts: ReleaseFacts, tag: str) -> list[Step]:
+def _announcement_steps(facts: ReleaseFacts, version: str, tag: str) -> list[Step]:
     if facts.announcement is None:
         return []
     url = facts.announcement.url
+    wanted, released = versions.parse(version), [versions.parse(text) for text in facts.git.released]
     return [
         Announce(
             tag=tag,
             repository=facts.announcement.repository,
+            is_latest=wanted.prerelease is None and all(wanted > other for other in released),
             is_done=url is not None,
             reason=url or "last, when every environment runs it",
         )
@@ -366,9 +348,6 @@ def _why_deploy(environment: EnvironmentFacts, version: str) -> str:
         if versions.is_lower(version, running.version):
             more = ": a downgrade without hooks; migrations are not undone"
         return f"{running.version} runs there{more}"
+    if environment.deviations:
+        return f"not what was released: {summarize(environment.deviations)}"
     return f"revision {running.revision} has these values but is not ready"
-
-
-def _summarize(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - NAMED_FILES} more" if len(paths) > NAMED_FILES else ""
-    return ", ".join(paths[:NAMED_FILES]) + more

@@ -226,11 +226,15 @@ class Verify(EnvironmentStep):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announce(Step):
-    """Create the release page of a version on GitHub, once every environment has it."""
+    """Create the release page of a version on GitHub, once every environment has it.
+
+    `is_latest` is false for a pre-release and for a version lower than one that was released already.
+    """
 
     kind = "announce"
     tag: str
     repository: str
+    is_latest: bool = True
 
     @property
     def title(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from todo_release.artifacts import versions
+from todo_release.artifacts import version_line
 from todo_release.config.model import Config
 from todo_release.core.release_folder import IGNORE_FILE, RELEASE_FOLDER
 from todo_release.preflight.inspection import Inspection
@@ -137,8 +137,7 @@ def _check(session: Session, version: str, *, last: str | None, like: str | None
     config.deploy_order(last)
     if like is not None:
         config.environment(like)
-    released = versions.parse_tags(session.context.repository.tags())
-    versions.check_follows(versions.parse(version), released)
+    version_line.check_version(session.context.repository, config, version)
 
 
 def _confirmed(config: Config, options: CommandOptions, last: str | None) -> tuple[str, ...]:

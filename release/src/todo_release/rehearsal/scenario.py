@@ -17,7 +17,7 @@ from todo_release.adapters.kubernetes.api_resources import (
     SECRETS,
     SERVICES,
 )
-from todo_release.artifacts import versions
+from todo_release.artifacts import chart_edits, version_line, versions
 from todo_release.config.model import Config, SmokeSettings
 from todo_release.core.progress import ProgressCallback
 from todo_release.environments.environment import EnvironmentAccess
@@ -127,14 +127,19 @@ def install_previous(context: RehearsalContext, *environments: str) -> str:
         ReleaseError: it cannot be released.
     """
     scratch = context.scratch
-    tags = Repository(scratch.tree).tags()
-    released = versions.parse_tags(tags)
-    version, commit = FIRST_VERSION, scratch.head
+    with context.session(*environments) as session:
+        config = session.context.config
+    tags = version_line.tags_of_line(Repository(scratch.tree), config)
+    released = versions.parse_tags(tags, config.tag_prefix)
+    version = FIRST_VERSION
     if released:
-        version, tag = str(released[-1]), versions.tag_of(released[-1])
-        commit = tags[tag]
+        version, tag = str(released[-1]), versions.tag_of(released[-1], config.tag_prefix)
         scratch.delete_tag(tag)
-    scratch.check_out(commit)
+        scratch.check_out(tags[tag])
+    else:
+        scratch.check_out(scratch.head)
+        file = config.chart.file  # of a version that may be higher, below which nothing can be released
+        scratch.write(file, chart_edits.set_version((scratch.tree / file).read_text("utf-8"), file, version))
     with context.session(*environments) as session:
         session.run(session.plan_release(version), context.reporter)
     scratch.check_out(scratch.head)

@@ -45,6 +45,12 @@ class ScratchRepository:
         _git(self.tree, "push", "--quiet", REMOTE, self.branch)
         return Repository(self.tree).head()
 
+    def write(self, path: str, text: str) -> None:
+        """Replaces the text of a file, commits and pushes."""
+        (self.tree / path).write_text(text, encoding="utf-8")
+        _git(self.tree, "commit", "--quiet", "--message", f"rehearsal: Write {path}.", "--", path)
+        _git(self.tree, "push", "--quiet", REMOTE, self.branch)
+
     def delete_tag(self, tag: str) -> None:
         """Deletes a tag, here and at the remote."""
         _git(self.tree, "tag", "--delete", tag)

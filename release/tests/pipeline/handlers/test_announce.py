@@ -9,6 +9,7 @@ import pytest
 from todo_release.adapters.github import GitHub
 from todo_release.config.overrides import Overrides
 from todo_release.errors import RepositoryError
+from todo_release.pipeline.steps import Announce
 
 from ...doubles.harness import Harness
 from ...shop import Tree
@@ -66,6 +67,7 @@ def test_version_is_announced_last_and_once(harness: Harness, api: Api) -> None:
         "name": "shop 0.1.0",
         "body": "### Added\n\n- A shop.",
         "prerelease": False,
+        "make_latest": "true",
     }
     plan = harness.session.plan_release("0.1.0")
     assert plan.is_finished
@@ -78,6 +80,18 @@ def test_prerelease_is_announced_as_one(harness: Harness, api: Api) -> None:
     """A prerelease is marked as one, so GitHub does not show it as the latest version."""
     harness.release("0.1.0-rc.1")
     assert api.releases["v0.1.0-rc.1"]["prerelease"] is True
+    assert api.releases["v0.1.0-rc.1"]["make_latest"] == "false"
+
+
+def test_correction_of_an_earlier_line_is_not_announced_as_latest(harness: Harness, tree: Tree) -> None:
+    """A version that is lower than a released one is not the latest, whenever it is made."""
+    tree.git("branch", "release/0.1")
+    tree.commit("more")
+    tree.git("tag", "v1.3.0")
+    tree.git("switch", "--quiet", "release/0.1")
+    plan = harness.session.plan_release("0.1.0")
+    assert plan.refusals == ()
+    assert [step.is_latest for step in plan.steps if isinstance(step, Announce)] == [False]
 
 
 def test_version_that_fails_is_not_announced(harness: Harness, api: Api) -> None:

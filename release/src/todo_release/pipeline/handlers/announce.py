@@ -29,7 +29,7 @@ class AnnounceHandler:
 
     def do(self, step: Announce, say: ProgressCallback) -> StepResult:
         """Creates the release and returns its URL."""
-        version = versions.parse(step.tag.removeprefix(versions.TAG_PREFIX))
+        version = versions.parse(step.tag.removeprefix(self.config.tag_prefix))
         url = self.github.create(
             step.tag,
             f"{self.config.name} {version}",
@@ -37,6 +37,7 @@ class AnnounceHandler:
                 self.repository, self.config, self.repository.tags()[step.tag], str(version)
             ),
             is_prerelease=version.prerelease is not None,
+            is_latest=step.is_latest,
         )
         say(url, is_note=True)
         return {"url": url}

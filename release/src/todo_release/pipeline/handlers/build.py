@@ -2,10 +2,12 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from todo_release.adapters.docker_engine import ContainerEngine
+from todo_release.adapters.file_list import FileList
 from todo_release.adapters.git import Repository
 from todo_release.artifacts import content
 from todo_release.artifacts.images import BUILD_ID, read_image_inputs
@@ -27,6 +29,11 @@ class BuildHandler:
     config: Config
     registry: "Registry"
     engine: Callable[[], ContainerEngine]
+    _list_files: Callable[[], FileList] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Lists the files of the work tree once for all builds of a run."""
+        object.__setattr__(self, "_list_files", cache(self.repository.list_files))
 
     def check(self, step: BuildImage) -> StepResult | None:
         """Returns the digest under the content tag, if the registry has that tag."""
@@ -41,7 +48,7 @@ class BuildHandler:
             BuildError: the image did not build.
             RegistryError: the tag holds the image of another build.
         """
-        inputs = read_image_inputs(self.repository, self.config, step.image)
+        inputs = read_image_inputs(self.repository, self.config, step.image, self._list_files())
         if inputs.content_id != step.content_id:
             raise RepositoryError(
                 f"The inputs of {step.image} were changed while the release was running.",
