@@ -1,6 +1,6 @@
 """Compares the engine with other tools and prints tables: `python -m bench.release [PART ...]`.
 
-The parts `unchanged` and `failures` need the cluster of the system tests.
+The parts `unchanged`, `changed` and `failures` need the cluster of the system tests.
 """
 
 import argparse
@@ -9,13 +9,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.release import commands, content_ids, rollout_failures, timing, unchanged_releases
+from bench.release import (
+    changed_releases,
+    commands,
+    content_ids,
+    rollout_failures,
+    timing,
+    unchanged_releases,
+)
 from tests.system import running_cluster
 from tests.system.shop_clone import ShopClone
 from todo_release.core.tables import Table
 
 ROUNDS = 7
-PARTS = ("commands", "content-ids", "unchanged", "failures")
+PARTS = ("commands", "content-ids", "unchanged", "changed", "failures")
 
 
 def main() -> None:
@@ -41,6 +48,10 @@ def measure(parts: Iterable[str], rounds: int) -> Iterator[Table]:
         with new_shop() as shop:
             rows = tuple(unchanged_releases.rows(shop, rounds))
             yield Table("A release without a change", timing.COLUMNS, rows)
+    if "changed" in parts:
+        with new_shop() as shop:
+            rows = tuple(changed_releases.rows(shop, rounds))
+            yield Table("A release of one changed service", changed_releases.COLUMNS, rows)
     if "failures" in parts:
         with new_shop() as shop:
             rows = tuple(rollout_failures.rows(shop))

@@ -120,6 +120,23 @@ def test_smoke_of_an_environment_overrides_the_common_settings(root: Path) -> No
 COMMAND = 'smoke: {commands: [{name: user, argv: [check, "${url}", "${domain}/${version}"]}]}\n'
 
 
+def test_build_in_an_answer_is_of_an_image_and_in_one_place(root: Path) -> None:
+    """A check names an image of the file, and either the key or the header that has its build."""
+    smoke = "smoke: {http: [{path: /, build: %s}]}\n"
+    (root / FILE_NAME).write_text(RELEASE_YAML + smoke % "{image: web, json: build}")
+    build = load(root).smoke.http[0].build
+    assert build is not None
+    assert (build.json_, build.answers) == ("build", 3)
+    (root / FILE_NAME).write_text(RELEASE_YAML + smoke % "{image: wep, header: x-build}")
+    with pytest.raises(ConfigError, match=r"There is no image 'wep'.*Use one of: .*web") as wrong:
+        load(root)
+    assert wrong.value.line == len(RELEASE_YAML.splitlines()) + 1
+    for places in ("", ", json: build, header: x-build"):
+        (root / FILE_NAME).write_text(RELEASE_YAML + smoke % f"{{image: web{places}}}")
+        with pytest.raises(ConfigError, match="state one of json and header"):
+            load(root)
+
+
 def test_arguments_of_smoke_commands_keep_url_and_version(root: Path) -> None:
     """The engine replaces them when it starts the program; variables of release.yaml are replaced as ever."""
     text = RELEASE_YAML.replace("    confirm: true\n", f"    confirm: true\n    {COMMAND}")
