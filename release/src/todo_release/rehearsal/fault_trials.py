@@ -89,6 +89,7 @@ class FaultTrials:
             settings=sandbox.config.environments[order[0]],
             engine=sandbox.engine,
             pull_fault=sandbox.pull_fault,
+            autoscaler=sandbox.autoscaler,
             set_pod_faults=sandbox.plane.kubelet.set_faults,
         )
 

@@ -20,12 +20,14 @@ from todo_release.errors import ConfigError, RehearsalError
 from todo_release.preflight.scheduling import pod_requirements
 from todo_release.preflight.secret_summary import HELM_RELEASE
 from todo_release.rehearsal.cluster_fixture import ClusterFixture
+from todo_release.rehearsal.node_autoscaler import NodeAutoscaler
 from todo_release.rehearsal.pod_faults import SIDECAR, NewPods, NewPodsCrash, NewPodsNeverReady, PullFault
 from todo_release.rehearsal.stub_images import StubImageEngine
 
 KILL_PREFIX = "kill@"
 FREE_MILLICORES = 20  # what `full-nodes` leaves of each node
 OTHER_HOLDER = "somebody@elsewhere/rehearsal"
+DEAD_HOLDER_LEASE_SECONDS = 5  # its own word counts; the lease of an engine lasts longer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class FaultTarget:
     settings: TargetEnvironment
     engine: StubImageEngine
     pull_fault: PullFault
+    autoscaler: NodeAutoscaler | None
     set_pod_faults: Callable[..., None]
 
     def deployments(self) -> list[Any]:
@@ -120,7 +123,11 @@ def _full_nodes(target: FaultTarget) -> Iterator[None]:
         free = max(0, millicores(node["status"]["allocatable"]["cpu"]) - requested - FREE_MILLICORES)
         filler = bound_pod(f"filler-{name}", {"cpu": f"{free}m"}, node=name, namespace="default")
         fillers.append(target.api.create(filler))
+    if target.autoscaler:
+        target.autoscaler.is_exhausted = True
     yield
+    if target.autoscaler:
+        target.autoscaler.is_exhausted = False
     for filler in fillers:
         target.api.delete(location(filler))
 
@@ -215,7 +222,7 @@ def _dead_lock_holder(target: FaultTarget) -> Iterator[None]:
         "metadata": {"name": lock.LEASE_NAME, "namespace": target.settings.namespace},
         "spec": {
             "holderIdentity": OTHER_HOLDER,
-            "leaseDurationSeconds": lock.LEASE_SECONDS,
+            "leaseDurationSeconds": DEAD_HOLDER_LEASE_SECONDS,
             "acquireTime": now,
             "renewTime": now,
         },
@@ -285,7 +292,7 @@ def _identified(item: Mapping[str, Any], api_version: str, kind: str) -> dict[st
 FAULTS = (
     Fault("missing-secret", "a Secret is missing", _missing_secret, "config-missing"),
     Fault("missing-key", "a key of a Secret is missing", _missing_key, "config-missing"),
-    Fault("full-nodes", "other pods fill every node", _full_nodes, "unschedulable"),
+    Fault("full-nodes", "other pods fill every node, and no node can be added", _full_nodes, "unschedulable"),
     Fault("quota", "the namespace's quota is used up", _exceeded_quota, "quota-exceeded"),
     Fault("pod-refused", "a LimitRange forbids the pods' sizes", _refused_pods, "pod-refused"),
     Fault("image-missing", "the registry has lost an image", _refused_pull("not found"), "image-missing"),

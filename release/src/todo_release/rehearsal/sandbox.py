@@ -21,6 +21,7 @@ from todo_release.errors import RegistryError, RehearsalError
 from todo_release.preflight.checks import hygiene
 from todo_release.rehearsal import cluster_copy, cluster_fixture, scenario, scratch_repository
 from todo_release.rehearsal.cluster_fixture import ClusterFixture
+from todo_release.rehearsal.node_autoscaler import NodeAutoscaler
 from todo_release.rehearsal.pod_faults import PullFault
 from todo_release.rehearsal.scenario import RehearsalContext
 from todo_release.rehearsal.stub_images import StubImageEngine
@@ -33,7 +34,10 @@ PLACEHOLDERS = f"{hygiene.PLACEHOLDERS}=a rehearsal may have placeholders where 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """A running sandbox; `engine` pushes images into its registry, `pull_fault` keeps nodes from pulling."""
+    """A running sandbox; `engine` pushes images into its registry, `pull_fault` keeps nodes from pulling.
+
+    `autoscaler` adds nodes where release.yaml says that the cluster grows.
+    """
 
     context: RehearsalContext
     plane: ControlPlane
@@ -41,6 +45,7 @@ class Sandbox:
     config: Config
     engine: StubImageEngine
     pull_fault: PullFault
+    autoscaler: NodeAutoscaler | None
 
 
 @contextmanager
@@ -76,6 +81,8 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
             plane = stack.enter_context(
                 cluster_fixture.run_cluster(fixture, folder, image_check=check, progress=say)
             )
+            pools = config.preflight.node_pools
+            autoscaler = stack.enter_context(NodeAutoscaler(plane.api, pools)) if pools else None
             repository = f"{host}/{config.name}"
             sandboxed = _sandboxed(options, config, folder, repository=repository, is_copy=like is not None)
             sandbox_config = load_configuration(scratch.tree, sandboxed)
@@ -101,6 +108,7 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
                 config=sandbox_config,
                 engine=engine,
                 pull_fault=pull_fault,
+                autoscaler=autoscaler,
             )
     except EmbeddedError as error:
         raise RehearsalError(
