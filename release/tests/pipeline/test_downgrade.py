@@ -125,6 +125,19 @@ def test_first_deployment_is_refused_when_somebody_else_was_first(tree: Tree) ->
         run(harness, plan)
 
 
+def test_deployment_without_a_version_counts_by_its_revision(harness: Harness, tree: Tree) -> None:
+    """A chart of another tool may have no appVersion; another revision of it is another deployment."""
+    helm = harness.helm["staging"]
+    helm._add("", "deployed", "Upgrade complete")
+    tree.commit("web: Change.", {"web/index.js": "0.3.0\n"})
+    plan = harness.session.plan_release("0.3.0")
+    helm._add("", "deployed", "Upgrade complete")
+    with pytest.raises(
+        StalePlanError, match=r"ran something \(revision 3\), and runs something \(revision 4\)"
+    ):
+        run(harness, plan)
+
+
 def test_same_deployment_by_somebody_else_needs_nothing_more(harness: Harness, tree: Tree) -> None:
     """When both deployed the same version, the later run finds it done."""
     tree.commit("web: Change.", {"web/index.js": "0.3.0\n"})

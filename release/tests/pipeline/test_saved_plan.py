@@ -109,11 +109,11 @@ def test_plan_is_refused_when_it_would_change_something_else(
     harness: Harness, tree: Tree, file: Path
 ) -> None:
     """An edit by hand that the release would set back was not among the changes that were shown."""
-    rendered = {"kind": "Deployment", "metadata": {"name": "shop-staging-web"}}
-    harness.cluster.objects["Deployment/shop-staging-web"] = rendered
+    live = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop-staging-web"}}
+    harness.cluster.objects["Deployment/shop-staging-web"] = live
     save(harness, file)
     del harness.cluster.objects["Deployment/shop-staging-web"]
-    with pytest.raises(StalePlanError, match=r"the changes in staging was nothing and is \+ Deployment"):
+    with pytest.raises(StalePlanError, match=r"what changes in staging was nothing and is \+ Deployment"):
         harness.session.load(file)
 
 

@@ -38,4 +38,4 @@ def check_as_planned(step: Deploy, running: RunningVersion | None) -> None:
 
 
 def _name(version: str | None, revision: int) -> str:
-    return f"{version} (revision {revision})" if version else "nothing"
+    return f"{version or 'something'} (revision {revision})" if revision else "nothing"

@@ -144,5 +144,5 @@ class ReleaseFacts:
             basis[f"the image {image.name}"] = image.digest or "not built"
         for environment in self.environments:
             basis[f"the deployment to {environment.name}"] = environment.target_id or "not tagged"
-            basis[f"the changes in {environment.name}"] = "\n".join(environment.changes)
+            basis[f"what changes in {environment.name}"] = "\n".join(environment.changes)
         return basis

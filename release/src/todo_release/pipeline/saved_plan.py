@@ -46,7 +46,7 @@ class SavedPlan:
         configuration = config.model_dump_json().encode()
         more = {
             "release.yaml with its overrides": hashlib.sha256(configuration).hexdigest(),
-            "the steps to do": "\n".join(step.title for step in plan.pending),
+            "what is left to do": "\n".join(step.title for step in plan.pending),
         }
         shown = json.loads(json.dumps(plan.as_json()))
         return cls(request=request, application=config.name, basis={**plan.basis, **more}, plan=shown)
