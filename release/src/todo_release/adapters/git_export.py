@@ -44,7 +44,7 @@ class CommitTree:
 
     def _files(self, path: str, target: str, followed: tuple[str, ...]) -> Iterator[tuple[str, TreeEntry]]:
         place = self._follow(path)
-        if place in self._entries:
+        if place is not None and place in self._entries:
             entry = self._entries[place]
             if entry.mode == SUBMODULE:
                 raise RepositoryError(
@@ -52,7 +52,7 @@ class CommitTree:
                     remedy="Commit the files themselves, for example with `git subtree add`.",
                 )
             yield target, entry
-        elif place in self._folders and place not in followed:
+        elif place is not None and place in self._folders and place not in followed:
             prefix = f"{place}/" if place else ""
             children = {
                 name.removeprefix(prefix).partition("/")[0]

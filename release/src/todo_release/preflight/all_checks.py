@@ -12,6 +12,7 @@ from todo_release.preflight.checks import (
     autoscaling,
     capacity,
     dapr,
+    helm_record,
     hygiene,
     images,
     migrations,
@@ -27,6 +28,7 @@ from todo_release.preflight.snapshot import PreflightSnapshot
 CHECKS: tuple[PreflightCheck, ...] = (
     references.CHECK, api_versions.CHECK, dapr.CHECK, images.CHECK, capacity.CHECK, autoscaling.CHECK,
     network.CHECK, probes.CHECK, release_state.CHECK, hygiene.CHECK, migrations.CHECK, workflows.CHECK,
+    helm_record.CHECK,
 )  # fmt: skip
 SEVERITY_ORDER = list(Severity)
 

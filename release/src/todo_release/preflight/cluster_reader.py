@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from todo_release.adapters.helm.storage import find_deployed
+from todo_release.adapters.helm.storage import find_deployed, has_revision
 from todo_release.adapters.kubernetes import discovery
 from todo_release.adapters.kubernetes.api_resources import (
     INGRESSES,
@@ -63,6 +63,7 @@ def read(access: EnvironmentAccess, resources: Iterable[Resource], words: Iterab
         version=_version(version),
         namespace=namespace,
         metrics_problem=metrics_problem,
+        is_installed=has_revision(secrets or (), access.settings.release),
         running=running,
         last_manifest=manifest,
     )

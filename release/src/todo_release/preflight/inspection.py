@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from todo_release.adapters.kubernetes.api_resources import SECRETS
+from todo_release.adapters.kubernetes.manifest import INSTALL_HOOKS, UPGRADE_HOOKS
 from todo_release.config.model import Config, RegistrySettings
 from todo_release.core.tables import Table
 from todo_release.environments import pull_access
@@ -162,7 +163,7 @@ def _take_snapshot(
             environment=environment,
             version=chart.version,
             config=config,
-            manifest=chart.manifest,
+            manifest=chart.manifest.with_hooks(UPGRADE_HOOKS if live.is_installed else INSTALL_HOOKS),
             live=live,
             images=_result_or_none(images_later),
             anonymous_refusal=_anonymous_refusal(config, chart, live, sources),
@@ -176,6 +177,8 @@ def _take_snapshot(
             migration_scripts=lookups.migration_scripts(repository, config, chart.commit),
             released=chart.released,
             templates=chart.templates,
+            definitions=chart.definitions,
+            record_bytes=chart.record_bytes,
             files=files_later.result(),
             parse=sources.parse,
             now=context.now(),

@@ -9,6 +9,8 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from todo_release.adapters.helm.definitions import Definition, read_definitions
+from todo_release.adapters.helm.record_size import measure_record
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, parse_manifest
 from todo_release.artifacts import chart, chart_dependencies, images, release_commit, versions
 from todo_release.artifacts.chart import ImageReference
@@ -31,6 +33,7 @@ class RenderedChart:
 
     `commit` is the tag's, None when the version has no tag. `released` are the images of release.yaml by
     name, `templates` the texts of the templates that made the objects, by their path in the chart.
+    `definitions` are in its `crds` folders. `record_bytes` is the size of Helm's record, 0 if it is small.
     """
 
     version: str
@@ -41,6 +44,8 @@ class RenderedChart:
     topic_prefix: str | None
     released: Mapping[str, ReleasedImage]
     templates: Mapping[str, str]
+    definitions: tuple[Definition, ...]
+    record_bytes: int
 
 
 class ChartRenderer:
@@ -85,6 +90,8 @@ class ChartRenderer:
             manifest = parse_manifest(text)
             values_text = dict(texts).get(config.chart.values) or _chart_values(config, deployment)
             templates = _templates(manifest, deployment.chart)
+            definitions = read_definitions(deployment.chart)
+            record_bytes = measure_record(deployment.chart, text, deployment.overlay)
         release_file = ReleaseFileValues(
             text=(self._context.repository.root / FILE_NAME).read_text(encoding="utf-8"),
             environment=environment,
@@ -100,6 +107,8 @@ class ChartRenderer:
             topic_prefix=_topic_prefix(config, texts, deployment.overlay),
             released=find_released_images(config, values_text, positions, self._real_registry),
             templates=templates,
+            definitions=definitions,
+            record_bytes=record_bytes,
         )
 
     @cached_property

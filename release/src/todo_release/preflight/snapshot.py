@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from todo_release.adapters.helm.definitions import Definition
 from todo_release.adapters.kubernetes.api_resources import SECRETS, Resource
 from todo_release.adapters.kubernetes.discovery import ServedResource
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject
@@ -91,8 +92,9 @@ class LiveCluster:
 
     `lists` holds what was read, `unread` why the rest was not. A list in `partial` was meant to span all
     namespaces and holds the environment's namespace only. `word_fingerprints` are those of words that are not
-    secret, to compare with the fingerprints of Secrets. `running` is the deployed version, `last_manifest`
-    what Helm applied for it. `metrics_problem` says what is wrong with the metrics API.
+    secret, to compare with the fingerprints of Secrets. `is_installed` says whether Helm has a revision of
+    the release, whatever its status is. `running` is the deployed version, `last_manifest` what Helm applied
+    for it. `metrics_problem` says what is wrong with the metrics API.
     """
 
     lists: Mapping[Resource, Sequence[JsonObject]] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class LiveCluster:
     version: tuple[int, int] | None = None
     namespace: JsonObject | None = None
     metrics_problem: str = ""
+    is_installed: bool = False
     running: str | None = None
     last_manifest: RenderedManifest | None = None
 
@@ -117,7 +120,8 @@ class PreflightSnapshot:
     `migrations` is None when it is not known which are pending; `migration_scripts` are the texts of all.
     `anonymous_refusal` says why the release's registry does not answer without credentials; it is empty when
     it does or was not asked. `released` are the images of release.yaml by name, `templates` the texts of
-    templates by their path in the chart. `parse` returns what is wrong with the arguments of a task, None
+    templates by their path in the chart, `definitions` what is in its `crds` folders. `record_bytes` is the
+    size of the record that Helm will keep. `parse` returns what is wrong with the arguments of a task, None
     when nothing is.
     """
 
@@ -138,6 +142,8 @@ class PreflightSnapshot:
     migration_scripts: Mapping[str, str] = field(default_factory=dict)
     released: Mapping[str, ReleasedImage] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict)
+    definitions: Sequence[Definition] = ()
+    record_bytes: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
     parse: Callable[[Sequence[str]], str | None] | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))

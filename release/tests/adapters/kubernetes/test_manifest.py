@@ -135,7 +135,7 @@ def test_manifest_takes_dates_and_equals_signs_as_text() -> None:
 def test_manifest_has_the_hooks_that_run(events: str, hooks: frozenset[str], is_kept: bool) -> None:
     """A hook that never runs in a release must not stop one."""
     text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a, annotations: {{helm.sh/hook: '{events}'}}}}\n"
-    assert bool(parse_manifest(text, hooks).objects) is is_kept
+    assert bool(parse_manifest(text).with_hooks(hooks).objects) is is_kept
 
 
 ODD = """\

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from todo_release.adapters.helm.definitions import Definition
 from todo_release.adapters.kubernetes.api_resources import (
     MUTATING_WEBHOOKS,
     PODS,
@@ -12,6 +13,7 @@ from todo_release.adapters.kubernetes.api_resources import (
 )
 from todo_release.adapters.kubernetes.discovery import ServedResource
 from todo_release.preflight.checks.api_versions import CHECK
+from todo_release.preflight.finding import Severity
 from todo_release.preflight.snapshot import PreflightSnapshot
 
 from ..snapshots import error_causes, findings_of, make_snapshot, severities_of, summaries_of, workload
@@ -40,16 +42,50 @@ def any_object(api_version: str, kind: str) -> dict[str, Any]:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}}
 
 
-def test_served_kinds_and_kinds_defined_by_the_chart_are_no_finding() -> None:
-    """A kind needs no finding when the cluster serves it or the chart brings its definition."""
-    own = {
-        **any_object("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
-        "spec": {"names": {"kind": "Widget"}},
-    }
-    assert error_causes(CHECK, make_cluster(workload(), any_object("batch/v1", "CronJob"))) == []
-    assert error_causes(CHECK, make_cluster(own, any_object("shop.test/v1", "Widget"))) == [
-        "The cluster serves no apiextensions.k8s.io/v1 CustomResourceDefinition."
+def definition(kind: str = "Widget") -> dict[str, Any]:
+    """Returns a definition of shop.test/v1."""
+    spec = {"group": "shop.test", "names": {"kind": kind}, "versions": [{"name": "v1", "served": True}]}
+    return {**any_object("apiextensions.k8s.io/v1", "CustomResourceDefinition"), "spec": spec}
+
+
+SERVES_DEFINITIONS = {
+    "served": [
+        *SERVED,
+        ServedResource(
+            api_version="apiextensions.k8s.io/v1",
+            kind="CustomResourceDefinition",
+            plural="customresourcedefinitions",
+            is_namespaced=False,
+        ),
     ]
+}
+WIDGET = any_object("shop.test/v1", "Widget")
+
+
+def test_served_kinds_are_no_finding() -> None:
+    """A kind that the cluster serves needs nothing."""
+    assert error_causes(CHECK, make_cluster(workload(), any_object("batch/v1", "CronJob"))) == []
+
+
+def test_kind_of_the_crds_folder_is_a_note_at_the_first_install_and_then_an_error() -> None:
+    """Helm applies `crds/` only once, so an upgrade must find the definition in the cluster."""
+    chart = (Definition(definition(), "crds/widgets.yaml"),)
+    (first,) = findings_of(CHECK, make_cluster(WIDGET, definitions=chart))
+    assert (first.severity, "crds/widgets.yaml" in first.cause) == (Severity.NOTE, True)
+    (later,) = findings_of(CHECK, make_cluster(WIDGET, definitions=chart, live={"is_installed": True}))
+    assert (later.severity, "only when a release is first installed" in later.cause) == (Severity.ERROR, True)
+    other = (Definition(definition("Gadget"), "crds/gadgets.yaml"),)
+    assert error_causes(CHECK, make_cluster(WIDGET, definitions=other)) == [
+        "The cluster serves no shop.test/v1 Widget."
+    ]
+
+
+def test_kind_that_a_template_defines_comes_too_late() -> None:
+    """Helm looks up every kind before it applies the template; a hook runs after that."""
+    (cause,) = error_causes(CHECK, make_cluster(definition(), WIDGET, live=SERVES_DEFINITIONS))
+    assert "Helm looks up every kind before" in cause
+    hook = WIDGET | {"metadata": {"name": "x", "annotations": {"helm.sh/hook": "post-install"}}}
+    assert error_causes(CHECK, make_cluster(definition(), hook, live=SERVES_DEFINITIONS)) == []
 
 
 @pytest.mark.parametrize(

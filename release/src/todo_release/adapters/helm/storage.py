@@ -171,6 +171,12 @@ class ReleaseRecords:
         return sorted((answer or {}).get("items") or [], key=_number)  # null when none is there
 
 
+def has_revision(secrets: Iterable[Any], release: str) -> bool:
+    """Checks whether a namespace's Secrets hold a revision of a release, whatever its status is."""
+    labels = _labels(release).items()
+    return any(labels <= (secret["metadata"].get("labels") or {}).items() for secret in secrets)
+
+
 def find_deployed(secrets: Iterable[Any], release: str) -> tuple[Revision, str] | None:
     """Returns the newest revision in a namespace's Secrets, with its manifest, if it is deployed."""
     own = [

@@ -150,6 +150,11 @@ class RenderedManifest:
 
     objects: tuple[RenderedObject, ...]
 
+    def with_hooks(self, events: frozenset[str]) -> "RenderedManifest":
+        """Returns the plain objects, and the hooks for one of these events."""
+        kept = (item for item in self.objects if not item.hooks or events.intersection(item.hooks))
+        return RenderedManifest(tuple(kept))
+
     def of_kind(self, *kinds: str) -> Sequence[RenderedObject]:
         """Returns the objects of some kinds."""
         return [rendered for rendered in self.objects if rendered.kind in kinds]
@@ -166,11 +171,10 @@ class RenderedManifest:
                 yield PodTemplate(rendered, path, part_of(rendered.body, path) or {})
 
 
-def parse_manifest(text: str, hooks: frozenset[str] = RELEASE_HOOKS) -> RenderedManifest:
+def parse_manifest(text: str) -> RenderedManifest:
     """Parses what `helm template` printed, or what Helm recorded about a revision.
 
-    Hooks for none of the events in `hooks` are left out; by default those that run only when a release is
-    tested, rolled back or deleted.
+    Hooks that run only when a release is tested, rolled back or deleted are left out.
 
     Raises:
         HelmError: A template rendered something that is not YAML, or not an object of Kubernetes.
@@ -180,9 +184,8 @@ def parse_manifest(text: str, hooks: frozenset[str] = RELEASE_HOOKS) -> Rendered
         source = SOURCE.search(document)
         for body in _parse_document(document, source):
             rendered = RenderedObject(body, source[1] if source else "")
-            if not rendered.hooks or hooks.intersection(rendered.hooks):
-                objects.append(rendered)
-    return RenderedManifest(tuple(objects))
+            objects.append(rendered)
+    return RenderedManifest(tuple(objects)).with_hooks(RELEASE_HOOKS)
 
 
 def _parse_document(document: str, source: re.Match[str] | None) -> list[JsonObject]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from todo_release.adapters.helm.definitions import Definition
 from todo_release.adapters.kubernetes.api_resources import (
     MUTATING_WEBHOOKS,
     PODS,
@@ -39,9 +40,11 @@ def _api_versions_are_served(snapshot: PreflightSnapshot) -> Findings:
     """Checks each combination of API version and kind once."""
     served = _served_resources(snapshot)
     known = {(resource.api_version, resource.kind) for resource in served}
-    defined_by_chart = {
-        str(definition.spec.get("names", {}).get("kind"))
-        for definition in snapshot.manifest.of_kind("CustomResourceDefinition")
+    definitions = {kind: definition for definition in snapshot.definitions for kind in definition.kinds}
+    in_templates = {
+        kind
+        for rendered in snapshot.manifest.of_kind("CustomResourceDefinition")
+        for kind in Definition(rendered.body, rendered.source).kinds
     }
     checked = set()
     for rendered in snapshot.manifest.objects:
@@ -50,8 +53,12 @@ def _api_versions_are_served(snapshot: PreflightSnapshot) -> Findings:
             continue
         checked.add(wanted)
         if wanted not in known:
-            if rendered.kind not in defined_by_chart:
+            if definition := definitions.get(wanted):
+                yield _defined_by_chart(rendered, definition, is_installed=snapshot.live.is_installed)
+            elif wanted not in in_templates:
                 yield _not_served(rendered, served)
+            elif not rendered.hooks:
+                yield _defined_too_late(rendered)
         elif wanted in REMOVED and snapshot.live.version:
             minor, replacement = REMOVED[wanted]
             yield warning(
@@ -69,6 +76,34 @@ def _served_resources(snapshot: PreflightSnapshot) -> list[ServedResource]:
             snapshot.live.unread.get("api resources", "what the API server serves was not read")
         )
     return list(snapshot.live.served)
+
+
+def _defined_by_chart(rendered: RenderedObject, definition: Definition, *, is_installed: bool) -> Finding:
+    if is_installed:
+        return error(
+            rendered.subject,
+            f"The cluster serves no {rendered.api_version} {rendered.kind}, which {definition.source} of the "
+            "chart defines: Helm applies crds/ only when a release is first installed.",
+            f"Apply it by hand: `kubectl apply --server-side -f` with the chart's {definition.source}.",
+            ("apiVersion",),
+        )
+    return note(
+        rendered.subject,
+        f"The cluster gets {rendered.kind} from {definition.source} of the chart; objects of this kind "
+        "cannot be checked before it is there.",
+        "Apply the definition beforehand to have them checked.",
+        ("apiVersion",),
+    )
+
+
+def _defined_too_late(rendered: RenderedObject) -> Finding:
+    return error(
+        rendered.subject,
+        f"A template defines {rendered.api_version} {rendered.kind}, and Helm looks up every kind before it "
+        "applies anything.",
+        "Move the definition from templates/ to crds/ of the chart, or apply it beforehand.",
+        ("apiVersion",),
+    )
 
 
 def _not_served(rendered: RenderedObject, served: list[ServedResource]) -> Finding:
