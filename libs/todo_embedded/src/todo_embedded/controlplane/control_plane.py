@@ -5,7 +5,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -72,13 +72,12 @@ def control_plane(
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plane-", dir=folder)))
         ports = Ports.free()
         commands = CommandLines(binaries, state, ports)
-        environment = _without_proxies(os.environ)
 
         def run(name: str, command: Sequence[str]) -> ServerProcess:
             """Starts a program; it is stopped by SIGKILL, because nothing of its state is kept."""
             listener = (lambda line: on_line(name, line)) if on_line else None
             return stack.enter_context(
-                ServerProcess(name, command, env=environment, on_line=listener, stop_signal=signal.SIGKILL)
+                ServerProcess(name, command, env=_environment(), on_line=listener, stop_signal=signal.SIGKILL)
             )
 
         etcd = run("etcd", commands.etcd())
@@ -97,25 +96,27 @@ def control_plane(
         stack.enter_context(VolumeProvisioner(api))
         for number, node in enumerate(node_pool() if nodes is None else nodes, start=1):
             api.create(node.manifest(number, ports.kubelets))
-        _create_workloads(api, workloads, controllers)
+        _create_workloads(api, workloads, controllers, scheduler)
         _wait_for(kwok, lambda: _are_nodes_ready(api))
-        _wait_for(scheduler, lambda: all(_is_available(api, workload) for workload in workloads))
         progress(f"The control plane is ready after {time.monotonic() - started_at:.1f} s")
         yield ControlPlane(kubeconfig=commands.kubeconfig, url=commands.url, api=api, kubelet=kubelet)
 
 
-def _create_workloads(api: ApiClient, workloads: Sequence[KubeObject], controllers: ServerProcess) -> None:
-    """Creates the workloads, and waits until pods can be created in the namespace default."""
+def _create_workloads(
+    api: ApiClient, workloads: Sequence[KubeObject], controllers: ServerProcess, scheduler: ServerProcess
+) -> None:
+    """Creates the workloads; waits until they are available and the namespace default can have pods."""
     for workload in workloads:
         if workload["kind"] == "Pod":  # refused before its namespace has a service account
             _wait_for(controllers, partial(_has_account, api, workload["metadata"]["namespace"]))
         api.create(workload)
     _wait_for(controllers, partial(_has_account, api, "default"))
+    _wait_for(scheduler, lambda: all(_is_available(api, workload) for workload in workloads))
 
 
-def _without_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """Returns the environment without proxies: the programs only talk to each other, on this machine."""
-    return {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def _wait_for(process: ServerProcess, is_ready: Callable[[], bool]) -> None:
