@@ -133,6 +133,7 @@ class ClusterDouble:
         self.config_maps: dict[tuple[str, str], dict[str, str]] = {}
         self.objects: dict[str, dict[str, Any]] = {}
         self.refusal: ApiRefusedError | None = None
+        self.unknown_kinds: set[str] = set()
         self.writes = 0
         self.is_ready = True
         self.terminating_reads = 0
@@ -153,10 +154,16 @@ class ClusterDouble:
         """As `Cluster.live`."""
         return self.objects.get(f"{wanted['kind']}/{wanted['metadata']['name']}")
 
+    def serves(self, wanted: Mapping[str, Any]) -> bool:
+        """As `Cluster.serves`."""
+        return wanted["kind"] not in self.unknown_kinds
+
     def applied(self, wanted: Mapping[str, Any], namespace: str, *, manager: str) -> Any:
         """As `Cluster.applied`: what is applied lies over what is there."""
         if self.refusal:
             raise self.refusal
+        if wanted["kind"] in self.unknown_kinds:
+            return None
         return _over(self.live(wanted, namespace) or {}, wanted)
 
     def snapshot(self, namespace: str, refs: Sequence[WorkloadRef]) -> NamespaceSnapshot:

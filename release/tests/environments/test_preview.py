@@ -114,3 +114,54 @@ def test_preview_refuses_a_chart_that_cannot_be_rendered(harness: Harness, tree:
     plan = harness.session.plan_release("0.1.0")
     assert {type(refusal) for refusal in plan.refusals} == {HelmError}
     assert harness.engine.built == []
+
+
+WIDGETS = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.shop.example}
+spec: {group: shop.example, names: {kind: Widget}, versions: [{name: v1, served: true}]}
+"""
+WIDGET = "apiVersion: shop.example/v1\nkind: Widget\nmetadata: {name: main}\n"
+
+
+def test_preview_of_a_chart_with_own_definitions(harness: Harness, tree: Tree) -> None:
+    """Helm creates definitions at the first install and never changes them; the plan says both."""
+    tree.commit("widgets", {"chart/crds/widgets.yaml": WIDGETS, "chart/templates/widget.yaml": WIDGET})
+    subject = "CustomResourceDefinition/widgets.shop.example"
+    harness.cluster.unknown_kinds = {"Widget"}
+    assert changes(harness, "0.1.0")["staging"][:1] == (f"+ {subject}",)
+    assert (
+        "+ Widget/main (cannot be checked before its definition exists)"
+        in changes(harness, "0.1.0")["staging"]
+    )
+    harness.release("0.1.0")
+    (line,) = [line for line in changes(harness, "0.2.0")["staging"] if subject in line]
+    assert line.startswith(
+        f"= {subject}: missing, and Helm creates what is in crds/ only at the first install"
+    )
+    harness.cluster.objects[subject] = yaml.safe_load(WIDGETS)
+    assert not [line for line in changes(harness, "0.2.0")["staging"] if subject in line]
+    harness.cluster.objects[subject]["spec"]["names"]["kind"] = "Gadget"
+    (line,) = [line for line in changes(harness, "0.2.0")["staging"] if subject in line]
+    assert "CRDs in crds/ are never upgraded by Helm" in line
+
+
+@pytest.mark.parametrize(
+    ("policy", "line"),
+    [
+        ("keep", "= ConfigMap/old: no longer in the chart; it stays, as its helm.sh/resource-policy says"),
+        ("delete", "- ConfigMap/old"),
+    ],
+)
+def test_preview_says_which_objects_stay(harness: Harness, policy: str, line: str) -> None:
+    """Helm does not delete what its annotation tells it to keep."""
+    harness.release("0.1.0")
+    old = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "old", "annotations": {"helm.sh/resource-policy": policy}},
+    }
+    harness.helm["staging"].objects = f"---\n{yaml.safe_dump(old)}"
+    harness.cluster.objects["ConfigMap/old"] = old
+    assert line in changes(harness, "0.2.0")["staging"]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from todo_release.adapters.helm.definitions import Definition, read_definitions
 from todo_release.adapters.kubernetes import object_diff
 from todo_release.adapters.kubernetes.client import ApiRefusedError
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject, parse_manifest
@@ -22,6 +23,7 @@ from todo_release.errors import ClusterError
 UNBUILT_DIGEST = "sha256:" + "0" * 64
 FIELD_MANAGER = "helm"  # the owner of the fields, so that the dry run drops those it no longer sets
 PARALLEL_READS = 8
+RESOURCE_POLICY = "helm.sh/resource-policy"
 NOT_FOUND = 404
 OBJECT_IS_WRONG = (400, 422)
 # What servers, controllers and Helm write into an object by themselves.
@@ -74,17 +76,25 @@ def preview_changes(
         new = access.helm.template(
             deployment.release, deployment.chart, values=deployment.values, overlay=deployment.overlay
         )
+        definitions = read_definitions(deployment.chart)
     release = access.settings.release
-    old = access.helm.manifest(release) if access.helm.history(release) else ""
-    lines = _changes(access, _without_hooks(parse_manifest(old)), _without_hooks(parse_manifest(new)))
+    is_installed = bool(access.helm.statuses(release))
+    old = access.helm.manifest(release) if is_installed else ""
+    lines = [
+        *_changes_of_definitions(access, definitions, is_installed=is_installed),
+        *_changes(access, _without_hooks(parse_manifest(old)), _without_hooks(parse_manifest(new))),
+    ]
     return tuple(line.replace(UNBUILT_DIGEST[:SHOWN_DIGEST_LENGTH], "(to be built)") for line in lines)
 
 
 def _changes(access: EnvironmentAccess, old: RenderedManifest, new: RenderedManifest) -> Iterator[str]:
-    """Yields `- Kind/name` for removed objects, `+ Kind/name` for new ones, else `~ Kind/name: change`."""
+    """Yields `- Kind/name` for removed objects, `+ Kind/name` for new ones, else `~ Kind/name: change`.
+
+    `= Kind/name` is an object that the chart lacks or has in another form, and that Helm leaves alone.
+    """
     for rendered in old.objects:
         if new.find(rendered.kind, rendered.name) is None:
-            yield f"- {rendered.subject}"
+            yield _removal_of(access, rendered)
     refusals: list[tuple[str, ApiRefusedError]] = []
 
     def describe(rendered: RenderedObject) -> list[str]:
@@ -103,6 +113,35 @@ def _changes(access: EnvironmentAccess, old: RenderedManifest, new: RenderedMani
         raise RefusedObjectsError(sorted(refusals, key=lambda item: item[0]))
 
 
+def _removal_of(access: EnvironmentAccess, rendered: RenderedObject) -> str:
+    live = access.cluster.live(rendered.body, access.settings.namespace)
+    annotations = ((live or {}).get("metadata") or {}).get("annotations") or {}
+    if annotations.get(RESOURCE_POLICY) == "keep":
+        return f"= {rendered.subject}: no longer in the chart; it stays, as its {RESOURCE_POLICY} says"
+    return f"- {rendered.subject}"
+
+
+def _changes_of_definitions(
+    access: EnvironmentAccess, definitions: Sequence[Definition], *, is_installed: bool
+) -> Iterator[str]:
+    """Yields the definitions in `crds` folders that Helm creates, and those that it leaves as they are."""
+    for definition in definitions:
+        subject = f"{definition.body['kind']}/{definition.name}"
+        try:
+            live = access.cluster.live(definition.body, access.settings.namespace)
+            applied = live and access.cluster.applied(
+                definition.body, access.settings.namespace, manager=FIELD_MANAGER
+            )
+        except ApiRefusedError:
+            continue  # only who may change definitions can compare them
+        remedy = f"`kubectl apply --server-side -f` its {definition.source}"
+        if live is None:
+            late = f": missing, and Helm creates what is in crds/ only at the first install; {remedy}"
+            yield f"= {subject}{late}" if is_installed else f"+ {subject}"
+        elif applied and any(object_diff.describe_changes(_authored(live), _authored(applied))):
+            yield f"= {subject}: differs from the chart's; CRDs in crds/ are never upgraded by Helm: {remedy}"
+
+
 def _changes_of(access: EnvironmentAccess, old: RenderedManifest, new: RenderedObject) -> list[str]:
     live = access.cluster.live(new.body, access.settings.namespace)
     try:
@@ -111,6 +150,8 @@ def _changes_of(access: EnvironmentAccess, old: RenderedManifest, new: RenderedO
         if live is not None or refusal.status != NOT_FOUND:  # its namespace may not exist yet
             raise
         applied = None
+    if applied is None and not access.cluster.serves(new.body):
+        return [f"+ {new.subject} (cannot be checked before its definition exists)"]
     if live is None or applied is None:
         return [f"+ {new.subject}"]
     lines = dict.fromkeys(object_diff.describe_changes(_authored(live), _authored(applied)))

@@ -159,11 +159,13 @@ def _take_snapshot(
             [name for name in config.environments if name != environment],
         )
         live = live_later.result()
+        manifest = chart.manifest.with_hooks(UPGRADE_HOOKS if live.is_installed else INSTALL_HOOKS)
         return PreflightSnapshot(
             environment=environment,
             version=chart.version,
             config=config,
-            manifest=chart.manifest.with_hooks(UPGRADE_HOOKS if live.is_installed else INSTALL_HOOKS),
+            manifest=manifest,
+            other_hooks=[item for item in chart.manifest.objects if item not in manifest.objects],
             live=live,
             images=_result_or_none(images_later),
             anonymous_refusal=_anonymous_refusal(config, chart, live, sources),

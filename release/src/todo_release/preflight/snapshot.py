@@ -120,7 +120,8 @@ class PreflightSnapshot:
     `migrations` is None when it is not known which are pending; `migration_scripts` are the texts of all.
     `anonymous_refusal` says why the release's registry does not answer without credentials; it is empty when
     it does or was not asked. `released` are the images of release.yaml by name, `templates` the texts of
-    templates by their path in the chart, `definitions` what is in its `crds` folders. `record_bytes` is the
+    templates by their path in the chart, `other_hooks` its hooks that run only at an install or only at an
+    upgrade, which this is not, `definitions` what is in its `crds` folders. `record_bytes` is the
     size of the record that Helm will keep. `parse` returns what is wrong with the arguments of a task, None
     when nothing is.
     """
@@ -142,6 +143,7 @@ class PreflightSnapshot:
     migration_scripts: Mapping[str, str] = field(default_factory=dict)
     released: Mapping[str, ReleasedImage] = field(default_factory=dict)
     templates: Mapping[str, str] = field(default_factory=dict)
+    other_hooks: Sequence[RenderedObject] = ()
     definitions: Sequence[Definition] = ()
     record_bytes: int = 0
     files: Mapping[str, str] = field(default_factory=dict)

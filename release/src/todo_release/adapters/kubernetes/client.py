@@ -248,6 +248,10 @@ class Cluster:
         path = self._path(wanted, namespace)
         return None if path is None else self.read(path)
 
+    def serves(self, wanted: JsonObject) -> bool:
+        """Checks whether the server serves the kind of an object in its version."""
+        return self._resource(wanted["apiVersion"], wanted["kind"]) is not None
+
     def applied(self, wanted: JsonObject, namespace: str, *, manager: str) -> Any:
         """Returns what a rendered object would become if a manager applied it, by a server-side dry run.
 

@@ -38,7 +38,8 @@ class ContainerImage:
 
 def released_images_run(snapshot: PreflightSnapshot) -> Findings:
     """Checks every image of release.yaml; a finding names the line that makes something else run."""
-    used = list(container_images(snapshot.manifest))
+    every_hook = RenderedManifest((*snapshot.manifest.objects, *snapshot.other_hooks))
+    used = list(container_images(every_hook))
     for name, image in snapshot.released.items():
         others = [
             use
