@@ -57,6 +57,15 @@ class Fence:
         left = self.seconds_left
         return left is None or left > 0
 
+    def check_holder(self) -> None:
+        """Raises the reason when somebody else holds the environment; an outage of the lock is none.
+
+        Raises:
+            LockedError: The lock was lost.
+        """
+        if self._is_final:
+            self.check()
+
     def check(self) -> None:
         """Raises the reason when writing is not permitted.
 

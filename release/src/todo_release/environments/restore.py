@@ -27,7 +27,7 @@ def restore_after_failure(
     """Records that a revision failed and rolls it back if it was deployed; returns what was done.
 
     Nothing is raised, because it would hide the first error: an error of the rollback, and of what is
-    recorded about it, becomes part of the answer. A record that cannot be written never prevents the rollback.
+    recorded about it, becomes part of the answer. A record that cannot be written prevents no rollback.
     """
     release, notes = access.settings.release, list[str]()
     done = "nothing was changed"
