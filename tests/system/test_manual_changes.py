@@ -43,7 +43,10 @@ def assert_matches_the_chart(shop: ShopClone) -> None:
 def test_release_overwrites_manual_changes(
     released: ShopClone, helm_4: Path, before: str, after: str
 ) -> None:
-    """A release restores what the chart says, whichever Helm made this release and the one before."""
+    """With `--yes` alone a release stops and lists the changes; told to, it restores what the chart says.
+
+    It does so whichever Helm made this release and the one before.
+    """
     shops = {"Helm 3": released, "Helm 4": released.with_helm(helm_4)}
     mark = {"metadata": {"annotations": {"shop.test/mark": "of the chart before"}}}
     released.configure("staging", {"web": {"deployment": {"template": mark}}})
@@ -51,7 +54,10 @@ def test_release_overwrites_manual_changes(
     change_manually(released)
     released.configure("staging", {})
     released.change("web", f"{before} before {after}")
-    shops[after].run("release", f"--version={released.next_version()}", "--to=staging")
+    release = ("release", f"--version={released.next_version()}", "--to=staging")
+    refused = shops[after].run(*release, exit_code=12)
+    assert "made by hand in staging would be overwritten, and nobody agreed" in refused.failure["problem"]
+    shops[after].run(*release, "--overwrite-edits")
     assert_matches_the_chart(released)
     released.wait_for_page("staging", f"{before} before {after}")
 
@@ -66,5 +72,6 @@ def test_rollback_of_a_failed_version_overwrites_manual_changes(
     shop.run("release", f"--version={shop.next_version()}", "--to=staging")
     change_manually(shop)
     shop.configure("staging", {"web": {"container": {"command": ["false"]}}})
-    shop.run("release", f"--version={shop.next_version()}", "--to=staging", exit_code=26)
+    release = ("release", f"--version={shop.next_version()}", "--to=staging", "--overwrite-edits")
+    shop.run(*release, exit_code=26)
     assert_matches_the_chart(shop)

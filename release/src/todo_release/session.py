@@ -160,7 +160,7 @@ class Session:
         saved = saved_plan.read(file, self.context.config.name)
         plan = self.plan(saved.request)
         saved.check(SavedPlan.of(plan, saved.request, self.context.config), plan)
-        return plan
+        return plan.as_agreed()
 
     def _survey(self, version: str, environments: Sequence[str]) -> ReleaseFacts:
         """Reads the facts; the version is announced once the last environment has it."""

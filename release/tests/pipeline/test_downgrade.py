@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from todo_release.errors import ReleaseError, StalePlanError, VersionError
 from todo_release.pipeline.plan import Plan
+from todo_release.pipeline.saved_plan import PlanRequest
 
 from ..doubles.harness import Harness
 from ..shop import Tree
@@ -96,15 +98,42 @@ def test_late_confirmation_does_not_deploy_over_what_came_meanwhile(harness: Har
     assert harness.records("production").read()[-1].version == "0.4.0"
 
 
-def test_deployment_by_somebody_else_meanwhile_is_not_replaced_either(harness: Harness, tree: Tree) -> None:
-    """A rollback of the same version that the plan saw makes another revision, so the plan is refused."""
+def test_waiting_release_goes_on_over_a_lower_version(harness: Harness, tree: Tree) -> None:
+    """Where nobody has to agree, a release that waited for another command goes on, and says what came."""
     tree.commit("web: Change.", {"web/index.js": "0.3.0\n"})
     plan = harness.session.plan_release("0.3.0")
     run(harness, harness.session.plan_rollback("staging", "0.1.0"))
-    run(harness, harness.session.plan_rollback("staging", "0.2.0"))
-    with pytest.raises(StalePlanError, match=r"ran 0\.2\.0 \(revision 2\), and runs 0\.2\.0 \(revision 4\)"):
+    harness.events.clear()
+    harness.answer = False  # production is not part of this test
+    with pytest.raises(ReleaseError):
         run(harness, plan)
-    assert versions_of(harness, "staging")[-1] == "0.2.0"
+    assert versions_of(harness, "staging") == ["0.1.0", "0.2.0", "0.1.0", "0.3.0"]
+    notes = [event.text for event in harness.events if getattr(event, "is_note", False)]
+    assert any("it ran 0.2.0 (revision 2), and runs 0.1.0 (revision 3) now" in note for note in notes)
+
+
+def test_waiting_release_stops_where_a_higher_version_came(harness: Harness, tree: Tree) -> None:
+    """Of two commands at once, the lower version never replaces the higher one."""
+    change_and_release(harness, tree, "0.3.0")
+    run(harness, harness.session.plan_rollback("staging", "0.2.0"))
+    pending = harness.session.plan_deployment("0.3.0", ["staging"])
+    change_and_release(harness, tree, "0.4.0")
+    with pytest.raises(StalePlanError, match=r"runs 0\.4\.0 \(revision 5\) now"):
+        run(harness, pending)
+    assert versions_of(harness, "staging")[-1] == "0.4.0"
+
+
+def test_saved_plan_goes_on_over_nothing_that_came_meanwhile(
+    harness: Harness, tree: Tree, tmp_path: Path
+) -> None:
+    """What somebody agreed to is exact also where release.yaml asks nobody."""
+    tree.commit("web: Change.", {"web/index.js": "0.3.0\n"})
+    session, file, request = harness.session, tmp_path / "plan.json", PlanRequest(version="0.3.0")
+    session.save(session.plan(request), request, file)
+    plan = session.load(file)
+    run(harness, session.plan_rollback("staging", "0.1.0"))
+    with pytest.raises(StalePlanError, match=r"runs 0\.1\.0 \(revision 3\) now"):
+        run(harness, plan)
 
 
 def test_rollback_does_not_take_back_what_its_plan_did_not_show(harness: Harness, tree: Tree) -> None:

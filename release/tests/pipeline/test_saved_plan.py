@@ -42,10 +42,10 @@ def save(harness: Harness, file: Path, request: PlanRequest = RELEASE) -> Plan:
 
 
 def test_saved_plan_runs_as_it_was_shown(harness: Harness, file: Path) -> None:
-    """The loaded plan equals the saved one, and runs."""
+    """The loaded plan is the saved one, bound to what the environments run."""
     saved = save(harness, file)
     loaded = harness.session.load(file)
-    assert loaded == saved
+    assert loaded == saved.as_agreed()
     harness.session.run(loaded, harness.events.append)
     assert harness.done[-1] == "verify:production"
 

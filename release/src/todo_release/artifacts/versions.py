@@ -106,8 +106,10 @@ def check_not_below_chart(version: Version, chart_version: str, prefix: str) -> 
 
 
 def is_lower(version: str, running: str) -> bool:
-    """Returns whether a version is lower than what runs; False when another tool named what runs."""
-    return Version.is_valid(running) and parse(version) < Version.parse(running)
+    """Returns whether a version is lower than what runs; False when another tool named one of them."""
+    if not (Version.is_valid(version) and Version.is_valid(running)):
+        return False
+    return Version.parse(version) < Version.parse(running)
 
 
 def bump(version: Version, kind: str) -> Version:

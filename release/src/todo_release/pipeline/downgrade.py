@@ -17,8 +17,11 @@ def refuse_downgrade(environment: str, version: str, running: RunningVersion | N
     )
 
 
-def check_as_planned(step: Deploy, running: RunningVersion | None) -> None:
+def check_as_planned(step: Deploy, running: RunningVersion | None) -> str | None:
     """Checks that an environment still runs what the plan saw. Call only while holding its lock.
+
+    A deployment that needs nobody's agreement may go on over a lower version, because it is what the same
+    command would do now: of two releases at once the second one waits for the first. Returns a note on that.
 
     Raises:
         StalePlanError: something else runs by now; the problem names what.
@@ -27,14 +30,21 @@ def check_as_planned(step: Deploy, running: RunningVersion | None) -> None:
     seen = _name(step.running_version, step.running_revision)
     found = _name(running.version, running.revision) if running else _name(None, 0)
     if found != seen:
+        change = (
+            f"{step.environment} has changed since the plan was made: it ran {seen}, and runs {found} now"
+        )
+        is_forward = running is not None and versions.is_lower(running.version, step.version)
+        if is_forward and not step.is_agreed:
+            return change
         raise StalePlanError(
-            f"{step.environment} has changed since the plan was made: it ran {seen}, and runs {found} now.",
+            f"{change}.",
             remedy=f"Look at it with `inv history --env {step.environment}`, then run the same command "
             "again: it makes a new plan.",
         )
     refusal = None if step.allows_downgrade else refuse_downgrade(step.environment, step.version, running)
     if refusal is not None:
         raise refusal
+    return None
 
 
 def _name(version: str | None, revision: int) -> str:

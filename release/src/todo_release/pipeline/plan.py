@@ -6,7 +6,7 @@ only the first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from todo_release.artifacts import versions
@@ -53,6 +53,11 @@ class Plan:
     def is_finished(self) -> bool:
         """Returns whether no step is left to do and nothing is refused."""
         return not self.pending and not self.refusals
+
+    def as_agreed(self) -> "Plan":
+        """Returns the plan as one that somebody agreed to: no environment may have changed since."""
+        agreed = (replace(step, is_agreed=True) if isinstance(step, Deploy) else step for step in self.steps)
+        return replace(self, steps=tuple(agreed))
 
     def as_json(self) -> dict[str, Any]:
         """Returns the plan as JSON for programs."""
@@ -302,6 +307,7 @@ def _environment_steps(
                 changes=environment.changes,
                 running_version=running.version if running else None,
                 running_revision=running.revision if running else 0,
+                is_agreed=environment.needs_confirmation,
                 allows_downgrade=allows_downgrade,
                 is_done=is_current,
                 reason=_why_deploy(environment, version),

@@ -182,7 +182,8 @@ class Deploy(EnvironmentStep):
 
     `pins` maps images to the older versions they are taken from. `changes` are lines that say what will
     differ in the cluster. `running_version` and `running_revision` are what the plan saw there, None and 0
-    when nothing was deployed. `allows_downgrade` is true when a lower version may replace a higher one.
+    when nothing was deployed. `is_agreed` is true when a person agrees to the plan, so that nothing there may
+    have changed since. `allows_downgrade` is true when a lower version may replace a higher one.
     """
 
     kind = "deploy"
@@ -190,6 +191,7 @@ class Deploy(EnvironmentStep):
     changes: tuple[str, ...] = ()
     running_version: str | None = None
     running_revision: int = 0
+    is_agreed: bool = False
     allows_downgrade: bool = False
 
     @property

@@ -102,7 +102,8 @@ class DeployHandler:
             self.check_pull_access(access, rendered, deployment.images)
             self._unlock(access, say)
             running = read_running_version(access)
-            check_as_planned(step, running)
+            if change := check_as_planned(step, running):
+                say(change, is_note=True)
             last_revision = running.revision if running else 0
             is_applied = (
                 running is not None
