@@ -155,6 +155,7 @@ def plan(facts: RollbackFacts) -> Plan:
             reason=f"{facts.running_version} runs there",
             running_version=facts.running_version,
             running_revision=facts.running_revision,
+            is_agreed=True,
             allows_downgrade=True,
         ),
         Verify(environment=environment, version=version, reason="an older version must pass the same checks"),
