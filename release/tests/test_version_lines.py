@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from todo_release import queries
+from todo_release.adapters.git import Repository
+from todo_release.artifacts import version_line
 from todo_release.config.overrides import Overrides
 from todo_release.errors import RepositoryError, VersionError
 from todo_release.pipeline.steps import Push
@@ -51,6 +53,15 @@ def test_version_below_that_of_the_chart_is_refused(unprefixed: Tree) -> None:
         Harness(unprefixed.path).release("1.8.1")
     assert "begin with 'v'" in refused.value.remedy
     assert "`tag_prefix` in release.yaml" in refused.value.remedy
+
+
+def test_next_version_follows_the_chart_where_no_tag_does(unprefixed: Tree) -> None:
+    """What is proposed is never refused, with lower tags and without any."""
+    harness = Harness(unprefixed.path)
+    assert (shown_versions(harness)["released"], shown_versions(harness)["patch"]) == ("1.8.0", "6.14.2")
+    assert refusals(harness, "6.14.2") == []
+    unprefixed.git("tag", "--delete", "v1.8.0")
+    assert str(queries.next_version(harness.session.context)) == "6.14.2"
 
 
 def test_version_of_the_chart_itself_can_be_the_first_release(tree: Tree) -> None:
@@ -128,6 +139,16 @@ def test_version_that_was_released_in_another_line_is_refused(hotfix: Tree) -> N
     """A version that has a tag is never another one."""
     with pytest.raises(VersionError, match=r"1\.3\.0 is released already, and .* has changed"):
         Harness(hotfix.path).release("1.3.0")
+
+
+def test_version_is_checked_before_a_rehearsal_as_before_a_release(hotfix: Tree) -> None:
+    """A version that the plan would refuse is refused before a sandbox is created."""
+    repository, config = Repository(hotfix.path), Harness(hotfix.path).config
+    assert version_line.check_version(repository, config, "1.2.4") == "patch after 1.2.3 on release/1.2"
+    with pytest.raises(VersionError, match="is not part of release"):
+        version_line.check_version(repository, config, "1.3.1")
+    with pytest.raises(VersionError, match="which the chart has already"):
+        version_line.check_version(repository, config, "1.2.3-rc.1")
 
 
 def test_main_continues_after_every_line(hotfix: Tree) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from todo_release.environments.smoke.checks import RunSmoke
 
 DIGEST_CHARACTERS = 12
+FIRST_VERSION = Version(0, 1, 0)
 UNKNOWN = "?"
 NOTHING = "-"
 
@@ -140,29 +141,31 @@ def version(context: ReleaseContext) -> Table:
         ("chart", chart.read_version(repository.text_at(head, file), file)),
         ("next", str(next_version(context))),
     ]
-    rows += [(kind, str(versions.bump(last, kind))) for kind in versions.BUMP_KINDS] if last else []
+    rows += [(kind, str(next_version(context, kind))) for kind in versions.BUMP_KINDS] if last else []
     return Table("Version", ("what", "version"), tuple(rows))
 
 
 def next_version(context: ReleaseContext, kind: str | None = None) -> Version:
     """Returns the next version of a kind, by default of the kind that the news fragments ask for.
 
-    The first version is 0.1.0.
+    It follows the last released version, or that of the chart if it is higher. The first one is 0.1.0.
 
     Raises:
         ConfigError: a news fragment has no valid name.
     """
     config, repository = context.config, context.repository
     released = version_line.released_versions(repository, config)
-    if not released:
-        return Version(0, 1, 0)
+    own = chart.read_version(repository.text_at(repository.head(), config.chart.file), config.chart.file)
+    last = max([*released, *([Version.parse(own)] if Version.is_valid(own) else [])], default=Version(0))
+    if not released and last <= FIRST_VERSION:
+        return FIRST_VERSION
     if kind is None:
         folder = config.changelog.fragments if config.changelog else None
         fragments = release_commit.read_fragments(repository, repository.head(), folder) if folder else []
         kind = changelog.suggest_bump(fragments)
-        if kind == "major" and released[-1].major == 0:
+        if kind == "major" and last.major == 0:
             kind = "minor"  # semver.org: anything may change before 1.0.0
-    return versions.bump(released[-1], kind)
+    return versions.bump(last, kind)
 
 
 def news(context: ReleaseContext) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from todo_release.artifacts import versions
+from todo_release.artifacts import chart_edits, versions
 from todo_release.errors import ConfigError, RehearsalError
 from todo_release.rehearsal import scenario
 from todo_release.rehearsal.sandbox import Sandbox, open_sandbox
@@ -57,6 +57,30 @@ def test_environment_unknown_to_the_last_release_fails_the_phase(sandbox: Sandbo
     phase = scenario.run_phase("install", lambda: scenario.install_previous(sandbox.context, "production"))
     assert isinstance(phase.error, ConfigError)
     assert sandbox.context.scratch.refs().count("refs/tags") == 0
+
+
+def test_previous_version_of_a_hotfix_branch_is_that_of_its_line(
+    shop: Tree, on_shared_plane: SharedControlPlane
+) -> None:
+    """A correction of 1.0 is rehearsed over 1.0.0, whatever else was released or the chart says.
+
+    * correct (HEAD -> release/1.0)
+    | * more (v2.0.0, main)
+    |/
+    * chart (v1.0.0)
+    """
+    chart = (shop.path / "chart/Chart.yaml").read_text()
+    shop.commit("chart", {"chart/Chart.yaml": chart_edits.set_version(chart, "Chart.yaml", "1.0.1")})
+    shop.git("tag", "--annotate", "v1.0.0", "--message", "1.0.0")
+    shop.commit("more", {"web/more.txt": "more\n"})
+    shop.git("tag", "v2.0.0")
+    shop.git("switch", "--quiet", "--create", "release/1.0", "v1.0.0")
+    shop.commit("correct", {"web/index.js": "corrected\n"})
+    with open_shop(shop) as session, open_sandbox(session, LINES, None) as opened:
+        assert scenario.install_previous(opened.context, "staging") == "1.0.0"
+        with opened.context.session() as inside:
+            plan = inside.plan_release("1.0.1")
+            assert (plan.findings[0], plan.refusals) == ("1.0.1 is patch after 1.0.0 on release/1.0", ())
 
 
 def test_written_state_changes_with_objects_and_references(sandbox: Sandbox) -> None:

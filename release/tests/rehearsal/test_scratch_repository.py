@@ -63,6 +63,21 @@ def test_clone_commits_uncommitted_changes_as_git_would(tree: Tree, tmp_path: Pa
     assert repository_state(tree) == before
 
 
+def test_history_of_a_tag_is_merged_without_its_files(tree: Tree, tmp_path: Path) -> None:
+    """The release branch contains the tag afterwards, and has the same files as before."""
+    tree.git("switch", "--quiet", "--create", "side")
+    tree.commit("other", {"web/index.js": "other\n"})
+    tree.git("tag", "v1.0.0")
+    tree.git("switch", "--quiet", "main")
+    tree.commit("mine", {"web/mine.js": "mine\n"})
+    cloned = clone(Repository(tree.path), created(tmp_path / "scratch"), "main")
+    cloned.merge_history("v1.0.0")
+    repository = Repository(cloned.tree)
+    assert repository.tags(within="HEAD") == {"v1.0.0": tree.git("rev-parse", "v1.0.0")}
+    assert repository.changed_between(cloned.head, repository.head(), [""]) == ()
+    assert repository.remote_refs("origin").branches["main"] == repository.head()
+
+
 def test_folder_that_became_a_file_is_a_file_in_the_clone(tree: Tree, tmp_path: Path) -> None:
     """A folder that became a file, and a file that became a folder, are so in the clone."""
     for name in ("web/tests/index.test.js", "api/main.py"):
@@ -91,6 +106,36 @@ def test_nested_repository_is_left_out(tree: Tree, tmp_path: Path) -> None:
     cloned = clone(Repository(tree.path), created(tmp_path / "scratch"), "main")
     assert cloned.uncommitted == ()
     assert cloned.head == tree.git("rev-parse", "HEAD")
+
+
+def test_submodule_has_the_files_of_each_commit(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are those of the recorded commit, whichever is checked out, and nothing is dirty.
+
+    * two (HEAD -> main)
+    * one
+    * add
+    """
+    for name, value in (("COUNT", "1"), ("KEY_0", "protocol.file.allow"), ("VALUE_0", "always")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    proto = Tree(created(tmp_path / "proto"))
+    proto.git("init", "--quiet", "--initial-branch=main")
+    proto.commit("one", {"hello.proto": "1\n"})
+    start = tree.git("rev-parse", "HEAD")
+    tree.git("submodule", "--quiet", "add", str(proto.path), "web/proto")
+    first = tree.commit("one")
+    Tree(tree.path / "web/proto").commit("two", {"hello.proto": "2\n"})
+    tree.commit("two")
+    cloned = clone(Repository(tree.path), created(tmp_path / "scratch"), "main")
+    file, repository = cloned.tree / "web/proto/hello.proto", Repository(cloned.tree)
+    assert (file.read_text(), repository.dirty()) == ("2\n", ())
+    cloned.check_out(first)
+    assert (file.read_text(), repository.dirty()) == ("1\n", ())
+    cloned.check_out(start)
+    assert (file.exists(), repository.dirty()) == (False, ())
+    cloned.check_out(cloned.head)
+    assert (file.read_text(), repository.dirty()) == ("2\n", ())
 
 
 def test_detached_head_and_another_branch_become_the_release_branch(tree: Tree, tmp_path: Path) -> None:

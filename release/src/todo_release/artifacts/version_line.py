@@ -3,7 +3,7 @@
 from semver import Version
 
 from todo_release.adapters.git import Repository
-from todo_release.artifacts import versions
+from todo_release.artifacts import chart, versions
 from todo_release.config.model import Config
 
 
@@ -23,10 +23,12 @@ def check_version(repository: Repository, config: Config, version: str) -> str:
     """Checks that a version continues the line of the branch; returns its relation to the last one.
 
     Raises:
-        VersionError: It does not, or it is not a semantic version.
+        VersionError: It does not, is lower than the chart's own, or is not a semantic version.
     """
     branch, wanted = config.release_branch(repository.branch()), versions.parse(version)
-    others = versions.parse_tags(repository.tags(), config.tag_prefix)
+    others, file = versions.parse_tags(repository.tags(), config.tag_prefix), config.chart.file
+    own = chart.read_version(repository.text_at(repository.head(), file), file)
+    versions.check_not_below_chart(wanted, own, config.tag_prefix)
     if branch == config.branch:
         return versions.check_follows(wanted, others)
     return versions.check_follows_in_line(wanted, released_versions(repository, config), others, branch)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from todo_release.artifacts import version_line
+from todo_release.artifacts import images, version_line
 from todo_release.config.model import Config
 from todo_release.core.release_folder import IGNORE_FILE, RELEASE_FOLDER
 from todo_release.preflight.inspection import Inspection
@@ -132,12 +132,13 @@ def run_phases(sandbox: Sandbox, version: str, last: str | None) -> RehearsalRep
 
 
 def _check(session: Session, version: str, *, last: str | None, like: str | None) -> None:
-    """Refuses invalid arguments before a sandbox is created."""
+    """Refuses invalid arguments and inputs before a sandbox is created."""
     config = session.context.config
     config.deploy_order(last)
     if like is not None:
         config.environment(like)
     version_line.check_version(session.context.repository, config, version)
+    images.read_all_inputs(session.context.repository, config)
 
 
 def _confirmed(config: Config, options: CommandOptions, last: str | None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from todo_release.adapters.kubernetes.api_resources import (
     SECRETS,
     SERVICES,
 )
-from todo_release.artifacts import chart_edits, version_line, versions
+from todo_release.artifacts import chart, chart_edits, version_line, versions
 from todo_release.config.model import Config, SmokeSettings
 from todo_release.core.progress import ProgressCallback
 from todo_release.environments.environment import EnvironmentAccess
@@ -131,19 +131,27 @@ def install_previous(context: RehearsalContext, *environments: str) -> str:
         config = session.context.config
     tags = version_line.tags_of_line(Repository(scratch.tree), config)
     released = versions.parse_tags(tags, config.tag_prefix)
-    version = FIRST_VERSION
+    version, commit = FIRST_VERSION, scratch.head
+    tag = versions.tag_of(released[-1] if released else versions.parse(version), config.tag_prefix)
     if released:
-        version, tag = str(released[-1]), versions.tag_of(released[-1], config.tag_prefix)
+        version, commit = str(released[-1]), tags[tag]
         scratch.delete_tag(tag)
-        scratch.check_out(tags[tag])
-    else:
-        scratch.check_out(scratch.head)
-        file = config.chart.file  # of a version that may be higher, below which nothing can be released
-        scratch.write(file, chart_edits.set_version((scratch.tree / file).read_text("utf-8"), file, version))
+    scratch.check_out(commit)
+    _lower_chart(scratch, config, version)
     with context.session(*environments) as session:
         session.run(session.plan_release(version), context.reporter)
     scratch.check_out(scratch.head)
+    if config.release_branch(scratch.branch) != config.branch:
+        scratch.merge_history(tag)  # versions of a hotfix branch are those that it contains
     return version
+
+
+def _lower_chart(scratch: ScratchRepository, config: Config, version: str) -> None:
+    """Gives the chart a version that is lower than its own, below which nothing can be released."""
+    file = config.chart.file
+    text = (scratch.tree / file).read_text(encoding="utf-8")
+    if versions.is_lower(version, chart.read_version(text, file)):
+        scratch.write(file, chart_edits.set_version(text, file, version))
 
 
 def release(context: RehearsalContext, version: str, last: str | None) -> tuple[str, dict[str, float]]:

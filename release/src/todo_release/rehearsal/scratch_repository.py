@@ -1,11 +1,12 @@
 """A clone of the repository with a remote of its own: nothing done there reaches the real ones."""
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from todo_release.adapters import process
-from todo_release.adapters.git import Repository
+from todo_release.adapters.git import GITLINK_MODE, Repository
 
 REMOTE = "origin"
 # No passphrase is asked for, and none of the user's hooks runs.
@@ -22,10 +23,11 @@ SETTINGS = {
 class ScratchRepository:
     """A clone in `tree`.
 
-    `head` is the commit to release; `uncommitted` are the paths that are committed here but not in the
-    original.
+    `original` is the cloned work tree, `head` the commit to release; `uncommitted` are the paths that
+    are committed here but not in the original.
     """
 
+    original: Path
     tree: Path
     branch: str
     head: str
@@ -33,7 +35,10 @@ class ScratchRepository:
 
     def check_out(self, commit: str) -> None:
         """Moves the release branch to a commit, here and at the remote."""
+        for path in _submodules(self.tree):
+            shutil.rmtree(self.tree / path, ignore_errors=True)
         _git(self.tree, "switch", "--quiet", "--force-create", self.branch, commit)
+        _check_out_submodules(self.tree, self.original)
         _git(self.tree, "push", "--quiet", "--force", REMOTE, self.branch)
 
     def change(self, paths: Iterable[str]) -> str:
@@ -51,6 +56,11 @@ class ScratchRepository:
         _git(self.tree, "commit", "--quiet", "--message", f"rehearsal: Write {path}.", "--", path)
         _git(self.tree, "push", "--quiet", REMOTE, self.branch)
 
+    def merge_history(self, tag: str) -> None:
+        """Makes the release branch contain a tag, without changing a file, and pushes."""
+        _git(self.tree, "merge", "--quiet", "--strategy=ours", f"--message=rehearsal: Contain {tag}.", tag)
+        _git(self.tree, "push", "--quiet", REMOTE, self.branch)
+
     def delete_tag(self, tag: str) -> None:
         """Deletes a tag, here and at the remote."""
         _git(self.tree, "tag", "--delete", tag)
@@ -64,7 +74,8 @@ class ScratchRepository:
 def clone(original: Repository, folder: Path, branch: str) -> ScratchRepository:
     """Clones the checked-out commit and the uncommitted changes into `folder`, as the release branch.
 
-    Nested repositories are left out. Nothing is written in the original.
+    Submodules have the files of the commit that is recorded; other nested repositories are left out. Nothing
+    is written in the original.
 
     Raises:
         CommandError: git refused.
@@ -81,8 +92,32 @@ def clone(original: Repository, folder: Path, branch: str) -> ScratchRepository:
         _git(tree, "commit", "--quiet", "--allow-empty", "--message", "rehearsal: Uncommitted changes.")
         _git(tree, "reset", "--quiet", "--hard")
         _git(tree, "clean", "--quiet", "--force", "-d", "-x")
+    _check_out_submodules(tree, original.root)
     _git(tree, "push", "--quiet", "--force", REMOTE, branch)
-    return ScratchRepository(tree=tree, branch=branch, head=Repository(tree).head(), uncommitted=uncommitted)
+    return ScratchRepository(
+        original=original.root,
+        tree=tree,
+        branch=branch,
+        head=Repository(tree).head(),
+        uncommitted=uncommitted,
+    )
+
+
+def _submodules(tree: Path) -> dict[str, str]:
+    """Returns the recorded commit of each submodule by its path."""
+    listed = _git(tree, "ls-files", "--stage", "-z").split("\0")
+    entries = (entry.partition("\t") for entry in listed if entry.startswith(GITLINK_MODE))
+    return {path: fields.split()[1] for fields, _, path in entries}
+
+
+def _check_out_submodules(tree: Path, original: Path) -> None:
+    """Clones the submodules that the original has, without asking their remotes."""
+    for path, commit in _submodules(tree).items():
+        if (original / path / ".git").exists():
+            shutil.rmtree(tree / path, ignore_errors=True)
+            _git(tree, "clone", "--quiet", "--no-checkout", str(original / path), path)
+            _git(tree / path, "checkout", "--quiet", "--detach", commit)
+            _check_out_submodules(tree / path, original / path)
 
 
 def _add_to_index(tree: Path, original: Path, paths: Iterable[str]) -> None:
