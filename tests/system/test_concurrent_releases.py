@@ -42,7 +42,8 @@ def test_second_release_waits_and_names_the_holder(released: ShopClone, tmp_path
     note = waiting.wait_for(is_event("step-progressed", "deploy:staging", "waiting: "))
     assert re.match(rf"waiting: Rita <rita@example.com> on \S+ releases {first} since 20", note["text"])
     third = shop.another_clone(tmp_path / "third")
-    refused = third.run("deploy", "--env=staging", "--version=0.1.0", "--no-wait", exit_code=10)
+    older = ("deploy", "--env=staging", "--version=0.1.0", "--allow-downgrade")
+    refused = third.run(*older, "--no-wait", exit_code=10)
     assert "is locked: Rita <rita@example.com> on" in refused.failure["problem"]
     assert f"releases {first} since" in refused.failure["problem"]
     assert (slow.exit_code(), waiting.exit_code()) == (0, 0)

@@ -142,7 +142,7 @@ def test_diagnose_names_the_cause_of_a_manual_change(released: ShopClone) -> Non
     assert "web:gone" in (Path(failed.failure["evidence"]) / "events.txt").read_text(encoding="utf-8")
     row = {row["environment"]: row for row in released.table("status")}["production"]
     assert row["state"] == "not ready"
-    released.run("rollback", "--env=production", "--version=0.2.0")
+    released.run("rollback", "--env=production", "--version=0.2.0", "--overwrite-edits")
     assert released.run("diagnose", "--env=production").steps("failed") == []
 
 
