@@ -110,6 +110,25 @@ def test_rollback_where_nothing_runs_is_refused(tree: Tree) -> None:
         Harness(tree.path).session.plan_rollback("staging", None)
 
 
+def test_rollback_works_although_the_records_were_deleted(harness: Harness) -> None:
+    """Helm's storage knows which version worked before, so an emergency does not wait for records."""
+    harness.cluster.config_maps.clear()
+    assert roll_back(harness, "staging") == ["deploy:staging", "verify:staging"]
+    assert [(record.version, record.result) for record in harness.records("staging").read()] == [
+        ("0.1.0", "deployed"),
+        ("0.2.0", "deployed"),
+        ("0.1.0", "verified"),
+    ]
+
+
+@pytest.mark.parametrize("version", ["1.16", "2024-10", ""])
+def test_rollback_from_what_another_tool_deployed(harness: Harness, version: str) -> None:
+    """What runs need not have a semantic version to be replaced by one that was verified."""
+    harness.helm["staging"]._add(version, "deployed", "Upgrade complete")
+    assert roll_back(harness, "staging") == ["deploy:staging", "verify:staging"]
+    assert harness.helm["staging"].revisions[-1].app_version == "0.2.0"
+
+
 def test_rollback_to_images_that_the_registry_lost_is_refused(harness: Harness) -> None:
     """Missing images are found before the rollout."""
     lost = harness.records("production").read()[0].digests["web"]

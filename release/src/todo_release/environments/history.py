@@ -237,6 +237,11 @@ def is_revision_verified(records: Sequence[DeploymentRecord], revision: int) -> 
     return any(record.revision == revision and record.result == "verified" for record in records)
 
 
+def is_known_by_helm(record: DeploymentRecord) -> bool:
+    """Returns True when this engine deployed it, Helm calls it working, and its own record was lost."""
+    return record.is_reconstructed and record.result == "deployed" and bool(record.deployment_id)
+
+
 def is_unfinished(records: Sequence[DeploymentRecord], revision: int) -> bool:
     """Returns True when the run that deployed a revision ended before its rollout did."""
     return any(record.revision == revision and record.result == "deploying" for record in records)

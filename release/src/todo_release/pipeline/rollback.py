@@ -8,7 +8,7 @@ from todo_release.artifacts import versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.images import read_committed_images
 from todo_release.environments.environment import ReleaseContext
-from todo_release.environments.history import DeploymentRecord, is_verified
+from todo_release.environments.history import DeploymentRecord, is_known_by_helm, is_verified
 from todo_release.environments.status import read_running_version
 from todo_release.errors import ConfigError, PromotionError, RegistryError, ReleaseError, VersionError
 from todo_release.pipeline.plan import Plan
@@ -47,7 +47,8 @@ def choose_version(
 ) -> str:
     """Returns the newest verified version that differs from the running one.
 
-    For one service it is the newest version in which the image of that service was another one.
+    For one service it is the newest version in which the image of that service was another one. When no
+    verification is recorded because the records were lost, it is the newest one that Helm calls working.
 
     Raises:
         VersionError: there is none.
@@ -55,13 +56,16 @@ def choose_version(
     current_digest = next(
         (record.digests.get(service or "") for record in records if record.revision == revision), None
     )
-    for record in reversed(records):
-        if service:
-            is_different = record.digests.get(service) != current_digest
-        else:
-            is_different = record.version != running_version
-        if record.result == "verified" and record.revision < revision and is_different:
-            return record.version
+    different = [
+        record
+        for record in reversed(records)
+        if record.revision < revision
+        and (record.digests.get(service) != current_digest if service else record.version != running_version)
+    ]
+    verified = (record.version for record in different if record.result == "verified")
+    working = (record.version for record in different if is_known_by_helm(record))
+    if (version := next(verified, None) or next(working, None)) is not None:
+        return version
     other_image = f" with another {service}" if service else ""
     raise VersionError(
         f"No version before {running_version} was verified here{other_image}.",
@@ -99,7 +103,8 @@ def survey(
         target_version = choose_version(records, running.version, running.revision, service)
     tags = repository.tags()
     target_commit, running_commit = (
-        tags.get(versions.tag_of(versions.parse(text), config.tag_prefix))
+        # Another tool may have deployed what runs, by a name that is no version.
+        tags.get(f"{config.tag_prefix}{text}")
         for text in (target_version, running.version)
     )
     target_images = read_committed_images(repository, config, target_commit) if target_commit else {}
@@ -114,7 +119,8 @@ def survey(
         target_version=target_version,
         service=service,
         is_known=target_commit is not None,
-        is_verified=is_verified(records, target_version, digests),
+        is_verified=is_verified(records, target_version, digests)
+        or any(record.version == target_version and is_known_by_helm(record) for record in records),
         needs_confirmation=access.settings.confirm,
         running_images=read_committed_images(repository, config, running_commit) if running_commit else {},
         target_images={name: target_images[name] for name in affected},
