@@ -176,6 +176,15 @@ def test_headless_service_of_a_stateful_set_knows_pods_by_their_uid() -> None:
     assert wait_result(cluster, manifest) == (True, 1, ["Service/cache still sends to old pods: cache-0"])
 
 
+def test_wait_survives_a_short_outage_of_the_api_server() -> None:
+    """A control plane that is upgraded must not end a release whose pods are ready."""
+    away = ApiRefusedError("Away (503).", remedy="Wait.", status=503)
+    new = [endpoint_slice(endpoint("web-2-a", ready=True))]
+    is_over, seconds, messages = wait_result(EndpointCluster(away, away, new, pods=[NEW]))
+    assert (is_over, messages) == (True, [])
+    assert 0 < seconds < ENDPOINTS_SECONDS
+
+
 def test_without_the_right_to_read_endpoints_old_pods_are_waited_for() -> None:
     """The reason is said; any other refusal is an error."""
     refusal = ApiRefusedError("May not list endpointslices (403).", remedy="Grant it.", status=403)

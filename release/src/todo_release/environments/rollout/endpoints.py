@@ -7,6 +7,7 @@ have.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from todo_release.adapters.kubernetes.client import ApiRefusedError
@@ -18,6 +19,7 @@ from todo_release.adapters.kubernetes.manifest import (
     part_of,
 )
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Pod, WorkloadRef
+from todo_release.adapters.kubernetes.retry import retried
 from todo_release.adapters.kubernetes.selectors import selects
 from todo_release.core.clock import Clock, SystemClock
 from todo_release.environments.rollout.drain import drain
@@ -59,7 +61,7 @@ def wait_for_endpoints(
     what is missing, each time it changes.
 
     Raises:
-        ClusterError: The API server was not reachable or refused.
+        ClusterError: The API server refused, or was not reachable for as long as `retried` tries.
     """
     clock = clock or SystemClock()
     services = list(_services(parse_manifest(manifest), namespace))
@@ -67,7 +69,7 @@ def wait_for_endpoints(
     reported = ""
     while services:
         try:
-            missing = _missing(cluster, namespace, services)
+            missing = retried(partial(_missing, cluster, namespace, services), clock=clock)
         except ApiRefusedError as refusal:
             if refusal.status != FORBIDDEN:
                 raise

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from todo_release.adapters.kubernetes.manifest import workloads_of
+from todo_release.adapters.kubernetes.retry import retried
 from todo_release.artifacts.deployment import prepare_deployment
 from todo_release.core import release_folder
 from todo_release.core.progress import ProgressCallback
@@ -66,7 +67,7 @@ class VerifyHandler:
             SmokeError: a check fails, something else was deployed meanwhile, or runs in a pod.
         """
         access = self.context.connect(step.environment)
-        running = read_running_version(access)
+        running = retried(partial(read_running_version, access))
         if running is None or running.version != step.version:
             raise SmokeError(
                 f"{step.environment} runs {running.version if running else 'nothing'}, not {step.version}.",
@@ -74,12 +75,12 @@ class VerifyHandler:
             )
         namespace, note = access.settings.namespace, partial(say, is_note=True)
         wait_for_endpoints(access.cluster, namespace, running.manifest, on_wait=note)
-        if deviations := self.find_deviations(access, running):
+        if deviations := retried(partial(self.find_deviations, access, running)):
             raise deviation_error(access, deviations)
         began = time.monotonic()
         settings = self.context.config.smoke_of(step.environment)
-        records = (record for record in access.records.read() if record.revision == running.revision)
-        digests = next((record.digests for record in records), {})
+        records = retried(access.records.read)
+        digests = next((record.digests for record in records if record.revision == running.revision), {})
         target = SmokeTarget(
             access.settings.url,
             step.version,
