@@ -120,12 +120,13 @@ def test_utilization_without_a_request_is_an_error() -> None:
     ]
 
 
-def test_replicas_beside_an_autoscaler_are_an_error() -> None:
-    """Rendered replicas are an error where an autoscaler exists, because every release would reset them."""
+def test_replicas_beside_an_autoscaler_are_a_warning() -> None:
+    """The release succeeds, but it resets what the autoscaler did."""
     web = deployment(cpu="1")
     web["spec"]["replicas"] = 2
     (finding,) = findings_of(CHECK, make_snapshot(web, autoscaler(cpu_metric())))
-    assert (finding.subject, finding.path) == ("Deployment/web", "spec.replicas")
+    assert (finding.severity.value, finding.subject) == ("warning", "Deployment/web")
+    assert finding.path == "spec.replicas"
     assert finding.cause.startswith(
         "The chart sets replicas to 2 although HorizontalPodAutoscaler/web scales it"
     )

@@ -93,8 +93,8 @@ def test_example_host_is_shown_without_the_text_around_it() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "severity"),
     [
-        ("DATABASE_URL", "postgresql://shop:pass@db.test/shop", "error"),
-        ("API_TOKEN", "abcd1234efgh5678", "error"),
+        ("DATABASE_URL", "postgresql://shop:pass@db.test/shop", "warning"),
+        ("API_TOKEN", "abcd1234efgh5678", "warning"),
         ("password", "short", "warning"),
         ("BETTER_AUTH_SECRET", "alsoratherlongbutwords", "warning"),
         ("API_TOKEN", "", None),
@@ -123,7 +123,7 @@ def test_variable_from_a_secret_is_no_finding() -> None:
     )
 
 
-def test_secret_in_a_component_is_an_error() -> None:
+def test_secret_in_a_component_is_a_warning() -> None:
     """Everybody who may list components can read their metadata."""
     items = [
         {"name": "saslPassword", "value": "x"},
@@ -136,7 +136,9 @@ def test_secret_in_a_component_is_an_error() -> None:
         "metadata": {"name": "p"},
         "spec": {"metadata": items},
     }
-    assert error_causes(CHECK, make_snapshot(component)) == ["saslPassword is given in plain text."]
+    assert summaries_of(CHECK, make_snapshot(component)) == [
+        ("warning", "Component/p", "saslPassword is given in plain text.")
+    ]
 
 
 PUBLIC = make_config(preflight={"public_urls": ["BETTER_AUTH_URL"]})

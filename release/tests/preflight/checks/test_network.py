@@ -179,17 +179,37 @@ def with_balancer(address: str) -> dict[Any, Any]:
     }
 
 
-def test_host_without_an_address_is_an_error() -> None:
+def test_host_without_an_address_is_an_error_once_it_is_served() -> None:
     """The remedy names the load balancer's address for the DNS record."""
-    snapshot = make_snapshot(
-        *SHOP, ingress(), addresses={"shop.test": ()}, lists=with_balancer("203.0.113.7")
-    )
+    lists = with_balancer("203.0.113.7")
+    snapshot = make_snapshot(*SHOP, ingress(), addresses={"shop.test": ()}, lists=lists)
     (finding,) = findings_of(CHECK, snapshot)
     assert (finding.severity.value, finding.path) == ("error", "spec.rules[0].host")
     assert finding.remedy == "Create a DNS record for it with 203.0.113.7."
-    assert error_causes(CHECK, make_snapshot(*SHOP, ingress(), addresses={"shop.test": ()})) == [
-        finding.cause
+    assert summaries_of(CHECK, make_snapshot(*SHOP, ingress(), addresses={"shop.test": ()})) == [
+        ("warning", "Ingress/web", finding.cause)
     ]
+
+
+def test_service_whose_pods_an_operator_may_make_is_a_warning() -> None:
+    """The labels of an operator's pods are not known before."""
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "db"},
+        "spec": {"selector": {"a": "b"}},
+    }
+    assert [finding.severity.value for finding in findings_of(CHECK, make_snapshot(service))] == ["error"]
+    database = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster", "metadata": {"name": "db"}}
+    findings = findings_of(CHECK, make_snapshot(service, database))
+    assert [finding.severity.value for finding in findings] == ["warning"]
+
+
+def test_canary_ingress_repeats_paths_on_purpose() -> None:
+    """The controller sends a part of the requests to another Service."""
+    canary = ingress({"/": "api"}, name="canary")
+    canary["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/canary": "true"}
+    assert error_causes(CHECK, make_snapshot(*SHOP, ingress(), canary)) == []
 
 
 def test_host_with_another_address_is_a_warning() -> None:
@@ -253,8 +273,8 @@ def ingress_with_issuer(**rest: Any) -> dict[str, Any]:
     [
         (tls_secret(60), False, None, ""),
         (tls_secret(60, "*.test"), False, None, ""),
-        ([], False, "error", "There is no certificate in Secret tls, and no issuer is annotated"),
-        ([SecretSummary(name="tls")], False, "error", "There is no certificate in Secret tls"),
+        ([], False, "warning", "There is no certificate in Secret tls, and no issuer is annotated"),
+        ([SecretSummary(name="tls")], False, "warning", "There is no certificate in Secret tls"),
         (tls_secret(-1), False, "error", "The certificate in Secret tls has expired on 2026-11-23."),
         (tls_secret(-1), True, "warning", "The certificate in Secret tls has expired on 2026-11-23."),
         (tls_secret(5), False, "warning", "The certificate in Secret tls expires in 5 days."),

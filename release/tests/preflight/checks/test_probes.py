@@ -73,7 +73,7 @@ def test_probe_of_a_declared_health_path_is_no_finding() -> None:
     assert summaries_of(CHECK, make_snapshot(deployment(container={"image": "redis:7"}), **healthy)) == []
 
 
-def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> None:
+def test_probe_of_an_undeclared_path_is_a_warning_where_health_is_declared() -> None:
     """A path that is not declared may not exist or may need a login."""
     (finding,) = findings_of(
         CHECK, make_snapshot(deployment("/health"), **with_health(web=["/healthz", "/readyz"]))
@@ -82,7 +82,7 @@ def test_probe_of_an_undeclared_path_is_an_error_where_health_is_declared() -> N
         "The readinessProbe requests /health, which is no health path of web (/healthz, /readyz)."
     )
     assert (finding.severity.value, finding.path) == (
-        "error",
+        "warning",
         "spec.template.spec.containers[0].readinessProbe",
     )
 

@@ -109,6 +109,8 @@ def test_secrets_that_operators_create_count_as_existing() -> None:
     external = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "app"}}
     pods = {"containers": variable("secretKeyRef", "app", "URL")}
     assert summaries_of(CHECK, make_snapshot(external, workload(**pods))) == []
+    renamed = {**external, "metadata": {"name": "other"}, "spec": {"target": {"name": "app"}}}
+    assert summaries_of(CHECK, make_snapshot(renamed, workload(**pods))) == []
     certificate = {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",

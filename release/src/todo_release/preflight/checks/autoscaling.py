@@ -57,7 +57,7 @@ def _targets_are_valid(snapshot: PreflightSnapshot) -> Findings:
             continue
         yield from _missing_requests(snapshot, autoscaler, template)
         if "replicas" in template.owner.spec:
-            yield error(
+            yield warning(
                 template.owner.subject,
                 f"The chart sets replicas to {template.owner.spec['replicas']} although {autoscaler.subject} "
                 "scales it: every release undoes what the autoscaler did.",

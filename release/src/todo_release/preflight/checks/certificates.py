@@ -51,7 +51,8 @@ def _certificate_findings(
     elif has_issuer:
         yield from _first_issue(snapshot, ingress, name, field)
     else:
-        yield error(
+        # The controller's own may be a wildcard certificate that is valid for the host.
+        yield warning(
             ingress.subject,
             f"There is no certificate in Secret {name}, and no issuer is annotated: browsers are shown the "
             "controller's own.",

@@ -25,7 +25,6 @@ SECRET_NAME = re.compile(
 SECRET_METADATA = re.compile(r"password|secret$|secretkey|apikey", re.IGNORECASE)
 CREDENTIALS = re.compile(r"^[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@", re.IGNORECASE)
 VARIABLE_REFERENCE = re.compile(r"^\$\(\w+\)$")
-LONG_SECRET = 16
 LOCAL_SUFFIXES = (".svc", ".local", ".internal", ".cluster.local", ".localhost")
 
 
@@ -63,11 +62,11 @@ def _placeholders(snapshot: PreflightSnapshot) -> Findings:
 
 
 def _secrets_are_not_plain_text(snapshot: PreflightSnapshot) -> Findings:
-    """Checks values that look like secrets; findings never repeat their text."""
+    """Checks values that look like secrets: a warning, as they work; findings never repeat their text."""
     for owner, field, variable in _literal_variables(snapshot):
         name, text = str(variable["name"]), str(variable.get("value") or "")
         if CREDENTIALS.match(text):
-            yield error(
+            yield warning(
                 owner.subject,
                 f"{name} holds an address with its password in plain text: it is in git, in Helm's record "
                 "and in logs.",
@@ -75,8 +74,7 @@ def _secrets_are_not_plain_text(snapshot: PreflightSnapshot) -> Findings:
                 field,
             )
         elif SECRET_NAME.search(name) and _is_literal_secret(text):
-            finding = error if len(text) >= LONG_SECRET and not text.isalpha() else warning
-            yield finding(
+            yield warning(
                 owner.subject,
                 f"{name} is given in plain text: it is in git, in Helm's record and in logs.",
                 "Take it from a Secret with valueFrom.secretKeyRef, and change it.",
@@ -85,7 +83,7 @@ def _secrets_are_not_plain_text(snapshot: PreflightSnapshot) -> Findings:
     for component in snapshot.manifest.of_kind("Component"):
         for index, item in enumerate(component.spec.get("metadata") or ()):
             if SECRET_METADATA.search(str(item["name"])) and item.get("value"):
-                yield error(
+                yield warning(
                     component.subject,
                     f"{item['name']} is given in plain text.",
                     "Take it from a Secret with secretKeyRef, and change it.",

@@ -21,6 +21,14 @@ from todo_release.preflight.finding import Finding, Findings, error, warning
 from todo_release.preflight.snapshot import PreflightSnapshot
 
 USE_REGEX = "nginx.ingress.kubernetes.io/use-regex"
+CANARY = "nginx.ingress.kubernetes.io/canary"
+GROUPS_WITHOUT_PODS = (
+    "dapr.io",
+    "cert-manager.io",
+    "monitoring.coreos.com",
+    "external-secrets.io",
+    "bitnami.com",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,12 @@ class IngressPath:
         return str(self.service.get("name"))
 
 
+def _may_make_pods(rendered: RenderedObject) -> bool:
+    """Returns whether an operator may make pods of an object, with labels that are not known here."""
+    group = rendered.api_version.rpartition("/")[0]
+    return "." in group and not group.endswith(".k8s.io") and group not in GROUPS_WITHOUT_PODS
+
+
 def _services_select_pods(snapshot: PreflightSnapshot) -> Findings:
     for service in snapshot.manifest.of_kind("Service"):
         selector = service.spec.get("selector")
@@ -51,7 +65,8 @@ def _services_select_pods(snapshot: PreflightSnapshot) -> Findings:
             selects_live_pod = any(
                 selects({"matchLabels": selector}, _labels_of(pod)) for pod in snapshot.in_namespace(PODS)
             )
-            finding = warning if selects_live_pod else error
+            may_be_selected = selects_live_pod or any(map(_may_make_pods, snapshot.manifest.objects))
+            finding = warning if may_be_selected else error
             labels = ", ".join(f"{key}={value}" for key, value in selector.items())
             yield finding(
                 service.subject,
@@ -119,6 +134,8 @@ def _backends_exist(snapshot: PreflightSnapshot) -> Findings:
 
 def _ingress_paths(snapshot: PreflightSnapshot) -> Iterator[IngressPath]:
     for ingress in snapshot.manifest.of_kind("Ingress"):
+        if ingress.annotations.get(CANARY) == "true":
+            continue  # it repeats the paths of another Ingress on purpose
         for number, rule in enumerate(ingress.spec.get("rules") or ()):
             for index, path in enumerate((rule.get("http") or {}).get("paths") or ()):
                 yield IngressPath(
@@ -217,7 +234,9 @@ def _hosts_resolve(snapshot: PreflightSnapshot) -> Findings:
             if not host or host.startswith("*") or addresses is None:
                 continue
             if not addresses:
-                yield error(
+                # A tool such as external-dns may make the record once the Ingress is there.
+                finding = error if _is_served_now(snapshot, ingress, host) else warning
+                yield finding(
                     ingress.subject,
                     f"{host} has no address: nobody reaches it, and no certificate can be issued for it.",
                     f"Create a DNS record for it{f' with {balancer[0]}' if balancer else ''}.",
@@ -281,6 +300,12 @@ def _node_ports_are_free(snapshot: PreflightSnapshot) -> Findings:
                     "Give it another one, or none: behind an Ingress no Service needs a node port.",
                     field,
                 )
+
+
+def _is_served_now(snapshot: PreflightSnapshot, ingress: RenderedObject, host: str) -> bool:
+    live = snapshot.live_of(ingress)
+    rules = live["spec"].get("rules") or () if live else ()
+    return any(rule.get("host") == host for rule in rules)
 
 
 def _hosts_are_free(snapshot: PreflightSnapshot) -> Findings:

@@ -76,7 +76,7 @@ def _path_findings(
                 "Request a path that needs no login, such as /healthz.",
             )
     elif health:
-        yield error(
+        yield warning(
             "",
             f"The {probe} requests {path}, which is no health path of {image} ({', '.join(health)}).",
             "Correct the probe, or declare the path under images in release.yaml.",

@@ -37,7 +37,7 @@ from todo_release.preflight.snapshot import PreflightSnapshot, SecretSummary
 CLUSTER_ISSUER, ISSUER = "cert-manager.io/cluster-issuer", "cert-manager.io/issuer"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 SYSTEM_CLASSES = ("system-cluster-critical", "system-node-critical")
-SECRET_OPERATOR_KINDS = ("ExternalSecret", "SealedSecret")  # each creates a Secret of its own name
+SECRET_OPERATOR_KINDS = ("ExternalSecret", "SealedSecret")  # each makes a Secret, by default of its own name
 DAPR_TOKEN_ANNOTATIONS = ("app-token-secret", "api-token-secret")
 MAX_NAMED = 2
 
@@ -91,9 +91,7 @@ def _keys_exist(snapshot: PreflightSnapshot) -> Findings:
     """Checks Secrets and ConfigMaps; yields one finding for each missing object or key."""
     missing: dict[tuple[str, str, str], list[KeyUse]] = {}
     for use in key_uses(snapshot.manifest, snapshot.namespace):
-        if use.kind == "Secret" and any(
-            snapshot.manifest.find(kind, use.name) for kind in SECRET_OPERATOR_KINDS
-        ):
+        if use.kind == "Secret" and use.name in _secrets_of_operators(snapshot.manifest):
             continue
         keys = _existing_keys(snapshot, use)
         if keys is None:
@@ -124,6 +122,15 @@ def _existing_keys(snapshot: PreflightSnapshot, use: KeyUse) -> frozenset[str] |
         return frozenset({"tls.crt", "tls.key", "ca.crt"}) if is_issued else None
     live = snapshot.find(CONFIG_MAPS, use.name)
     return None if live is None else frozenset({**(live.get("data") or {}), **(live.get("binaryData") or {})})
+
+
+def _secrets_of_operators(manifest: RenderedManifest) -> set[str]:
+    """Returns the Secrets that operators make from objects of the chart."""
+    names = set()
+    for rendered in manifest.of_kind(*SECRET_OPERATOR_KINDS):
+        target = rendered.spec.get("target") or (rendered.spec.get("template") or {}).get("metadata") or {}
+        names.add(str(target.get("name") or rendered.name))
+    return names
 
 
 def _secrets_of_certificates(manifest: RenderedManifest) -> set[str]:
