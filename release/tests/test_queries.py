@@ -58,12 +58,13 @@ def test_status_shows_versions_states_and_digests(harness: Harness) -> None:
     assert len(web[1]) == 12
 
 
-def test_status_of_a_revision_without_a_record_shows_question_marks(harness: Harness) -> None:
-    """A revision that somebody made with helm has no record."""
+def test_status_of_a_revision_that_somebody_made_with_helm(harness: Harness) -> None:
+    """Its record is made from Helm's: it was not verified, and Helm does not say who made it."""
     harness.release("0.1.0")
     harness.helm["staging"].rollback("shop-staging", 1, timeout_seconds=1, on_line=None)
     environments, _ = queries.status(harness.session.context)
-    assert environments.rows[0][3:] == ("ready", "?", "?", "?")
+    state, is_verified, _, by = environments.rows[0][3:]
+    assert (state, is_verified, by) == ("ready", "no", "unknown")
 
 
 def test_history_lists_the_newest_first_with_what_changed(harness: Harness, tree: Tree) -> None:
