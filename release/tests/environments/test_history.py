@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from todo_release.adapters.kubernetes import retry
-from todo_release.adapters.kubernetes.client import ApiConflictError, ApiUnavailableError
+from todo_release.adapters.kubernetes.client import ApiConflictError, ApiRefusedError, ApiUnavailableError
 from todo_release.environments.history import (
     MAX_RECORDS,
     DeploymentRecord,
@@ -54,6 +54,34 @@ def test_records_are_read_in_the_order_of_revisions(records: RecordStore) -> Non
         records.write(record(revision, "0.1.0", "deployed"))
     assert [stored.revision for stored in records.read()] == [1, 9, 10]
     assert records.read()[0] == record(1, "0.1.0", "deployed")
+
+
+@pytest.mark.parametrize(("status", "is_read"), [(403, True), (500, False)])
+def test_records_count_as_they_are_where_helms_may_not_be_read(
+    cluster: ClusterDouble, records: RecordStore, status: int, is_read: bool
+) -> None:
+    """Production's account reads the records of staging without a right to Helm's; others stay errors."""
+    records.write(record(1, "0.1.0", "verified"))
+    notes: list[str] = []
+
+    def refuse(known: object) -> tuple[list[DeploymentRecord], list[str]]:
+        raise ApiRefusedError("No.", remedy="Ask.", status=status)
+
+    store = RecordStore(
+        cluster,  # type: ignore[arg-type]  # a double
+        "staging",
+        "shop-staging",
+        repair=refuse,
+        on_note=notes.append,
+    )
+    if is_read:
+        assert store.read() == [record(1, "0.1.0", "verified")]
+        assert notes == [
+            "Helm's records in staging may not be read, so those of the engine count as they are"
+        ]
+    else:
+        with pytest.raises(ApiRefusedError):
+            store.read()
 
 
 def test_finish_adds_the_result_and_keeps_recorded_seconds(records: RecordStore) -> None:

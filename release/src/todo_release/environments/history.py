@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
+from todo_release.adapters.kubernetes.client import ApiRefusedError
 from todo_release.adapters.kubernetes.retry import retried
 from todo_release.errors import JournalError
 
 if TYPE_CHECKING:
     from todo_release.adapters.kubernetes.client import Cluster
 
+FORBIDDEN = 403
 MAX_RECORDS = 50
 MAX_DAMAGED = 5
 SCHEMA = 1  # raise it when engines before could misread a record
@@ -88,7 +90,7 @@ class RecordStore:
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
         known = {record.revision: record for key in data if (record := self._parse(key, data[key]))}
         if self._repair:
-            repaired, notes = self._repair(known)
+            repaired, notes = _repaired_unless_forbidden(self._repair, known, self._namespace)
             known |= {record.revision: record for record in repaired}
             self._repaired = {record.key: record for record in repaired}
             for note in notes:
@@ -160,6 +162,23 @@ class RecordStore:
         if text not in self._told:
             self._told.add(text)
             self._on_note(text)
+
+
+def _repaired_unless_forbidden(
+    repair: Repair, known: Mapping[int, DeploymentRecord], namespace: str
+) -> tuple[list[DeploymentRecord], list[str]]:
+    """Repairs the records, or leaves them as they are where Helm's may not be read.
+
+    The account that deploys to one environment reads the records of the one before, and nothing else there.
+    """
+    try:
+        return repair(known)
+    except ApiRefusedError as refusal:
+        if refusal.status != FORBIDDEN:
+            raise
+        return [], [
+            f"Helm's records in {namespace} may not be read, so those of the engine count as they are"
+        ]
 
 
 class NewerSchemaError(ValueError):
