@@ -24,6 +24,7 @@ from todo_release.rehearsal.cluster_fixture import ClusterFixture
 from todo_release.rehearsal.node_autoscaler import NodeAutoscaler
 from todo_release.rehearsal.pod_faults import PullFault
 from todo_release.rehearsal.scenario import RehearsalContext
+from todo_release.rehearsal.scratch_repository import ScratchRepository
 from todo_release.rehearsal.stub_images import StubImageEngine
 from todo_release.session import CommandOptions, Connections, Session, load_configuration
 
@@ -65,19 +66,15 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
-            branch = config.release_branch(session.context.repository.branch())
-            scratch = scratch_repository.clone(session.context.repository, folder, branch)
-            if scratch.uncommitted:
-                say(f"Uncommitted changes are part of this rehearsal: {', '.join(scratch.uncommitted)}")
+            scratch = _clone(session, folder)
             host = stack.enter_context(image_registry(progress=say))
             fixture = (
                 cluster_copy.copy_cluster(session.context.connect(like), config, host)
                 if like
                 else cluster_fixture.from_config(config, scratch.tree, host)
             )
-            registry = stack.enter_context(Registry(host, insecure=True, is_anonymous=True))
-            pull_fault = PullFault()
-            check = partial(_refusal, host, registry, pull_fault)
+            registry, pull_fault = Registry(host, insecure=True, is_anonymous=True), PullFault()
+            check = partial(_refusal, host, stack.enter_context(registry), pull_fault)
             plane = stack.enter_context(
                 cluster_fixture.run_cluster(fixture, folder, image_check=check, progress=say)
             )
@@ -115,6 +112,16 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
             f"The sandbox of the rehearsal could not be created, or failed: {error}",
             remedy="Correct that and run the rehearsal again.",
         ) from error
+
+
+def _clone(session: Session, folder: Path) -> ScratchRepository:
+    repository, config = session.context.repository, session.context.config
+    branch = config.release_branch(repository.branch())
+    scratch = scratch_repository.clone(repository, folder, branch)
+    if scratch.uncommitted:
+        names = ", ".join(scratch.uncommitted)
+        session.reporter.show_text(f"Uncommitted changes are part of this rehearsal: {names}")
+    return scratch
 
 
 def _sandboxed(

@@ -35,6 +35,11 @@ class WorkloadRef:
     is_name_generated: bool = field(default=False, compare=False, kw_only=True)
     api_version: str = field(default="", compare=False, kw_only=True)
 
+    @property
+    def is_workload(self) -> bool:
+        """True for what runs as long as the release does, or until it is done; False for hooks."""
+        return not self.is_hook and not self.api_version
+
     def __str__(self) -> str:
         """Returns `Deployment/shop-web`, the form that kubectl takes, with a namespace of its own."""
         return f"{self.kind}/{self.name}" + (f" -n {self.namespace}" if self.namespace else "")

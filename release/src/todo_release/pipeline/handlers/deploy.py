@@ -41,9 +41,11 @@ NAMED_EDITS = 10
 class _ReadyTimes:
     """The seconds after which each workload was ready, without those that are not ready any more."""
 
+    say: ProgressCallback
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def update(self, progress: watcher.RolloutProgress) -> None:
+    def report(self, progress: watcher.RolloutProgress) -> None:
+        self.say(str(progress), is_note=True)
         for workload in progress.workloads:
             if workload.ready < workload.desired or workload.note:
                 self.seconds.pop(workload.name, None)
@@ -114,7 +116,9 @@ class DeployHandler:
                 self._agree_to_overwrite(access, say)
             revision = last_revision if is_applied else last_revision + 1
             if running is not None and running.deployment_id is None and running.status == "deployed":
-                say(f"{running.version or 'what runs'} was deployed by another tool; taken over", is_note=True)
+                say(
+                    f"{running.version or 'what runs'} was deployed by another tool; taken over", is_note=True
+                )
             attempt = Attempt(access, self._record(deployment, revision))
             attempt.begin()
             manifest = access.helm.manifest(deployment.release) if is_applied else rendered
@@ -219,13 +223,9 @@ class DeployHandler:
         Returns the seconds until everything was ready, and the seconds of each workload by name. A workload
         that was ready and is not any more counts from the next time it is ready.
         """
-        ready_times = _ReadyTimes()
+        ready_times = _ReadyTimes(say)
         objects = awaited_objects_of(manifest, deployment.namespace)
         hook_seconds = self.context.config.hook_timeout_of(access.name)
-
-        def on_progress(progress: watcher.RolloutProgress) -> None:
-            say(str(progress), is_note=True)
-            ready_times.update(progress)
 
         def apply(cancel: Event) -> None:
             upgrade = partial(
@@ -257,18 +257,16 @@ class DeployHandler:
                 deployment.namespace,
                 objects,
                 deadline_seconds=access.settings.timeout_seconds,
-                on_progress=on_progress,
+                on_progress=ready_times.report,
                 patience=patience_of(self.context.config, access.name, parse_manifest(manifest)),
             )
         except (HelmError, ClusterError) as error:
             raise self._undo(access, attempt.revision, error, say) from error
         if isinstance(result, watcher.Ready):
-            last = {
-                ref.name: round(result.seconds, 1) for ref in objects if not (ref.is_hook or ref.api_version)
-            }
+            last = dict.fromkeys((ref.name for ref in objects if ref.is_workload), round(result.seconds, 1))
             return result.seconds, last | ready_times.seconds
-        error = result.failure.to_error(self._save_evidence(access, deployment))
-        raise self._undo(access, attempt.revision, error, say)
+        failed = result.failure.to_error(self._save_evidence(access, deployment))
+        raise self._undo(access, attempt.revision, failed, say)
 
     def _save_evidence(self, access: EnvironmentAccess, deployment: Deployment) -> Path:
         root = self.context.repository.root
