@@ -13,7 +13,7 @@
     ├── PromotionError                11   the required environment has not verified these digests
     ├── DeclinedError                 12   nobody agreed to the change
     ├── SmokeError                    13   rolled out, but the smoke checks fail
-    ├── JournalError                  14   a record of an earlier run cannot be read
+    ├── JournalError                  14   a record of an earlier run, or a saved plan, cannot be read
     ├── preflight.PreflightError       15   preflight found that the release would fail; nothing was changed
     ├── RehearsalError                16   the rehearsal could not run, or a fault was not handled as promised
     ├── DriftError                    17   the environment differs from what was deployed to it
@@ -148,7 +148,7 @@ class SmokeError(ReleaseError):
 
 
 class JournalError(ReleaseError):
-    """The record of an earlier run is damaged or belongs to other content."""
+    """The record of an earlier run, or a saved plan, is damaged or belongs to other content."""
 
     exit_code = 14
 
