@@ -295,6 +295,20 @@ def test_own_commits_that_were_never_pushed_are_not_moved(
     assert remote_state(remote) == (["release: 0.1.0.", "mine", "theirs", "add"], ["v0.1.0"])
 
 
+def test_commit_of_a_person_is_never_taken_back(
+    shared: Harness, tree: Tree, remote: Tree, colleague: Tree
+) -> None:
+    """A commit that says already what the release would write stays when the tag is taken back."""
+    with killed_after(shared, "commit"):
+        shared.release("0.1.0")
+    tree.git("commit", "--quiet", "--amend", "--message", "chart: Write 0.1.0 by hand.")
+    mine = tree.git("rev-parse", "HEAD")
+    shared.events = MergedAt("tag", colleague, {"web/index.js": "theirs\n"})
+    with pytest.raises(RepositoryError, match="here are commits that it does not have"):
+        shared.release("0.1.0")
+    assert (tree.git("rev-parse", "HEAD"), tree.git("tag", "--list")) == (mine, "")
+
+
 def test_change_that_is_not_committed_survives_the_move(
     shared: Harness, tree: Tree, remote: Tree, colleague: Tree
 ) -> None:

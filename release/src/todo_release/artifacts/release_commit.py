@@ -22,6 +22,11 @@ def edited_files(config: Config, version: str) -> tuple[str, ...]:
     return (*chart_files, config.changelog.file)
 
 
+def message(version: str) -> str:
+    """Returns the message of the commit of a version."""
+    return f"release: {version}."
+
+
 def written_paths(config: Config, version: str) -> tuple[str, ...]:
     """Returns pathspecs of everything that the commit of a version may change."""
     fragments = (config.changelog.fragments,) if config.changelog and not _is_prerelease(version) else ()

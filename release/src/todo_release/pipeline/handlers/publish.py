@@ -39,7 +39,7 @@ class WriteVersionHandler:
         changes = self._edits(step)
         release_commit.apply_edits(self.repository.root, changes)
         say(", ".join(changes), is_note=True)
-        return {"commit": self.repository.commit(tuple(changes), f"release: {step.version}.")}
+        return {"commit": self.repository.commit(tuple(changes), release_commit.message(step.version))}
 
     def _edits(self, step: WriteVersion) -> FileEdits:
         references = images.find_image_references(self.repository, self.config, self.registry)

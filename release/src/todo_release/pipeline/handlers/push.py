@@ -135,12 +135,14 @@ class PushHandler:
 
     def _base(self, step: Push, commit: str) -> str:
         """Returns the commit that was released: the parent of the release commit, if there is such a one."""
-        parents = self.repository.parents(commit)
-        written = release_commit.written_paths(self.config, self._version(step))
+        parents, version = self.repository.parents(commit), self._version(step)
         if len(parents) != 1:
             return commit
         changed = self.repository.changed_between(parents[0], commit, [""])
-        return parents[0] if changed == pathspec.select(changed, written) else commit
+        is_ours = self.repository.subjects(parents[0], commit) == (
+            release_commit.message(version),
+        ) and changed == pathspec.select(changed, release_commit.written_paths(self.config, version))
+        return parents[0] if is_ours else commit
 
     def _changed_content(self, base: str, head: str) -> tuple[str, ...]:
         """Returns the paths that differ between two commits and decide what a version is or how it runs."""
