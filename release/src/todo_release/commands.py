@@ -58,11 +58,11 @@ def release(
 
     With `is_dry_run` it shows the plan. Where no cluster is configured it rehearses the release instead.
     """
-    known_contexts = kubeconfig.contexts(options.environ)
 
     def rehearse_instead(session: Session) -> int | None:
         wanted = {environment.context for environment in session.context.config.environments.values()}
-        if wanted & known_contexts or is_dry_run or options.environ.get("GITHUB_ACTIONS"):
+        is_known = bool(wanted & kubeconfig.contexts(options.environ))
+        if is_known or is_dry_run or options.environ.get("GITHUB_ACTIONS"):
             return None
         session.reporter.show_text(
             f"No kubeconfig has the context {' or '.join(sorted(wanted))}, so nothing is released: "

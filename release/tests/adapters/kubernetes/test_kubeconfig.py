@@ -1,6 +1,7 @@
 """Kubeconfig files: their contexts, and which credentials are read from them directly."""
 
 import base64
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -104,13 +105,43 @@ def test_cluster_with_other_keys_is_left_to_the_client(tmp_path: Path, more: dic
     assert isinstance(connect("here", path), ClientConnection)
 
 
-@pytest.mark.parametrize("text", ["contexts: [1]", "[", "", "contexts: [{name: here}]"])
-def test_invalid_kubeconfig_is_refused_by_the_client(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("just text\n", "it has no keys such as contexts and clusters"),
+        ("[1, 2]", "it has no keys such as contexts and clusters"),
+        ("contexts: 3", "contexts is not a list"),
+        ("contexts: [1]", "number 1 of contexts has no name"),
+        ("users: [{name: [a]}]", "number 1 of users has no name"),
+        ("clusters: [{name: a, cluster: 5}]", "the cluster a has no keys"),
+        ("[", "while parsing a flow node"),
+        ("\t", "while scanning for the next token"),
+    ],
+)
+def test_file_that_is_no_kubeconfig_is_one_error(tmp_path: Path, text: str, reason: str) -> None:
+    """Every reader of the file names it and says in one line what is wrong."""
+    path = tmp_path / "config"
+    path.write_text(text)
+    for read in (lambda: contexts({"KUBECONFIG": str(path)}), lambda: connect("here", path)):
+        with pytest.raises(ClusterError, match=re.escape(f"{path} is not a kubeconfig: {reason}")) as refused:
+            read()
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "contexts: [{name: here}]",
+        "contexts: [{name: here, context: {cluster: a, user: b}}]\nclusters: [{name: a}]\nusers: [{name: b}]",
+    ],
+)
+def test_incomplete_kubeconfig_is_refused_by_the_client(tmp_path: Path, text: str) -> None:
     """The client's message says what is missing."""
     path = tmp_path / "config"
     path.write_text(text)
     assert endpoint("here", path) is None
-    with pytest.raises((KubeconfigError, TypeError, yaml.YAMLError)):
+    with pytest.raises(KubeconfigError):
         connect("here", path)
 
 

@@ -26,6 +26,8 @@ USER_KEYS = {
     "extensions",
 }  # fmt: skip
 
+KINDS = ("context", "cluster", "user")
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -42,28 +44,25 @@ def contexts(environ: Mapping[str, str] = os.environ) -> frozenset[str]:
     Raises:
         ClusterError: A file is not a kubeconfig.
     """
-    names = set()
-    for path in _usual(environ):
-        try:
-            names |= {str(entry["name"]) for entry in _loaded(path).body.get("contexts") or ()}
-        except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-            raise ClusterError(
-                f"{path} is not a kubeconfig: {error}.",
-                remedy="Correct the file, or name another one in KUBECONFIG.",
-            ) from error
-    return frozenset(names)
+    return frozenset(
+        entry["name"] for path in _usual(environ) for entry in _loaded(path).body.get("contexts") or ()
+    )
 
 
 def endpoint(context: str | None, kubeconfig: Path | None) -> Endpoint | None:
     """Returns the endpoint of a context (None: the current one); None when this module cannot tell.
 
-    `kubeconfig` None means the usual files. It is None for an invalid file too, because the kubernetes client
+    `kubeconfig` None means the usual files. Where a file that they name cannot be used, the kubernetes client
     reports the error better.
+
+    Raises:
+        ClusterError: A file is not a kubeconfig.
     """
+    paths = [kubeconfig] if kubeconfig else _usual(os.environ)
+    files = [_loaded(path) for path in paths]
     try:
-        paths = [kubeconfig] if kubeconfig else _usual(os.environ)
-        return _endpoint(context, [_loaded(path) for path in paths])
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return _endpoint(context, files)
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
@@ -93,9 +92,41 @@ def _usual(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _loaded(path: Path) -> _Entry:
-    """Returns the content of a file, empty where there is none."""
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    return _Entry(path, dict(yaml_loader.load(text) or {}))
+    """Returns the content of a file, empty where there is none.
+
+    Raises:
+        ClusterError: It is not a kubeconfig.
+    """
+    try:
+        body = yaml_loader.load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise _no_kubeconfig(path, " ".join(str(error).split())) from error
+    if problem := _problem({} if body is None else body):
+        raise _no_kubeconfig(path, problem)
+    return _Entry(path, body or {})
+
+
+def _problem(body: Any) -> str | None:
+    """Returns why the content of a file is not that of a kubeconfig; None when it is."""
+    if not isinstance(body, dict):
+        return "it has no keys such as contexts and clusters"
+    for kind in KINDS:
+        entries = body.get(f"{kind}s")
+        if not isinstance(entries, list | None):
+            return f"{kind}s is not a list"
+        for number, entry in enumerate(entries or (), start=1):
+            if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+                return f"number {number} of {kind}s has no name"
+            if not isinstance(entry.get(kind), dict | None):
+                return f"the {kind} {entry['name']} has no keys"
+    return None
+
+
+def _no_kubeconfig(path: Path, reason: str) -> ClusterError:
+    return ClusterError(
+        f"{path} is not a kubeconfig: {reason}.",
+        remedy="Correct the file, or name another one in KUBECONFIG.",
+    )
 
 
 def _endpoint(context: str | None, files: Sequence[_Entry]) -> Endpoint | None:

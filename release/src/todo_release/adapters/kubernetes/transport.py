@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import yaml
 from urllib3 import exceptions
 
 from todo_release.adapters import http
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 20
 TRIES = 3
+# What the client raises for values of a kubeconfig that it does not expect.
+BY_INVALID_VALUES = (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError)
 JSON = "application/json"
 
 
@@ -109,8 +112,9 @@ class ClientConnection:
             client = config.new_client_from_config(  # type: ignore[no-untyped-call]  # not annotated
                 config_file=str(kubeconfig) if kubeconfig else None, context=context, persist_config=False
             )
-        except config.ConfigException as error:
-            raise KubeconfigError(str(error)) from error
+        except (config.ConfigException, *BY_INVALID_VALUES) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise KubeconfigError(reason or type(error).__name__) from error
         return cls(client, request_seconds=request_seconds)
 
     def send(
