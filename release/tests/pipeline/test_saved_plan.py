@@ -102,7 +102,7 @@ def test_plan_is_refused_with_the_fact_that_changed(
     with pytest.raises(StalePlanError, match=message) as refused:
         harness.session.load(file)
     assert refused.value.problem.startswith("This is not the plan of 0.2.0 any more: ")
-    assert "`inv plan --out FILE`" in refused.value.remedy
+    assert "`inv plan --version X.Y.Z --out FILE`" in refused.value.remedy
 
 
 def test_plan_is_refused_when_it_would_change_something_else(

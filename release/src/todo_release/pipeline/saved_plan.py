@@ -18,7 +18,7 @@ from todo_release.pipeline.plan import Plan
 KIND, SCHEMA = "todo-release/plan", 1
 SHOWN_FACTS = 3
 SHOWN_CHARACTERS = 120
-PLAN_AGAIN = "Make a new one with `inv plan --out FILE`, look at it, and agree to that."
+PLAN_AGAIN = "Make a new one with `inv plan --version X.Y.Z --out FILE`, look at it, and agree to that."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
