@@ -132,14 +132,7 @@ def _take_snapshot(
 ) -> PreflightSnapshot:
     config, repository = context.config, context.repository
     access = context.connect(environment)
-    references = {
-        reference
-        for _, _, reference in images_of(chart.manifest)
-        if not any(
-            image.is_tagged_later(reference, is_released=chart.commit is not None)
-            for image in chart.released.values()
-        )
-    }
+    references = _images_to_look_up(chart)
     with ThreadPoolExecutor(PARALLEL_LOOKUPS) as pool:
         live_later = pool.submit(cluster_reader.read, access, all_checks.needs(chart.manifest), WORDS)
         records_later: Future[Sequence[DeploymentRecord]] = pool.submit(access.records.read)
@@ -185,6 +178,18 @@ def _take_snapshot(
             parse=sources.parse,
             now=context.now(),
         )
+
+
+def _images_to_look_up(chart: RenderedChart) -> set[str]:
+    """Returns the names of all images but those that a release tags only after this inspection."""
+    return {
+        reference
+        for _, _, reference in images_of(chart.manifest)
+        if not any(
+            image.is_tagged_later(reference, is_released=chart.commit is not None)
+            for image in chart.released.values()
+        )
+    }
 
 
 def _anonymous_refusal(

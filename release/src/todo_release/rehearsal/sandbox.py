@@ -84,17 +84,10 @@ def open_sandbox(session: Session, options: CommandOptions, like: str | None) ->
             sandboxed = _sandboxed(options, config, folder, repository=repository, is_copy=like is not None)
             sandbox_config = load_configuration(scratch.tree, sandboxed)
             engine = StubImageEngine(sandbox_config.registry)
-            connections = Connections(
-                kubeconfig=plane.kubeconfig,
-                unreachable={},
-                real_registry=config.registry,
-                container_engine=lambda: engine,
-                run_smoke=scenario.skip_smoke,
-            )
             context = RehearsalContext(
                 scratch=scratch,
                 options=sandboxed,
-                connections=connections,
+                connections=_connections(plane, engine, config),
                 api=plane.api,
                 reporter=session.reporter,
             )
@@ -151,6 +144,17 @@ def _sandboxed(
     )
     skip = options.skip if is_copy else (PLACEHOLDERS, *options.skip)
     return replace(options, overrides=sandboxed, is_agreed=True, overwrites_edits=True, skip=skip, environ={})
+
+
+def _connections(plane: ControlPlane, engine: StubImageEngine, config: Config) -> Connections:
+    """Returns what leads into the sandbox; `config` is that of the real repository."""
+    return Connections(
+        kubeconfig=plane.kubeconfig,
+        unreachable={},
+        real_registry=config.registry,
+        container_engine=lambda: engine,
+        run_smoke=scenario.skip_smoke,
+    )
 
 
 def _refusal(host: str, registry: Registry, pull_fault: PullFault, image: str) -> str | None:
