@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from todo_release.adapters.helm.cli import Helm
+from todo_release.adapters.helm.storage import decode_record, encode_record
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.manifest import RenderedObject, parse_manifest
 from todo_release.errors import HelmError
@@ -83,6 +84,15 @@ class Charts:
         rendered = parse_manifest(self.helm.template("shop", self.write(files)))
         return {item.subject: item for item in rendered.objects}
 
+    def mark_pending(self) -> None:
+        """Leaves the last revision as a killed Helm leaves it."""
+        path = f"api/v1/namespaces/{self.name}/secrets/sh.helm.release.v1.shop.v1"
+        secret = self.cluster.read(path)
+        body = decode_record(secret)
+        body["info"]["status"] = secret["metadata"]["labels"]["status"] = "pending-upgrade"
+        secret["data"]["release"] = encode_record(body)
+        self.cluster.replace(path, secret)
+
     def install(self) -> None:
         """Installs or upgrades the chart that was written last."""
         self.helm.upgrade("shop", self._folder, timeout_seconds=60)
@@ -102,6 +112,23 @@ def test_rendering_knows_the_cluster_and_whether_it_is_an_upgrade(charts: Charts
     assert facts == {"isUpgrade": "false", "servesDeployment": "true", "servesRemoved": "false"}
     charts.install()
     assert charts.render(CHART)["ConfigMap/facts"].body["data"]["isUpgrade"] == "true"
+
+
+def test_rendering_has_the_number_of_the_next_revision(charts: Charts) -> None:
+    """A Job that is named after the revision is another one each time; a pending revision is no obstacle."""
+    job = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "run-{{ .Release.Revision }}"HOOK}\n'
+    hook = ', annotations: {helm.sh/hook: "post-upgrade"}'
+    files = {
+        "templates/plain.yaml": job.replace("HOOK", ""),
+        "templates/hook.yaml": job.replace("run-", "hook-").replace("HOOK", hook),
+    }
+    assert {"ConfigMap/run-1", "ConfigMap/hook-1"} <= charts.render(CHART | files).keys()
+    charts.install()
+    rendered = charts.render(CHART | files)
+    assert {"ConfigMap/run-2", "ConfigMap/hook-2"} <= rendered.keys()
+    assert rendered["ConfigMap/hook-2"].source == "templates/hook.yaml"
+    charts.mark_pending()
+    assert "ConfigMap/facts" in charts.render(CHART | files)
 
 
 def test_rendering_looks_up_what_the_cluster_has(charts: Charts) -> None:

@@ -3,7 +3,9 @@
 Helm applies them once, before everything else of a first install, and never again.
 """
 
+import gzip
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -69,6 +71,22 @@ def read_definitions(chart: Path) -> tuple[Definition, ...]:
             if isinstance(document, dict) and document.get("kind") == KIND and document.get("metadata")
         ]
     return tuple(found)
+
+
+def mentions(chart: Path, word: bytes) -> bool:
+    """Checks whether a word is in a file of a chart, packed dependencies included."""
+    files = (path for path in chart.rglob("*") if path.is_file())
+    return any(word in _unpacked(path) for path in files)
+
+
+def _unpacked(path: Path) -> bytes:
+    data = path.read_bytes()
+    if path.suffix != ".tgz":
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error):
+        return b""  # Helm reports an archive that it cannot read
 
 
 def _files(chart: Path) -> Iterator[tuple[str, str]]:
