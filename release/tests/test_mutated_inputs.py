@@ -18,8 +18,9 @@ from todo_release.adapters.kubernetes.transport import KubeconfigError
 from todo_release.artifacts.image_values import read_images
 from todo_release.config.loader import load
 from todo_release.config.model import Config
+from todo_release.config.overrides import Overrides
 from todo_release.environments.history import parse_record
-from todo_release.errors import ReleaseError
+from todo_release.errors import ConfigError, ReleaseError
 from todo_release.pipeline import saved_plan
 from todo_release.pipeline.journal import Journal
 
@@ -74,6 +75,7 @@ KUBECONFIG = {
     ],
     "users": [{"name": "b", "user": {"token": "t", "client-certificate": "missing.pem"}}],
 }
+OVERRIDES = Overrides(registry="registry.test/a", context="here", values={"staging": ("extra.yaml",)})
 RECORD = {
     "schema": 1, "version": "1.0.0", "revision": 3, "digests": {"web": "sha256:1"}, "commit": "a" * 40,
     "status": "verified", "started_at": "2026-11-24T12:00:00+00:00", "seconds": 3.5, "actor": "Rita",
@@ -144,6 +146,19 @@ def test_release_yaml(tmp_path: Path) -> None:
     for text in mutations(yaml.safe_load(RELEASE_YAML), RELEASE_YAML, yaml.safe_dump):
         (tmp_path / "release.yaml").write_bytes(text.encode())
         survives(lambda: load(tmp_path), ReleaseError)
+        survives(lambda: load(tmp_path, OVERRIDES), ReleaseError)
+
+
+def test_release_yaml_that_is_no_text(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are an error of the file that has them."""
+    (tmp_path / "release.yaml").write_bytes(b"name: \xff\n")
+    with pytest.raises(ConfigError, match=r"release\.yaml cannot be read: 'utf-8' codec"):
+        load(tmp_path)
+    (tmp_path / "release.yaml").write_text(RELEASE_YAML)
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_bytes(b"name: \xff\n")
+    with pytest.raises(ConfigError, match=r"overlay\.yaml cannot be read: 'utf-8' codec"):
+        load(tmp_path, Overrides(files=(overlay,)))
 
 
 def test_values() -> None:

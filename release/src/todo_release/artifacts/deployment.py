@@ -18,7 +18,7 @@ from todo_release.artifacts import chart_dependencies, image_values, release_com
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.release_commit import FileEdits
 from todo_release.config.model import Config
-from todo_release.core import yaml_positions
+from todo_release.core import text_file, yaml_positions
 from todo_release.errors import ConfigError
 
 ID_LENGTH = 16
@@ -117,7 +117,7 @@ def deployment_from_folder(
     for path in values:
         if not path.is_file():
             raise ConfigError(f"The values file {path} does not exist.", remedy="Check its path.")
-    text = (folder / config.chart.values).read_text(encoding="utf-8")
+    text = text_file.read(folder / config.chart.values, config.chart.values)
     images = image_values.read_images(text, config.chart.values, config)
     return Deployment(
         version=version,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from todo_release.config.image_parts import image_part
 from todo_release.config.model import COMMAND_VARIABLES, FILE_NAME, Config, SmokeSettings
 from todo_release.config.overrides import Overrides
-from todo_release.core import yaml_positions
+from todo_release.core import text_file, yaml_positions
 from todo_release.errors import ConfigError
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -32,13 +32,11 @@ def load(root: Path, overrides: Overrides | None = None) -> Config:
     path = root / FILE_NAME
     if not path.is_file():
         raise ConfigError(f"There is no {FILE_NAME} in {root}.", remedy="Run in the root of the repository.")
-    document = yaml_positions.read(path.read_text(encoding="utf-8"), FILE_NAME)
+    document = _read(path, FILE_NAME)
     for file in overrides.files:
         if not file.is_file():
             raise ConfigError(f"The overlay {file} does not exist.", remedy="Check its path.")
-        document = yaml_positions.merge(
-            document, yaml_positions.read(file.read_text(encoding="utf-8"), str(file))
-        )
+        document = yaml_positions.merge(document, _read(file, str(file)))
     if not isinstance(document.value, dict):
         raise ConfigError(
             f"{FILE_NAME} is not a mapping.", remedy="See docs/release.schema.json.", file=FILE_NAME
@@ -48,6 +46,10 @@ def load(root: Path, overrides: Overrides | None = None) -> Config:
     config = _validate(document)
     _check_links(config, document)
     return config
+
+
+def _read(path: Path, file: str) -> yaml_positions.LocatedDocument:
+    return yaml_positions.read(text_file.read(path, file), file)
 
 
 def _substitute(document: yaml_positions.LocatedDocument) -> Any:

@@ -37,6 +37,8 @@ class Overrides:
     def document(self, base: Mapping[str, Any]) -> LocatedDocument:
         """Returns the single values in the shape of release.yaml; `base` is the document below them.
 
+        What is wrong with `base` is left to its validation.
+
         Raises:
             ConfigError: There are values files for an environment that `base` does not have.
         """
@@ -46,7 +48,9 @@ class Overrides:
             document["registry"] = settings
         if self.variables:
             document["variables"] = dict(self.variables)
-        environments = base.get("environments") or {}
+        environments = base.get("environments")
+        if not isinstance(environments, dict):
+            return LocatedDocument(document, {})
         changes: dict[str, dict[str, Any]] = {name: {} for name in environments}
         if self.context:
             for change in changes.values():
@@ -55,9 +59,11 @@ class Overrides:
             if name not in changes:
                 raise ConfigError(
                     f"Values files were given for the environment {name!r}, which does not exist.",
-                    remedy=f"Choose one of: {', '.join(environments)}.",
+                    remedy=f"Choose one of: {', '.join(map(str, environments))}.",
                 )
-            changes[name]["values"] = [*(environments[name].get("values") or ()), *files]
+            settings = environments[name] if isinstance(environments[name], dict) else {}
+            known = settings.get("values")
+            changes[name]["values"] = [*(known if isinstance(known, list) else ()), *files]
         if any(changes.values()):
             document["environments"] = changes
         return LocatedDocument(document, {})

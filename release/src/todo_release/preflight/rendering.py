@@ -16,7 +16,7 @@ from todo_release.artifacts import chart, chart_dependencies, images, release_co
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.deployment import Deployment, deployment_from_folder, prepare_deployment
 from todo_release.config.model import FILE_NAME, Config, RegistrySettings
-from todo_release.core import yaml_loader
+from todo_release.core import text_file, yaml_loader
 from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.preview import UNBUILT_DIGEST
 from todo_release.errors import RegistryError
@@ -84,7 +84,7 @@ class ChartRenderer:
             if len(deployment.values) > len(names):
                 names = (config.chart.values, *names)
             texts = [
-                (name, path.read_text(encoding="utf-8"))
+                (name, text_file.read(path, name))
                 for name, path in zip(names, deployment.values, strict=True)
             ]
             manifest = parse_manifest(text)
@@ -93,7 +93,7 @@ class ChartRenderer:
             definitions = read_definitions(deployment.chart)
             record_bytes = measure_record(deployment.chart, text, deployment.overlay)
         release_file = ReleaseFileValues(
-            text=(self._context.repository.root / FILE_NAME).read_text(encoding="utf-8"),
+            text=text_file.read(self._context.repository.root / FILE_NAME, FILE_NAME),
             environment=environment,
             names=tuple(config.environment(environment).set),
         )
@@ -148,10 +148,10 @@ class ChartRenderer:
 
         config, root = self._context.config, self._context.repository.root
         chart_file, file = config.chart.file, config.chart.values
-        version = chart.read_version((root / chart_file).read_text(encoding="utf-8"), chart_file)
+        version = chart.read_version(text_file.read(root / chart_file, chart_file), chart_file)
         chart_dependencies.check_work_tree(config.chart, root / config.chart.path)
         deployment = deployment_from_folder(root, config, environment, version, {})
-        text = (root / file).read_text(encoding="utf-8")
+        text = text_file.read(root / file, file)
         edited = chart_edits.set_images(text, file, config, self.images, f"{config.tag_prefix}{version}")
         with TemporaryDirectory(prefix=f"{config.name}-values-") as folder:
             path = Path(folder) / PurePath(file).name
@@ -181,7 +181,7 @@ class ChartRenderer:
 def _chart_values(config: Config, deployment: Deployment) -> str:
     """Returns the values file that names the images, where the environment does not list it."""
     folder = deployment.chart.parents[len(PurePath(config.chart.path).parts) - 1]
-    return (folder / config.chart.values).read_text(encoding="utf-8")
+    return text_file.read(folder / config.chart.values, config.chart.values)
 
 
 def _templates(manifest: RenderedManifest, folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from todo_embedded.controlplane.simulated_kubelet import ImageCheck
 from todo_embedded.tools import OnMessage
 from todo_release.adapters.kubernetes.quantities import millicores, size_bytes
 from todo_release.config.model import Config, RehearsalNodes, RehearsalSettings
-from todo_release.core import yaml_loader
+from todo_release.core import text_file, yaml_loader
 from todo_release.errors import ConfigError
 
 PULL_KEY = ".dockerconfigjson"
@@ -191,7 +191,7 @@ def _load(tree: Path, name: str) -> list[Mapping[str, Any]]:
             remedy="Correct the path in release.yaml.",
         )
     try:
-        objects = yaml_loader.load_all(path.read_text(encoding="utf-8"))
+        objects = yaml_loader.load_all(text_file.read(path, name))
     except yaml.YAMLError as error:
         raise ConfigError(f"{name} is not valid YAML: {error}", remedy="Correct it.", file=name) from error
     required = {"apiVersion", "kind", "metadata"}

@@ -34,7 +34,7 @@ def from_docker_config(host: str, config: Path | None = None) -> Credentials | N
     path = config or Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
     if not path.is_file():
         return None
-    settings = _parsed(path.read_text(encoding="utf-8"), str(path))
+    settings = _parsed(path.read_text(encoding="utf-8", errors="replace"), str(path))
     helper = _first(settings.get("credHelpers", {}), host) or settings.get("credsStore")
     if helper:
         return _ask_helper(helper, host)
