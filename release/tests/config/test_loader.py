@@ -91,6 +91,26 @@ def test_load_refuses_a_missing_or_different_file(tmp_path: Path, text: str | No
         load(tmp_path)
 
 
+def test_waiver_of_an_unknown_environment_is_refused_with_its_place(root: Path) -> None:
+    """It would never count, and nobody would notice."""
+    waiver = "{check: images, object: a, reason: b, until: 2027-01-31, environment: prod}"
+    (root / FILE_NAME).write_text(f"{RELEASE_YAML}preflight:\n  waivers:\n    - {waiver}\n")
+    with pytest.raises(ConfigError, match=r"There is no environment 'prod'.*staging, production"):
+        load(root)
+
+
+def test_images_may_share_a_tag_and_nothing_else(root: Path) -> None:
+    """A tag can be that of the version; a whole mapping is one image."""
+    shared = RELEASE_YAML.replace("values: web.image", "values: [web.image, global.tag]").replace(
+        "values: api.image", "values: [api.image, global.tag]"
+    )
+    (root / FILE_NAME).write_text(shared)
+    assert load(root).images["web"].values == ("web.image", "global.tag")
+    (root / FILE_NAME).write_text(shared.replace("global.tag", "global.image"))
+    with pytest.raises(ConfigError, match=r"The images web and api are both written to global\.image"):
+        load(root)
+
+
 def test_unknown_environment_is_refused_with_the_known_ones(root: Path) -> None:
     """The error lists the environments."""
     with pytest.raises(ConfigError, match="Choose one of: staging, production"):
