@@ -256,7 +256,7 @@ def helm(request: pytest.FixtureRequest, cluster: Cluster, api: ApiDouble) -> He
         body = {
             "name": "shop",
             "version": number,
-            "manifest": "kind: Deployment\nmetadata: {name: shop-web}\n",
+            "manifest": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop-web}\n",
             "chart": {"metadata": {"name": "shop", "version": version, "appVersion": version}},
             "info": {"status": status, "description": "released", "last_deployed": "2026-11-24T05:00:00Z"},
         }
@@ -309,7 +309,9 @@ def test_helm_mark_failed_excludes_a_revision_from_rollbacks(helm: HelmCase) -> 
 def test_helm_manifest_is_that_of_the_release(helm: HelmCase) -> None:
     """The engine reads workloads from it."""
     helm.record(1, "deployed")
-    assert helm.client.manifest("shop") == "kind: Deployment\nmetadata: {name: shop-web}\n"
+    assert (
+        helm.client.manifest("shop") == "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop-web}\n"
+    )
 
 
 @pytest.fixture(params=["double", "real"])
