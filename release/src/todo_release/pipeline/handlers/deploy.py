@@ -28,7 +28,7 @@ from todo_release.environments.history import DeploymentRecord
 from todo_release.environments.pull_access import CheckPullAccess
 from todo_release.environments.rollout import watcher
 from todo_release.environments.rollout.patience import patience_of
-from todo_release.environments.status import read_running_version
+from todo_release.environments.status import RunningVersion, read_running_version
 from todo_release.errors import ClusterError, DeclinedError, HelmError, PromotionError, ReleaseError
 from todo_release.pipeline.downgrade import check_as_planned
 from todo_release.pipeline.runner import StepResult
@@ -104,8 +104,7 @@ class DeployHandler:
             self.check_pull_access(access, rendered, deployment.images)
             self._unlock(access, say)
             running = read_running_version(access)
-            if change := check_as_planned(step, running):
-                say(change, is_note=True)
+            _compare(step, running, say)
             last_revision = running.revision if running else 0
             is_applied = (
                 running is not None
@@ -115,10 +114,6 @@ class DeployHandler:
             if not is_applied:
                 self._agree_to_overwrite(access, say)
             revision = last_revision if is_applied else last_revision + 1
-            if running is not None and running.deployment_id is None and running.status == "deployed":
-                say(
-                    f"{running.version or 'what runs'} was deployed by another tool; taken over", is_note=True
-                )
             attempt = Attempt(access, self._record(deployment, revision))
             attempt.begin()
             manifest = access.helm.manifest(deployment.release) if is_applied else rendered
@@ -289,3 +284,11 @@ def _is_older(step: Deploy, running: str) -> bool:
     Migrations of the older code may not know what the newer ones changed, so they must not run.
     """
     return bool(step.pins) or versions.is_lower(step.version, running)
+
+
+def _compare(step: Deploy, running: RunningVersion | None, say: ProgressCallback) -> None:
+    """Checks that what runs may be replaced, and says what is not as the plan or this engine left it."""
+    if change := check_as_planned(step, running):
+        say(change, is_note=True)
+    if running is not None and running.deployment_id is None and running.status == "deployed":
+        say(f"{running.version or 'what runs'} was deployed by another tool; taken over", is_note=True)
