@@ -150,3 +150,13 @@ def test_live_finds_the_object_that_a_rendered_one_describes(cluster: Cluster, a
     wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
     assert cluster.live(wanted, "staging")["metadata"]["uid"] == "uid-web"
     assert cluster.live({**wanted, "kind": "Widget"}, "staging") is None
+
+
+def test_kind_that_is_defined_meanwhile_is_found(cluster: Cluster, api: ApiDouble) -> None:
+    """A first release brings definitions, so "not served" is not remembered."""
+    widget = {"apiVersion": "shop.example/v1", "kind": "Widget", "metadata": {"name": "main"}}
+    assert cluster.live(widget, "staging") is None
+    kinds = [{"name": "widgets", "kind": "Widget", "namespaced": True}]
+    api.objects["apis/shop.example/v1"] = {"metadata": {}, "resources": kinds}
+    api.put("apis/shop.example/v1/namespaces/staging/widgets/main", widget)
+    assert cluster.live(widget, "staging")["kind"] == "Widget"

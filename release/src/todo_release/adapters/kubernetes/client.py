@@ -278,7 +278,7 @@ class Cluster:
 
     def _resource(self, api_version: str, kind: str) -> Resource | None:
         """Returns the list of a kind as the server itself names it; custom resources choose their plural."""
-        if api_version not in self._served:
+        if kind not in self._served.get(api_version, {}):  # asked again: a release may bring its own kinds
             root = root_of(api_version)
             discovery = self.read(root) or {"resources": []}
             self._served[api_version] = {
