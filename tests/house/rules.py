@@ -35,7 +35,7 @@ OLD_WORDS = re.compile(
     r"(?![A-Za-z])",
     re.IGNORECASE,
 )
-ALLOWED = re.compile(r"docs/images|--twin|twin=|\btwin: str|\btwin or None")
+ALLOWED = re.compile(r"\"happening\":|docs/images|--twin|twin=|\btwin: str|\btwin or None")
 # What the engine may be called itself, and the library of real servers that it uses.
 OWN = re.compile(r"\btodo_(release|embedded)\b|todo-release|todo-embedded")
 FOREIGN = re.compile(

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -129,29 +130,17 @@ def stream(
     arguments = _resolve(argv)
     LOG.debug("run %s", _shown(arguments, secrets))
     _REAPER.prepare()
-    process = subprocess.Popen(
-        arguments,
-        cwd=cwd,
-        env=_environment(env),
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        process_group=0 if with_children else None,
-    )
+    process = _start(arguments, cwd, env, has_input=stdin is not None, has_group=with_children)
     send_signal = partial(os.killpg, process.pid) if with_children else process.send_signal
     cancel = cancel or threading.Event()
     started_at = time.monotonic()
-    tail: list[str] = []
+    tail: deque[str] = deque(maxlen=LINES_IN_ERROR)
     with (
         _REAPER.keeping(process.pid, is_group=with_children, fence=fence) as extend,
         _supervised(process, stdin, _Limits(send_signal, cancel, timeout_seconds, fence, extend)),
     ):
         try:
-            for raw in process.stdout or ():
-                line = mask(raw.decode(errors="replace").rstrip("\n"), secrets)
-                tail = [*tail[-LINES_IN_ERROR:], line]
-                on_line(line)
-            process.wait()
+            _read_lines(process, on_line, tail, secrets)
         except BaseException:
             if with_children:
                 cancel.set()  # `_guard` then sends SIGTERM and SIGKILL
@@ -159,17 +148,45 @@ def stream(
                 process.kill()
             process.wait()
             raise
-    if process.returncode and fence:
-        fence.check()
-    if process.returncode and cancel.is_set():
-        raise CommandError(
-            f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again without cancelling it."
-        )
-    if process.returncode and time.monotonic() - started_at >= timeout_seconds:
-        raise _timed_out(arguments, timeout_seconds, secrets)
-    if process.returncode and check:
-        raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
+    if process.returncode:
+        if fence:
+            fence.check()
+        if cancel.is_set():
+            raise _cancelled(arguments, secrets)
+        if time.monotonic() - started_at >= timeout_seconds:
+            raise _timed_out(arguments, timeout_seconds, secrets)
+        if check:
+            raise _failed(arguments, process.returncode, "\n".join(tail), secrets)
     return process.returncode
+
+
+def _start(
+    arguments: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    *,
+    has_input: bool,
+    has_group: bool,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        arguments,
+        cwd=cwd,
+        env=_environment(env),
+        stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        process_group=0 if has_group else None,
+    )
+
+
+def _read_lines(
+    process: subprocess.Popen[bytes], on_line: LineCallback, tail: deque[str], secrets: Sequence[str]
+) -> None:
+    for raw in process.stdout or ():
+        line = mask(raw.decode(errors="replace").rstrip("\n"), secrets)
+        tail.append(line)
+        on_line(line)
+    process.wait()
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +356,12 @@ def _failed(arguments: Sequence[str], code: int, output: str, secrets: Sequence[
     return CommandError(
         f"`{_shown(arguments, secrets)}` ended with code {code}: {tail or 'it printed nothing'}",
         remedy="Run it by hand to see more.",
+    )
+
+
+def _cancelled(arguments: Sequence[str], secrets: Sequence[str]) -> CommandError:
+    return CommandError(
+        f"`{_shown(arguments, secrets)}` was cancelled.", remedy="Run it again without cancelling it."
     )
 
 

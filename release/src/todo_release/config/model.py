@@ -54,8 +54,8 @@ class ChartSettings(Model):
     values: str = "chart/values.yaml"
     dependencies: Literal["committed", "build"] = Field(
         default="committed",
-        description="Where the charts come from that Chart.yaml depends on: committed in its charts folder, or "
-        "built by each release with `helm dependency build` from Chart.lock.",
+        description="Where the charts come from that Chart.yaml depends on: committed in its charts folder, "
+        "or built by each release with `helm dependency build` from Chart.lock.",
     )
 
     @property
@@ -105,8 +105,8 @@ class ImageSettings(Model):
 class AnsweredBuild(Model):
     """Where an answer says which build of an image gave it, so that answers of old pods do not count.
 
-    The build is what the image got as build argument BUILD_ID. The check passes when it is the released one in
-    several answers in a row.
+    The build is what the image got as build argument BUILD_ID. The check passes when several answers in a row
+    come from the released build.
     """
 
     image: DnsLabel
