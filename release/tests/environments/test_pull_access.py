@@ -19,14 +19,17 @@ from ..shop import Tree
 SETTINGS = RegistrySettings(repository="registry.test/shop")
 IMAGES = {"web": ImageReference("registry.test/shop/web", "content-1", "sha256:1")}
 MANIFEST = """\
+apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
 spec: {template: {spec: {imagePullSecrets: [{name: pull}], containers: []}}}
 ---
+apiVersion: v1
 kind: ServiceAccount
 metadata: {name: web}
 imagePullSecrets: [{name: old}]
 ---
+apiVersion: v1
 kind: Service
 metadata: {name: web}
 """
