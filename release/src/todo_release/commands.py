@@ -1,6 +1,6 @@
 """The commands, one function each; every function returns the exit code of the program.
 
-Imports inside functions are for `rehearsal`, which loads preflight (jsonschema) and the embedded control
+Imports inside functions are for `rehearsal`, which loads preflight and the embedded control
 plane: 300 ms that no other command needs.
 """
 

@@ -1,7 +1,7 @@
 """Connects a command to the outside world: configuration, repository, registry, clusters, people.
 
 A session makes plans and runs them. Imports inside functions are for modules that load slow packages which
-most commands do not need: preflight (jsonschema, 100 ms), and the smoke checks and GitHub (httpx2, 80 ms).
+most commands do not need: preflight (100 ms), and the smoke checks and GitHub (httpx2, 80 ms).
 """
 
 import os

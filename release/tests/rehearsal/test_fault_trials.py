@@ -7,6 +7,7 @@ import pytest
 
 from todo_release import commands
 from todo_release.errors import ClusterError, ReleaseError, RolloutError
+from todo_release.preflight.errors import PreflightError
 from todo_release.rehearsal import cluster_fixture, run
 from todo_release.rehearsal.fault_trials import FaultResult, FaultTrials, result_table
 from todo_release.rehearsal.faults import FAULTS, Fault, select_faults
@@ -23,6 +24,7 @@ FOUND_BY = {
     "missing-key": ("references",),
     "full-nodes": ("capacity",),
     "quota": ("capacity",),
+    "other-selector": ("release-state",),
 }
 # One fault of each way of injection. The others are marked `slow`: `nox -s system` tries all.
 QUICK = {
@@ -48,7 +50,7 @@ def result(cause: str | None, error: ReleaseError | None, *, is_intact: bool = T
     [
         (result(None, None), True),
         (result("crash-loop", RolloutError("No.", remedy="Look.", code=26)), True),
-        (result("refused", ClusterError("No.", remedy="Look.")), True),
+        (result("refused", PreflightError("No.", remedy="Look.")), True),
         (result("crash-loop", RolloutError("No.", remedy="Look.", code=27)), False),
         (result("crash-loop", None), False),
         (result(None, ClusterError("No.", remedy="Look.")), False),
@@ -66,9 +68,9 @@ def test_result_is_expected_with_the_named_cause_and_intact_environments(
 
 def test_table_has_a_row_per_fault() -> None:
     """A row has the check, the engine's error, what runs afterwards, and the duration."""
-    table = result_table([result("refused", ClusterError("No.", remedy="Look.")), result(None, None)])
+    table = result_table([result("refused", PreflightError("No.", remedy="Look.")), result(None, None)])
     assert table.rows == (
-        ("✓", "flood", "found by capacity", "8 ClusterError", "staging 1.0.0", "2.0 s"),
+        ("✓", "flood", "found by capacity", "15 PreflightError", "staging 1.0.0", "2.0 s"),
         ("✓", "flood", "-", "recovered", "staging 1.0.0", "2.0 s"),
     )
 

@@ -309,7 +309,7 @@ def _preview_environments(
                 digests=digests,
             )
         except RefusedObjectsError as refused:
-            from todo_release.preflight.refusals import explain_refusal  # slow: jsonschema costs 100 ms
+            from todo_release.preflight.refusals import explain_refusal  # slow: the checks cost 100 ms
 
             return (), explain_refusal(environment.name, version, refused, inspect)
         except ReleaseError as problem:

@@ -36,7 +36,7 @@ def make_inspector(
     """
     skips: Mapping[str, str] = {}
     if skip:
-        from todo_release.preflight import all_checks  # slow: jsonschema costs 100 ms
+        from todo_release.preflight import all_checks  # slow: the checks cost 100 ms
 
         skips = all_checks.skips(skip)
     settings = context.config.registry

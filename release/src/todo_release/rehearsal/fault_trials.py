@@ -17,7 +17,7 @@ from todo_release.core.tables import Table
 from todo_release.environments.environment import EnvironmentAccess
 from todo_release.environments.rollout.causes import CAUSES
 from todo_release.environments.status import read_running_version
-from todo_release.errors import ClusterError, ReleaseError
+from todo_release.errors import ReleaseError
 from todo_release.pipeline.events import RunEvent, StepEnded
 from todo_release.preflight.errors import PreflightError
 from todo_release.rehearsal import scenario
@@ -30,7 +30,7 @@ from todo_release.session import Session
 SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.2
 SKIP_REASON = "a fault is injected"
-EXIT_CODES = {cause.id: cause.code for cause in CAUSES} | {"refused": ClusterError.exit_code}
+EXIT_CODES = {cause.id: cause.code for cause in CAUSES} | {"refused": PreflightError.exit_code}
 
 
 class KilledError(BaseException):
