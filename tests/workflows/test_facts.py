@@ -142,7 +142,7 @@ def test_workflows_are_those_of_the_guide() -> None:
 
 def test_every_task_is_explained_in_a_guide() -> None:
     """A guide names every task as it is typed."""
-    text = guide("releasing") + guide("local")
+    text = guide("releasing") + guide("local") + guide("another-repository")
     assert [name for name in task_names() if not re.search(rf"\./inv {re.escape(name)}\b", text)] == []
 
 
