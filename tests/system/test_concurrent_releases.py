@@ -55,7 +55,10 @@ def test_second_release_waits_and_names_the_holder(released: ShopClone, tmp_path
 
 
 def test_same_version_from_two_clones_is_released_once(released: ShopClone, tmp_path: Path) -> None:
-    """One of two simultaneous releases succeeds, the other is refused, and the version exists once."""
+    """Of two simultaneous releases at least one succeeds, and the version exists once.
+
+    The other one is refused, unless both made the same commit because they began in the same second.
+    """
     shop, version = released, released.next_version()
     shop.configure("staging", {})
     shop.change("web", "twice")
@@ -65,10 +68,10 @@ def test_same_version_from_two_clones_is_released_once(released: ShopClone, tmp_
     clones = (shop, other)
     runs = [clone.start("release", f"--version={version}", "--to=staging") for clone in clones]
     codes = [run.exit_code() for run in runs]
-    assert 0 in codes
-    assert max(codes) in {3, 4, 7}  # refused because of the version, the remote or the registry
-    winner = clones[codes.index(0)]
-    commit = winner.git("rev-parse", f"v{version}^{{commit}}")
+    assert set(codes) <= {0, 3, 4, 7}  # refused because of the version, the remote or the registry
+    winners = [clone for clone, code in zip(clones, codes, strict=True) if code == 0]
+    [commit] = {clone.git("rev-parse", f"v{version}^{{commit}}") for clone in winners}
+    winner = winners[0]
     assert winner.git("log", "--format=%s", f"{before}..{commit}") == f"release: {version}."
     assert winner.git("ls-remote", "origin", "main").split()[0] == commit
     revisions = [revision for revision in shop.history("staging") if revision["app_version"] == version]
