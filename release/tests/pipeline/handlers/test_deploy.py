@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from todo_release.adapters.kubernetes.client import ApiUnavailableError, Cluster
+from todo_release.config.model import AnsweredBuild, HttpCheck, SmokeSettings
 from todo_release.environments import restore
 from todo_release.environments.drift import LiveChange
-from todo_release.environments.rollout import endpoints, watcher
+from todo_release.environments.rollout import drain, endpoints, watcher
 from todo_release.environments.rollout.causes import CRASH_LOOP, RolloutFailure
 from todo_release.environments.rollout.watcher import Failed, Ready, RolloutProgress, WorkloadProgress
 from todo_release.errors import (
@@ -348,34 +349,51 @@ def test_record_of_a_revision_that_never_existed_is_overwritten(
     assert [record.result for record in harness.records("staging").read()] == ["verified"]
 
 
-def verify_handler(harness: Harness) -> VerifyHandler:
-    """Returns a handler without smoke checks."""
+def verify_handler(harness: Harness, smoke: SmokeSettings | None = None) -> VerifyHandler:
+    """Returns a handler whose smoke checks all pass."""
     session = harness.session
+    config = session.context.config.model_copy(update={"smoke": smoke or SmokeSettings()})
     return VerifyHandler(
-        session.context,
+        replace(session.context, config=config),
         lambda settings, target, say: [],
         save_no_evidence,
         session.find_deviations,
-        session.find_builds,
+        lambda settings, digests: {},
     )
 
 
 def test_verification_waits_until_services_send_to_this_version_only(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The smoke checks start although a pod of the earlier version still terminates."""
+    """Checks whose answers name their build start although an old pod still terminates."""
     harness.helm["staging"].objects = SERVED
     monkeypatch.setattr(endpoints, "POLL_SECONDS", 0.01)
     harness.cluster.terminating_reads = 9
     harness.cluster.old_endpoint_reads = 1
     harness.cluster.pods = (replace(OLD_POD, name="web-2-a", uid="uid-2", is_terminating=False),)
-    handler = verify_handler(harness)
+    build = AnsweredBuild(image="web", json="build")
+    handler = verify_handler(harness, SmokeSettings(http=(HttpCheck(path="/healthz", build=build),)))
     notes: list[str] = []
     handler.do(
         Verify(environment="staging", version="0.1.0", reason=""),
         lambda text, is_note=False: notes.append(text),
     )
     assert notes == ["Service/web still sends to old pods: web-1-a"]
+
+
+def test_verification_waits_until_old_pods_are_gone_where_answers_name_no_build(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ingress may send to pods that terminate, and their answers would verify the wrong version."""
+    monkeypatch.setattr(drain, "POLL_SECONDS", 0.01)
+    harness.cluster.terminating_reads = 3
+    notes: list[str] = []
+    verify_handler(harness).do(
+        Verify(environment="staging", version="0.1.0", reason=""),
+        lambda text, is_note=False: notes.append(text),
+    )
+    assert notes == ["old pods are terminating: web-1-a"]
+    assert harness.cluster.terminating_reads == 0
 
 
 def test_rollback_is_over_when_services_send_to_the_earlier_version(

@@ -1,6 +1,7 @@
 """Verifies a deployment: compares what runs with what was released, and checks it from outside."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from todo_release.adapters.kubernetes.manifest import workloads_of
 from todo_release.adapters.kubernetes.retry import retried
 from todo_release.artifacts.deployment import prepare_deployment
+from todo_release.config.model import SmokeSettings
 from todo_release.core import release_folder
 from todo_release.core.progress import ProgressCallback
 from todo_release.environments import history as deployment_history
@@ -16,10 +18,11 @@ from todo_release.environments.deviations import FindDeviations, deviation_error
 from todo_release.environments.diagnosis.evidence import CollectEvidence, find_failure
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.environments.rollout.causes import RolloutFailure
+from todo_release.environments.rollout.drain import drain
 from todo_release.environments.rollout.endpoints import wait_for_endpoints
 from todo_release.environments.smoke.builds import FindBuilds
 from todo_release.environments.smoke.result import CheckResult, SmokeTarget
-from todo_release.environments.status import read_running_version
+from todo_release.environments.status import RunningVersion, read_running_version
 from todo_release.errors import ClusterError, ReleaseError, SmokeError
 from todo_release.pipeline.runner import StepResult
 from todo_release.pipeline.steps import Verify
@@ -58,7 +61,7 @@ class VerifyHandler:
         return {"checks": 0}
 
     def do(self, step: Verify, say: ProgressCallback) -> StepResult:
-        """Runs the checks once Services send to this version only, and records the result.
+        """Runs the checks once they can only be answered by this version, and records the result.
 
         When a check fails, the earlier version is restored. When something was changed by others, it is not,
         because the version is not at fault.
@@ -73,12 +76,11 @@ class VerifyHandler:
                 f"{step.environment} runs {running.version if running else 'nothing'}, not {step.version}.",
                 remedy=f"Run `inv deploy --env {step.environment} --version {step.version}`.",
             )
-        namespace, note = access.settings.namespace, partial(say, is_note=True)
-        wait_for_endpoints(access.cluster, namespace, running.manifest, on_wait=note)
+        settings = self.context.config.smoke_of(step.environment)
+        self._wait_for_version(access, running, settings, partial(say, is_note=True))
         if deviations := retried(partial(self.find_deviations, access, running)):
             raise deviation_error(access, deviations)
         began = time.monotonic()
-        settings = self.context.config.smoke_of(step.environment)
         records = retried(access.records.read)
         digests = next((record.digests for record in records if record.revision == running.revision), {})
         target = SmokeTarget(
@@ -94,6 +96,23 @@ class VerifyHandler:
             raise self._undo(step, access, running.revision, failed, say)
         access.records.finish(running.revision, "verified", seconds={"verify": seconds})
         return {"checks": len(results), "verify_seconds": seconds}
+
+    def _wait_for_version(
+        self,
+        access: EnvironmentAccess,
+        running: RunningVersion,
+        settings: SmokeSettings,
+        note: Callable[[str], None],
+    ) -> None:
+        """Waits until old pods answer no check: an ingress may send to them until they are gone.
+
+        Where answers name their build, those of old pods do not count, and the wait ends with the Services.
+        """
+        namespace = access.settings.namespace
+        if any(check.build for check in settings.http):
+            wait_for_endpoints(access.cluster, namespace, running.manifest, on_wait=note)
+        else:
+            retried(partial(drain, access.cluster, namespace, on_wait=note))
 
     def _undo(
         self,
