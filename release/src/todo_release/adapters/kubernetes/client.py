@@ -261,13 +261,40 @@ class Cluster:
             ApiRefusedError: The server would refuse the object.
             ClusterError: As `read`.
         """
+        return self._apply(wanted, namespace, {"dryRun": "All", "fieldManager": manager, "force": "true"})
+
+    def apply(self, wanted: JsonObject, namespace: str, *, manager: str, force: bool = True) -> Any:
+        """Creates an object or sets its fields, as a manager, and returns it; None for an unserved kind.
+
+        Fields that the manager set before and that are not in `wanted` any more are removed. With `force` it
+        takes over fields of other managers.
+
+        Raises:
+            ApiConflictError: Without `force`, another manager has set one of the fields to another value.
+            ClusterError: As `read`.
+        """
+        self._fence.check()
+        return self._apply(wanted, namespace, {"fieldManager": manager, "force": str(force).lower()})
+
+    def _apply(self, wanted: JsonObject, namespace: str, query: Mapping[str, str]) -> Any:
         path = self._path(wanted, namespace)
         if path is None:
             return None
-        query = {"dryRun": "All", "fieldManager": manager, "force": "true"}
         headers = {"Content-Type": "application/apply-patch+yaml"}  # JSON is a subset of YAML
         answer = self._send("PATCH", path, query, json.dumps(wanted), headers)
         return json.loads(self._accept(*answer, "apply", path))
+
+    def patch(self, path: str, body: JsonObject, *, manager: str) -> Any:
+        """Merges fields into an existing object (RFC 7386), as a manager; None removes a field.
+
+        Raises:
+            ApiConflictError: The body has a `metadata.resourceVersion` that is not the newest.
+            ClusterError: As `read`.
+        """
+        self._fence.check()
+        headers = {"Content-Type": "application/merge-patch+json"}
+        answer = self._send("PATCH", path, {"fieldManager": manager}, json.dumps(body), headers)
+        return json.loads(self._accept(*answer, "change", path))
 
     def _path(self, wanted: JsonObject, namespace: str) -> str | None:
         metadata = wanted["metadata"]
