@@ -24,6 +24,7 @@ PACKAGES = {
     "todo-notification": "services/notification",
     "todo-sse-gateway": "services/sse_gateway",
     "todo-release": "release",
+    "todo-cluster": "libs/todo_cluster",
 }
 
 

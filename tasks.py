@@ -1,6 +1,6 @@
 """The actions of this repository, as invoke tasks; `./inv --list` names them, noxfile.py has the checks.
 
-The release engine brings its commands; the application adds its own.
+The release engine and the package for the cluster bring their commands; the application adds its own.
 """
 
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.tasks import task
 
+from todo_cluster import tasks as cluster_tasks
 from todo_release.tasks import collection
 
 ROOT = Path(__file__).parent
@@ -29,3 +30,4 @@ def up(_: Context, check: bool = False, port: int = 8080) -> None:
 
 namespace = collection(ROOT)
 namespace.add_task(up)
+cluster_tasks.add_to(namespace, ROOT)

@@ -3,11 +3,9 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
+from todo_release.config import validation
 from todo_release.config.image_parts import image_part
 from todo_release.config.model import COMMAND_VARIABLES, FILE_NAME, Config, SmokeSettings
 from todo_release.config.overrides import Overrides
@@ -43,7 +41,7 @@ def load(root: Path, overrides: Overrides | None = None) -> Config:
         )
     document = yaml_positions.merge(document, overrides.document(document.value))
     document = yaml_positions.LocatedDocument(_substitute(document), document.places)
-    config = _validate(document)
+    config = validation.validate(document, Config, file=FILE_NAME, replaced_keys=REPLACED_KEYS)
     _check_links(config, document)
     return config
 
@@ -95,27 +93,6 @@ def _variables_hint(unknown: str, variables: Iterable[str]) -> str:
     if unknown in COMMAND_VARIABLES:
         return "It is set only in the argv of smoke.commands."
     return f"Add it under variables; there are: {', '.join(sorted(variables)) or 'none'}."
-
-
-def _validate(document: yaml_positions.LocatedDocument) -> Config:
-    try:
-        return Config.model_validate(document.value)
-    except ValidationError as error:
-        problems = [
-            _problem(document, mistake["loc"], mistake["type"], mistake["msg"]) for mistake in error.errors()
-        ]
-        problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
-        first, *others = problems
-        if not others:
-            raise first from error
-        listed = "".join(f"\n  {other}" for other in others)
-        raise ConfigError(
-            f"{first.problem} {first.remedy} {len(others)} more:{listed}",
-            remedy="Correct them all.",
-            file=first.file,
-            line=first.line,
-            column=first.column,
-        ) from error
 
 
 def _check_smoke_images(config: Config, document: yaml_positions.LocatedDocument) -> None:
@@ -170,66 +147,7 @@ def _check_links(config: Config, document: yaml_positions.LocatedDocument) -> No
             written[value] = name
 
 
-def _problem(
-    document: yaml_positions.LocatedDocument, loc: yaml_positions.YamlPath, kind: str, message: str
-) -> ConfigError:
-    # pydantic marks a mistake in a key, not its value, by "[key]" at the end of the path.
-    path = tuple(part for part in loc if part != "[key]")
-    name = ".".join(str(part) for part in path)
-    if kind == "extra_forbidden" and path[-2:] in REPLACED_KEYS:
-        return _error(document, path, f"The key {name!r} is no longer known.", REPLACED_KEYS[path[-2:]])
-    if kind == "extra_forbidden":
-        known = _siblings(path)
-        hint = f"Remove it, or use one of: {', '.join(known)}." if known else "Remove it."
-        return _error(document, path, f"The key {name!r} is not known.", hint)
-    if kind == "missing":
-        return _error(document, path, f"The key {name!r} is missing.", "Add it.")
-    shown = f"{name}: " if name else ""
-    return _error(document, path, f"{shown}{message.removeprefix('Value error, ')}.", "Correct the value.")
-
-
-def _siblings(path: yaml_positions.YamlPath) -> tuple[str, ...]:
-    """Returns the keys that release.yaml may have beside the last key of a path."""
-    parent: Any = Config
-    for part in path[:-1]:
-        parent = _value_type(parent, part)
-    model = _unwrapped(parent)
-    if not _is_model(model):
-        return ()
-    return tuple(field.alias or name for name, field in model.model_fields.items())
-
-
-def _value_type(container: Any, key: str | int) -> Any:
-    """Returns the type of a key's value in a model, mapping or sequence; None where there is no such key."""
-    container = _unwrapped(container)
-    if _is_model(container):
-        fields = container.model_fields.items()
-        return next((field.annotation for name, field in fields if key in {name, field.alias}), None)
-    arguments = get_args(container)
-    if get_origin(container) is dict:
-        return arguments[1]
-    return arguments[0] if get_origin(container) is tuple else None
-
-
-def _unwrapped(annotation: Any) -> Any:
-    """Returns `X` for `X | None` and for an annotated `X`."""
-    if get_origin(annotation) in {Union, UnionType}:
-        return next(argument for argument in get_args(annotation) if argument is not NoneType)
-    return _unwrapped(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
 def _error(
     document: yaml_positions.LocatedDocument, path: yaml_positions.YamlPath, problem: str, remedy: str
 ) -> ConfigError:
-    place = document.place(path)
-    return ConfigError(
-        problem,
-        remedy=remedy,
-        file=place.file if place else FILE_NAME,
-        line=place.line if place else None,
-        column=place.column if place else None,
-    )
+    return validation.error_at(document, path, problem, remedy, file=FILE_NAME)

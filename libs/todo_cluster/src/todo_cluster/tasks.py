@@ -1,0 +1,85 @@
+"""The commands for the cluster as invoke tasks; needs the extra `todo-cluster[invoke]`.
+
+A command `group.name` goes into the group of that name. Commands import their code when they run, so that
+`inv --list` stays quick.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import Task, task
+
+if TYPE_CHECKING:
+    from todo_cluster.command import ClusterOptions
+
+# Every command takes these, after its own.
+COMMON_HELP = {
+    "cluster-config": "partial cluster.yaml that is laid over cluster.yaml; repeatable",
+    "config": "partial release.yaml that is laid over release.yaml; repeatable",
+    "json": "print JSON, one object per line",
+    "yes": "answer every question with yes",
+}
+COMMON = (
+    Parameter("cluster_config", Parameter.KEYWORD_ONLY, default=None),
+    Parameter("config", Parameter.KEYWORD_ONLY, default=None),
+    Parameter("json", Parameter.KEYWORD_ONLY, default=False),
+    Parameter("yes", Parameter.KEYWORD_ONLY, default=False),
+)
+REPEATABLE = ("cluster_config", "config")
+
+Function = Callable[..., int]
+COMMANDS: list[tuple[str, Function, Mapping[str, str]]] = []
+
+
+def command(name: str, /, **own_help: str) -> Callable[[Function], Function]:
+    """Returns a decorator that declares a function of root, options and its own options as a command."""
+
+    def declare(function: Function) -> Function:
+        COMMANDS.append((name, function, own_help))
+        return function
+
+    return declare
+
+
+def add_to(namespace: Collection, root: Path) -> None:
+    """Adds the commands to the tasks of a repository."""
+    for name, function, own_help in COMMANDS:
+        group, _, short = name.rpartition(".")
+        if group and group not in namespace.collections:
+            namespace.add_collection(Collection(group))
+        target = namespace.collections[group] if group else namespace
+        target.add_task(_task(function, own_help, root), short)
+
+
+def _task(function: Function, own_help: Mapping[str, str], root: Path) -> "Task[Callable[..., None]]":
+    def body(_: Context, **arguments: Any) -> None:
+        common = {parameter.name: arguments.pop(parameter.name) for parameter in COMMON}
+        sys.exit(function(root, _options(**common), **arguments))
+
+    own = [parameter for name, parameter in signature(function).parameters.items()][2:]
+    body.__name__ = function.__name__
+    body.__doc__ = function.__doc__
+    context = Parameter("_", Parameter.POSITIONAL_ONLY)
+    body.__signature__ = Signature([context, *own, *COMMON])  # type: ignore[attr-defined]  # invoke reads it
+    texts = {key.replace("_", "-"): text for key, text in own_help.items()} | COMMON_HELP
+    decorated: Task[Callable[..., None]] = task(help=texts, iterable=REPEATABLE)(body)
+    return decorated
+
+
+def _options(
+    *, cluster_config: Sequence[str], config: Sequence[str], json: bool, yes: bool
+) -> "ClusterOptions":
+    from todo_cluster.command import ClusterOptions
+    from todo_release.config.overrides import Overrides
+
+    return ClusterOptions(
+        cluster_files=tuple(Path(path) for path in cluster_config),
+        release_overrides=Overrides(files=tuple(Path(path) for path in config)),
+        output="json" if json else "auto",
+        is_agreed=yes,
+    )
