@@ -11,10 +11,13 @@ import pytest
 from todo_release import command_line, commands
 from todo_release import session as sessions
 from todo_release.adapters.kubernetes import kubeconfig
+from todo_release.core.progress import ProgressCallback
 from todo_release.core.yaml_positions import Place
 from todo_release.environments.drift import LiveChange
 from todo_release.errors import SmokeError
+from todo_release.pipeline.handlers.deploy import DeployHandler
 from todo_release.pipeline.saved_plan import PlanRequest
+from todo_release.pipeline.steps import Deploy
 from todo_release.preflight.finding import Finding, Severity, error
 from todo_release.rehearsal import run
 from todo_release.report.reporter import Reporter
@@ -250,6 +253,25 @@ def test_interruption_returns_130(harness: Harness, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Session, "plan", interrupt)
     assert commands.release(harness.root, "0.1.0", LINES) == 130
+
+
+def test_interrupted_run_is_in_the_job_summary(
+    harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled job shows which step was interrupted, what runs where and what was not reached."""
+
+    def interrupt(self: DeployHandler, step: Deploy, say: ProgressCallback) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DeployHandler, "do", interrupt)
+    path = tmp_path / "summary.md"
+    options = replace(LINES, environ={"GITHUB_STEP_SUMMARY": str(path)})
+    assert commands.release(harness.root, "0.1.0", options) == 130
+    summary = path.read_text().splitlines()
+    assert summary[0] == "### :x: Interrupted during: Deploy 0.1.0 to staging."
+    assert "- staging: 0.1.0 may be partly rolled out; nothing ran before." in summary
+    rows = [line for line in summary if "Deploy 0.1.0 to" in line and line.startswith("|")]
+    assert [row.split("|")[-2].strip() for row in rows] == ["interrupted", "not reached"]
 
 
 def test_workflow_gets_a_summary_and_an_annotation(

@@ -53,7 +53,7 @@ class Clone:
 
     def __init__(self, path: Path) -> None:
         """Creates it."""
-        self.path = path
+        self.path, self.output_file = path, path.parent / "output"
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("web: Change.")
 
@@ -73,10 +73,22 @@ class Clone:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
 
-    def run(self, url: str, *, is_known: bool = True) -> subprocess.CompletedProcess[str]:
+    @property
+    def output(self) -> str:
+        """The outputs that the script wrote."""
+        return self.output_file.read_text() if self.output_file.exists() else ""
+
+    def run(
+        self, url: str, *, is_known: bool = True, is_required: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Runs the script in it, with a token that GitHub knows or not."""
-        token = "right" if is_known else "wrong"
-        variables = {"GITHUB_API_URL": url, "GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": token}
+        variables = {
+            "GITHUB_API_URL": url,
+            "GITHUB_REPOSITORY": "o/r",
+            "GITHUB_TOKEN": "right" if is_known else "wrong",
+            "GITHUB_OUTPUT": str(self.output_file),
+            "IS_REQUIRED": str(is_required).lower(),
+        }
         return subprocess.run(
             [sys.executable, str(SCRIPT)],
             cwd=self.path,
@@ -91,7 +103,9 @@ class Clone:
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
     """Returns a clone in which nothing was released."""
-    return Clone(tmp_path)
+    path = tmp_path / "clone"
+    path.mkdir()
+    return Clone(path)
 
 
 def test_commit_with_green_checks_is_released(clone: Clone) -> None:
@@ -99,6 +113,7 @@ def test_commit_with_green_checks_is_released(clone: Clone) -> None:
     with api({clone.git("rev-parse", "HEAD"): GREEN}) as url:
         result = clone.run(url)
     assert (result.returncode, result.stderr) == (0, "")
+    assert clone.output == "is-green=true\n"
 
 
 def test_checks_of_the_commit_below_a_release_count(clone: Clone) -> None:
@@ -137,6 +152,15 @@ def test_commit_without_green_checks_is_refused(
     assert result.returncode == 1
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_commit_whose_checks_still_run_is_left_to_its_own_run(clone: Clone) -> None:
+    """Where green checks are not required, the job goes on without deploying, and says why."""
+    commit = clone.git("rev-parse", "HEAD")
+    with api({commit: [*GREEN, ("Checks / types", None)]}) as url:
+        result = clone.run(url, is_required=False)
+    assert (result.returncode, clone.output) == (0, "is-green=false\n")
+    assert result.stdout.startswith(f"::notice::The branch has moved on. The checks of {commit} are not")
 
 
 def test_refusal_and_silence_of_github_are_told(clone: Clone) -> None:

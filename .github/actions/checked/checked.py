@@ -1,17 +1,21 @@
-"""Ends with an error unless the checks of the commit that is checked out are green.
+"""Says whether the checks of the commit that is checked out are green; ends with an error if they must be.
 
-    GITHUB_TOKEN=... GITHUB_API_URL=... GITHUB_REPOSITORY=OWNER/NAME python checked.py
+    IS_REQUIRED=true GITHUB_TOKEN=... GITHUB_API_URL=... GITHUB_REPOSITORY=OWNER/NAME GITHUB_OUTPUT=FILE \
+        python checked.py
 
 The checks are those of the job `Checks`, which deploy-staging.yml runs for every push to main. A release
 commit may have none, because a push with the job's own token starts no workflow. The commit below it counts
-instead: a release writes only version, digests and changelog. It uses the standard library only.
+instead: a release writes only version, digests and changelog. The answer is the output `is-green`. It
+uses the standard library only.
 """
 
 import json
 import os
 import subprocess
+import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 PREFIX = "Checks / "  # a job of a called workflow is named after the calling job
@@ -63,24 +67,37 @@ def check_runs(commit: str) -> list[Any]:
         raise SystemExit(f"GitHub did not answer: {error}. Run the job again.") from error
 
 
-def main() -> None:
-    """Ends without an error when the checks are green.
+def find_problem(commit: str) -> str | None:
+    """Returns what is wrong with the checks of a commit, None if they are green.
 
     Raises:
-        SystemExit: A check failed, has not ended, or none has run.
+        SystemExit: GitHub is not reachable or refuses the request.
     """
-    commit = checked_commit()
     results = {run["name"]: run["conclusion"] or run["status"] for run in check_runs(commit)}
     checks = {name: result for name, result in results.items() if name.startswith(PREFIX)}
     if not checks:
-        raise SystemExit(
-            f"No check has run for {commit}. Run the workflow `Deploy to staging` of that commit."
-        )
+        return f"No check has run for {commit}. Run the workflow `Deploy to staging` of that commit."
     failed = sorted(
         f"{name.removeprefix(PREFIX)} ({result})" for name, result in checks.items() if result != "success"
     )
     if failed:
-        raise SystemExit(f"The checks of {commit} are not green: {', '.join(failed)}. Wait, or correct them.")
+        return f"The checks of {commit} are not green: {', '.join(failed)}. Wait, or correct them."
+    return None
+
+
+def main() -> None:
+    """Writes the output.
+
+    Raises:
+        SystemExit: They are required, and a check failed, has not ended, or none has run.
+    """
+    problem = find_problem(checked_commit())
+    if problem and os.environ["IS_REQUIRED"] == "true":
+        raise SystemExit(problem)
+    if problem:
+        sys.stdout.write(f"::notice::The branch has moved on. {problem} Its own run deploys it.\n")
+    with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as output:
+        output.write(f"is-green={'false' if problem else 'true'}\n")
 
 
 if __name__ == "__main__":

@@ -353,6 +353,7 @@ def _run_command(
     """Calls `answer` with a session; shows every error once, here, and returns its exit code."""
     reporter = choose_reporter(options.output, options.environ)
     failure: ReleaseError | None = None
+    interrupted: tuple[str, ...] = ()
     try:
         with signals.orderly_end(), sessions.open_session(root, options, reporter) as session:
             code = answer(session)
@@ -363,13 +364,13 @@ def _run_command(
             # GitHub reads annotations from stderr too, and stdout must stay JSON for programs.
             github_actions.annotate_error(error, sys.stderr)
     except KeyboardInterrupt:
-        for line in interruption.lines() if interruption else ():
+        code, interrupted = INTERRUPTED, tuple(interruption.lines()) if interruption else ()
+        for line in interrupted:
             reporter.show_text(line)
-        return INTERRUPTED
     finally:
         reporter.close()
     if job_summary is not None:
-        job_summary.write(failure)
+        job_summary.write(failure, interrupted)
     return code
 
 

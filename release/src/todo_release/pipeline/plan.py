@@ -99,22 +99,8 @@ def plan_release(facts: ReleaseFacts, version: str, *, allows_downgrade: bool = 
         findings.append(
             f"{version} is tagged at {facts.git.tag_commit[:12]} and nothing it is made of has changed"
         )
-    if not allows_downgrade:
-        refusals += _check_downgrade(facts.environments, version)
-    steps = [
-        *_preflight_steps(facts.environments, version),
-        *_image_steps(facts),
-        *_publishing_steps(facts, version, tag),
-        *_environment_steps(facts.environments, version, allows_downgrade=allows_downgrade),
-        *_announcement_steps(facts, version, tag),
-    ]
-    return Plan(
-        version=version,
-        findings=tuple(findings),
-        steps=tuple(steps),
-        refusals=tuple(refusals),
-        basis=facts.basis,
-    )
+    own_steps = [*_image_steps(facts), *_publishing_steps(facts, version, tag)]
+    return _plan(facts, version, own_steps, findings, refusals, allows_downgrade=allows_downgrade)
 
 
 def plan_deployment(facts: ReleaseFacts, version: str, *, allows_downgrade: bool = False) -> Plan:
@@ -152,10 +138,24 @@ def plan_deployment(facts: ReleaseFacts, version: str, *, allows_downgrade: bool
         for environment in facts.environments
         if environment.is_requirement_hidden
     ]
-    if not allows_downgrade:
-        refusals += _check_downgrade(facts.environments, version)
+    return _plan(facts, version, (), findings, refusals, allows_downgrade=allows_downgrade)
+
+
+def _plan(
+    facts: ReleaseFacts,
+    version: str,
+    own_steps: Sequence[Step],
+    findings: Sequence[str],
+    refusals: Sequence[ReleaseError],
+    *,
+    allows_downgrade: bool,
+) -> Plan:
+    """Returns a plan: preflight, the steps of this kind of plan, environments, announcement."""
+    tag = versions.tag_of(versions.parse(version), facts.git.tag_prefix)
+    downgrades = () if allows_downgrade else _check_downgrade(facts.environments, version)
     steps = [
         *_preflight_steps(facts.environments, version),
+        *own_steps,
         *_environment_steps(facts.environments, version, allows_downgrade=allows_downgrade),
         *_announcement_steps(facts, version, tag),
     ]
@@ -163,7 +163,7 @@ def plan_deployment(facts: ReleaseFacts, version: str, *, allows_downgrade: bool
         version=version,
         findings=tuple(findings),
         steps=tuple(steps),
-        refusals=tuple(refusals),
+        refusals=(*refusals, *downgrades),
         basis=facts.basis,
     )
 

@@ -1,6 +1,6 @@
 """Writes what GitHub Actions shows of a run: a job summary, and annotations at the lines at fault."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -8,12 +8,13 @@ from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.core.yaml_positions import Place
 from todo_release.errors import ConfigError, ReleaseError
-from todo_release.pipeline.events import PlanStarted, RunEvent, StepEnded, StepFailed
+from todo_release.pipeline.events import PlanStarted, RunEvent, StepEnded, StepFailed, StepStarted
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.steps import Step
 from todo_release.preflight.errors import PreflightError
 from todo_release.preflight.finding import Finding, Severity
 from todo_release.report import markdown
+from todo_release.report.text import REFUSED
 
 if TYPE_CHECKING:
     from todo_release.preflight.inspection import Inspection
@@ -28,32 +29,37 @@ class JobSummary:
         """Appends to `path`, the file that $GITHUB_STEP_SUMMARY names."""
         self._path = path
         self._plan: Plan | None = None
-        self._ended: dict[str, StepEnded | StepFailed] = {}
+        self._last: dict[str, StepStarted | StepEnded | StepFailed] = {}
 
     def __call__(self, event: RunEvent) -> None:
         """Keeps the plan and the last event of each step."""
         match event:
             case PlanStarted(plan, _, _):
                 self._plan = plan
-            case StepEnded(step, _, _, _) | StepFailed(step, _, _):
-                self._ended[step.id] = event
+            case StepStarted(step) | StepEnded(step, _, _, _) | StepFailed(step, _, _):
+                self._last[step.id] = event
 
-    def write(self, error: ReleaseError | None) -> None:
-        """Appends the summary; the cause of a failure comes first."""
+    def write(self, error: ReleaseError | None, interrupted: Sequence[str] = ()) -> None:
+        """Appends the summary; the cause of a failure, or the lines of an interruption, come first."""
         parts = []
+        if interrupted:
+            heading, *lines = (line.removeprefix(REFUSED).strip() for line in interrupted)
+            parts.append(f"### {markdown.FAILED} {markdown.cell(heading)}")
+            parts.append("\n".join(f"- {markdown.cell(line)}" for line in lines))
         if error is not None:
             parts += [f"### {markdown.FAILED} {markdown.cell(error.problem)}", markdown.cell(error.remedy)]
             if error.evidence:
                 parts.append(f"Evidence: {markdown.code(error.evidence)}")
         if self._plan is not None:
-            parts.append(f"### {'' if error else f'{markdown.DONE} '}{self._plan.version}")
+            mark = "" if error or interrupted else f"{markdown.DONE} "
+            parts.append(f"### {mark}{self._plan.version}")
             rows = tuple(self._row(step) for step in self._plan.steps)
             parts.append(markdown.table_rows(Table("Steps", ("", "step", "why", "time", "result"), rows)))
         with self._path.open("a", encoding="utf-8") as file:
             file.write("\n\n".join(parts) + "\n")
 
     def _row(self, step: Step) -> tuple[str, ...]:
-        match self._ended.get(step.id):
+        match self._last.get(step.id):
             case StepEnded(_, was_done, seconds, outcome):
                 results = (
                     outcome.get("digest"),
@@ -66,6 +72,8 @@ class JobSummary:
                 return (markdown.DONE, step.title, step.reason, took, markdown.code(result))
             case StepFailed(_, seconds, error):
                 return (markdown.FAILED, step.title, step.reason, duration(seconds), error.problem)
+            case StepStarted():
+                return (markdown.FAILED, step.title, step.reason, "", "interrupted")
             case _:
                 return ("", step.title, step.reason, "", "not reached")
 

@@ -22,7 +22,7 @@ from todo_release.report.text import (
     TO_DO,
     completion_line,
     error_lines,
-    interruption_line,
+    opening_lines,
     plan_lines,
 )
 
@@ -61,10 +61,8 @@ class LineReporter:
         """Writes one line for each event."""
         match event:
             case PlanStarted(plan, interrupted, _):
-                for finding in plan.findings:
-                    self._write(f"{DONE} {finding}")
-                if interrupted:
-                    self._write(interruption_line(interrupted))
+                for line in opening_lines(plan, interrupted):
+                    self._write(line)
                 if plan.is_finished:
                     self._write(completion_line(plan, seconds=0))
             case StepStarted(step):

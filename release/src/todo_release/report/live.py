@@ -33,7 +33,7 @@ from todo_release.report.text import (
     TO_DO,
     completion_line,
     error_lines,
-    interruption_line,
+    opening_lines,
     plan_lines,
 )
 
@@ -136,10 +136,8 @@ class LiveReporter:
         return Group(grid)
 
     def _begin(self, plan: Plan, interrupted: tuple[str, ...], expected: Mapping[str, float]) -> None:
-        for finding in plan.findings:
-            self._print_marked(f"{DONE} {finding}")
-        if interrupted:
-            self._console.print(interruption_line(interrupted))
+        for line in opening_lines(plan, interrupted):
+            self._print_marked(line)
         self._steps, self._expected = plan.steps, expected
         self._display = Display(self, console=self._console, refresh_per_second=8)
         self._display.start()

@@ -34,9 +34,12 @@ def plan_summary(plan: Plan) -> str:
     return f"{len(plan.pending)} of {len(plan.steps)} steps to do."
 
 
-def interruption_line(steps: Sequence[str]) -> str:
-    """Returns the line that names the steps in which an earlier run was interrupted."""
-    return f"{TO_DO} an earlier run was interrupted in {', '.join(steps)}; continuing from there"
+def opening_lines(plan: Plan, interrupted: Sequence[str]) -> Iterable[str]:
+    """Yields the first lines of a run: the findings, and where an earlier run was interrupted."""
+    for finding in plan.findings:
+        yield f"{DONE} {finding}"
+    if interrupted:
+        yield f"{TO_DO} an earlier run was interrupted in {', '.join(interrupted)}; continuing from there"
 
 
 def completion_line(plan: Plan, seconds: float) -> str:
