@@ -24,9 +24,11 @@ PYTHON_SERVICES = SERVICES[1:]
 LIMIT_BYTES = 200e6
 # All settings that the services require, with addresses where nothing listens.
 UNREACHABLE = {
+    "APP_API_TOKEN": "0" * 32,
     "BACKEND_URL": "http://127.0.0.1:1",
     "BETTER_AUTH_SECRET": "0" * 32,
     "BETTER_AUTH_URL": "http://localhost",
+    "DAPR_API_TOKEN": "0" * 32,
     "DATABASE_URL": "postgresql://todo:none@127.0.0.1:1/todo",
     "JWKS_URL": "http://127.0.0.1:1/jwks",
     "JWT_ISSUER": "http://localhost",

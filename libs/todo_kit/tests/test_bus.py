@@ -13,7 +13,10 @@ from todo_kit.bus import DropEvent, PublishError, subscribe
 from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.events import NotificationCreated, ReceivedEvent
 from todo_kit.settings import ServiceSettings
-from todo_kit.testing import MemoryPublisher
+from todo_kit.sidecar_token import HEADER
+from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher
+
+TOKEN = {HEADER: APP_API_TOKEN.get_secret_value()}
 
 
 def notification(title: str = "Done") -> NotificationCreated:
@@ -42,6 +45,7 @@ class Consumer:
             "pubsub",
             "notifications",
             self.handle,
+            app_token=APP_API_TOKEN,
             event_model=NotificationCreated,
             dead_letter_topic="dead-letters",
         )
@@ -52,11 +56,14 @@ class Consumer:
             raise self._error
         self.received.append(event)
 
-    async def post(self, body: bytes) -> httpx2.Response:
+    async def post(self, body: bytes, headers: dict[str, str] = TOKEN) -> httpx2.Response:
         """Delivers a body as it is."""
-        transport = httpx2.ASGITransport(self.app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://app.test") as client:
-            return await client.post("/events/notifications", content=body)
+        async with self.client() as client:
+            return await client.post("/events/notifications", content=body, headers=headers)
+
+    def client(self) -> httpx2.AsyncClient:
+        """Returns a client of the application."""
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url="http://app.test")
 
 
 async def deliver(consumer: Consumer, payload: NotificationCreated, event_id: str = "event-1") -> str:
@@ -72,9 +79,8 @@ async def deliver(consumer: Consumer, payload: NotificationCreated, event_id: st
 async def test_subscription_names_topic_route_and_dead_letters(settings: ServiceSettings) -> None:
     """daprd reads the list of subscriptions when it starts."""
     consumer = Consumer(settings)
-    transport = httpx2.ASGITransport(consumer.app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://app.test") as client:
-        listed = (await client.get("/dapr/subscribe")).json()
+    async with consumer.client() as client:
+        listed = (await client.get("/dapr/subscribe", headers=TOKEN)).json()
     assert listed == [
         {
             "pubsubname": "pubsub",
@@ -118,6 +124,37 @@ async def test_retry_is_answered_with_status_500(settings: ServiceSettings) -> N
     assert (await consumer.post(body.model_dump_json().encode())).status_code == 500
 
 
+FORGED: list[dict[str, str]] = [
+    {},
+    {HEADER: ""},
+    {HEADER: APP_API_TOKEN.get_secret_value()[:-1]},
+    {HEADER: DAPR_API_TOKEN.get_secret_value()},
+    {"Authorization": TOKEN[HEADER]},
+]
+
+
+@pytest.mark.parametrize("headers", FORGED)
+async def test_event_without_the_token_of_the_sidecar_is_refused(
+    settings: ServiceSettings, headers: dict[str, str]
+) -> None:
+    """Another pod that posts an event itself gets 403, and neither the handler nor the log sees the event."""
+    consumer = Consumer(settings)
+    event = ReceivedEvent[NotificationCreated](
+        id="e", type="t", source="s", topic="notifications", data=notification("Forged")
+    )
+    with capture_logs() as logs:
+        response = await consumer.post(event.model_dump_json().encode(), headers)
+    assert (response.status_code, response.json()["title"]) == (403, "Only for the sidecar")
+    assert consumer.received == []
+    assert "Forged" not in str(logs)
+
+
+async def test_list_of_subscriptions_is_for_the_sidecar_only(settings: ServiceSettings) -> None:
+    """Without the token nobody reads which topics an application has."""
+    async with Consumer(settings).client() as client:
+        assert (await client.get("/dapr/subscribe")).status_code == 403
+
+
 MALFORMED = b'{"id": "e", "type": "t", "source": "s", "topic": "x", "data": {"title": "Secret"}}'
 
 
@@ -140,17 +177,15 @@ async def test_unknown_members_are_ignored(settings: ServiceSettings) -> None:
     payload = notification().model_dump(mode="json") | {"added_later": 1}
     consumer = Consumer(settings)
     envelope = {"id": "e", "type": "t", "source": "s", "topic": "notifications", "data": payload}
-    async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(consumer.app), base_url="http://app.test"
-    ) as client:
-        response = await client.post("/events/notifications", json=envelope)
+    async with consumer.client() as client:
+        response = await client.post("/events/notifications", json=envelope, headers=TOKEN)
     assert response.json() == {"status": "SUCCESS"}
     assert isinstance(consumer.received[0].data.notification_id, UUID)
 
 
 async def test_publishing_without_a_sidecar_fails_instead_of_waiting() -> None:
     """Publishing raises when nobody listens at the sidecar's address, so the relay keeps the event."""
-    publisher = DaprPublisher("pubsub", address="127.0.0.1:1")
+    publisher = DaprPublisher("pubsub", address="127.0.0.1:1", api_token=DAPR_API_TOKEN)
     with pytest.raises(PublishError, match="UNAVAILABLE"):
         await publisher.publish("t", b"{}", event_id="e", event_type="t", key="k")
     await publisher.aclose()

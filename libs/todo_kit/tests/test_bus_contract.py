@@ -18,9 +18,13 @@ from todo_kit.bus import Publisher, PublishError, subscribe
 from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.events import NotificationCreated, ReceivedEvent
 from todo_kit.settings import ServiceSettings
-from todo_kit.testing import MemoryPublisher, serving, wait_until
+from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher, serving, wait_until
 
 TOPIC = "staging-notifications"
+TOKENS = {
+    "APP_API_TOKEN": APP_API_TOKEN.get_secret_value(),
+    "DAPR_API_TOKEN": DAPR_API_TOKEN.get_secret_value(),
+}
 COMPONENT = """
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -36,7 +40,14 @@ class Subscriber:
         """Subscribes to the topic."""
         self.app: FastAPI = create_service(settings)
         self.received: list[ReceivedEvent[NotificationCreated]] = []
-        subscribe(self.app, "pubsub", TOPIC, self._keep, event_model=NotificationCreated)
+        subscribe(
+            self.app,
+            "pubsub",
+            TOPIC,
+            self._keep,
+            app_token=APP_API_TOKEN,
+            event_model=NotificationCreated,
+        )
 
     async def _keep(self, event: ReceivedEvent[NotificationCreated]) -> None:
         self.received.append(event)
@@ -67,11 +78,11 @@ async def bus(request: pytest.FixtureRequest, subscriber: Subscriber, tmp_path: 
     (tmp_path / "pubsub.yaml").write_text(COMPONENT)
     port = free_port()
     async with serving(subscriber.app, port), AsyncExitStack() as stack:
-        sidecar = stack.enter_context(daprd_sidecar("example", port, tmp_path))
+        sidecar = stack.enter_context(daprd_sidecar("example", port, tmp_path, env=TOKENS))
         address = f"127.0.0.1:{sidecar.grpc_port}"
-        working = DaprPublisher("pubsub", address=address)
+        working = DaprPublisher("pubsub", address=address, api_token=DAPR_API_TOKEN)
         stack.push_async_callback(working.aclose)
-        refused_by_daprd = DaprPublisher("no-such-component", address=address)
+        refused_by_daprd = DaprPublisher("no-such-component", address=address, api_token=DAPR_API_TOKEN)
         stack.push_async_callback(refused_by_daprd.aclose)
         await _until_subscribed(working, subscriber)
         yield Bus(working, refused_by_daprd)
@@ -129,3 +140,17 @@ async def test_publishing_a_refused_event_raises(bus: Bus) -> None:
     """The publisher learns that the bus did not accept the event."""
     with pytest.raises(PublishError):
         await publish(bus.refused, "event-3")
+
+
+async def test_sidecar_refuses_a_publisher_with_another_token(subscriber: Subscriber, tmp_path: Path) -> None:
+    """The sidecar's API needs its own token: the application's is refused, and the event is not published."""
+    (tmp_path / "pubsub.yaml").write_text(COMPONENT)
+    port = free_port()
+    async with serving(subscriber.app, port):
+        with daprd_sidecar("example", port, tmp_path, env=TOKENS) as sidecar:
+            stranger = DaprPublisher(
+                "pubsub", address=f"127.0.0.1:{sidecar.grpc_port}", api_token=APP_API_TOKEN
+            )
+            with pytest.raises(PublishError, match="UNAUTHENTICATED"):
+                await publish(stranger, "event-4")
+            await stranger.aclose()

@@ -14,7 +14,7 @@ from todo_backend.openapi import render_openapi
 from todo_backend.settings import Settings
 from todo_kit.data.migrations import run_migrations
 from todo_kit.data.testing import schema_drift
-from todo_kit.testing import MemoryPublisher, TokenIssuer
+from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher, TokenIssuer
 
 CONTRACT = Path(__file__).parents[3] / "contracts" / "openapi.json"
 
@@ -69,6 +69,8 @@ async def test_without_a_database_requests_get_503_and_the_pod_is_not_ready(issu
         jwt_issuer=issuer.issuer,
         jwks_url=issuer.jwks_url,
         database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
+        app_api_token=APP_API_TOKEN,
+        dapr_api_token=DAPR_API_TOKEN,
     )
     app = create_app(settings, publisher=MemoryPublisher())
     async with client_of(app) as client:

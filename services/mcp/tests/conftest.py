@@ -9,7 +9,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from todo_kit.auth import TokenVerifier
-from todo_kit.testing import TokenIssuer, serving
+from todo_kit.testing import DAPR_API_TOKEN, TokenIssuer, serving
 from todo_mcp.app import create_app
 from todo_mcp.settings import Settings
 
@@ -67,6 +67,7 @@ async def tool_server(issuer: TokenIssuer, double: BackendDouble) -> AsyncIterat
             jwks_url=issuer.jwks_url,
             backend_url=backend_url,
             public_hosts=("todo.example.com",),
+            dapr_api_token=DAPR_API_TOKEN,
             build_id="build-1",
         )
         async with serving(create_app(settings)) as url:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from todo_kit.testing import TokenIssuer, serving
+from todo_kit.testing import DAPR_API_TOKEN, TokenIssuer, serving
 from todo_mcp.app import create_app
 from todo_mcp.settings import Settings
 
@@ -70,7 +70,9 @@ async def test_request_of_another_origin_is_forbidden(tool_server: ToolServer, i
 
 async def test_request_while_the_keys_are_unknown_is_answered_with_503(issuer: TokenIssuer) -> None:
     """While tokens cannot be checked, the agent is asked to try again and not to sign in."""
-    settings = Settings(jwt_issuer=issuer.issuer, jwks_url="http://127.0.0.1:1/jwks")
+    settings = Settings(
+        jwt_issuer=issuer.issuer, jwks_url="http://127.0.0.1:1/jwks", dapr_api_token=DAPR_API_TOKEN
+    )
     async with serving(create_app(settings)) as url, ToolServer(url, issuer).http() as client:
         token = issuer.token("ann", audience=AUDIENCES)
         response = await client.post("/mcp", json=INITIALIZE, headers=headers_of(token))
@@ -109,5 +111,7 @@ async def test_metrics_name_the_tools_endpoint(tool_server: ToolServer) -> None:
 def test_public_hosts_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
     """The chart passes the host names in one variable."""
     monkeypatch.setenv("PUBLIC_HOSTS", "todo.example.com, todo-app-mcp,")
-    settings = Settings(jwt_issuer="http://issuer.test", jwks_url="http://issuer.test/jwks")
+    settings = Settings(
+        jwt_issuer="http://issuer.test", jwks_url="http://issuer.test/jwks", dapr_api_token=DAPR_API_TOKEN
+    )
     assert settings.public_hosts == ("todo.example.com", "todo-app-mcp")

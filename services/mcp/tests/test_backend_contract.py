@@ -13,7 +13,7 @@ from todo_backend.database import SCHEMA
 from todo_backend.settings import Settings
 from todo_embedded.postgres import postgres_server
 from todo_kit.data.migrations import run_migrations
-from todo_kit.testing import MemoryPublisher, TokenIssuer
+from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher, TokenIssuer
 from todo_mcp.backend import Backend
 from todo_mcp.errors import BackendRefusedError
 
@@ -32,7 +32,11 @@ def database_url() -> Iterator[str]:
 async def real_app(issuer: TokenIssuer, database_url: str) -> AsyncIterator[FastAPI]:
     """Runs the real backend."""
     settings = Settings(
-        jwt_issuer=issuer.issuer, jwks_url=issuer.jwks_url, database_url=SecretStr(database_url)
+        jwt_issuer=issuer.issuer,
+        jwks_url=issuer.jwks_url,
+        database_url=SecretStr(database_url),
+        app_api_token=APP_API_TOKEN,
+        dapr_api_token=DAPR_API_TOKEN,
     )
     app = create_app(settings, publisher=MemoryPublisher())
     async with app.router.lifespan_context(app):

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from todo_kit.data.migrations import run_migrations
 from todo_kit.data.testing import schema_drift
-from todo_kit.testing import MemoryPublisher, TokenIssuer
+from todo_kit.sidecar_token import HEADER
+from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher, TokenIssuer
 from todo_notification.app import create_app
 from todo_notification.database import SCHEMA, Base
 from todo_notification.settings import Settings
@@ -45,7 +46,8 @@ async def test_ready_while_the_database_answers(app: FastAPI) -> None:
 async def test_subscriptions_have_the_environments_topics_and_dead_letters(app: FastAPI) -> None:
     """daprd reads both topics of this environment and the topic for events that cannot be handled."""
     async with client_of(app) as client:
-        entries = (await client.get("/dapr/subscribe")).json()
+        token = {HEADER: APP_API_TOKEN.get_secret_value()}
+        entries = (await client.get("/dapr/subscribe", headers=token)).json()
     assert {(entry["pubsubname"], entry["topic"], entry["deadLetterTopic"]) for entry in entries} == {
         ("pubsub", "test-task-events", "test-dead-letters"),
         ("pubsub", "test-notifications", "test-dead-letters"),
@@ -58,6 +60,8 @@ async def test_without_a_database_events_are_retried_and_requests_get_503(issuer
         jwt_issuer=issuer.issuer,
         jwks_url=issuer.jwks_url,
         database_url=SecretStr("postgresql://nobody@127.0.0.1:1/none"),
+        app_api_token=APP_API_TOKEN,
+        dapr_api_token=DAPR_API_TOKEN,
     )
     app = create_app(settings, publisher=MemoryPublisher())
     bus = MemoryPublisher(app)

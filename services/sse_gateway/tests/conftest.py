@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from todo_kit.testing import MemoryPublisher, TokenIssuer, serving
+from todo_kit.testing import APP_API_TOKEN, MemoryPublisher, TokenIssuer, serving
 from todo_sse_gateway.app import create_app
 from todo_sse_gateway.limits import Limits
 from todo_sse_gateway.settings import Settings
@@ -148,7 +148,11 @@ def limits() -> Limits:
 async def gateway(issuer: TokenIssuer, limits: Limits, wall_clock: WallClock) -> AsyncIterator[Gateway]:
     """Runs a gateway; when the test ends, it is drained and stopped."""
     settings = Settings(
-        jwt_issuer=issuer.issuer, jwks_url=issuer.jwks_url, log_level="warning", drain_seconds=1
+        jwt_issuer=issuer.issuer,
+        jwks_url=issuer.jwks_url,
+        app_api_token=APP_API_TOKEN,
+        log_level="warning",
+        drain_seconds=1,
     )
     app = create_app(settings, limits=limits, now=wall_clock)
     async with serving(app) as url:

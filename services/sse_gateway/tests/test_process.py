@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from todo_embedded.ports import free_port
-from todo_kit.testing import TokenIssuer
+from todo_kit.testing import APP_API_TOKEN, TokenIssuer
 
 from .conftest import Reader
 
@@ -27,6 +27,7 @@ async def process(issuer: TokenIssuer) -> AsyncIterator[tuple[asyncio.subprocess
         "PORT": str(port),
         "JWT_ISSUER": issuer.issuer,
         "JWKS_URL": issuer.jwks_url,
+        "APP_API_TOKEN": APP_API_TOKEN.get_secret_value(),
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
     }
     started = await asyncio.create_subprocess_exec(

@@ -7,6 +7,8 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from todo_kit.sidecar_token import HEADER
+from todo_kit.testing import APP_API_TOKEN
 from todo_sse_gateway.limits import Limits
 
 from .conftest import Gateway, WallClock
@@ -210,7 +212,8 @@ async def test_probe_reports_draining(gateway: Gateway) -> None:
 async def test_subscriptions_are_those_of_the_environment(gateway: Gateway) -> None:
     """daprd reads both topics of the broadcast component."""
     async with httpx2.AsyncClient(base_url=gateway.url) as client:
-        entries = (await client.get("/dapr/subscribe")).json()
+        token = {HEADER: APP_API_TOKEN.get_secret_value()}
+        entries = (await client.get("/dapr/subscribe", headers=token)).json()
     assert {(entry["pubsubname"], entry["topic"]) for entry in entries} == {
         ("pubsub-broadcast", "task-events"),
         ("pubsub-broadcast", "notifications"),

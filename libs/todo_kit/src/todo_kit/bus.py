@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request, params
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from todo_kit.events import PayloadT, ReceivedEvent
 from todo_kit.logging import get_logger
+from todo_kit.sidecar_token import SidecarOnly
 
 _log = get_logger(__name__)
 
@@ -49,10 +50,13 @@ def subscribe(
     topic: str,
     handler: Callable[[ReceivedEvent[PayloadT]], Awaitable[None]],
     *,
+    app_token: SecretStr,
     event_model: type[PayloadT],
     dead_letter_topic: str | None = None,
 ) -> None:
     """Adds the route at which the sidecar delivers `topic`, and lists it in `/dapr/subscribe`.
+
+    Both routes answer 403 to a request without `app_token`, so only the own sidecar can deliver events.
 
     An event is handled when `handler` returns. An event whose handler raises `DropEvent`, or whose data does
     not fit `event_model`, is not delivered again (it goes to `dead_letter_topic`, if there is one). Any other
@@ -62,10 +66,11 @@ def subscribe(
     entry = {"pubsubname": pubsub_name, "topic": topic, "route": route}
     if dead_letter_topic is not None:
         entry["deadLetterTopic"] = dead_letter_topic
-    _subscriptions(app).append(entry)
+    only_sidecar = Depends(SidecarOnly(app_token))
+    _subscriptions(app, only_sidecar).append(entry)
     envelope = ReceivedEvent[event_model]  # type: ignore[valid-type]  # a model made for this payload
 
-    @app.post(route, include_in_schema=False)
+    @app.post(route, include_in_schema=False, dependencies=[only_sidecar])
     async def receive(request: Request) -> JSONResponse:
         try:
             event: ReceivedEvent[PayloadT] = envelope.model_validate_json(await request.body())
@@ -88,12 +93,12 @@ def subscribe(
         return JSONResponse({"status": "SUCCESS"})
 
 
-def _subscriptions(app: FastAPI) -> list[dict[str, str]]:
+def _subscriptions(app: FastAPI, only_sidecar: params.Depends) -> list[dict[str, str]]:
     """Returns the list that `/dapr/subscribe` answers with; the first call adds that route."""
     if not hasattr(app.state, "subscriptions"):
         app.state.subscriptions = []
 
-        @app.get("/dapr/subscribe", include_in_schema=False)
+        @app.get("/dapr/subscribe", include_in_schema=False, dependencies=[only_sidecar])
         async def subscriptions() -> list[dict[str, Any]]:
             declared: list[dict[str, Any]] = app.state.subscriptions
             return declared

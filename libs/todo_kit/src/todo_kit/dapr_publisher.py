@@ -2,8 +2,10 @@
 
 import grpc.aio  # type: ignore[import-untyped]  # grpcio ships no types
 from dapr.proto import api_service_v1, api_v1
+from pydantic import SecretStr
 
 from todo_kit.bus import PublishError
+from todo_kit.sidecar_token import HEADER
 
 PUBLISH_TIMEOUT_SECONDS = 5.0
 
@@ -18,14 +20,16 @@ class DaprPublisher:
     when it is built before the sidecar answers, and its `publish_event` has no deadline (dapr 1.19).
     """
 
-    def __init__(self, pubsub_name: str, *, address: str) -> None:
+    def __init__(self, pubsub_name: str, *, address: str, api_token: SecretStr) -> None:
         """Prepares to publish to the component `pubsub_name`; call it inside a running event loop.
 
         Args:
             pubsub_name: The name of the Dapr component.
             address: Host and gRPC port of the sidecar.
+            api_token: The token that the sidecar requires.
         """
         self._pubsub_name = pubsub_name
+        self._metadata = ((HEADER, api_token.get_secret_value()),)
         self._channel = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
         self._stub = api_service_v1.DaprStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
@@ -39,7 +43,7 @@ class DaprPublisher:
             metadata={"cloudevent.id": event_id, "cloudevent.type": event_type, "partitionKey": key},
         )
         try:
-            await self._stub.PublishEvent(request, timeout=PUBLISH_TIMEOUT_SECONDS)
+            await self._stub.PublishEvent(request, timeout=PUBLISH_TIMEOUT_SECONDS, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             reason = f"{error.code().name}: {error.details()}"
             raise PublishError(f"{self._pubsub_name}/{topic} did not take {event_id}: {reason}") from error

@@ -9,6 +9,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MIN_TOKEN_LENGTH = 16
+
 
 class EnvironmentSettings(BaseSettings):
     """Base of all settings: frozen, and an empty variable counts as not set."""
@@ -49,13 +51,23 @@ class DatabaseSettings(EnvironmentSettings):
 
 
 class BusSettings(EnvironmentSettings):
-    """Which Dapr component carries events, and the environment's prefix of every topic."""
+    """Which Dapr component carries events, the environment's prefix of every topic, and the sidecar's token.
+
+    `app_api_token` has no default: a service that would take events from anybody does not start.
+    """
 
     pubsub_name: str = "pubsub"
     topic_prefix: str = ""
+    app_api_token: SecretStr = Field(min_length=MIN_TOKEN_LENGTH)
 
 
-class SidecarSettings(EnvironmentSettings):
+class SidecarTokenSettings(EnvironmentSettings):
+    """The token that the sidecar requires of every request to its API."""
+
+    dapr_api_token: SecretStr = Field(min_length=MIN_TOKEN_LENGTH)
+
+
+class SidecarSettings(SidecarTokenSettings):
     """Where the Dapr sidecar listens; Dapr sets the variables itself (https://docs.dapr.io/reference/environment/)."""
 
     dapr_runtime_host: str = "127.0.0.1"

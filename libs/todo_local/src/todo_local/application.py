@@ -6,6 +6,7 @@ and one origin for the browser.
 
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -47,6 +48,11 @@ class Application:
         self._console = console
         self._port = port
         self._frontend = Frontend(root / "services" / "frontend", FRONTEND_PORT)
+        # By these an application and its sidecar recognise each other, as in the cluster.
+        self._sidecar_tokens = {
+            "APP_API_TOKEN": secrets.token_urlsafe(32),
+            "DAPR_API_TOKEN": secrets.token_urlsafe(32),
+        }
         self._postgres: PostgresServer
         self._redis: RedisServer
         self._daprd: Path
@@ -165,7 +171,7 @@ class Application:
                 ServerProcess(
                     f"daprd of {app.app_id}",
                     sidecar_command(self._daprd, app),
-                    env=os.environ | redis,
+                    env=os.environ | redis | self._sidecar_tokens,
                     on_line=daprd_log,
                 ) as sidecar,
                 ServerProcess(
@@ -193,6 +199,7 @@ class Application:
             "DAPR_GRPC_PORT": str(app.dapr_grpc_port),
             "DRAIN_SECONDS": str(DRAIN_SECONDS),
             "JWT_ISSUER": self.origin,
+            **self._sidecar_tokens,
         }
         if migration_module(app):  # the other services do not use the database
             environment["DATABASE_URL"] = self._postgres.url_of(DATABASE)

@@ -13,11 +13,17 @@ from todo_backend.app import create_app
 from todo_backend.settings import Settings
 from todo_kit.app import openapi_document
 
+NO_TOKEN = SecretStr("no sidecar reads the document")
+
 
 def render_openapi() -> str:
     """Returns the document as text; the same routes give the same text."""
     settings = Settings(  # the application connects to nothing before it runs, so it needs no addresses
-        jwt_issuer="", jwks_url="", database_url=SecretStr("")
+        jwt_issuer="",
+        jwks_url="",
+        database_url=SecretStr(""),
+        app_api_token=NO_TOKEN,
+        dapr_api_token=NO_TOKEN,
     )
     return json.dumps(openapi_document(create_app(settings)), indent=2, sort_keys=True) + "\n"
 

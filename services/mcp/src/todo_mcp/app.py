@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from todo_kit.app import create_service
 from todo_kit.auth import TokenVerifier
+from todo_kit.sidecar_token import HEADER
 from todo_mcp.authentication import UserTokenVerifier, auth_settings
 from todo_mcp.backend import TIMEOUT_SECONDS, Backend
 from todo_mcp.settings import Settings
@@ -22,7 +23,11 @@ from todo_mcp.tools import INSTRUCTIONS, register_tools
 def create_app(settings: Settings) -> FastAPI:
     """Returns the service: the tools at `/mcp`, RFC 9728 metadata, and what every service has."""
     verifier = TokenVerifier.from_settings(settings)
-    client = httpx2.AsyncClient(base_url=settings.backend_url, timeout=TIMEOUT_SECONDS)
+    client = httpx2.AsyncClient(
+        base_url=settings.backend_url,
+        headers={HEADER: settings.dapr_api_token.get_secret_value()},  # the sidecar takes it out
+        timeout=TIMEOUT_SECONDS,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

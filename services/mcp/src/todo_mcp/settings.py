@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import field_validator
 from pydantic_settings import NoDecode
 
-from todo_kit.settings import JwtSettings, ServiceSettings
+from todo_kit.settings import JwtSettings, ServiceSettings, SidecarTokenSettings
 
 
-class Settings(ServiceSettings, JwtSettings):
+class Settings(ServiceSettings, JwtSettings, SidecarTokenSettings):
     """The settings of the running service.
 
     `backend_url` is the address of the backend, or the one at which a Dapr sidecar invokes it. `public_hosts`

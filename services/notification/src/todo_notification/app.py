@@ -18,5 +18,7 @@ def create_app(settings: Settings, *, publisher: Publisher | None = None) -> Fas
     app = create_data_service(settings, outbox=outbox, publisher=publisher, routers=[notifications.router])
     service = NotificationService(app.state.sessions, topics)
     app.state.notifications = service
-    subscribe_to_events(app, settings.pubsub_name, topics, EventHandlers(service))
+    subscribe_to_events(
+        app, settings.pubsub_name, topics, EventHandlers(service), app_token=settings.app_api_token
+    )
     return app

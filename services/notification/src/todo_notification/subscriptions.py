@@ -5,7 +5,7 @@ independently of all others, and its id shows whether it was handled before.
 """
 
 from fastapi import FastAPI
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, SecretStr, ValidationError
 
 from todo_kit.bus import DropEvent, subscribe
 from todo_kit.events import Payload, ReceivedEvent, TaskEvent
@@ -58,13 +58,16 @@ class EventHandlers:
         NOTICES.labels(notification.kind, "stored" if is_new else "repeat").inc()
 
 
-def subscribe_to_events(app: FastAPI, pubsub_name: str, topics: Topics, handlers: EventHandlers) -> None:
+def subscribe_to_events(
+    app: FastAPI, pubsub_name: str, topics: Topics, handlers: EventHandlers, *, app_token: SecretStr
+) -> None:
     """Subscribes to both topics of the environment; events that cannot be handled become dead letters."""
     subscribe(
         app,
         pubsub_name,
         topics.task_events,
         handlers.on_task_event,
+        app_token=app_token,
         event_model=TaskEvent,
         dead_letter_topic=topics.dead_letters,
     )
@@ -73,6 +76,7 @@ def subscribe_to_events(app: FastAPI, pubsub_name: str, topics: Topics, handlers
         pubsub_name,
         topics.notifications,
         handlers.on_notifications_event,
+        app_token=app_token,
         event_model=NotificationsTopicEvent,
         dead_letter_topic=topics.dead_letters,
     )

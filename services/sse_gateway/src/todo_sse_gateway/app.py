@@ -46,7 +46,13 @@ def create_app(
     app = create_service(settings, lifespan=lifespan)
     endpoint = StreamEndpoint(hub, verifier, app.state.drain, limits, now)
     app.add_middleware(_StreamFirst, endpoint=endpoint)  # added last, so it is outermost
-    subscribe_to_events(app, settings.pubsub_name, Topics(settings.topic_prefix), Forwarder(hub, limits, now))
+    subscribe_to_events(
+        app,
+        settings.pubsub_name,
+        Topics(settings.topic_prefix),
+        Forwarder(hub, limits, now),
+        app_token=settings.app_api_token,
+    )
     return app
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from fastapi import FastAPI
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SecretStr
 
 from todo_kit.bus import DropEvent, subscribe
 from todo_kit.events import Payload, ReceivedEvent
@@ -79,7 +79,9 @@ def stream_event_name(event_type: str) -> str | None:
     return NOTIFICATION if event_type == "notification.created" else None
 
 
-def subscribe_to_events(app: FastAPI, pubsub_name: str, topics: Topics, forwarder: Forwarder) -> None:
+def subscribe_to_events(
+    app: FastAPI, pubsub_name: str, topics: Topics, forwarder: Forwarder, *, app_token: SecretStr
+) -> None:
     """Subscribes `forwarder` to both topics of the environment."""
     for topic in (topics.task_events, topics.notifications):
-        subscribe(app, pubsub_name, topic, forwarder.forward, event_model=UserEvent)
+        subscribe(app, pubsub_name, topic, forwarder.forward, app_token=app_token, event_model=UserEvent)

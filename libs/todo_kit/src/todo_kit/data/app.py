@@ -45,7 +45,9 @@ def create_data_service(
             bus = publisher
             if bus is None:
                 sidecar = f"{settings.dapr_runtime_host}:{settings.dapr_grpc_port}"
-                bus = dapr = DaprPublisher(settings.pubsub_name, address=sidecar)
+                bus = dapr = DaprPublisher(
+                    settings.pubsub_name, address=sidecar, api_token=settings.dapr_api_token
+                )
                 stack.push_async_callback(dapr.aclose)
             await stack.enter_async_context(Relay(engine, outbox, bus).running())
             yield

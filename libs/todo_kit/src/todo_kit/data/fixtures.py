@@ -20,7 +20,7 @@ from todo_kit.data.database import create_engine
 from todo_kit.data.migrations import run_migrations
 from todo_kit.data.testing import empty_tables
 from todo_kit.settings import DataServiceSettings
-from todo_kit.testing import MemoryPublisher, TokenIssuer
+from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher, TokenIssuer
 
 __all__ = [
     "alice",
@@ -94,6 +94,8 @@ def settings(service: ServiceUnderTest, issuer: TokenIssuer, database_url: str) 
         database_url=SecretStr(database_url),
         build_id="build-1",
         topic_prefix="test-",
+        app_api_token=APP_API_TOKEN,
+        dapr_api_token=DAPR_API_TOKEN,
     )
 
 

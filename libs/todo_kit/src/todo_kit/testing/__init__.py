@@ -10,12 +10,19 @@ database find more in `todo_kit.data.testing`.
 """
 
 from todo_kit.testing.dependencies import imported_packages, locked_packages
-from todo_kit.testing.memory_bus import MemoryPublisher, PublishedEvent
+from todo_kit.testing.memory_bus import (
+    APP_API_TOKEN,
+    DAPR_API_TOKEN,
+    MemoryPublisher,
+    PublishedEvent,
+)
 from todo_kit.testing.serving import serving
 from todo_kit.testing.tokens import TokenIssuer
 from todo_kit.testing.waiting import ManualClock, wait_until
 
 __all__ = [
+    "APP_API_TOKEN",
+    "DAPR_API_TOKEN",
     "ManualClock",
     "MemoryPublisher",
     "PublishedEvent",

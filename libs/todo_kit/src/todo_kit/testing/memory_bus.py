@@ -6,8 +6,13 @@ from datetime import UTC, datetime
 import httpx2
 import orjson
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from todo_kit.bus import PublishError
+from todo_kit.sidecar_token import HEADER
+
+APP_API_TOKEN = SecretStr("token-of-the-bus-in-memory")
+DAPR_API_TOKEN = SecretStr("token-of-the-sidecar-in-tests")
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class MemoryPublisher:
 
     Delivers as daprd does: the CloudEvent goes to the route that `/dapr/subscribe` names. `outcomes` holds
     the answer (`SUCCESS`, `DROP`, `RETRY`) to each delivery; nothing is delivered again. While `is_failing`
-    is set, `publish` raises.
+    is set, `publish` raises. Subscribers must have `APP_API_TOKEN` as the token of their sidecar.
     """
 
     def __init__(self, *subscribers: FastAPI) -> None:
@@ -53,7 +58,9 @@ class MemoryPublisher:
         }
         for app in self._subscribers:
             async with httpx2.AsyncClient(
-                transport=httpx2.ASGITransport(app), base_url="http://app.test"
+                transport=httpx2.ASGITransport(app),
+                base_url="http://app.test",
+                headers={HEADER: APP_API_TOKEN.get_secret_value()},
             ) as client:
                 for entry in (await client.get("/dapr/subscribe")).json():
                     if entry["topic"] == topic:
