@@ -17,6 +17,7 @@ from todo_embedded.controlplane.kubelet_events import timestamp
 from todo_embedded.controlplane.object_paths import KubeObject
 from todo_embedded.errors import ApiError
 from todo_release.adapters.kubernetes.api_resources import NODES, PODS
+from todo_release.adapters.kubernetes.objects import EXPENDABLE_PRIORITY
 from todo_release.adapters.kubernetes.quantities import millicores, size_bytes
 from todo_release.config.preflight import NodePools
 from todo_release.preflight.scheduling import pod_requirements
@@ -84,8 +85,13 @@ class NodeAutoscaler:
 
 
 def is_waiting(pod: KubeObject) -> bool:
-    """Returns whether no node can take a pod, and none is being emptied for it."""
+    """Returns whether no node can take a pod, and none is being emptied for it.
+
+    Pods of so low a priority that autoscalers ignore them do not count.
+    """
     status = pod.get("status") or {}
+    if (pod["spec"].get("priority") or 0) < EXPENDABLE_PRIORITY:
+        return False
     return "nominatedNodeName" not in status and any(
         condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable"
         for condition in status.get("conditions") or ()

@@ -81,7 +81,7 @@ def files(folder: Path) -> dict[str, str]:
 
 def test_evidence_has_a_table_per_kind_and_the_logs_of_unhealthy_pods(tmp_path: Path) -> None:
     """Logs include the previous run, which says why a container ended."""
-    written = files(evidence.collect_evidence(EvidenceSourceDouble(), "staging", tmp_path / "evidence"))
+    written = files(evidence.collect_evidence(EvidenceSourceDouble(), ["staging"], tmp_path / "evidence"))
     name = CRASHED["metadata"]["name"]
     assert set(written) == {
         "README.md", "deployments.txt", "events.txt", "jobs.txt", "limits.txt", "nodes.txt", "pods.txt",
@@ -105,22 +105,41 @@ def test_evidence_has_the_logs_of_all_pods_when_all_are_healthy(
     """When no pod is unhealthy, the reason may be in any log, for example after a failed smoke check."""
     healthy = [pod(container(running=True, ready=True), name=name, ready=True) for name in ("one", "two")]
     monkeypatch.setitem(LISTS, f"{NAMESPACE_PATH}/pods", healthy)
-    written = files(evidence.collect_evidence(EvidenceSourceDouble(), "staging", tmp_path))
+    written = files(evidence.collect_evidence(EvidenceSourceDouble(), ["staging"], tmp_path))
     logs = {name for name in written if name.startswith("logs/") and "previous" not in name}
     assert logs == {"logs/one.web.log", "logs/two.web.log"}
 
 
 def test_evidence_masks_secrets_in_logs_and_events(tmp_path: Path) -> None:
     """Evidence is shared between people, so it contains no secret."""
-    written = files(evidence.collect_evidence(EvidenceSourceDouble(), "staging", tmp_path))
+    written = files(evidence.collect_evidence(EvidenceSourceDouble(), ["staging"], tmp_path))
     assert "hunter2" not in written["events.txt"]
     assert [name for name, text in written.items() if "abcdefgh" in text] == []
+
+
+def test_evidence_of_another_namespace_lies_in_a_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chart may have workloads in other namespaces; nodes belong to none and are read once."""
+    others = {path.replace("/staging", "/agents"): items for path, items in LISTS.items()}
+    for path, items in others.items():
+        monkeypatch.setitem(LISTS, path, items)
+    sources = EvidenceSourceDouble(failing=("api/v1/namespaces/agents/events",))
+    written = files(evidence.collect_evidence(sources, ["staging", "agents"], tmp_path))
+    name = CRASHED["metadata"]["name"]
+    assert {path for path in written if path.startswith("agents/")} == {
+        "agents/deployments.txt", "agents/jobs.txt", "agents/limits.txt", "agents/pods.txt",
+        "agents/quotas.txt", f"agents/logs/{name}.web.log", f"agents/logs/{name}.web.previous.log",
+    }  # fmt: skip
+    assert written[f"agents/logs/{name}.web.log"].startswith("agents ")
+    assert "# Evidence of namespace staging and agents, " in written["README.md"]
+    assert "- agents/events: api/v1/namespaces/agents/events is forbidden." in written["README.md"]
 
 
 def test_evidence_names_what_is_missing_and_keeps_the_rest(tmp_path: Path) -> None:
     """A list that the server refuses is named in the index, and the other tables are written."""
     written = files(
-        evidence.collect_evidence(EvidenceSourceDouble(failing=("api/v1/nodes",)), "staging", tmp_path)
+        evidence.collect_evidence(EvidenceSourceDouble(failing=("api/v1/nodes",)), ["staging"], tmp_path)
     )
     assert "nodes.txt" not in written
     assert "- nodes: api/v1/nodes is forbidden." in written["README.md"]
@@ -131,7 +150,7 @@ def test_evidence_never_delays_the_rollback(tmp_path: Path) -> None:
     """A list that does not arrive in time is left out and named."""
     sources = EvidenceSourceDouble(stuck=(f"{NAMESPACE_PATH}/events",))
     try:
-        written = files(evidence.collect_evidence(sources, "staging", tmp_path, budget_seconds=1))
+        written = files(evidence.collect_evidence(sources, ["staging"], tmp_path, budget_seconds=1))
     finally:
         sources.is_over.set()
     assert "- events: no answer in time" in written["README.md"]
@@ -144,5 +163,5 @@ def test_container_with_an_empty_log_has_no_file(
 ) -> None:
     """An empty log is not written, because an empty file would look like evidence."""
     monkeypatch.setattr(EvidenceSourceDouble, "log", lambda *_, **__: text)
-    written = files(evidence.collect_evidence(EvidenceSourceDouble(), "staging", tmp_path))
+    written = files(evidence.collect_evidence(EvidenceSourceDouble(), ["staging"], tmp_path))
     assert [name for name in written if name.startswith("logs/")] == []

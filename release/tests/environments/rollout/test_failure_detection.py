@@ -447,6 +447,14 @@ def test_unschedulable_pod_waits_for_a_pool_a_preemption_and_a_volume() -> None:
     assert [failure.grace_seconds for failure in (growing, preempting, binding)] == [UNTIL_THE_END] * 3
 
 
+def test_no_node_comes_for_a_pod_of_very_low_priority() -> None:
+    """The cluster autoscaler ignores such pods, so only other pods that go may make room."""
+    waiting = pod(container(), node="", scheduled=UNSCHEDULABLE)
+    waiting["spec"]["priority"] = -11
+    (failure,) = of_pods(waiting, patience=Patience(may_grow=True))
+    assert failure.grace_seconds == RolloutSettings().unschedulable_seconds
+
+
 def test_progress_deadline_does_not_fail_a_pod_that_waits_for_a_node() -> None:
     """Preflight said that the autoscaler must add a node, so the rollout waits for it."""
     passed = condition("Progressing", "False", reason="ProgressDeadlineExceeded", message="timed out.")

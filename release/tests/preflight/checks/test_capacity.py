@@ -451,6 +451,54 @@ def test_missing_nodes_that_the_pool_may_add_are_a_warning() -> None:
     )
 
 
+def test_hook_that_fits_on_another_node_of_the_pool_waits_for_it() -> None:
+    """The engine waits for nodes while hooks run too, so preflight only warns."""
+    snapshot = make_cluster(
+        deployment("migrate", "900m", kind="Job", hook="pre-upgrade", spec={}),
+        nodes=[pool_node("n1")],
+        pods=[pod("other", "n1", "900m")],
+        config=make_config(preflight=GROWING),
+    )
+    (finding,) = findings_of(CHECK, snapshot)
+    assert (finding.severity.value, finding.subject) == ("warning", "Job/migrate")
+    assert "the autoscaler must add a node" in finding.cause
+
+
+LOW = {"metadata": {"name": "low"}, "value": -11}
+
+
+def test_no_node_is_added_for_pods_of_a_very_low_priority() -> None:
+    """The cluster autoscaler ignores pods below its cutoff, so what fits only on a new node never runs."""
+    grows = {"config": make_config(preflight=GROWING), "lists": {PRIORITY_CLASSES: [LOW]}}
+    nodes, pods = [pool_node("n1")], [pod("other", "n1", "600m")]
+    low = deployment("batch", "500m", priorityClassName="low")
+    cause = (
+        "batch needs 500m, the best node (n1) has 400m, and the autoscaler adds no node for pods whose "
+        "priority (-11) is below -10."
+    )
+    assert error_causes(CHECK, make_cluster(low, nodes=nodes, pods=pods, **grows)) == [cause]
+    web = deployment("web", "450m")
+    findings = findings_of(CHECK, make_cluster(low, web, nodes=nodes, pods=pods, **grows))
+    assert [(finding.severity.value, finding.subject) for finding in findings] == [
+        ("warning", "Deployment/web")
+    ]
+
+
+def test_autoscalers_of_a_very_low_priority_get_no_nodes_either() -> None:
+    """Replicas up to maxReplicas must fit on the nodes that exist."""
+    batch = deployment("batch", "300m", priorityClassName="low")
+    del batch["spec"]["replicas"]
+    snapshot = make_cluster(
+        batch,
+        autoscaler("batch", 2, 6),
+        nodes=[pool_node("n1")],
+        config=make_config(preflight=GROWING),
+        lists={PRIORITY_CLASSES: [LOW]},
+    )
+    (finding,) = findings_of(CHECK, snapshot)
+    assert "3 of them fit nowhere (batch 3)" in finding.cause
+
+
 def test_nodes_outside_a_pool_are_not_added() -> None:
     """The cluster grows only if its nodes have the pool's label."""
     nodes, pods = [node("n1", "1000m")], [pod("other", "n1", "900m")]

@@ -11,7 +11,6 @@ from todo_release.adapters.kubernetes.api_resources import (
     INGRESS_CLASSES,
     PRIORITY_CLASSES,
     SERVICE_ACCOUNTS,
-    STORAGE_CLASSES,
     VOLUME_CLAIMS,
 )
 from todo_release.adapters.registry.image_name import host_of
@@ -270,29 +269,6 @@ def test_pull_secret_for_the_registry_is_no_finding() -> None:
 def test_registry_host_of_an_image_follows_dockers_rule(image: str, host: str) -> None:
     """The first part is a host only if it has a dot or a port, or is localhost."""
     assert host_of(image) == host
-
-
-def claim(name: str | None) -> dict[str, Any]:
-    """Returns a claim with a storage class."""
-    spec = {} if name is None else {"storageClassName": name}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
-
-
-def test_claim_of_a_missing_storage_class_is_an_error() -> None:
-    """No name means the default class; an empty name means a volume made by hand."""
-    annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
-    fast = {"metadata": {"name": "fast", "annotations": annotations}}
-    assert error_causes(CHECK, make_snapshot(claim("slow"), lists={STORAGE_CLASSES: [fast]})) == [
-        "There is no StorageClass slow, so its volume is never created."
-    ]
-    assert error_causes(CHECK, make_snapshot(claim(None))) == [
-        "No StorageClass is the default, so its volume is never created."
-    ]
-    for name in ("fast", None, ""):
-        assert summaries_of(CHECK, make_snapshot(claim(name), lists={STORAGE_CLASSES: [fast]})) == []
-    claims = [{"spec": {"storageClassName": "slow"}}]
-    state = workload(kind="StatefulSet", spec={"volumeClaimTemplates": claims})
-    assert len(error_causes(CHECK, make_snapshot(state))) == 1
 
 
 def ingress(**annotations: str) -> dict[str, Any]:

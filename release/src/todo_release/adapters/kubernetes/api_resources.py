@@ -34,6 +34,7 @@ NODES = Resource("api/v1", "nodes", is_namespaced=False)
 NAMESPACES = Resource("api/v1", "namespaces", is_namespaced=False)
 INGRESS_CLASSES = Resource("apis/networking.k8s.io/v1", "ingressclasses", is_namespaced=False)
 STORAGE_CLASSES = Resource("apis/storage.k8s.io/v1", "storageclasses", is_namespaced=False)
+VOLUMES = Resource("api/v1", "persistentvolumes", is_namespaced=False)
 PRIORITY_CLASSES = Resource("apis/scheduling.k8s.io/v1", "priorityclasses", is_namespaced=False)
 CLUSTER_ISSUERS = Resource("apis/cert-manager.io/v1", "clusterissuers", is_namespaced=False)
 MUTATING_WEBHOOKS = Resource(ADMISSION, "mutatingwebhookconfigurations", is_namespaced=False)
@@ -64,7 +65,7 @@ CONFIGURATIONS = Resource("apis/dapr.io/v1alpha1", "configurations")
 
 CLUSTER_SCOPED = (
     NODES, NAMESPACES, INGRESS_CLASSES, STORAGE_CLASSES, PRIORITY_CLASSES, CLUSTER_ISSUERS, MUTATING_WEBHOOKS,
-    VALIDATING_WEBHOOKS, DEFINITIONS,
+    VALIDATING_WEBHOOKS, DEFINITIONS, VOLUMES,
 )  # fmt: skip
 
 

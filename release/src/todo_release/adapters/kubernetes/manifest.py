@@ -265,6 +265,12 @@ def workloads_of(manifest: str, namespace: str) -> list[WorkloadRef]:
     return [_ref(item, namespace) for item in parse_manifest(manifest).of_kind(*WORKLOAD_KINDS)]
 
 
+def namespaces_of(manifest: str, namespace: str) -> tuple[str, ...]:
+    """Returns the release's `namespace`, then the others that workloads of a rendered chart are in."""
+    others = {ref.namespace for ref in workloads_of(manifest, namespace)}
+    return (namespace, *sorted(others - {"", namespace}))
+
+
 def awaited_objects_of(manifest: str, namespace: str) -> list[WorkloadRef]:
     """Returns what a rollout waits for: the workloads, and custom resources, which may have conditions."""
     custom = [item for item in parse_manifest(manifest).objects if not item.hooks and _is_custom(item)]

@@ -12,6 +12,7 @@ from typing import Any
 
 JsonObject = Mapping[str, Any]
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "Job")
+EXPENDABLE_PRIORITY = -10  # below it the cluster autoscaler adds no node: --expendable-pods-priority-cutoff
 PROGRESS_SECONDS = 600  # progressDeadlineSeconds of a Deployment that does not set it
 
 
@@ -90,7 +91,8 @@ class Container:
 class Pod:
     """A pod; `owner_uid` is the uid of the ReplicaSet, StatefulSet, DaemonSet or Job that created it.
 
-    `nominated_node` is the node from which others are evicted for it.
+    `nominated_node` is the node from which others are evicted for it. `ports` are the numbers of its
+    containers' ports, by name, or by number where a port has no name.
     """
 
     name: str
@@ -105,6 +107,9 @@ class Pod:
     containers: tuple[Container, ...]
     namespace: str = ""
     nominated_node: str = ""
+    priority: int = 0
+    created_at: datetime | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
 
     def condition(self, kind: str) -> Condition | None:
         """Returns the condition of a type; None when the pod does not have it."""
@@ -222,6 +227,13 @@ def parse_pod(raw: JsonObject) -> Pod:
         conditions=conditions,
         namespace=meta.get("namespace", ""),
         nominated_node=status.get("nominatedNodeName", ""),
+        priority=spec.get("priority") or 0,
+        created_at=_instant(meta.get("creationTimestamp")),
+        ports={
+            port.get("name") or str(port["containerPort"]): port["containerPort"]
+            for container in all_containers(spec)
+            for port in container.get("ports") or ()
+        },
         containers=tuple(
             _container(container, statuses.get(container["name"], {}), is_init=container["name"] in initial)
             for container in all_containers(spec)
@@ -252,6 +264,10 @@ def parse_event(raw: JsonObject) -> KubernetesEvent:
         count=series.get("count") or raw.get("count") or 1,
         at=max((datetime.fromisoformat(time) for time in times if time), default=None),
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _condition(conditions: Iterable[Condition], kind: str) -> Condition | None:

@@ -40,39 +40,47 @@ class EvidenceSource(Protocol):
 
 
 def collect_evidence(
-    cluster: EvidenceSource, namespace: str, folder: Path, *, budget_seconds: float = BUDGET_SECONDS
+    cluster: EvidenceSource,
+    namespaces: Sequence[str],
+    folder: Path,
+    *,
+    budget_seconds: float = BUDGET_SECONDS,
 ) -> Path:
-    """Writes the evidence of a namespace into a folder and returns it; never raises a ClusterError.
+    """Writes the evidence of namespaces into a folder and returns it; never raises a ClusterError.
 
     Files: one table per kind, and logs/<pod>.<container>[.previous].log of pods that are not ready or have
-    restarted, or of all pods when all are healthy. Specifications are left out because they may hold
-    environment values; logs and events are masked.
+    restarted, or of all pods when all are healthy. Those of the first namespace, which is the release's, lie
+    in the folder itself, those of another in a folder of its name. Specifications are left out because they
+    may hold environment values; logs and events are masked.
     """
     release_folder.create(folder)
     missing: list[str] = []
     pool = ThreadPoolExecutor(PARALLEL_READS)
     try:
+        prefixes = dict(zip(namespaces, ("", *(f"{name}/" for name in namespaces[1:])), strict=True))
         reads = {
-            name: pool.submit(cluster.items, table.resource.path(namespace)) for name, table in TABLES.items()
+            f"{prefix}{name}": pool.submit(cluster.items, table.resource.path(namespace))
+            for namespace, prefix in prefixes.items()
+            for name, table in TABLES.items()
+            if table.resource.is_namespaced or not prefix
         }
         lists = _within(reads, budget_seconds / 2, missing)
         for name, items in lists.items():
-            (folder / f"{name}.txt").write_text(mask_log(TABLES[name].write(items)), encoding="utf-8")
+            _write(folder / f"{name}.txt", TABLES[name.rpartition("/")[2]].write(items))
         logs = {
-            f"logs/{pod}.{container}{'.previous' if previous else ''}.log": pool.submit(
+            f"{prefix}logs/{pod}.{container}{'.previous' if previous else ''}.log": pool.submit(
                 cluster.log, namespace, pod, container, previous=previous, lines=LOG_LINES
             )
-            for pod, container in _containers_to_read(lists.get("pods", []))
+            for namespace, prefix in prefixes.items()
+            for pod, container in _containers_to_read(lists.get(f"{prefix}pods", []))
             for previous in (False, True)
         }
         for name, text in _within(logs, budget_seconds / 2, missing).items():
             if text:
-                path = folder / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(mask_log(text), encoding="utf-8")
+                _write(folder / name, text)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    _write_index(folder, namespace, missing)
+    _write_index(folder, namespaces, missing)
     return folder
 
 
@@ -83,6 +91,11 @@ def find_failure(snapshot: NamespaceSnapshot) -> RolloutFailure | None:
     """
     nothing_before = NamespaceSnapshot({}, (), ())
     return first_failure(possible_failures(snapshot, nothing_before, is_applied=True))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(mask_log(text), encoding="utf-8")
 
 
 def _within(reads: Mapping[str, Future[Any]], seconds: float, missing: list[str]) -> dict[str, Any]:
@@ -112,9 +125,10 @@ def _containers_to_read(pods: Iterable[Any]) -> Iterator[tuple[str, str]]:
                 yield pod.name, container.name
 
 
-def _write_index(folder: Path, namespace: str, missing: Sequence[str]) -> None:
+def _write_index(folder: Path, namespaces: Sequence[str], missing: Sequence[str]) -> None:
+    now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     lines = [
-        f"# Evidence of namespace {namespace}, {time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime())}",
+        f"# Evidence of namespace {' and '.join(namespaces)}, {now}",
         "",
     ]
     lines += [f"- {path.relative_to(folder)}" for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -122,5 +136,5 @@ def _write_index(folder: Path, namespace: str, missing: Sequence[str]) -> None:
     (folder / INDEX_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-CollectEvidence = Callable[["Cluster", str, Path], Path]
-"""The type of `collect_evidence`: cluster, namespace, folder."""
+CollectEvidence = Callable[["Cluster", Sequence[str], Path], Path]
+"""The type of `collect_evidence`: cluster, namespaces, folder."""

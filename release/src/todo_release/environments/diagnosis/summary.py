@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from todo_release.adapters.kubernetes.manifest import workloads_of
+from todo_release.adapters.kubernetes.manifest import namespaces_of, workloads_of
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Workload
 from todo_release.core import release_folder
 from todo_release.core.masking import mask_log
@@ -31,9 +31,10 @@ def diagnose(context: ReleaseContext, environment: str, collect_evidence: Collec
         ClusterError: The environment cannot be reached.
     """
     access = context.connect(environment)
-    snapshot = _snapshot(access)
+    manifest = access.helm.manifest(access.settings.release)
+    snapshot = _snapshot(access, manifest)
     folder = release_folder.evidence_folder(context.repository.root, environment)
-    evidence = collect_evidence(access.cluster, access.settings.namespace, folder)
+    evidence = collect_evidence(access.cluster, namespaces_of(manifest, access.settings.namespace), folder)
     failure = find_failure(snapshot)
     rows = tuple(
         (
@@ -67,7 +68,7 @@ def read_logs(
         ClusterError: No workload has that name, or the environment cannot be reached.
     """
     access = context.connect(environment)
-    snapshot = _snapshot(access)
+    snapshot = _snapshot(access, access.helm.manifest(access.settings.release))
     wanted = [
         workload for ref, workload in snapshot.workloads.items() if service is None or service in ref.name
     ]
@@ -84,8 +85,8 @@ def read_logs(
                 yield from (f"{pod.name} {container.name} | {line}" for line in mask_log(log).splitlines())
 
 
-def _snapshot(access: EnvironmentAccess) -> NamespaceSnapshot:
-    workloads = workloads_of(access.helm.manifest(access.settings.release), access.settings.namespace)
+def _snapshot(access: EnvironmentAccess, manifest: str) -> NamespaceSnapshot:
+    workloads = workloads_of(manifest, access.settings.namespace)
     return access.cluster.snapshot(access.settings.namespace, workloads)
 
 

@@ -8,7 +8,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from todo_release.adapters.kubernetes.objects import Container, NamespaceSnapshot, Pod, Workload
+from todo_release.adapters.kubernetes.objects import (
+    EXPENDABLE_PRIORITY,
+    Container,
+    NamespaceSnapshot,
+    Pod,
+    Workload,
+)
 from todo_release.config.rollout import RolloutSettings
 from todo_release.environments.rollout.causes import (
     CANNOT_START,
@@ -94,7 +100,7 @@ def _may_get_a_node(
     if words:
         is_refused = words[-1].reason == "NotTriggerScaleUp"
         return not is_refused or bool(SCALE_UP_FAILED_FOR_NOW.search(words[-1].message))
-    return patience.may_grow
+    return patience.may_grow and pod.priority >= EXPENDABLE_PRIORITY
 
 
 def _mounts(

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from todo_release.adapters.kubernetes.manifest import awaited_objects_of, parse_manifest
+from todo_release.adapters.kubernetes.manifest import awaited_objects_of, namespaces_of, parse_manifest
 from todo_release.artifacts import deployment as deployments
 from todo_release.artifacts import versions
 from todo_release.artifacts.deployment import Deployment
@@ -184,7 +184,7 @@ class DeployHandler:
         ):
             return  # a version that was verified here once may return directly
         required_records = self.context.connect(required).records.read()
-        if not deployment_history.is_verified(required_records, deployment.version, deployment.digests):
+        if not deployment_history.is_promotable(required_records, deployment.version, deployment.digests):
             raise PromotionError(
                 f"{required} has not verified this {deployment.version}; {access.name} refuses it.",
                 remedy=f"Run `inv deploy --env {required} --version {deployment.version}` first.",
@@ -260,13 +260,13 @@ class DeployHandler:
         if isinstance(result, watcher.Ready):
             last = dict.fromkeys((ref.name for ref in objects if ref.is_workload), round(result.seconds, 1))
             return result.seconds, last | ready_times.seconds
-        failed = result.failure.to_error(self._save_evidence(access, deployment))
+        failed = result.failure.to_error(self._save_evidence(access, deployment, manifest))
         raise self._undo(access, attempt.revision, failed, say)
 
-    def _save_evidence(self, access: EnvironmentAccess, deployment: Deployment) -> Path:
+    def _save_evidence(self, access: EnvironmentAccess, deployment: Deployment, manifest: str) -> Path:
         root = self.context.repository.root
         folder = release_folder.evidence_folder(root, access.name, deployment.version)
-        return self.collect_evidence(access.cluster, deployment.namespace, folder)
+        return self.collect_evidence(access.cluster, namespaces_of(manifest, deployment.namespace), folder)
 
     def _undo(
         self, access: EnvironmentAccess, revision: int, error: ReleaseError, say: ProgressCallback

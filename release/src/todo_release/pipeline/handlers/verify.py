@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from todo_release.adapters.kubernetes.manifest import workloads_of
+from todo_release.adapters.kubernetes.manifest import namespaces_of, workloads_of
 from todo_release.adapters.kubernetes.retry import retried
 from todo_release.artifacts.deployment import prepare_deployment
 from todo_release.config.model import SmokeSettings
@@ -93,8 +93,13 @@ class VerifyHandler:
         seconds = time.monotonic() - began
         failed = [result for result in results if not result.is_ok]
         if failed:
-            raise self._undo(step, access, running.revision, failed, say)
-        access.records.finish(running.revision, "verified", seconds={"verify": seconds})
+            raise self._undo(step, access, running, failed, say)
+        access.records.finish(
+            running.revision,
+            "verified",
+            seconds={"verify": seconds},
+            watch=deployment_history.WATCH_PENDING if step.is_watched_next else None,
+        )
         return {"checks": len(results), "verify_seconds": seconds}
 
     def _wait_for_version(
@@ -118,32 +123,33 @@ class VerifyHandler:
         self,
         step: Verify,
         access: EnvironmentAccess,
-        revision: int,
+        running: RunningVersion,
         failed: list[CheckResult],
         say: ProgressCallback,
     ) -> ReleaseError:
         """Restores the earlier version and returns the error, with the state of the pods and the evidence."""
         reasons = [f"{check.name}: {check.detail}" for check in failed]
-        failure = _find_failure(access)
+        failure = _find_failure(access, running.manifest)
         if failure is not None:
             reasons.append(f"{failure.workload}: {failure.message} [{failure.cause.id}]")
+        namespaces = namespaces_of(running.manifest, access.settings.namespace)
         folder = release_folder.evidence_folder(self.context.repository.root, access.name, step.version)
         error = SmokeError(
             f"{step.environment} does not answer as it should: {'; '.join(reasons)}.",
             remedy=failure.remedy
             if failure
             else "Find the cause in the logs of the evidence, correct it, and release the next version.",
-            evidence=str(self.collect_evidence(access.cluster, access.settings.namespace, folder)),
+            evidence=str(self.collect_evidence(access.cluster, namespaces, folder)),
         )
-        done = restore.restore_after_failure(self.context, access, revision, error, say)
+        done = restore.restore_after_failure(self.context, access, running.revision, error, say)
         say(done, is_note=True)
         error.add_note(done)
         return error
 
 
-def _find_failure(access: EnvironmentAccess) -> RolloutFailure | None:
+def _find_failure(access: EnvironmentAccess, manifest: str) -> RolloutFailure | None:
     """Returns what is wrong with the pods, None if nothing is or the cluster does not answer."""
-    workloads = workloads_of(access.helm.manifest(access.settings.release), access.settings.namespace)
+    workloads = workloads_of(manifest, access.settings.namespace)
     try:
         return find_failure(access.cluster.snapshot(access.settings.namespace, workloads))
     except ClusterError:

@@ -13,6 +13,7 @@ from todo_release.adapters.kubernetes.api_resources import (
     PRIORITY_CLASSES,
     QUOTAS,
 )
+from todo_release.adapters.kubernetes.objects import EXPENDABLE_PRIORITY
 from todo_release.core.yaml_positions import YamlPath
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.checks.container_limits import limits_are_admitted
@@ -36,6 +37,7 @@ from todo_release.preflight.scheduling.rolling_update import (
 from todo_release.preflight.snapshot import PreflightSnapshot
 
 MAX_NAMED = 3
+HOOK_OUTCOME = ": the hook never starts and the release ends there"
 
 
 def _rollout_fits(snapshot: PreflightSnapshot) -> Findings:
@@ -77,38 +79,54 @@ def _rolling_findings(snapshot: PreflightSnapshot, rollout: PlannedRollout) -> F
 
 
 def _stuck_findings(
-    snapshot: PreflightSnapshot, rollout: PlannedRollout, stuck: Simulation
+    snapshot: PreflightSnapshot, rollout: PlannedRollout, stuck: Simulation, outcome: str = ""
 ) -> Iterator[Finding]:
-    for count in range(1, _nodes_autoscaler_may_add(snapshot, rollout.capacity) + 1):
-        if not simulate_scheduler(with_nodes(rollout.capacity, count), rollout.changes).stuck:
-            yield warning(
-                stuck.stuck[0].name,
-                f"{_shortage(stuck.end, stuck.stuck[0])}: the autoscaler must add {_nodes_text(count)}, "
-                "which takes minutes.",
-                "Add it beforehand if the rollout should not wait.",
-            )
-            return
+    """Checks what more nodes would change; pods of a very low priority only use those added for others."""
+    helped = [change for change in stuck.stuck if _adds_nodes(change)]
+    may_add = _nodes_autoscaler_may_add(snapshot, rollout.capacity) if helped else 0
+    for count in range(1, may_add + 1):
+        grown = simulate_scheduler(with_nodes(rollout.capacity, count), rollout.changes)
+        if not any(_adds_nodes(change) for change in grown.stuck):
+            yield _needs_nodes(stuck, helped[0], count)
+            stuck = grown
+            break
     for change in stuck.stuck:
         yield error(
             change.name,
-            f"{_shortage(stuck.end, change)}.",
+            f"{_shortage(stuck.end, change)}{_ignored_by_autoscaler(snapshot, change)}{outcome}.",
             _advice(rollout, stuck, change),
             _request_field(snapshot, stuck.end, change),
         )
+
+
+def _needs_nodes(stuck: Simulation, change: WorkloadChange, count: int) -> Finding:
+    return warning(
+        change.name,
+        f"{_shortage(stuck.end, change)}: the autoscaler must add {_nodes_text(count)}, which takes minutes.",
+        "Add it beforehand if the rollout should not wait.",
+    )
+
+
+def _adds_nodes(change: WorkloadChange) -> bool:
+    """Returns whether an autoscaler adds nodes for the pods of a workload."""
+    return change.pod.priority >= EXPENDABLE_PRIORITY
+
+
+def _ignored_by_autoscaler(snapshot: PreflightSnapshot, change: WorkloadChange) -> str:
+    if _adds_nodes(change) or snapshot.config.preflight.node_pools is None:
+        return ""
+    return (
+        f", and the autoscaler adds no node for pods whose priority ({change.pod.priority}) is below "
+        f"{EXPENDABLE_PRIORITY}"
+    )
 
 
 def _hook_findings(snapshot: PreflightSnapshot, rollout: PlannedRollout) -> Findings:
     """Checks each hook alone, because Helm runs hooks one after another before it changes anything."""
     for hook in rollout.hooks:
         simulation = simulate_scheduler(rollout.capacity, [hook])
-        if simulation.stuck:
-            alone = PlannedRollout(rollout.capacity, (hook,), ())
-            yield error(
-                hook.name,
-                f"{_shortage(simulation.end, hook)}: the hook never starts and the release ends there.",
-                _advice(alone, simulation, hook),
-                _request_field(snapshot, simulation.end, hook),
-            )
+        alone = PlannedRollout(rollout.capacity, (hook,), ())
+        yield from _stuck_findings(snapshot, alone, simulation, HOOK_OUTCOME)
 
 
 def _autoscaling_findings(snapshot: PreflightSnapshot, rollout: PlannedRollout) -> Findings:
@@ -116,10 +134,11 @@ def _autoscaling_findings(snapshot: PreflightSnapshot, rollout: PlannedRollout) 
     simulation = simulate_scheduler(rollout.capacity, rollout.changes)
     if simulation.stuck:
         return
-    capacity = with_nodes(simulation.end, _nodes_autoscaler_may_add(snapshot, rollout.capacity))
+    grown = with_nodes(simulation.end, _nodes_autoscaler_may_add(snapshot, rollout.capacity))
     unplaced: dict[str, int] = {}
     additional = 0
     for change in rollout.changes:
+        capacity = grown if _adds_nodes(change) else simulation.end
         owner = snapshot.manifest.find(*change.name.split("/"))
         autoscaler = autoscaler_of(snapshot, owner) if owner else None
         for _ in range(int(autoscaler.spec["maxReplicas"]) - change.replicas if autoscaler else 0):

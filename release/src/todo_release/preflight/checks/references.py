@@ -19,6 +19,7 @@ from todo_release.adapters.kubernetes.api_resources import (
     SERVICE_ACCOUNTS,
     STORAGE_CLASSES,
     VOLUME_CLAIMS,
+    VOLUMES,
     resource_of,
 )
 from todo_release.adapters.kubernetes.manifest import (
@@ -27,15 +28,14 @@ from todo_release.adapters.kubernetes.manifest import (
     RenderedManifest,
     RenderedObject,
 )
-from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.adapters.registry.image_name import host_of, host_of_auth_entry
 from todo_release.core.yaml_positions import YamlPath
 from todo_release.preflight.check import PreflightCheck
+from todo_release.preflight.checks.volumes import volumes_can_be_bound
 from todo_release.preflight.finding import Finding, Findings, error, warning
 from todo_release.preflight.snapshot import PreflightSnapshot, SecretSummary
 
 CLUSTER_ISSUER, ISSUER = "cert-manager.io/cluster-issuer", "cert-manager.io/issuer"
-DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 SYSTEM_CLASSES = ("system-cluster-critical", "system-node-critical")
 SECRET_OPERATOR_KINDS = ("ExternalSecret", "SealedSecret")  # each makes a Secret, by default of its own name
 DAPR_TOKEN_ANNOTATIONS = ("app-token-secret", "api-token-secret")
@@ -271,36 +271,6 @@ def _hosts_of(secret: SecretSummary) -> set[str]:
     return {host_of_auth_entry(entry) for entry in secret.registries}
 
 
-def _storage_classes_exist(snapshot: PreflightSnapshot) -> Findings:
-    for owner, spec, field in _volume_claims(snapshot.manifest):
-        name = spec.get("storageClassName")
-        if name == "" or (name and snapshot.manifest.find("StorageClass", name)):
-            continue
-        classes = {item["metadata"]["name"]: item for item in snapshot.in_namespace(STORAGE_CLASSES)}
-        has_default = any(
-            (item["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
-            for item in classes.values()
-        )
-        if (name and name in classes) or (name is None and has_default):
-            continue
-        missing = f"There is no StorageClass {name}" if name else "No StorageClass is the default"
-        yield error(
-            owner.subject,
-            f"{missing}, so its volume is never created.",
-            f"Name one that exists: {', '.join(sorted(classes)) or 'there is none'}.",
-            (*field, "storageClassName"),
-        )
-
-
-def _volume_claims(manifest: RenderedManifest) -> Iterator[tuple[RenderedObject, JsonObject, YamlPath]]:
-    """Yields (object, claim spec, field of the spec) of every claim and claim template."""
-    for claim in manifest.of_kind("PersistentVolumeClaim"):
-        yield claim, claim.spec, ("spec",)
-    for stateful_set in manifest.of_kind("StatefulSet"):
-        for index, template in enumerate(stateful_set.spec.get("volumeClaimTemplates") or ()):
-            yield stateful_set, template["spec"], ("spec", "volumeClaimTemplates", index, "spec")
-
-
 def _ingress_classes_exist(snapshot: PreflightSnapshot) -> Findings:
     for ingress in snapshot.manifest.of_kind("Ingress"):
         name = ingress.spec.get("ingressClassName")
@@ -348,10 +318,10 @@ CHECK = PreflightCheck(
     title="everything that is named exists",
     needs=(
         SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS, VOLUME_CLAIMS, PRIORITY_CLASSES, STORAGE_CLASSES,
-        INGRESS_CLASSES, CLUSTER_ISSUERS, ISSUERS, CONFIGURATIONS,
+        VOLUMES, INGRESS_CLASSES, CLUSTER_ISSUERS, ISSUERS, CONFIGURATIONS,
     ),
     rules=(
         _namespace_exists, _keys_exist, _named_objects_exist, _priority_classes_exist, _pull_secrets_match,
-        _storage_classes_exist, _ingress_classes_exist, _issuers_exist,
+        volumes_can_be_bound, _ingress_classes_exist, _issuers_exist,
     ),
 )  # fmt: skip
