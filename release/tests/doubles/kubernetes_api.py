@@ -118,6 +118,15 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, self.api.put(path, body))
 
+    def do_DELETE(self) -> None:
+        """Deletes an object."""
+        path = self.path.strip("/")
+        if self.api.refusal:
+            self._answer(self.api.refusal, {"message": "not today"})
+        else:
+            found = self.api.objects.pop(path, None)
+            self._answer(200 if found else 404, {"message": "deleted" if found else "none"})
+
     def _list(self, path: str, selector: str) -> None:
         wanted = dict(part.split("=") for part in selector.split(",") if part)
         items = [

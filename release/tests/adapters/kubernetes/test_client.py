@@ -160,3 +160,15 @@ def test_kind_that_is_defined_meanwhile_is_found(cluster: Cluster, api: ApiDoubl
     api.objects["apis/shop.example/v1"] = {"metadata": {}, "resources": kinds}
     api.put("apis/shop.example/v1/namespaces/staging/widgets/main", widget)
     assert cluster.live(widget, "staging")["kind"] == "Widget"
+
+
+def test_deleting_what_is_not_there_is_no_error(cluster: Cluster, api: ApiDouble) -> None:
+    """An object is deleted once; a second call finds nothing to do, and a refusal is an error."""
+    path = "api/v1/namespaces/staging/secrets/keys"
+    api.put(path, {"metadata": {"name": "keys"}})
+    cluster.delete(path)
+    cluster.delete(path)
+    assert path not in api.objects
+    api.refusal = 403
+    with pytest.raises(ApiRefusedError, match="refused to delete"):
+        cluster.delete(path)

@@ -13,7 +13,7 @@ import pytest
 import trustme
 import yaml
 
-from todo_release.adapters.kubernetes.kubeconfig import Endpoint, contexts, endpoint
+from todo_release.adapters.kubernetes.kubeconfig import Endpoint, contexts, endpoint, server
 from todo_release.adapters.kubernetes.transport import (
     ApiUnreachableError,
     ClientConnection,
@@ -213,3 +213,10 @@ def test_server_of_another_authority_is_refused(tmp_path: Path, strict_server: s
     path = write(tmp_path / "config", {}, {"server": strict_server, **other})
     with pytest.raises(ApiUnreachableError, match="certificate verify failed"):
         DirectConnection(usable_endpoint("here", path)).send("GET", "/", None, {})
+
+
+def test_server_is_known_whatever_the_credentials_are(tmp_path: Path) -> None:
+    """The address of a context with a login program is read too; an unknown context has none."""
+    path = write(tmp_path / "exec", {"exec": {"command": "login"}}, {**SERVER, "tls-server-name": "there"})
+    assert server("here", path) == "http://there:1"
+    assert server("elsewhere", path) is None

@@ -207,6 +207,18 @@ class Cluster:
             return ""
         return self._accept(status, text, "read the log of", f"pods/{pod}")
 
+    def read_behind(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """Returns the text that a pod or a Service gives to a GET through the API server's proxy.
+
+        `path` contains the proxy: `api/v1/namespaces/staging/pods/web-1:8080/proxy/metrics`.
+
+        Raises:
+            ApiRefusedError: The API server refused, could not reach it, or its own answer is no success.
+            ClusterError: The API server was not reachable.
+        """
+        answer = self._send("GET", path, query, headers={"Accept": "text/plain, application/json"})
+        return self._accept(*answer, "reach", path)
+
     def secret_keys(self, namespace: str) -> dict[str, frozenset[str]]:
         """Returns the names of the keys of every Secret; the values are dropped here."""
         secrets = self.items(SECRETS.path(namespace))
@@ -295,6 +307,17 @@ class Cluster:
         headers = {"Content-Type": "application/merge-patch+json"}
         answer = self._send("PATCH", path, {"fieldManager": manager}, json.dumps(body), headers)
         return json.loads(self._accept(*answer, "change", path))
+
+    def delete(self, path: str) -> None:
+        """Deletes an object; does nothing when it is not there.
+
+        Raises:
+            ClusterError: As `read`.
+        """
+        self._fence.check()
+        status, text = self._send("DELETE", path)
+        if status != 404:
+            self._accept(status, text, "delete", path)
 
     def _path(self, wanted: JsonObject, namespace: str) -> str | None:
         metadata = wanted["metadata"]

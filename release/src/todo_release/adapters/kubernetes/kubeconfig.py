@@ -66,6 +66,18 @@ def endpoint(context: str | None, kubeconfig: Path | None) -> Endpoint | None:
         return None
 
 
+def server(context: str | None, kubeconfig: Path | None) -> str | None:
+    """Returns the address of a context's API server, whatever its credentials are; None when there is none.
+
+    Raises:
+        ClusterError: A file is not a kubeconfig.
+    """
+    files = [_loaded(path) for path in ([kubeconfig] if kubeconfig else _usual(os.environ))]
+    cluster = _cluster(files, _context(context, files))
+    address = cluster.body.get("server") if cluster else None
+    return str(address).rstrip("/") if address else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """A kubeconfig or one entry of it; file names in it are relative to the folder of `path`."""
@@ -130,15 +142,24 @@ def _no_kubeconfig(path: Path, reason: str) -> ClusterError:
 
 
 def _endpoint(context: str | None, files: Sequence[_Entry]) -> Endpoint | None:
-    current = context or next(filter(None, (file.body.get("current-context") for file in files)), None)
-    chosen = _entry(files, "context", current)
-    cluster = _entry(files, "cluster", chosen.body["cluster"]) if chosen else None
+    chosen = _context(context, files)
+    cluster = _cluster(files, chosen)
     user = _entry(files, "user", chosen.body["user"]) if chosen else None
     if cluster is None or user is None:
         return None
     if cluster.body.keys() - CLUSTER_KEYS or user.body.keys() - USER_KEYS:
         return None
     return Endpoint(str(cluster.body["server"]).rstrip("/"), _tls(cluster, user), _headers(user))
+
+
+def _context(context: str | None, files: Sequence[_Entry]) -> _Entry | None:
+    """Returns the entry of a context, by default of the current one."""
+    current = context or next(filter(None, (file.body.get("current-context") for file in files)), None)
+    return _entry(files, "context", current)
+
+
+def _cluster(files: Sequence[_Entry], context: _Entry | None) -> _Entry | None:
+    return _entry(files, "cluster", context.body["cluster"]) if context else None
 
 
 def _entry(files: Sequence[_Entry], kind: str, name: str | None) -> _Entry | None:
