@@ -19,6 +19,7 @@ FILE_NAME = "release.yaml"
 ENV = "environment of release.yaml: staging or production"
 VERSION = "semantic version, such as 1.3.0"
 DRY_RUN = "print the plan and stop"
+KINDS = ("major", "minor", "patch", "prerelease")
 DOWNGRADE = "replace a higher version, without hooks, as a rollback does"
 # Every command takes these, in this order, after its own.
 COMMON_HELP = {
@@ -39,7 +40,7 @@ SWITCHES = {"json", "yes", "overwrite_edits", "no_wait"}
 
 
 class UsageError(Exception):
-    """Options of one command contradict each other; the text says what to write instead."""
+    """Options of a command are not valid, or contradict each other; the text says what to write instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Command:
             parse: as in `command_line.options`.
 
         Raises:
-            UsageError: the arguments contradict each other.
+            UsageError: the arguments are not valid, or contradict each other.
         """
         common = {name.replace("-", "_") for name in COMMON_HELP}
         stated = {name: value for name, value in arguments.items() if name in common}
@@ -338,7 +339,7 @@ def next_(root: Path, options: "CommandOptions") -> int:
     return commands.version(root, options, is_next=True)
 
 
-@command("version.bump", kind="major, minor, patch or prerelease")
+@command("version.bump", kind=f"one of {', '.join(KINDS)}")
 def bump(root: Path, options: "CommandOptions", *, kind: str) -> int:
     """Prints the next version of a kind, for scripts."""
     from todo_release import commands
@@ -349,6 +350,8 @@ def bump(root: Path, options: "CommandOptions", *, kind: str) -> int:
 @command()
 def news(root: Path, options: "CommandOptions") -> int:
     """Shows what the changelog will say about the next version."""
+    if kind not in KINDS:
+        raise UsageError(f"--kind {kind}: write one of {', '.join(KINDS)}.")
     from todo_release import commands
 
     return commands.news(root, options)

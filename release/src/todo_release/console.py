@@ -27,11 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add(subparsers.add_parser(command.name, help=command.summary, description=command.summary), command)
     stated = vars(parser.parse_args(arguments))
     command, subparser = stated.pop("command_of_program"), stated.pop("parser_of_command")
+    if empty := next((name for name, value in stated.items() if _is_lost(name, value)), None):
+        subparser.error(f"argument --{empty.replace('_', '-')}: expected one argument")
     try:
         code: int = command.run(find_root(Path.cwd()), stated)
     except UsageError as error:
         subparser.error(str(error))
     return code
+
+
+def _is_lost(name: str, value: object) -> bool:
+    """Returns whether argparse has lost a value, as Python before 3.13 does with the one of `--option=--`."""
+    return [] in value if name in REPEATABLE and isinstance(value, list) else value == []
 
 
 def _add(parser: argparse.ArgumentParser, command: Command) -> None:

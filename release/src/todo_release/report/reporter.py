@@ -1,5 +1,6 @@
 """What every reporter can do, and the choice of one."""
 
+import io
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -50,8 +51,12 @@ def choose_reporter(output: Output, environ: Mapping[str, str]) -> Reporter:
     """Returns the reporter for an output.
 
     `auto` is live on a terminal, and lines in CI and where the output is not a terminal. In GitHub Actions
-    the lines of a step are a group. NO_COLOR removes the colours.
+    the lines of a step are a group. NO_COLOR removes the colours. Characters that the output cannot show are
+    written as escapes, because names and answers of other programs may hold any.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if output == "json":
         return JsonReporter(sys.stdout)
     is_live = sys.stdout.isatty() and not environ.get("CI") and environ.get("TERM") != "dumb"
