@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from todo_release.adapters.helm.storage import Revision
-from todo_release.environments.history import DeploymentRecord, is_verified
+from todo_release.environments.history import DeploymentRecord, Repairs, is_verified
 from todo_release.environments.record_repair import RecordRepair
 
 from ..doubles.clients import NOW, HelmDouble
 
 DIGEST = "sha256:" + "a" * 64
-ID = "0123456789abcdef"
+ID, OTHER_ID = "0123456789abcdef", "fedcba9876543210"
+NOTHING = Repairs([], frozenset(), [])
 
 
 def revision(number: int, description: str, status: str = "superseded", version: str = "0.1.0") -> Revision:
@@ -50,12 +51,12 @@ def repair(*revisions: Revision) -> RecordRepair:
 def test_complete_records_are_left_alone() -> None:
     """Nothing is read beyond the list when every revision has its record."""
     known = {1: record(1, "0.1.0", "verified"), 2: record(2, "0.2.0", "deployed")}
-    assert repair(revision(1, f"0.1.0 {ID}"), revision(2, f"0.2.0 {ID}", "deployed"))(known) == ([], [])
+    assert repair(revision(1, f"0.1.0 {ID}"), revision(2, f"0.2.0 {ID}", "deployed"))(known) == NOTHING
 
 
 def test_deleted_records_come_back_with_version_id_and_digests() -> None:
     """Nobody knows whether they were verified, so they are only deployed."""
-    records, notes = repair(revision(1, f"0.1.0 {ID}"), revision(2, f"0.2.0 {ID}", "deployed"))({})
+    records, _, notes = repair(revision(1, f"0.1.0 {ID}"), revision(2, f"0.2.0 {ID}", "deployed"))({})
     assert [(found.version, found.deployment_id, found.result) for found in records] == [
         ("0.1.0", ID, "deployed"),
         ("0.2.0", ID, "deployed"),
@@ -71,7 +72,7 @@ def test_deleted_records_come_back_with_version_id_and_digests() -> None:
 def test_rollback_by_hand_gets_the_record_of_what_it_restored() -> None:
     """`helm rollback` makes a new revision, also of a revision that a rollback made."""
     known = {1: record(1, "0.1.0", "verified"), 2: record(2, "0.2.0", "verified")}
-    records, notes = repair(
+    records, _, notes = repair(
         revision(1, f"0.1.0 {ID}"),
         revision(2, f"0.2.0 {ID}"),
         revision(3, "Rollback to 1"),
@@ -87,7 +88,7 @@ def test_rollback_by_hand_gets_the_record_of_what_it_restored() -> None:
 @pytest.mark.parametrize("version", ["1.16", "2024-10", ""])
 def test_release_of_another_tool_is_taken_over(version: str) -> None:
     """What another tool called its version need not be a semantic version, or be there at all."""
-    records, notes = repair(revision(1, "Install complete", "deployed", version))({})
+    records, _, notes = repair(revision(1, "Install complete", "deployed", version))({})
     assert [(found.version, found.deployment_id, found.result) for found in records] == [
         (version, "", "deployed")
     ]
@@ -98,7 +99,7 @@ def test_release_of_another_tool_is_taken_over(version: str) -> None:
 
 def test_revision_that_helm_calls_failed_is_failed() -> None:
     """A run that was killed between marking the revision and recording the failure left `deploying`."""
-    records, notes = repair(revision(1, "it crashed", "failed"))({1: record(1, "0.2.0", "deploying")})
+    records, _, notes = repair(revision(1, "it crashed", "failed"))({1: record(1, "0.2.0", "deploying")})
     assert [(found.version, found.result) for found in records] == [("0.2.0", "failed")]
     assert notes == [
         "revision 1 of shop: 0.2.0, failed by Helm's storage; it was recorded as 0.2.0, deploying"
@@ -108,7 +109,7 @@ def test_revision_that_helm_calls_failed_is_failed() -> None:
 def test_number_that_another_deployment_took_is_recorded_as_that() -> None:
     """A run that died before Helm started left a record; then somebody rolled back by hand."""
     known = {1: record(1, "0.1.0", "verified"), 2: record(2, "0.2.0", "deploying")}
-    records, _ = repair(revision(1, f"0.1.0 {ID}"), revision(2, "Rollback to 1", "deployed"))(known)
+    records, _, _ = repair(revision(1, f"0.1.0 {ID}"), revision(2, "Rollback to 1", "deployed"))(known)
     assert [(found.revision, found.version, found.result) for found in records] == [(2, "0.1.0", "deployed")]
 
 
@@ -116,10 +117,53 @@ def test_rollout_that_is_still_watched_is_left_alone() -> None:
     """The record says deploying, and Helm has applied exactly that; a pending revision has no record yet."""
     known = {1: record(1, "0.2.0", "deploying")}
     revisions = (revision(1, f"0.2.0 {ID}", "deployed"), revision(2, "", "pending-upgrade"))
-    assert repair(*revisions)(known) == ([], [])
+    assert repair(*revisions)(known) == NOTHING
+
+
+def test_records_of_an_uninstalled_release_do_not_count() -> None:
+    """`helm uninstall` deletes Helm's revisions; the next one begins at 1 and gets its own records."""
+    known = {
+        1: record(1, "0.1.0", "verified"),
+        2: record(2, "0.2.0", "verified"),
+        3: record(3, "0.3.0", "failed"),
+    }
+    records, obsolete, notes = repair()(known)
+    assert (records, obsolete) == ([], {1, 2, 3})
+    (note,) = notes
+    assert note.startswith(
+        "revisions 1, 2, 3 of shop: recorded, but Helm has another deployment of that number"
+    )
+
+
+def test_new_installation_replaces_the_records_of_the_one_before() -> None:
+    """Another tool installed again: its revision 1 is not what was verified as revision 1 before."""
+    known = {1: record(1, "0.1.0", "verified"), 2: record(2, "0.2.0", "verified")}
+    records, obsolete, _ = repair(revision(1, "Install complete", "deployed", "0.9.0"))(known)
+    assert obsolete == {1, 2}
+    assert [(found.revision, found.version, found.result) for found in records] == [(1, "0.9.0", "deployed")]
+
+
+def test_every_record_is_compared_when_the_newest_is_another_deployment() -> None:
+    """Only those that differ are dropped: here somebody deleted Helm's last revisions by hand."""
+    known = {1: record(1, "0.1.0", "verified"), 2: record(2, "0.2.0", "verified")}
+    records, obsolete, _ = repair(
+        revision(1, f"0.1.0 {ID}"), revision(2, f"0.2.1 {OTHER_ID}", "deployed", "0.2.1")
+    )(known)
+    assert obsolete == {2}
+    assert [(found.version, found.deployment_id) for found in records] == [("0.2.1", OTHER_ID)]
+
+
+def test_deployment_that_is_about_to_begin_is_left_alone() -> None:
+    """It is recorded before Helm has its revision; so is a version that Helm refused."""
+    known = {
+        1: record(1, "0.1.0", "verified"),
+        2: record(2, "0.2.0", "failed"),
+        3: record(3, "0.3.0", "deploying"),
+    }
+    assert repair(revision(1, f"0.1.0 {ID}", "deployed"))(known) == NOTHING
 
 
 def test_rollback_to_a_revision_that_is_gone_is_named_by_its_chart() -> None:
     """Helm keeps a limited number of revisions."""
-    records, _ = repair(replace(revision(30, "Rollback to 2", "deployed"), app_version="0.7.0"))({})
+    records, _, _ = repair(replace(revision(30, "Rollback to 2", "deployed"), app_version="0.7.0"))({})
     assert [(found.version, found.deployment_id) for found in records] == [("0.7.0", "")]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, get_args
 
 from todo_release.adapters.kubernetes.client import ApiRefusedError
 from todo_release.adapters.kubernetes.retry import retried
@@ -53,11 +53,19 @@ class DeploymentRecord:
         return f"{self.revision:06d}"
 
 
+class Repairs(NamedTuple):
+    """Records that are missing or wrong, revisions whose records do not count any more, and notes on both."""
+
+    records: Sequence[DeploymentRecord] = ()
+    obsolete: frozenset[int] = frozenset()
+    notes: Sequence[str] = ()
+
+
 class Repair(Protocol):
     """Completes the records from another source (`record_repair.RecordRepair`)."""
 
-    def __call__(self, known: Mapping[int, DeploymentRecord]) -> tuple[list[DeploymentRecord], list[str]]:
-        """Returns the records that are missing or wrong in `known`, and a note for each."""
+    def __call__(self, known: Mapping[int, DeploymentRecord]) -> Repairs:
+        """Returns what is missing, wrong or obsolete in `known`."""
 
 
 class RecordStore:
@@ -80,6 +88,12 @@ class RecordStore:
         self._on_note = on_note
         self._told: set[str] = set()
         self._repaired: dict[str, DeploymentRecord] = {}
+        self._obsolete: dict[int, DeploymentRecord] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the ConfigMap, in the namespace of the release."""
+        return self._name
 
     def read(self) -> list[DeploymentRecord]:
         """Returns all records that are kept, oldest first, with those that only Helm remembers.
@@ -90,10 +104,11 @@ class RecordStore:
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
         known = {record.revision: record for key in data if (record := self._parse(key, data[key]))}
         if self._repair:
-            repaired, notes = _repaired_unless_forbidden(self._repair, known, self._namespace)
-            known |= {record.revision: record for record in repaired}
-            self._repaired = {record.key: record for record in repaired}
-            for note in notes:
+            repairs = _repair_unless_forbidden(self._repair, known, self._namespace)
+            self._obsolete = {revision: known.pop(revision) for revision in repairs.obsolete}
+            known |= {record.revision: record for record in repairs.records}
+            self._repaired = {record.key: record for record in repairs.records}
+            for note in repairs.notes:
                 self._note(note)
         return [known[revision] for revision in sorted(known)]
 
@@ -112,6 +127,8 @@ class RecordStore:
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
         for key in [key for key in data if _is_damaged(key, data[key])]:
             data[f"{DAMAGED}{key}"] = data.pop(key)
+        for obsolete in self._obsolete.values():
+            data.pop(obsolete.key, None)
         missing = {key: repaired for key, repaired in self._repaired.items() if not _is_of_newer(data, key)}
         for entry in (*missing.values(), record):
             body = asdict(entry) | {"started_at": entry.started_at.isoformat(), "schema": SCHEMA}
@@ -120,7 +137,7 @@ class RecordStore:
         entries = sorted(key for key in data if not key.startswith(DAMAGED))[-MAX_RECORDS:]
         kept = {key: data[key] for key in (*entries, *damaged)}
         self._cluster.put_config_map(self._namespace, self._name, kept, labels=LABELS)
-        self._repaired = {}
+        self._repaired, self._obsolete = {}, {}
 
     def finish(
         self,
@@ -164,9 +181,9 @@ class RecordStore:
             self._on_note(text)
 
 
-def _repaired_unless_forbidden(
+def _repair_unless_forbidden(
     repair: Repair, known: Mapping[int, DeploymentRecord], namespace: str
-) -> tuple[list[DeploymentRecord], list[str]]:
+) -> Repairs:
     """Repairs the records, or leaves them as they are where Helm's may not be read.
 
     The account that deploys to one environment reads the records of the one before, and nothing else there.
@@ -176,9 +193,9 @@ def _repaired_unless_forbidden(
     except ApiRefusedError as refusal:
         if refusal.status != FORBIDDEN:
             raise
-        return [], [
-            f"Helm's records in {namespace} may not be read, so those of the engine count as they are"
-        ]
+        return Repairs(
+            notes=[f"Helm's records in {namespace} may not be read, so those of the engine count as they are"]
+        )
 
 
 class NewerSchemaError(ValueError):
@@ -251,6 +268,25 @@ def is_verified(records: Sequence[DeploymentRecord], version: str, digests: Mapp
     return bool(final) and final[-1] == "verified"
 
 
+<<<<<<< /tmp/h.head
+=======
+def is_promotable(records: Sequence[DeploymentRecord], version: str, digests: Mapping[str, str]) -> bool:
+    """Returns True when a version is verified (`is_verified`), and no watch of it was cut off."""
+    same = [
+        record
+        for record in records
+        if record.result == "verified" and record.version == version and dict(record.digests) == dict(digests)
+    ]
+    return is_verified(records, version, digests) and same[-1].watch != WATCH_PENDING
+
+
+def is_revision_watched(records: Sequence[DeploymentRecord], revision: int) -> bool:
+    """Returns True when this deployment was verified and watched to the end."""
+    own = (record for record in records if record.revision == revision and record.result == "verified")
+    return any(record.watch not in {None, WATCH_PENDING} for record in own)
+
+
+>>>>>>> release/src/todo_release/environments/history.py
 def is_revision_verified(records: Sequence[DeploymentRecord], revision: int) -> bool:
     """Returns True when this deployment itself was verified, not only its version at another time."""
     return any(record.revision == revision and record.result == "verified" for record in records)

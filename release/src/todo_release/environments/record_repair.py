@@ -1,7 +1,8 @@
 """Reconstructs deployment records from Helm's own storage, where the engine leaves version and id.
 
 Records are lost when somebody deletes the ConfigMap, and missing after a bare `helm rollback`, after a run
-that was killed between Helm and the record, and for what another tool deployed first.
+that was killed between Helm and the record, and for what another tool deployed first. After `helm uninstall`
+Helm counts revisions from 1 again, and the records of the installation before do not count any more.
 """
 
 import re
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from todo_release.artifacts.deployment import parse_description
-from todo_release.environments.history import DeploymentRecord, DeploymentResult
+from todo_release.environments.history import DeploymentRecord, DeploymentResult, Repairs
 from todo_release.errors import HelmError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ FOREIGN = "deployed by another tool"
 RESULTS: Mapping[str, DeploymentResult] = {
     "deployed": "deployed", "superseded": "deployed", "failed": "failed",
 }  # fmt: skip
+
+APPLIED = ("deployed", "verified")  # results that a record gets only after Helm has made the revision
 
 
 class RevisionSource(Protocol):
@@ -44,26 +47,65 @@ class RecordRepair:
     release: str
     images: Mapping[str, str]
 
-    def __call__(self, known: Mapping[int, DeploymentRecord]) -> tuple[list[DeploymentRecord], list[str]]:
-        """Returns the records that are missing or wrong in `known`, and notes that say so.
+    def __call__(self, known: Mapping[int, DeploymentRecord]) -> Repairs:
+        """Returns the records that are missing or wrong in `known`, and those of an earlier installation.
 
         Raises:
             ClusterError: The API server was not reachable or refused.
         """
-        complete = dict(known)
-        for number, status in sorted(self.helm.statuses(self.release).items()):
+        statuses = self.helm.statuses(self.release)
+        obsolete = self._obsolete(known, statuses)
+        kept = {number: record for number, record in known.items() if number not in obsolete}
+        complete = dict(kept)
+        for number, status in sorted(statuses.items()):
             try:
-                repaired = self._repaired(number, status, known.get(number), complete)
+                repaired = self._repaired(number, status, kept.get(number), complete)
             except HelmError:
                 continue  # a record that Helm cannot read either
             if repaired is not None:
                 complete[number] = repaired
-        changed = [record for number, record in complete.items() if record is not known.get(number)]
-        return changed, list(self._notes(known, changed))
+        changed = [record for number, record in complete.items() if record is not kept.get(number)]
+        return Repairs(
+            changed, obsolete, list(self._notes(kept, changed, [known[n] for n in sorted(obsolete)]))
+        )
+
+    def _obsolete(self, known: Mapping[int, DeploymentRecord], statuses: Mapping[int, str]) -> frozenset[int]:
+        """Returns the revisions that Helm does not have, or has as another deployment.
+
+        Only the newest is compared, the others when it differs or has no record.
+        """
+        newest = max(statuses, default=0)
+        beyond = {number for number in known if number > newest}
+        gone = beyond if any(known[number].result in APPLIED for number in beyond) else set()
+        if newest in known and self._is_of(known[newest], statuses[newest]):
+            return frozenset(gone)
+        compared = known.keys() & statuses.keys()
+        return frozenset(gone | {n for n in compared if not self._is_of(known[n], statuses[n])})
+
+    def _is_of(self, record: DeploymentRecord, status: str) -> bool:
+        """Checks whether Helm's revision is what a record says; Helm does not say what a failed one was."""
+        if record.result not in APPLIED or RESULTS.get(status) != "deployed":
+            return True
+        try:
+            revision = self.helm.revision(self.release, record.revision)
+        except HelmError:
+            return True
+        if revision is None or ROLLBACK.fullmatch(revision.description):
+            return True
+        described = parse_description(revision.description)
+        return record.deployment_id == (described[1] if described else "")
 
     def _notes(
-        self, known: Mapping[int, DeploymentRecord], changed: Sequence[DeploymentRecord]
+        self,
+        known: Mapping[int, DeploymentRecord],
+        changed: Sequence[DeploymentRecord],
+        obsolete: Sequence[DeploymentRecord],
     ) -> Iterator[str]:
+        if obsolete:
+            yield (
+                f"{_named(obsolete)} of {self.release}: recorded, but Helm has another deployment of that "
+                "number or none (the release was uninstalled); the record does not count any more"
+            )
         foreign = [record for record in changed if record.cause == FOREIGN]
         lost = [record for record in changed if record.revision not in known and record.cause != FOREIGN]
         wrong = [record for record in changed if record.revision in known and record.cause != FOREIGN]
