@@ -1,0 +1,102 @@
+"""Reaches the Kafka broker of an environment: SASL with SCRAM over TLS, as the applications use it."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata  # exported in no other place
+
+from todo_cluster.errors import BrokerError
+
+ANSWER_SECONDS = 15
+# Dapr's names of the mechanisms, and the broker's. Dapr takes every other text silently for PLAIN.
+MECHANISMS: Mapping[str, str] = {"SHA-256": "SCRAM-SHA-256", "SHA-512": "SCRAM-SHA-512"}
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAccess:
+    """Addresses and account; `mechanism` is the broker's name of it.
+
+    Without `ca_pem` the system's certificate authorities are trusted.
+    """
+
+    servers: str
+    username: str
+    password: str = field(repr=False)
+    mechanism: str = "SCRAM-SHA-256"
+    ca_pem: str | None = field(default=None, repr=False)
+
+
+class Broker:
+    """One broker, used with the rights of one account; connects when it is first asked."""
+
+    def __init__(self, access: BrokerAccess) -> None:
+        """Prepares the client.
+
+        Raises:
+            BrokerError: The certificate authority or another setting cannot be used.
+        """
+        self._access = access
+        self._errors: list[KafkaError] = []
+        settings: dict[str, Any] = {
+            "bootstrap.servers": access.servers,
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": access.mechanism,
+            "sasl.username": access.username,
+            "sasl.password": access.password,
+            "socket.connection.setup.timeout.ms": ANSWER_SECONDS * 1000,
+            "error_cb": self._errors.append,
+        }
+        if access.ca_pem:
+            settings["ssl.ca.pem"] = access.ca_pem
+        try:
+            self.admin = AdminClient(settings, logger=_silent())
+        except KafkaException as error:
+            raise BrokerError(
+                f"The settings for the broker {access.servers} cannot be used: {_text(error)}.",
+                remedy="Correct the certificate authority (PEM) and the addresses (HOST:PORT,...).",
+            ) from error
+
+    def read_metadata(self) -> ClusterMetadata:
+        """Returns the topics that the account may see.
+
+        Raises:
+            BrokerError: The broker did not answer, or refused the account.
+        """
+        try:
+            return self.admin.list_topics(timeout=ANSWER_SECONDS)
+        except KafkaException as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: KafkaException) -> BrokerError:
+        """Returns the real reason, which librdkafka reports beside the request that failed."""
+        codes = {reported.code(): reported for reported in self._errors}
+        refused = codes.get(KafkaError._AUTHENTICATION)
+        if refused is not None:
+            return BrokerError(
+                f"The broker {self._access.servers} refuses the account {self._access.username!r} with "
+                f"{self._access.mechanism}.",
+                remedy="Correct name, password and mechanism of the account.",
+            )
+        reason = codes.get(KafkaError._SSL) or codes.get(KafkaError._RESOLVE)
+        return BrokerError(
+            f"The broker {self._access.servers} did not answer in {ANSWER_SECONDS} s: "
+            f"{reason.str() if reason else _text(error)}.",
+            remedy="Correct its addresses and certificate authority, or reach it from another network.",
+        )
+
+
+def _text(error: KafkaException) -> str:
+    reason = error.args[0] if error.args else error
+    return reason.str() if isinstance(reason, KafkaError) else str(reason)
+
+
+def _silent() -> logging.Logger:
+    """Returns a logger that drops everything: librdkafka would write to stderr what the error says too."""
+    logger = logging.getLogger(f"{__name__}.librdkafka")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger
