@@ -268,25 +268,6 @@ def is_verified(records: Sequence[DeploymentRecord], version: str, digests: Mapp
     return bool(final) and final[-1] == "verified"
 
 
-<<<<<<< /tmp/h.head
-=======
-def is_promotable(records: Sequence[DeploymentRecord], version: str, digests: Mapping[str, str]) -> bool:
-    """Returns True when a version is verified (`is_verified`), and no watch of it was cut off."""
-    same = [
-        record
-        for record in records
-        if record.result == "verified" and record.version == version and dict(record.digests) == dict(digests)
-    ]
-    return is_verified(records, version, digests) and same[-1].watch != WATCH_PENDING
-
-
-def is_revision_watched(records: Sequence[DeploymentRecord], revision: int) -> bool:
-    """Returns True when this deployment was verified and watched to the end."""
-    own = (record for record in records if record.revision == revision and record.result == "verified")
-    return any(record.watch not in {None, WATCH_PENDING} for record in own)
-
-
->>>>>>> release/src/todo_release/environments/history.py
 def is_revision_verified(records: Sequence[DeploymentRecord], revision: int) -> bool:
     """Returns True when this deployment itself was verified, not only its version at another time."""
     return any(record.revision == revision and record.result == "verified" for record in records)
