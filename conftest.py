@@ -2,7 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -22,3 +24,30 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
             sys.stderr.write(f"\n{message}\n")
 
     return show
+
+
+class _EchoHandler(BaseHTTPRequestHandler):
+    """Answers with the Host and Cookie headers it got, and sets a cookie."""
+
+    def do_GET(self) -> None:
+        """Returns the headers of the request."""
+        body = f"{self.headers['host']} {self.headers['cookie']}".encode()
+        self.send_response(200)
+        self.send_header("Set-Cookie", "session=s1; Path=/; HttpOnly")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the parent's name
+        """Keeps the test's output clean."""
+
+
+@pytest.fixture
+def echo_port() -> Iterator[int]:
+    """Runs a server that answers with the Host and Cookie headers of a request and sets a cookie."""
+    with HTTPServer(("127.0.0.1", 0), _EchoHandler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()

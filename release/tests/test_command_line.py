@@ -21,8 +21,9 @@ USUAL = ("staging", "production", "1.0.0", "1.1.0")
 UNUSUAL = (
     "", " ", "-1", "--", "=", "\n", "x" * 5000, "\udcff", "*", "[", "(?", "${domain}", ".", "/dev/null",
     "../x", "v1.0.0", "1.0.0-rc.1+b", " 1.1.0", "99999999999999999999.0.0", "٣.0.0", "staging=", "=x",
-    "staging=\udcff", "staging=chart/values.yaml", "capacity=known", "nonsense=x", "missing.yaml", "bytes.yaml",
-    "list.yaml", "release.yaml", "a b", "ghcr.io/a/b", "https://x", "all", "crash", "patch", "here",
+    "staging=\udcff", "staging=chart/values.yaml", "capacity=known", "nonsense=x", "missing.yaml",
+    "bytes.yaml", "list.yaml", "release.yaml", "a b", "ghcr.io/a/b", "https://x", "all", "crash", "patch",
+    "here",
 )  # fmt: skip
 KUBECONFIG = """\
 contexts: [{name: here, context: {cluster: a, user: b}}]

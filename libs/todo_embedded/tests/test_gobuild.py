@@ -4,6 +4,7 @@ import os
 import subprocess
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def hello(**options: str) -> Path:
+def hello(**options: Any) -> Path:
     """Builds the small program and returns its path."""
     return go_program("hello", "hello_main", minutes=1, remedy="use another", **options)
 
@@ -46,7 +47,9 @@ def output_of(program: Path) -> str:
 
 def test_program_is_built_once(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second call uses the cached program, and nothing else is left of the build."""
-    program = hello()
+    messages: list[str] = []
+    program = hello(progress=messages.append)
+    assert "Building hello from its Go module, once: about 1 minute" in messages
     assert output_of(program) == "hello\n"
     assert [path.name for path in program.parent.iterdir()] == ["hello"]
     monkeypatch.setattr(gobuild, "tool", None)

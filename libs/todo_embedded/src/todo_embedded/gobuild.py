@@ -66,7 +66,8 @@ def go_program(
             module.mkdir()
             for file, content in files.items():
                 (module / file).write_bytes(content)
-            progress(f"Building {name} from its Go module, once: about {minutes} minutes")
+            unit = "minute" if minutes == 1 else "minutes"
+            progress(f"Building {name} from its Go module, once: about {minutes} {unit}")
             try:
                 _build(go, module, package, staging / name, ldflags=ldflags, progress=progress)
             except ProcessStartError as error:

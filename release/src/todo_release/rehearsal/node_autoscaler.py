@@ -4,18 +4,14 @@ It says in events what it does, in the words of the cluster autoscaler, because 
 read them. It never removes a node.
 """
 
-import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Any, Self
-
-import httpx2
+from typing import Any
 
 from todo_embedded.controlplane.api_client import ApiClient
 from todo_embedded.controlplane.kubelet_events import timestamp
 from todo_embedded.controlplane.object_paths import KubeObject
-from todo_embedded.errors import ApiError
+from todo_embedded.controlplane.polling_controller import PollingController
 from todo_release.adapters.kubernetes.api_resources import NODES, PODS
 from todo_release.adapters.kubernetes.objects import EXPENDABLE_PRIORITY
 from todo_release.adapters.kubernetes.quantities import millicores, size_bytes
@@ -28,7 +24,7 @@ HOST_LABEL = "kubernetes.io/hostname"
 REGISTERED_BY_THE_NODE = ("allocatable", "capacity", "addresses", "daemonEndpoints", "nodeInfo")
 
 
-class NodeAutoscaler:
+class NodeAutoscaler(PollingController):
     """The autoscaler of all node pools, which works in a thread for the duration of the block.
 
     While `is_exhausted` the provider has no more nodes.
@@ -36,33 +32,13 @@ class NodeAutoscaler:
 
     def __init__(self, api: ApiClient, pools: NodePools) -> None:
         """Prepares it; no node is added before the block begins."""
+        super().__init__("node autoscaler", poll_seconds=POLL_SECONDS)
         self.is_exhausted = False
         self._api = api
         self._pools = pools
         self._polls: dict[str, int] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="node autoscaler", daemon=True)
 
-    def __enter__(self) -> Self:
-        """Starts the thread."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stops the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
-            try:
-                self._poll()
-            except (ApiError, httpx2.TransportError):  # tried again in the next round
-                continue
-
-    def _poll(self) -> None:
+    def poll(self) -> None:
         """Adds at most one node, because it may take all pods that wait."""
         pods = self._api.items(PODS.path())
         waiting = {pod["metadata"]["uid"]: pod for pod in pods if is_waiting(pod)}

@@ -5,15 +5,9 @@ The controller manager marks such a claim with the name of the class's provision
 volume. Volumes are `hostPath` ones, because no controller tries to attach these. They are never deleted.
 """
 
-import threading
-from types import TracebackType
-from typing import Self
-
-import httpx2
-
 from todo_embedded.controlplane.api_client import ApiClient
 from todo_embedded.controlplane.object_paths import KubeObject
-from todo_embedded.errors import ApiError
+from todo_embedded.controlplane.polling_controller import PollingController
 
 POLL_SECONDS = 0.2
 CLAIMS = "api/v1/persistentvolumeclaims"
@@ -21,38 +15,22 @@ PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"  # of classes whose volumes people create
 
 
-class VolumeProvisioner:
+class VolumeProvisioner(PollingController):
     """The provisioner of all storage classes, which works in a thread for the duration of the block."""
 
     def __init__(self, api: ApiClient) -> None:
         """Prepares it; no volume is created before the block begins."""
+        super().__init__("volume provisioner", poll_seconds=POLL_SECONDS)
         self._api = api
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="volume provisioner", daemon=True)
+        self._provisioned: set[str] = set()
 
-    def __enter__(self) -> Self:
-        """Starts the thread."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stops the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        provisioned: set[str] = set()
-        while not self._stop.wait(POLL_SECONDS):
-            try:
-                for claim in self._api.items(CLAIMS):
-                    uid = claim["metadata"]["uid"]
-                    if uid not in provisioned and is_waiting(claim):
-                        self._api.create(volume_for(claim))
-                        provisioned.add(uid)
-            except (ApiError, httpx2.TransportError):  # tried again in the next round
-                continue
+    def poll(self) -> None:
+        """Creates the volumes of all claims that wait for one."""
+        for claim in self._api.items(CLAIMS):
+            uid = claim["metadata"]["uid"]
+            if uid not in self._provisioned and is_waiting(claim):
+                self._api.create(volume_for(claim))
+                self._provisioned.add(uid)
 
 
 def is_waiting(claim: KubeObject) -> bool:
