@@ -17,15 +17,21 @@ from todo_kit.testing import wait_until
 
 SERVICE = Path(__file__).with_name("example_service.py")
 DRAIN_SECONDS = 2
+DELAY_SECONDS = 2
 
 
 @asynccontextmanager
-async def running_service(port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+async def running_service(port: int, delay_seconds: float = 0) -> AsyncIterator[asyncio.subprocess.Process]:
     """Runs the example service until the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(SERVICE),
-        env={"PORT": str(port), "HOST": "127.0.0.1", "DRAIN_SECONDS": str(DRAIN_SECONDS)},
+        env={
+            "PORT": str(port),
+            "HOST": "127.0.0.1",
+            "DRAIN_SECONDS": str(DRAIN_SECONDS),
+            "SHUTDOWN_DELAY_SECONDS": str(delay_seconds),
+        },
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
@@ -89,6 +95,56 @@ async def test_request_in_flight_is_finished() -> None:
             process.send_signal(signal.SIGTERM)
             assert [line async for line in lines] == ["done"]
         assert await asyncio.wait_for(process.wait(), DRAIN_SECONDS + 3) == 0
+
+
+async def test_terminating_process_is_unready_at_once_and_answers_until_the_delay_is_over() -> None:
+    """A load balancer that notices late loses no request, on new connections and on open ones."""
+    port = free_port()
+    answers: list[tuple[float, int, str]] = []
+
+    async def keep_asking(client: httpx2.AsyncClient) -> None:
+        while True:
+            response = await client.get("/healthz")
+            answers.append(
+                (time.monotonic(), response.status_code, response.headers.get("connection", "keep-alive"))
+            )
+
+    async with running_service(port, DELAY_SECONDS) as process:
+        clients = [httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") for _ in range(8)]
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(keep_asking(client)) for client in clients]
+            await wait_until(lambda: len(answers) > 50)
+            asked_at = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as probe:
+                await wait_until(lambda: any(at > asked_at + 0.05 for at, *_ in answers))
+                assert (await probe.get("/readyz")).status_code == 503
+            await wait_until(lambda: answers[-1][0] > asked_at + DELAY_SECONDS - 0.5)
+            for task in asking:
+                task.cancel()
+        for client in clients:
+            await client.aclose()
+        assert await asyncio.wait_for(process.wait(), DELAY_SECONDS + DRAIN_SECONDS) == 0
+        assert time.monotonic() - asked_at >= DELAY_SECONDS
+    assert {status for _, status, _ in answers} == {200}
+    assert {kept for at, _, kept in answers if at < asked_at} == {"keep-alive"}
+    assert {kept for at, _, kept in answers if at > asked_at + 0.2} == {"close"}
+
+
+async def test_second_signal_ends_the_delay() -> None:
+    """Somebody who presses Ctrl-C twice does not wait for load balancers."""
+    port = free_port()
+    async with running_service(port, delay_seconds=60) as process:
+        process.send_signal(signal.SIGINT)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            await wait_until(lambda: _is_unready(port))
+            assert (await client.get("/healthz")).headers["connection"] == "close"
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), DRAIN_SECONDS + 3) == 0
+
+
+def _is_unready(port: int) -> bool:
+    return httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 503
 
 
 async def test_port_in_use_exits_with_three() -> None:

@@ -6,16 +6,19 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx2
 import pytest
 
 from todo_embedded.ports import free_port
+from todo_kit.sidecar_token import HEADER
 from todo_kit.testing import APP_API_TOKEN, TokenIssuer
 
 from .conftest import Reader
 
 DRAIN_SECONDS = 4
+DELAY_SECONDS = 4
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ async def process(issuer: TokenIssuer) -> AsyncIterator[tuple[asyncio.subprocess
         "JWKS_URL": issuer.jwks_url,
         "APP_API_TOKEN": APP_API_TOKEN.get_secret_value(),
         "DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "SHUTDOWN_DELAY_SECONDS": str(DELAY_SECONDS),
     }
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "todo_sse_gateway", env=environment, stdout=asyncio.subprocess.PIPE
@@ -73,11 +77,56 @@ async def test_sigterm_sends_bye_completes_the_streams_and_exits_with_zero(
         for reader in readers:
             assert (await reader.event()).name == "bye"
             await reader.ends()
+    assert DELAY_SECONDS / 2 <= time.monotonic() - signalled_at < DELAY_SECONDS
     output, _ = await started.communicate()
-    assert time.monotonic() - signalled_at < DRAIN_SECONDS
+    assert DELAY_SECONDS <= time.monotonic() - signalled_at < DELAY_SECONDS + DRAIN_SECONDS
     assert started.returncode == 0
     assert b"Traceback" not in output
     assert output.count(b"gateway-stopping") == 2
+
+
+async def test_client_that_comes_back_to_a_stopping_gateway_misses_no_event(
+    process: tuple[asyncio.subprocess.Process, str], issuer: TokenIssuer
+) -> None:
+    """A load balancer that notices late may send a client back, which gets a stream and the missed events."""
+    started, url = process
+    headers = {"Authorization": f"Bearer {issuer.token('ann')}"}
+    async with httpx2.AsyncClient(base_url=url, timeout=10) as client:
+        async with client.stream("GET", "/sse/tasks", headers=headers) as response:
+            reader = Reader(response)
+            position = (await reader.event()).event_id
+            started.send_signal(signal.SIGTERM)
+            assert (await reader.event()).name == "bye"
+        assert (await client.get("/readyz")).status_code == 503
+        await deliver_change(client, "ann", "e-1")
+        resuming = headers | {"Last-Event-ID": str(position)}
+        async with client.stream("GET", "/sse/tasks", headers=resuming) as response:
+            assert response.headers["connection"] == "close"
+            reader = Reader(response)
+            assert (await reader.event()).event_id == "e-1"
+            assert (await reader.event()).name == "bye"
+            await reader.ends()
+    await started.communicate()
+    assert started.returncode == 0
+
+
+async def deliver_change(client: httpx2.AsyncClient, user_id: str, event_id: str) -> None:
+    """Delivers the event of a changed task over the network, as daprd does."""
+    envelope = {
+        "specversion": "1.0",
+        "id": event_id,
+        "type": "task.updated",
+        "source": "test",
+        "time": datetime.now(UTC).isoformat(),
+        "topic": "task-events",
+        "datacontenttype": "application/json",
+        "data": {"event_type": "task.updated", "user_id": user_id},
+    }
+    token = {HEADER: APP_API_TOKEN.get_secret_value()}
+    subscriptions = (await client.get("/dapr/subscribe", headers=token)).json()
+    [route] = [entry["route"] for entry in subscriptions if entry["topic"] == "task-events"]
+    answer = await client.post(route, json=envelope, headers=token)
+    assert answer.json() == {"status": "SUCCESS"}
 
 
 async def test_log_names_the_user_and_never_the_token(

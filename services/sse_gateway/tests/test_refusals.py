@@ -44,9 +44,9 @@ async def test_stream_beyond_the_limit_is_refused(gateway: Gateway) -> None:
             assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_draining_gateway_opens_no_stream(gateway: Gateway) -> None:
-    """A replica that is stopping asks clients to reconnect, which leads them to another replica."""
-    gateway.app.state.drain.start()
+async def test_gateway_that_accepts_no_connection_opens_no_stream(gateway: Gateway) -> None:
+    """A client on a connection that is still open is asked to reconnect, which leads to another replica."""
+    gateway.app.state.drain.close()
     headers = {"Authorization": f"Bearer {gateway.issuer.token('ann')}"}
     async with gateway.request(headers) as response:
         assert response.status_code == 503

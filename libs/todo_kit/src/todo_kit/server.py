@@ -14,14 +14,24 @@ from fastapi import FastAPI
 from todo_kit.drain import Drain
 from todo_kit.settings import ServiceSettings
 
+KEEP_ALIVE_SECONDS = 95
+"""Longer than any proxy of ours keeps an idle connection: ingress-nginx 60 s, Traefik 90 s.
+
+The side that closes first must be the proxy: a request that it sends while we close is answered with 502.
+"""
 _STARTUP_FAILED = 3  # the exit code of uvicorn's own command line
+_CLOSE = (b"connection", b"close")
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serves `app` until SIGTERM or SIGINT, then stops within about `drain_seconds`, with exit code 0.
+    """Serves `app` until SIGTERM or SIGINT, then stops with exit code 0.
 
-    The first signal starts `app.state.drain`, so that streams can end themselves. Then no new connection is
-    accepted, open requests may finish, and those that are left after `drain_seconds` are cancelled.
+    1. The signal starts `app.state.drain`. The process is unready and serves on for `shutdown_delay_seconds`,
+       because load balancers send requests until they have noticed; each answer closes its connection.
+    2. Then no connection is accepted, open requests may finish, and those that are left after `drain_seconds`
+       are cancelled.
+
+    A second signal ends the first part at once.
     """
     config = uvicorn.Config(
         app,
@@ -32,18 +42,19 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
         server_header=False,
         proxy_headers=False,  # no service uses a client's address
         timeout_graceful_shutdown=settings.drain_seconds,
-        timeout_keep_alive=75,  # longer than the ingress keeps idle upstream connections (60 s)
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    server = _DrainingServer(config, app.state.drain)
+    server = _DrainingServer(config, app.state.drain, settings.shutdown_delay_seconds)
     server.run()
     if not server.started:
         sys.exit(_STARTUP_FAILED)
 
 
 class _DrainingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, drain: Drain) -> None:
+    def __init__(self, config: uvicorn.Config, drain: Drain, delay_seconds: float) -> None:
         super().__init__(config)
         self._drain = drain
+        self._delay_seconds = delay_seconds
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -51,12 +62,29 @@ class _DrainingServer(uvicorn.Server):
         await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Starts draining, then does what uvicorn does, but without raising the signal again at the end.
+        """Starts draining, and does what uvicorn does after the delay or at the second signal.
 
-        uvicorn raises it so that the parent process sees an end by signal. Kubernetes would show a pod that
-        stopped gracefully as failed, with exit code 143.
+        Without raising the signal again at the end, as uvicorn does so that the parent process sees an end by
+        signal: Kubernetes would show a pod that stopped gracefully as failed, with exit code 143.
         """
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._drain.start)
-        super().handle_exit(sig, frame)
-        self._captured_signals.clear()
+        if self._loop is None or self._drain.is_draining:
+            super().handle_exit(sig, frame)
+            self._captured_signals.clear()
+        else:
+            self._loop.call_soon_threadsafe(self._start_draining)
+
+    def _start_draining(self) -> None:
+        if self._drain.is_draining:
+            return
+        self._drain.start()
+        # uvicorn sends these headers with every response and closes the connection after one with "close".
+        self.config.encoded_headers.append(_CLOSE)
+        self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+        asyncio.get_running_loop().call_later(self._delay_seconds, self._stop_accepting)
+
+    def _stop_accepting(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._drain.close()
+        await super().shutdown(sockets)

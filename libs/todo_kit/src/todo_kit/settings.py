@@ -24,7 +24,11 @@ class EnvironmentSettings(BaseSettings):
 
 
 class ServiceSettings(EnvironmentSettings):
-    """What every service needs; `service` is its kebab-case id and `port` has a default in each service."""
+    """What every service needs; `service` is its kebab-case id and `port` has a default in each service.
+
+    After SIGTERM a process accepts requests for `shutdown_delay_seconds` more, while it reports itself
+    unready, and then has `drain_seconds` for those that are open. The chart sets both.
+    """
 
     service: ClassVar[str]
 
@@ -33,6 +37,7 @@ class ServiceSettings(EnvironmentSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     build_id: str = "dev"
+    shutdown_delay_seconds: float = Field(default=0, ge=0)
     drain_seconds: int = Field(default=20, ge=1)
 
 

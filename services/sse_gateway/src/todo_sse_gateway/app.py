@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from todo_kit.app import create_service
 from todo_kit.auth import TokenVerifier
 from todo_kit.context import RequestContextMiddleware
+from todo_kit.drain import Drain
 from todo_kit.topics import Topics
 from todo_sse_gateway.broadcast.endpoint import StreamEndpoint
 from todo_sse_gateway.broadcast.hub import Hub
@@ -34,11 +35,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async def end_streams() -> None:
-            await app.state.drain.wait()
-            await hub.drain(settings.drain_seconds / 2)
-
-        draining = asyncio.create_task(end_streams())
+        draining = asyncio.create_task(_end_streams(app.state.drain, hub, settings))
         yield
         draining.cancel()
         await verifier.aclose()
@@ -54,6 +51,22 @@ def create_app(
         app_token=settings.app_api_token,
     )
     return app
+
+
+async def _end_streams(drain: Drain, hub: Hub, settings: Settings) -> None:
+    """Ends the streams of a stopping gateway while events still arrive, so that clients move without a gap.
+
+    Not at once, because a client that reconnects before its load balancer has noticed comes back here; and
+    before the sidecar stops delivering, which it does in the last quarter of the delay (the chart's
+    `todo.shutdown`).
+    """
+    delay_seconds = settings.shutdown_delay_seconds
+    await drain.wait()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(drain.wait_closing(), delay_seconds / 2)
+    await hub.drain(delay_seconds / 4)
+    await drain.wait_closing()
+    await hub.drain(settings.drain_seconds / 2)  # those that were opened since
 
 
 class _StreamFirst:

@@ -71,7 +71,7 @@ class StreamEndpoint:
             raise MethodNotAllowedError
         headers = Headers(scope=scope)
         principal = await self._authenticate(headers)
-        if self._drain.is_draining:
+        if self._drain.is_closing:
             raise StoppingError
         stream, is_reset = self._hub.open(principal.user_id, headers.get("last-event-id"))
         if is_reset:

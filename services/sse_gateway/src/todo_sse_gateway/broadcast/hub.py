@@ -81,8 +81,8 @@ class Hub:
     async def drain(self, spread_seconds: float) -> None:
         """Sends `bye` to all open streams and ends them, in waves over at most `spread_seconds`.
 
-        Clients then reconnect to the other replicas a few at a time. The caller must open no stream
-        meanwhile.
+        Clients then reconnect to the other replicas a few at a time. A stream that is opened meanwhile stays
+        open.
         """
         streams = list(self)
         wave = max(self._limits.wave_streams, math.ceil(len(streams) / self._limits.drain_waves))
