@@ -260,6 +260,14 @@ def verify(root: Path, options: "CommandOptions", *, env: str) -> int:
     return commands.verify(root, env, options)
 
 
+@command(env=ENV, minutes="how long (default: as release.yaml says, or 5)")
+def watch(root: Path, options: "CommandOptions", *, env: str, minutes: int = 0) -> int:
+    """Watches how the pods of an environment answer, as a release does; changes nothing."""
+    from todo_release import commands
+
+    return commands.watch(root, env, options, minutes=minutes or None)
+
+
 @command(
     env=ENV,
     version="version to go back to (default: the last verified one)",
@@ -342,6 +350,8 @@ def next_(root: Path, options: "CommandOptions") -> int:
 @command("version.bump", kind=f"one of {', '.join(KINDS)}")
 def bump(root: Path, options: "CommandOptions", *, kind: str) -> int:
     """Prints the next version of a kind, for scripts."""
+    if kind not in KINDS:
+        raise UsageError(f"--kind {kind}: write one of {', '.join(KINDS)}.")
     from todo_release import commands
 
     return commands.version(root, options, kind=kind)
@@ -350,8 +360,6 @@ def bump(root: Path, options: "CommandOptions", *, kind: str) -> int:
 @command()
 def news(root: Path, options: "CommandOptions") -> int:
     """Shows what the changelog will say about the next version."""
-    if kind not in KINDS:
-        raise UsageError(f"--kind {kind}: write one of {', '.join(KINDS)}.")
     from todo_release import commands
 
     return commands.news(root, options)

@@ -14,7 +14,14 @@ from todo_release.adapters import signals
 from todo_release.adapters.kubernetes import kubeconfig
 from todo_release.environments.diagnosis import summary as diagnosis
 from todo_release.environments.drift import drift_table
-from todo_release.errors import INTERRUPTED, DriftError, RehearsalError, ReleaseError, SmokeError
+from todo_release.errors import (
+    INTERRUPTED,
+    DriftError,
+    HealthError,
+    RehearsalError,
+    ReleaseError,
+    SmokeError,
+)
 from todo_release.pipeline.events import RunEvent
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.saved_plan import PlanRequest
@@ -206,6 +213,20 @@ def verify(root: Path, environment: str, options: CommandOptions) -> int:
         )
         session.reporter.show_table(table)
         return 0 if is_ok else SmokeError.exit_code
+
+    return _run_command(root, options, answer)
+
+
+def watch(root: Path, environment: str, options: CommandOptions, *, minutes: float | None = None) -> int:
+    """Watches how the pods of an environment answer, as a release does; nothing is recorded or undone.
+
+    Returns 19 when what runs fails.
+    """
+
+    def answer(session: Session) -> int:
+        verdict = queries.watch(session.context, environment, minutes, session.reporter.show_text)
+        session.reporter.show_text(f"{verdict.health.value}: {verdict.text}")
+        return HealthError.exit_code if verdict.is_failing else 0
 
     return _run_command(root, options, answer)
 

@@ -18,6 +18,7 @@
     ├── RehearsalError                16   the rehearsal could not run, or a fault was not handled as promised
     ├── DriftError                    17   the environment differs from what was deployed to it
     ├── StalePlanError                18   what the plan was made from has changed since
+    ├── HealthError                   19   verified, but the new pods fail while they are watched
     └── RolloutError                  20 to 39, by cause: the new pods cannot become ready
 
 Exit code 0 means that the command succeeded, 1 an unexpected error of the engine itself, 130 that it was
@@ -169,6 +170,12 @@ class StalePlanError(ReleaseError):
     """Git, the registry or an environment is not as the plan saw it; nothing was changed."""
 
     exit_code = 18
+
+
+class HealthError(ReleaseError):
+    """A verified version fails requests, is too slow, restarts or raises alerts while it is watched."""
+
+    exit_code = 19
 
 
 class RolloutError(ReleaseError):

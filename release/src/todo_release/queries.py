@@ -1,6 +1,6 @@
 """Answers questions about environments and versions: what runs where, what ran before. Changes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,11 +12,13 @@ from todo_release.core.formatting import duration
 from todo_release.core.tables import Table
 from todo_release.environments.deviations import FindDeviations, deviation_error
 from todo_release.environments.environment import ReleaseContext
+from todo_release.environments.health.deployment_watch import watch_deployment
+from todo_release.environments.health.judge import HealthVerdict
 from todo_release.environments.history import DeploymentRecord
 from todo_release.environments.smoke.builds import FindBuilds
 from todo_release.environments.smoke.result import SmokeTarget
 from todo_release.environments.status import RunningVersion, read_running_version
-from todo_release.errors import ConfigError, SmokeError
+from todo_release.errors import ConfigError, HealthError, SmokeError
 from todo_release.report.text import DONE, REFUSED
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ DIGEST_CHARACTERS = 12
 FIRST_VERSION = Version(0, 1, 0)
 UNKNOWN = "?"
 NOTHING = "-"
+WATCH_MINUTES = 5  # of `inv watch` where release.yaml says nothing
 
 
 def status(context: ReleaseContext) -> tuple[Table, Table]:
@@ -66,7 +69,7 @@ def history(context: ReleaseContext, environment: str) -> Table:
         (
             str(record.revision),
             record.version,
-            record.result,
+            f"{record.result}, {record.watch}" if record.watch else record.result,
             _utc_minute(record.started_at),
             duration(sum(record.seconds.values())) if record.seconds else NOTHING,
             record.by,
@@ -125,6 +128,34 @@ def verify(
 
 def _mark(is_ok: bool) -> str:
     return DONE if is_ok else REFUSED
+
+
+def watch(
+    context: ReleaseContext, environment: str, minutes: float | None, tell: Callable[[str], None]
+) -> HealthVerdict:
+    """Watches what an environment runs for some minutes, by default as long as a release does.
+
+    Raises:
+        HealthError: nothing runs there.
+        ClusterError: the environment cannot be reached.
+    """
+    settings = context.config.watch_of(environment)
+    access = context.connect(environment)
+    running = read_running_version(access)
+    if running is None:
+        raise HealthError(
+            f"{environment} runs nothing that could be watched.",
+            remedy=f"Run `inv deploy --env {environment} --version VERSION`.",
+        )
+    verdict, _ = watch_deployment(
+        access,
+        running,
+        settings,
+        minutes=minutes or settings.minutes or WATCH_MINUTES,
+        make_traffic=None,
+        say=lambda text, is_note=False: tell(text),
+    )
+    return verdict
 
 
 def version(context: ReleaseContext) -> Table:

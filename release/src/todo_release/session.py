@@ -35,6 +35,7 @@ from todo_release.environments.history import RecordStore
 from todo_release.environments.lock import EnvironmentLock
 from todo_release.environments.pull_access import CheckPullAccess
 from todo_release.environments.record_repair import RecordRepair
+from todo_release.environments.release_marks import ReleaseMarks
 from todo_release.environments.smoke.builds import FindBuilds, find_builds
 from todo_release.errors import ConfigError
 from todo_release.pipeline import rollback, saved_plan, steps
@@ -47,6 +48,7 @@ from todo_release.pipeline.handlers.deploy import DeployHandler
 from todo_release.pipeline.handlers.preflight import PreflightHandler
 from todo_release.pipeline.handlers.push import PushHandler
 from todo_release.pipeline.handlers.verify import VerifyHandler
+from todo_release.pipeline.handlers.watch_health import WatchHealthHandler
 from todo_release.pipeline.journal import Journal
 from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
 from todo_release.pipeline.runner import PlanRunner, StepHandler, StepLock
@@ -220,6 +222,9 @@ class Session:
                 self.find_deviations,
                 self.find_builds,
             ),
+            steps.WatchHealth: WatchHealthHandler(
+                self.context, self.run_smoke, self.collect_evidence, self.find_builds
+            ),
         }
         if self.github is not None:
             handlers[steps.Announce] = AnnounceHandler(repository, config, self.github)
@@ -277,6 +282,7 @@ def open_session(
         connect=cache(partial(_connect, config, connections.kubeconfig)),
         read_actor=lambda: f"{repository.author()} on {socket.gethostname()}",
         run_url=run_url(options.environ),
+        mark=ReleaseMarks(config.name, config.marks, options.environ),
     )
     with Registry(config.registry.host, insecure=config.registry.insecure) as registry:
         yield Session(

@@ -125,7 +125,8 @@ class ClusterDouble:
     """Keeps ConfigMaps and, by `Kind/name`, other objects; every workload is ready at once.
 
     `terminating_reads` is the number of snapshots that still show an old pod, `pods` are others that they
-    show. `old_endpoint_reads` is how often a Service `web` still sends to that old pod.
+    show. `old_endpoint_reads` is how often a Service `web` still sends to that old pod. `behind` is what pods
+    and Services answer through the API server.
     """
 
     def __init__(self) -> None:
@@ -139,6 +140,11 @@ class ClusterDouble:
         self.terminating_reads = 0
         self.old_endpoint_reads = 0
         self.pods: tuple[Pod, ...] = ()
+        self.behind: Callable[[str], str] = lambda path: ""
+
+    def read_behind(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """As `Cluster.read_behind`."""
+        return self.behind(path)
 
     def get_config_map(self, namespace: str, name: str) -> dict[str, str] | None:
         """As `Cluster.get_config_map`."""
@@ -232,6 +238,10 @@ class HelmDouble:
     def revision(self, release: str, number: int) -> Revision | None:
         """As `Helm.revision`."""
         return next((revision for revision in self.revisions if revision.number == number), None)
+
+    def began_at(self, release: str, revision: int) -> datetime | None:
+        """As `Helm.began_at`."""
+        return self.revisions[revision - 1].updated_at
 
     def template(
         self, release: str, chart: Path, *, values: Sequence[Path], overlay: Mapping[str, Any]

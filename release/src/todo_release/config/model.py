@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from todo_release.config.base import Model, ValuesPath
+from todo_release.config.health_watch import HealthWatchSettings, MarkSettings
 from todo_release.config.image_parts import ImageValues
 from todo_release.config.preflight import PreflightSettings
 from todo_release.config.rollout import RolloutSettings
@@ -214,6 +215,9 @@ class TargetEnvironment(Model):
     smoke: SmokeSettings = Field(
         default_factory=SmokeSettings, description="What differs here from the common smoke checks."
     )
+    watch: HealthWatchSettings = Field(
+        default_factory=HealthWatchSettings, description="What differs here from the common `watch`."
+    )
 
 
 class RehearsalNodes(Model):
@@ -296,11 +300,24 @@ class Config(Model):
     environments: Annotated[dict[DnsLabel, TargetEnvironment], Field(min_length=1)]
     rollout: RolloutSettings = Field(default_factory=RolloutSettings)
     smoke: SmokeSettings = Field(default_factory=SmokeSettings)
+    watch: HealthWatchSettings = Field(
+        default_factory=HealthWatchSettings,
+        description="How a version is watched after its verification, and taken back when it fails.",
+    )
+    marks: MarkSettings = Field(default_factory=MarkSettings)
     preflight: PreflightSettings = Field(default_factory=PreflightSettings)
     rehearsal: RehearsalSettings = Field(default_factory=RehearsalSettings)
     migrations: tuple[str, ...] = Field(
         default=(), description="Pathspecs of database migrations, which a rollback does not undo."
     )
+
+    @model_validator(mode="after")
+    def _has_prometheus_where_needed(self) -> Self:
+        for name in self.environments:
+            watch = self.watch_of(name)
+            if watch.needs_prometheus and watch.prometheus is None:
+                raise ValueError(f"watch of {name} needs `prometheus`, for its source or its alerts")
+        return self
 
     def release_branch(self, checked_out: str | None) -> str:
         """Returns the branch that is checked out if it is one of hotfixes, otherwise `branch`."""
@@ -343,6 +360,11 @@ class Config(Model):
         """Returns the common smoke checks with the differences of an environment."""
         own = self.environment(name).smoke
         return self.smoke.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
+
+    def watch_of(self, name: str) -> HealthWatchSettings:
+        """Returns the common settings of `watch` with the differences of an environment."""
+        own = self.environment(name).watch
+        return self.watch.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
 
     def rollout_of(self, name: str) -> RolloutSettings:
         """Returns the common rollout settings with the differences of an environment."""

@@ -24,6 +24,7 @@ MAX_DAMAGED = 5
 SCHEMA = 1  # raise it when engines before could misread a record
 DAMAGED = "damaged-"
 LABELS = {"app.kubernetes.io/managed-by": "todo-release"}
+WATCH_PENDING = "pending"  # of `watch`: verified, and not watched to the end yet
 DeploymentResult = Literal["deploying", "deployed", "verified", "failed"]
 
 
@@ -33,6 +34,7 @@ class DeploymentRecord:
 
     `by` is the person or CI that deployed, `seconds` how long each part took, `cause` why it failed, if it
     did. `is_reconstructed` says that Helm's storage is its only source: nobody recorded a verification.
+    `watch` is what its watch ended with, `WATCH_PENDING` before that, None where none was asked for.
     """
 
     revision: int
@@ -46,6 +48,7 @@ class DeploymentRecord:
     seconds: Mapping[str, float] = field(default_factory=dict)
     cause: str | None = None
     is_reconstructed: bool = False
+    watch: str | None = None
 
     @property
     def key(self) -> str:
@@ -146,8 +149,11 @@ class RecordStore:
         *,
         seconds: Mapping[str, float],
         cause: str | None = None,
+        watch: str | None = None,
     ) -> None:
         """Records how a deployment ended; `seconds` are added to those already recorded.
+
+        `watch` replaces what is recorded of its watch, unless it is None.
 
         Raises:
             JournalError: Neither a record nor Helm knows the deployment.
@@ -160,7 +166,15 @@ class RecordStore:
                 f"{self._name} has no record of revision {revision}, and Helm does not know it.",
                 remedy="Deploy the version again; then its record is written.",
             )
-        self.write(replace(record, result=result, seconds={**record.seconds, **seconds}, cause=cause))
+        self.write(
+            replace(
+                record,
+                result=result,
+                seconds={**record.seconds, **seconds},
+                cause=cause,
+                watch=watch or record.watch,
+            )
+        )
 
     def _parse(self, key: str, text: str) -> DeploymentRecord | None:
         """Returns an entry; None, with a note, when it is damaged or a newer engine wrote it."""
@@ -266,6 +280,22 @@ def is_verified(records: Sequence[DeploymentRecord], version: str, digests: Mapp
     ]
     final = [result for result in results if result in {"verified", "failed"}]
     return bool(final) and final[-1] == "verified"
+
+
+def is_promotable(records: Sequence[DeploymentRecord], version: str, digests: Mapping[str, str]) -> bool:
+    """Returns True when a version is verified (`is_verified`), and no watch of it was cut off."""
+    same = [
+        record
+        for record in records
+        if record.result == "verified" and record.version == version and dict(record.digests) == dict(digests)
+    ]
+    return is_verified(records, version, digests) and same[-1].watch != WATCH_PENDING
+
+
+def is_revision_watched(records: Sequence[DeploymentRecord], revision: int) -> bool:
+    """Returns True when this deployment was verified and watched to the end."""
+    own = (record for record in records if record.revision == revision and record.result == "verified")
+    return any(record.watch not in {None, WATCH_PENDING} for record in own)
 
 
 def is_revision_verified(records: Sequence[DeploymentRecord], revision: int) -> bool:

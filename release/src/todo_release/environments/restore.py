@@ -8,7 +8,7 @@ from todo_release.adapters.kubernetes.retry import retried
 from todo_release.core.progress import ProgressCallback
 from todo_release.environments import history
 from todo_release.environments.applying import apply_patiently
-from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.environments.environment import EnvironmentAccess, ReleaseContext, ReleaseMark
 from todo_release.environments.history import DeploymentRecord
 from todo_release.environments.rollout import watcher
 from todo_release.environments.rollout.endpoints import wait_for_endpoints
@@ -82,7 +82,7 @@ def restore_last_working(
         number = good.number
     if number is None:
         return "there was no earlier version to go back to"
-    seconds = access.settings.timeout_seconds
+    seconds, began_at = access.settings.timeout_seconds, context.now()
     apply_patiently(
         access,
         partial(access.helm.rollback, access.settings.release, number, timeout_seconds=seconds, on_line=say),
@@ -94,6 +94,14 @@ def restore_last_working(
     if restored is not None:
         _record(partial(_record_rollback, context, access, restored), notes)
     done = f"rolled back to {working[number].app_version} (revision {number})"
+    mark = ReleaseMark(
+        reason="RolledBack",
+        text=f"{access.name}: {done}",
+        by=context.actor,
+        began_at=began_at,
+        ended_at=context.now(),
+    )
+    context.mark(access, mark, say)
     restored_manifest = retried(lambda: access.helm.manifest(access.settings.release))
     result = watcher.watch(
         access.cluster,

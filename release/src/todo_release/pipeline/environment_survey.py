@@ -61,8 +61,9 @@ def survey_environment(
             state = state_later.result()
             required = required_later.result() if required_later else None
         if commit is not None:
-            histories = (state.records, required.records if required else [])
-            is_requirement_met = any(history.is_verified(records, version, digests) for records in histories)
+            is_requirement_met = history.is_verified(state.records, version, digests) or (
+                required is not None and history.is_promotable(required.records, version, digests)
+            )
     except ReleaseError as error:
         problem = error
     running = state.running
@@ -77,6 +78,8 @@ def survey_environment(
         deviations=state.deviations if running and running.deployment_id == target_id else (),
         requirement_deviations=required.deviations if required else (),
         is_requirement_hidden=required is not None and required.is_hidden,
+        watch_minutes=context.config.watch_of(name).minutes,
+        is_watched=running is not None and history.is_revision_watched(state.records, running.revision),
     )
     return facts, problem
 

@@ -75,7 +75,8 @@ class EnvironmentFacts:
     its digests passed those of the environment that `requires` names. `changes` are lines that say what the
     deployment will change. `deviations` say how the environment differs from the requested version although
     Helm has deployed it, `requirement_deviations` the same of the environment that `requires` names;
-    `is_requirement_hidden` is true where this account may read only its records.
+    `is_requirement_hidden` is true where this account may read only its records. `watch_minutes` is how long
+    a version is watched here, None if it is not; `is_watched` is true when exactly this deployment was.
     """
 
     name: str
@@ -89,6 +90,8 @@ class EnvironmentFacts:
     deviations: tuple[Deviation, ...] = ()
     requirement_deviations: tuple[Deviation, ...] = ()
     is_requirement_hidden: bool = False
+    watch_minutes: float | None = None
+    is_watched: bool = False
 
     @property
     def running_name(self) -> str:

@@ -26,6 +26,7 @@ from todo_release.pipeline.steps import (
     TagCommit,
     TagImages,
     Verify,
+    WatchHealth,
     WriteVersion,
 )
 
@@ -318,11 +319,27 @@ def _environment_steps(
             Verify(
                 environment=environment.name,
                 version=version,
+                is_watched_next=environment.watch_minutes is not None,
                 is_done=is_verified,
                 reason="these digests passed here" if is_verified else "smoke checks through the ingress",
             )
         )
+        if environment.watch_minutes is not None:
+            steps.append(_watch_step(environment, version, environment.watch_minutes))
     return steps
+
+
+def _watch_step(environment: EnvironmentFacts, version: str, minutes: float) -> WatchHealth:
+    is_watched = environment.is_current and environment.is_verified and environment.is_watched
+    return WatchHealth(
+        environment=environment.name,
+        version=version,
+        minutes=minutes,
+        is_done=is_watched,
+        reason="this deployment was watched"
+        if is_watched
+        else f"its pods' answers, for up to {minutes:g} min; takes it back if they fail",
+    )
 
 
 def _announcement_steps(facts: ReleaseFacts, version: str, tag: str) -> list[Step]:

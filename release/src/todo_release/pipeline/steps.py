@@ -210,10 +210,12 @@ class Deploy(EnvironmentStep):
 class Verify(EnvironmentStep):
     """Run the smoke checks of an environment and record the version as verified.
 
-    When a check fails, the earlier version is restored.
+    When a check fails, the earlier version is restored. `is_watched_next` is true when the plan watches the
+    version afterwards; until that has ended, no environment accepts it on the word of this one.
     """
 
     kind = "verify"
+    is_watched_next: bool = False
 
     @property
     def title(self) -> str:
@@ -223,6 +225,24 @@ class Verify(EnvironmentStep):
     @property
     def locks(self) -> str:
         """Returns the environment, so that nothing else is deployed while the smoke checks run."""
+        return self.environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchHealth(EnvironmentStep):
+    """Watch how the pods of a verified version answer; when they fail, the earlier version is restored."""
+
+    kind = "watch"
+    minutes: float
+
+    @property
+    def title(self) -> str:
+        """Returns `Watch 0.1.0 in staging`."""
+        return f"Watch {self.version} in {self.environment}"
+
+    @property
+    def locks(self) -> str:
+        """Returns the environment, so that nothing else is deployed while its pods are compared."""
         return self.environment
 
 

@@ -125,10 +125,13 @@ def _sandboxed(
     overrides = {
         "remote": scratch_repository.REMOTE,
         "github": None,
+        "watch": {"minutes": None},  # simulated pods answer no requests
+        "marks": {"grafana": None},
         "environments": {
             name: {
                 "smoke": {"connect_to": NO_SERVER},
                 "rollout": {"readiness_seconds": READINESS_SECONDS},
+                "watch": {"minutes": None},
             }
             for name in config.environments
         },

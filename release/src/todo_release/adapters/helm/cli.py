@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -247,6 +248,10 @@ class Helm:
     def statuses(self, release: str) -> dict[int, str]:
         """See `ReleaseRecords.statuses`."""
         return self.records.statuses(release)
+
+    def began_at(self, release: str, revision: int) -> datetime | None:
+        """See `ReleaseRecords.began_at`."""
+        return self.records.began_at(release, revision)
 
     def revision(self, release: str, number: int) -> Revision | None:
         """See `ReleaseRecords.revision`."""

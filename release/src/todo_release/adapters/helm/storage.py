@@ -75,6 +75,20 @@ class ReleaseRecords:
             for listed in self._metadata(release)
         }
 
+    def began_at(self, release: str, revision: int) -> datetime | None:
+        """Returns when Helm began a revision, by the API server's clock; None when Helm no longer keeps it.
+
+        Revisions right before it that failed belong to it: a try that was cut off may have made its pods.
+        """
+        at: datetime | None = None
+        for listed in reversed(self._metadata(release)):
+            number, status = _number(listed), listed["metadata"]["labels"].get("status")
+            if number == revision or (at is not None and status not in WORKING_STATUSES):
+                at = datetime.fromisoformat(listed["metadata"]["creationTimestamp"])
+            elif at is not None:
+                break
+        return at
+
     def revision(self, release: str, number: int) -> Revision | None:
         """Returns one revision; None when Helm no longer keeps it."""
         secret = self._cluster.read(f"{self._path}/{_name(release, number)}")

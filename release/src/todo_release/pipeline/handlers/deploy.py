@@ -23,7 +23,7 @@ from todo_release.environments.applying import Attempt, apply_patiently
 from todo_release.environments.deviations import FindDeviations
 from todo_release.environments.diagnosis.evidence import CollectEvidence
 from todo_release.environments.drift import FindDrift
-from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.environments.environment import EnvironmentAccess, ReleaseContext, ReleaseMark
 from todo_release.environments.history import DeploymentRecord
 from todo_release.environments.pull_access import CheckPullAccess
 from todo_release.environments.rollout import watcher
@@ -130,12 +130,32 @@ class DeployHandler:
                 has_hooks=not is_older,
             )
             access.records.finish(attempt.revision, "deployed", seconds={"deploy": seconds})
+            self._mark(access, step, attempt, is_older=is_older, say=say)
             return {
                 "revision": attempt.revision,
                 "deployment_id": deployment.id,
                 "rollout_seconds": seconds,
                 "ready_after": ready_after,
             }
+
+    def _mark(
+        self,
+        access: EnvironmentAccess,
+        step: Deploy,
+        attempt: Attempt,
+        *,
+        is_older: bool,
+        say: ProgressCallback,
+    ) -> None:
+        """Marks that another version runs now."""
+        mark = ReleaseMark(
+            reason="RolledBack" if is_older else "Released",
+            text=f"{access.name}: {step.title[:1].lower()}{step.title[1:]} (revision {attempt.revision})",
+            by=self.context.actor,
+            began_at=attempt.record.started_at,
+            ended_at=self.context.now(),
+        )
+        self.context.mark(access, mark, say)
 
     def _unlock(self, access: EnvironmentAccess, say: ProgressCallback) -> None:
         unlocked = access.helm.unlock(access.settings.release)
