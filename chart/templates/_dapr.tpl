@@ -17,7 +17,10 @@ dapr.io/enabled: "true"
 dapr.io/app-id: {{ $service.id }}
 dapr.io/app-port: {{ $service.port | quote }}
 dapr.io/app-protocol: http
-dapr.io/config: {{ include "todo.dapr.configuration.name" $.root }}
+dapr.io/config: {{ include "todo.name" $ }}
+{{- /* daprd reads the key `token` of this Secret: it sends it to the app, and requires it from the app. */}}
+dapr.io/app-token-secret: {{ .secrets.name }}
+dapr.io/api-token-secret: {{ .secrets.name }}
 dapr.io/log-as-json: "true"
 dapr.io/log-level: {{ .dapr.logLevel }}
 dapr.io/enable-app-health-check: "true"
@@ -38,7 +41,7 @@ dapr.io/sidecar-memory-limit: {{ .dapr.sidecarResources.limits.memory | quote }}
 
 {{/* A checksum of the Dapr resources that the service's sidecar reads, without labels, which have the version. */}}
 {{- define "todo.dapr.checksum" -}}
-{{- $specs := list (include "todo.dapr.configuration.spec" .root) (include "todo.dapr.resiliency.spec" .root) -}}
+{{- $specs := list (include "todo.dapr.configuration.spec" .) (include "todo.dapr.resiliency.spec" .root) -}}
 {{- with (include "todo.service" . | fromYaml).pubsub -}}
 {{- $specs = append $specs (include (printf "todo.dapr.%s.spec" .) $.root) -}}
 {{- end -}}
@@ -125,23 +128,44 @@ metadata:
   - {name: maxLenApprox, value: "10000"}
 {{- end }}
 
+{{/* The Configuration of a service's sidecar. Takes a scope. */}}
+{{- define "todo.dapr.configuration" -}}
+apiVersion: dapr.io/v1alpha1
+kind: Configuration
+metadata:
+  name: {{ include "todo.name" . }}
+  labels:
+    {{- include "todo.labels" . | nindent 4 }}
+spec:
+  {{- include "todo.dapr.configuration.spec" . | nindent 2 }}
+{{- end }}
+
 {{/*
-The settings of all sidecars. mTLS proves a caller's identity, so only the MCP server may invoke another app.
+mTLS proves who calls. The access list names the operations that each caller may use, and refuses everything else, from
+every caller. It governs invocation only: events are protected by the token of the sidecar. Takes a scope.
 */}}
 {{- define "todo.dapr.configuration.spec" -}}
+{{- $root := .root -}}
+{{- $key := .key -}}
 tracing:
-  samplingRate: {{ .Values.dapr.tracing.samplingRate | quote }}
+  samplingRate: {{ $root.Values.dapr.tracing.samplingRate | quote }}
 metric:
   enabled: true
-{{- if .Values.dapr.mtls.enabled }}
+{{- if $root.Values.dapr.mtls.enabled }}
 accessControl:
   defaultAction: deny
   trustDomain: public
+  {{- $policies := list }}
+  {{- range $caller, $its := include "todo.connections" . | fromYaml }}
+  {{- with get ($its.invokes | default dict) $key }}
+  {{- $id := (include "todo.service" (dict "key" $caller) | fromYaml).id }}
+  {{- $policies = append $policies (dict "appId" $id "namespace" $root.Release.Namespace "trustDomain" "public" "defaultAction" "deny" "operations" .) }}
+  {{- end }}
+  {{- end }}
+  {{- with $policies }}
   policies:
-    - appId: mcp
-      namespace: {{ .Release.Namespace }}
-      trustDomain: public
-      defaultAction: allow
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 

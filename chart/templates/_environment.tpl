@@ -17,11 +17,13 @@ the Secret that it uses, never the whole Secret.
 {{ include "todo.environment.database" . }}
 {{ include "todo.environment.tokens" (list .root "todo-api") }}
 {{ include "todo.environment.bus" . }}
+{{ include "todo.environment.secret" (list .root "DAPR_API_TOKEN" "token") }}
 {{- end }}
 
 {{- define "todo.environment.mcp" -}}
 {{ include "todo.environment.python" . }}
 {{ include "todo.environment.tokens" (list .root "todo-mcp") }}
+{{ include "todo.environment.secret" (list .root "DAPR_API_TOKEN" "token") }}
 {{- /* The sidecar finds a ready backend, encrypts the call and proves the caller's identity. */}}
 - {name: BACKEND_URL, value: "http://localhost:3500/v1.0/invoke/backend/method"}
 - {name: PUBLIC_HOSTS, value: {{ printf "%s,%s" (urlParse (include "todo.publicUrl" .root)).host (include "todo.name" .) | quote }}}
@@ -32,6 +34,7 @@ the Secret that it uses, never the whole Secret.
 {{ include "todo.environment.database" . }}
 {{ include "todo.environment.tokens" (list .root "todo-api") }}
 {{ include "todo.environment.bus" . }}
+{{ include "todo.environment.secret" (list .root "DAPR_API_TOKEN" "token") }}
 {{- end }}
 
 {{- define "todo.environment.sseGateway" -}}
@@ -73,6 +76,7 @@ the Secret that it uses, never the whole Secret.
 {{- define "todo.environment.bus" -}}
 - {name: PUBSUB_NAME, value: {{ (include "todo.service" . | fromYaml).pubsub }}}
 - {name: TOPIC_PREFIX, value: {{ .root.Values.pubsub.topicPrefix | quote }}}
+{{ include "todo.environment.secret" (list .root "APP_API_TOKEN" "token") }}
 {{- end }}
 
 {{/* Variables for checking tokens. Takes (list root audience). */}}

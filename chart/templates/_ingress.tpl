@@ -4,8 +4,8 @@ values.
 */}}
 
 {{/*
-One Ingress for the public host. Takes (dict "root" $ "name" SUFFIX "annotations" MAP "paths" LIST of [path, key]).
-TLS without a Secret uses the controller's default certificate.
+One Ingress for the public host, with the public paths that are streams or with those that are not. Takes
+(dict "root" $ "name" SUFFIX "annotations" MAP "stream" BOOL). TLS without a Secret uses the controller's default certificate.
 */}}
 {{- define "todo.ingress" -}}
 {{- $root := .root -}}
@@ -24,21 +24,30 @@ spec:
   ingressClassName: {{ $ingress.className }}
   tls:
     - hosts: [{{ $ingress.host }}]
-      {{- with $ingress.tlsSecret | default ($ingress.clusterIssuer | empty | ternary "" (printf "%s-tls" $ingress.host)) }}
+      {{- with include "todo.tlsSecret" $root }}
       secretName: {{ . }}
       {{- end }}
   rules:
     - host: {{ $ingress.host }}
       http:
         paths:
-          {{- range .paths }}
-          {{- $scope := dict "root" $root "key" (last .) }}
-          - path: {{ first . }}
+          {{- $stream := .stream }}
+          {{- range include "todo.publicPaths" . | fromYamlArray }}
+          {{- if eq (.stream | default false) $stream }}
+          - path: {{ .path }}
             pathType: Prefix
             backend:
               service:
-                name: {{ include "todo.name" $scope }}
+                name: {{ include "todo.name" (dict "root" $root "key" .key) }}
                 port:
                   name: http
           {{- end }}
+          {{- end }}
+{{- end }}
+
+{{/* The Secret with the certificate of the host; empty for the controller's own. Takes the root context. */}}
+{{- define "todo.tlsSecret" -}}
+{{- with .Values.ingress -}}
+{{- .tlsSecret | default (.clusterIssuer | empty | ternary "" (printf "%s-tls" .host)) }}
+{{- end }}
 {{- end }}

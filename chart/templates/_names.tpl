@@ -30,11 +30,6 @@ sseGateway: {id: sse-gateway, port: 8003, sidecar: true, pubsub: pubsub-broadcas
 {{- printf "%s-redis" .Release.Name }}
 {{- end }}
 
-{{/* The Dapr Configuration that every sidecar of this release reads. */}}
-{{- define "todo.dapr.configuration.name" -}}
-{{- .Release.Name }}
-{{- end }}
-
 {{/*
 The public URL of the app. The JWT issuer, Better Auth's base URL and the MCP server's allowed hosts are derived from it.
 config.publicUrl is for environments without TLS or with another port than 443.

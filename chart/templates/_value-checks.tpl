@@ -9,6 +9,14 @@ Checks for contradictions between two values, which the schema cannot see. One e
 {{- if and .Values.ingress.clusterIssuer (not .Values.ingress.enabled) -}}
 {{- $errors = append $errors "ingress.clusterIssuer is set although ingress.enabled is false: no certificate would be requested" -}}
 {{- end -}}
+{{- if and .Values.ingress.enabled (eq .Values.ingress.kind "gateway") -}}
+{{- if not .Values.ingress.gateway.className -}}
+{{- $errors = append $errors "ingress.gateway.className is empty although ingress.kind is gateway: name the GatewayClass of the controller" -}}
+{{- end -}}
+{{- if not (include "todo.tlsSecret" .) -}}
+{{- $errors = append $errors "ingress.clusterIssuer and ingress.tlsSecret are empty although ingress.kind is gateway: a Gateway has no default certificate" -}}
+{{- end -}}
+{{- end -}}
 {{- range $key := include "todo.catalogue" . | fromYaml | keys | sortAlpha -}}
 {{- $service := index $.Values $key -}}
 {{- if and $.Values.global.imageDigestRequired (not $service.image.digest) -}}

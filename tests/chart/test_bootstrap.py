@@ -171,7 +171,7 @@ def test_issuer_of_the_values_exists(render):
 
 
 def test_deployer_may_manage_every_kind_of_the_chart(render):
-    """The deployer may manage the rendered kinds, Helm's and the engine's records, and nothing else."""
+    """The deployer may manage every variant's kinds, Helm's and the engine's records, and nothing else."""
     [role] = [item for item in documents("rbac.yaml") if item["metadata"]["name"] == "todo-deployer"]
     managed = {
         (group, resource)
@@ -180,10 +180,16 @@ def test_deployer_may_manage_every_kind_of_the_chart(render):
         for resource in rule["resources"]
         if set(rule["verbs"]) == MANAGE
     }
+    gateway = {"ingress": {"kind": "gateway", "gateway": {"className": "x"}}}
     rendered = {
         (item["apiVersion"].rpartition("/")[0], plural(item["kind"]))
-        for environment in ("staging", "production")
-        for item in render(environment).objects
+        for environment, values in (
+            ("local", {}),
+            ("staging", {}),
+            ("production", {}),
+            ("production", gateway),
+        )
+        for item in render(environment, values).objects
     }
     assert managed == rendered | {("", "secrets"), ("", "configmaps"), ("coordination.k8s.io", "leases")}
 
@@ -191,7 +197,7 @@ def test_deployer_may_manage_every_kind_of_the_chart(render):
 def plural(kind):
     """Returns the resource name of a kind."""
     lower = kind.lower()
-    if lower.endswith("y"):
+    if lower.endswith("y") and not lower.endswith("ay"):
         return lower[:-1] + "ies"
     return lower + ("es" if lower.endswith("s") else "s")
 

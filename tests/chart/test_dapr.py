@@ -1,5 +1,6 @@
 """The sidecars, the two pub/sub components, and the services that may read them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_sidecars_go_to_the_four_services_that_use_dapr(rendered):
         for workload, template in rendered.pod_templates()
         if "dapr.io/enabled" in template["metadata"].get("annotations", {})
     }
-    release = rendered.one("Configuration")["metadata"]["name"]
+    release = rendered.one("Resiliency")["metadata"]["name"]
     assert app_ids == {
         f"{release}-{service}": service for service in ("backend", "mcp", "notification", "sse-gateway")
     }
@@ -95,7 +96,9 @@ def test_sidecar_annotations_fit_the_shutdown_and_the_pod_standard(render):
         "dapr.io/app-id": "mcp",
         "dapr.io/app-port": "8001",
         "dapr.io/app-protocol": "http",
-        "dapr.io/config": "todo-app",
+        "dapr.io/config": "todo-app-mcp",
+        "dapr.io/app-token-secret": "app-secrets",
+        "dapr.io/api-token-secret": "app-secrets",
         "dapr.io/log-as-json": "true",
         "dapr.io/log-level": "info",
         "dapr.io/enable-app-health-check": "true",
@@ -115,27 +118,93 @@ def test_sidecar_annotations_fit_the_shutdown_and_the_pod_standard(render):
     }
 
 
-def test_sidecars_read_the_configuration_of_their_release(rendered):
-    """The Configuration exists; otherwise Dapr would ignore tracing and access control."""
-    name = rendered.one("Configuration")["metadata"]["name"]
-    for item in rendered.of_kind("Deployment"):
-        annotations = item["spec"]["template"]["metadata"].get("annotations", {})
-        assert annotations.get("dapr.io/config", name) == name
+def test_each_sidecar_reads_its_own_configuration(rendered):
+    """The Configuration exists; otherwise daprd would exit at its start."""
+    named = {
+        template["metadata"]["annotations"]["dapr.io/config"]: workload
+        for workload, template in rendered.pod_templates()
+        if "dapr.io/enabled" in template["metadata"].get("annotations", {})
+    }
+    assert named == {
+        item["metadata"]["name"]: item["metadata"]["name"] for item in rendered.of_kind("Configuration")
+    }
 
 
 @pytest.mark.parametrize(("environment", "rate"), [("local", "0"), ("staging", "1"), ("production", "0.1")])
 def test_tracing_is_sampled_per_environment(render, environment, rate):
-    """The chart sets each environment's sampling rate."""
-    assert render(environment).one("Configuration")["spec"]["tracing"] == {"samplingRate": rate}
+    """The chart sets each environment's sampling rate, for all sidecars."""
+    specs = [item["spec"] for item in render(environment).of_kind("Configuration")]
+    assert [spec["tracing"] for spec in specs] == [{"samplingRate": rate}] * 4
 
 
-def test_only_the_mcp_server_may_invoke_other_apps(render):
-    """Access control denies all other apps; without mTLS there are no identities, so there is no policy."""
-    control = render("staging").one("Configuration")["spec"]["accessControl"]
-    assert control["defaultAction"] == "deny"
-    assert [(policy["appId"], policy["namespace"]) for policy in control["policies"]] == [("mcp", "staging")]
-    without = render("staging", {"dapr": {"mtls": {"enabled": False}}})
-    assert "accessControl" not in without.one("Configuration")["spec"]
+def access_control(rendered):
+    """Returns the access lists by app id."""
+    return {
+        item["metadata"]["labels"]["app.kubernetes.io/name"]: item["spec"].get("accessControl")
+        for item in rendered.of_kind("Configuration")
+    }
+
+
+def test_only_listed_operations_may_be_invoked(render):
+    """The backend accepts the MCP server's operations, and every other app accepts nothing from anybody."""
+    lists = access_control(render("staging"))
+    assert lists == {
+        "backend": {
+            "defaultAction": "deny",
+            "trustDomain": "public",
+            "policies": [
+                {
+                    "appId": "mcp",
+                    "namespace": "staging",
+                    "trustDomain": "public",
+                    "defaultAction": "deny",
+                    "operations": [
+                        {"name": "/api/todos/*", "httpVerb": ["GET", "POST", "PATCH"], "action": "allow"}
+                    ],
+                }
+            ],
+        },
+        **{
+            app: {"defaultAction": "deny", "trustDomain": "public"}
+            for app in ("mcp", "notification", "sse-gateway")
+        },
+    }
+
+
+def test_without_mtls_there_is_no_access_list(render):
+    """Without mTLS there are no identities, and a list would refuse everybody."""
+    without = access_control(render("staging", {"dapr": {"mtls": {"enabled": False}}}))
+    assert set(without.values()) == {None}
+
+
+CALL = re.compile(r'"(GET|POST|PUT|PATCH|DELETE)", f?"(/[^"]*)"')
+
+
+def test_access_list_allows_exactly_what_the_mcp_server_calls(render):
+    """Each call in the MCP server's client of the backend is allowed, and each allowed verb is used."""
+    source = (ROOT / "services/mcp/src/todo_mcp/backend.py").read_text(encoding="utf-8")
+    calls = [(verb, re.sub(r"\{[^}]*\}", "id", path)) for verb, path in CALL.findall(source)]
+    assert calls
+    [policy] = access_control(render("production"))["backend"]["policies"]
+    allowed = {
+        (verb, operation["name"]) for operation in policy["operations"] for verb in operation["httpVerb"]
+    }
+    used = {
+        (verb, operation["name"])
+        for verb, path in calls
+        for operation in policy["operations"]
+        if covers(operation["name"], path)
+    }
+    assert [path for _, path in calls if not any(covers(name, path) for _, name in allowed)] == []
+    assert used == allowed
+
+
+def covers(operation, path):
+    """Returns whether an operation with one final wildcard covers a path, as Dapr compares them."""
+    prefix = operation.removesuffix("/*")
+    assert prefix != operation
+    rest = path.removeprefix(prefix)
+    return path.startswith(prefix) and (not rest or re.fullmatch(r"/[^/]+", rest) is not None)
 
 
 def test_delivery_is_retried_for_minutes_before_it_becomes_a_dead_letter(render):

@@ -4,10 +4,10 @@ import pytest
 
 SECRET_KEYS = {
     "frontend": {"BETTER_AUTH_SECRET", "FRONTEND_DATABASE_URL"},
-    "backend": {"DATABASE_URL"},
-    "mcp": set(),
-    "notification": {"DATABASE_URL"},
-    "sse-gateway": set(),
+    "backend": {"DATABASE_URL", "token"},
+    "mcp": {"token"},
+    "notification": {"DATABASE_URL", "token"},
+    "sse-gateway": {"token"},
     "migrate-frontend": {"BETTER_AUTH_SECRET", "FRONTEND_DATABASE_URL"},
     "migrate-backend": {"DATABASE_URL"},
     "migrate-notification": {"DATABASE_URL"},
@@ -90,3 +90,17 @@ def test_topic_prefix_reaches_every_service_on_the_bus(render):
         assert environment_of(render("staging"), service)["TOPIC_PREFIX"] == "staging-"
         assert environment_of(render("production"), service)["TOPIC_PREFIX"] == ""
         assert environment_of(render("production"), service)["PUBSUB_NAME"] == component
+
+
+def test_each_service_gets_the_tokens_that_it_checks_or_sends(render):
+    """Whoever takes events checks the sidecar's token, and whoever calls the sidecar sends it one."""
+    variables = {}
+    for workload, container in render("production").containers():
+        names = {entry["name"] for entry in container["env"]} & {"APP_API_TOKEN", "DAPR_API_TOKEN"}
+        variables[workload.removeprefix("todo-app-")] = names
+    assert {name: found for name, found in variables.items() if found} == {
+        "backend": {"APP_API_TOKEN", "DAPR_API_TOKEN"},
+        "mcp": {"DAPR_API_TOKEN"},
+        "notification": {"APP_API_TOKEN", "DAPR_API_TOKEN"},
+        "sse-gateway": {"APP_API_TOKEN"},
+    }

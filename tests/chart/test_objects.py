@@ -29,17 +29,29 @@ def always(release):
     return set().union(*(objects_of_a_service(release, service) for service in SERVICES)) | {
         ("Component", "pubsub"),
         ("Component", "pubsub-broadcast"),
-        ("Configuration", release),
         ("Resiliency", release),
         ("Job", f"{release}-migrate-frontend"),
         ("Job", f"{release}-migrate-backend"),
         ("Job", f"{release}-migrate-notification"),
+        *(("Configuration", f"{release}-{service}") for service in SERVICES if service != "frontend"),
     }
 
 
 def ingresses(release):
     """Returns the objects of ingress.enabled."""
     return {("Ingress", f"{release}-ingress"), ("Ingress", f"{release}-ingress-sse")}
+
+
+def gateway(release):
+    """Returns the objects of ingress.kind gateway, instead of the Ingress objects."""
+    return {("Gateway", release), ("HTTPRoute", release), ("HTTPRoute", f"{release}-redirect")}
+
+
+def policies(release):
+    """Returns the objects of networkPolicies.enabled, with an issuer and without Redis."""
+    return {
+        ("NetworkPolicy", f"{release}-{name}") for name in (*SERVICES, "migrate", "solver", "unlisted-pods")
+    }
 
 
 def redis(release):
@@ -66,25 +78,52 @@ def test_objects_of_the_defaults_are_the_services_and_their_broker(render):
 
 def test_objects_of_staging_are_the_services_and_the_ingresses(render):
     """Staging uses the managed broker and has neither autoscaling nor monitoring."""
-    assert render("staging").names() == always("todo-app-staging") | ingresses("todo-app-staging")
+    assert render("staging").names() == always("todo-app-staging") | ingresses("todo-app-staging") | policies(
+        "todo-app-staging"
+    )
 
 
 def test_objects_of_production_are_all_but_redis(render):
     """Production has everything except its own broker."""
     assert render("production").names() == (
-        always("todo-app") | ingresses("todo-app") | autoscalers("todo-app") | monitoring("todo-app")
+        always("todo-app")
+        | ingresses("todo-app")
+        | policies("todo-app")
+        | autoscalers("todo-app")
+        | monitoring("todo-app")
     )
 
 
 @pytest.mark.parametrize(
     ("off", "on", "objects"),
     [
-        ({"ingress": {"enabled": False, "clusterIssuer": ""}}, {"ingress": {"enabled": True}}, ingresses),
+        (
+            {"ingress": {"enabled": False, "clusterIssuer": ""}},
+            {"ingress": {"enabled": True, "clusterIssuer": ""}},
+            ingresses,
+        ),
+        (
+            {"ingress": {"enabled": False, "clusterIssuer": ""}},
+            {
+                "ingress": {
+                    "kind": "gateway",
+                    "clusterIssuer": "",
+                    "tlsSecret": "tls",
+                    "gateway": {"className": "x"},
+                }
+            },
+            gateway,
+        ),
+        ({"networkPolicies": {"enabled": False}}, {"networkPolicies": {"enabled": True}}, policies),
         ({"hpa": {"enabled": False}}, {"hpa": {"enabled": True}}, autoscalers),
         ({"monitoring": {"enabled": False}}, {"monitoring": {"enabled": True}}, monitoring),
-        ({"pubsub": {"kind": "kafka"}}, {"pubsub": {"kind": "redis"}}, redis),
+        (
+            {"pubsub": {"kind": "kafka"}, "networkPolicies": {"enabled": False}},
+            {"pubsub": {"kind": "redis"}, "networkPolicies": {"enabled": False}},
+            redis,
+        ),
     ],
-    ids=["ingress", "hpa", "monitoring", "redis"],
+    ids=["ingress", "gateway", "network-policies", "hpa", "monitoring", "redis"],
 )
 def test_each_switch_adds_its_objects_and_no_others(render, off, on, objects):
     """A switch adds or removes only the objects that are named after it."""
@@ -108,6 +147,13 @@ def test_objects_of_kubernetes_fit_its_schema(rendered):
 def test_custom_objects_fit_the_definitions(rendered):
     """Each Dapr and Prometheus object passes its definition's schema without unknown fields."""
     for item in rendered.of_kind(*CUSTOM):
+        validator(item["kind"]).validate(item)
+
+
+def test_gateway_objects_fit_the_definitions(render):
+    """Gateway and routes pass the schema of the standard channel without unknown fields."""
+    rendered = render("production", {"ingress": {"kind": "gateway", "gateway": {"className": "x"}}})
+    for item in rendered.of_kind("Gateway", "HTTPRoute"):
         validator(item["kind"]).validate(item)
 
 

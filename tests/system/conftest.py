@@ -104,6 +104,7 @@ def environments(
             "DATABASE_URL": database,
             "FRONTEND_DATABASE_URL": database,
             "BETTER_AUTH_SECRET": secrets.token_urlsafe(32),
+            "token": secrets.token_urlsafe(32),
             "REDPANDA_BROKERS": cluster.env["KAFKA_BROKERS"],
             "REDPANDA_USERNAME": cluster.env["KAFKA_USER"],
             "REDPANDA_PASSWORD": cluster.env["KAFKA_PASSWORD"],

@@ -7,14 +7,15 @@ KubeObject = Mapping[str, Any]  # one object of any kind, as the API reads and w
 
 
 def plural_of(kind: str) -> str:
-    """Returns the plural of a kind: `networkpolicies` of `NetworkPolicy`.
+    """Returns the plural of a kind: `networkpolicies` of `NetworkPolicy`, `gateways` of `Gateway`.
 
-    It follows the rule that Kubernetes itself guesses by (`meta.UnsafeGuessKindToResource`).
+    It follows the rule that Kubernetes itself guesses by (`meta.UnsafeGuessKindToResource`), except after a
+    vowel, where Kubernetes guesses `gatewaies`.
     """
     singular = kind.lower()
     if singular.endswith("s"):
         return f"{singular}es"
-    if singular.endswith("y"):
+    if singular.endswith("y") and singular[-2:-1] not in tuple("aeiou"):
         return f"{singular[:-1]}ies"
     return f"{singular}s"
 
