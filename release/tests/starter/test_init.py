@@ -109,6 +109,36 @@ def test_single_dockerfile_at_the_root_excludes_what_a_release_writes(empty: Tre
     assert {"chart", "release.yaml"} <= set(image.exclude)
 
 
+def test_chart_with_parts_in_the_same_repository_is_the_one_that_is_released(
+    empty: Tree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Charts that it depends on, and libraries, are not; what git lacks of them is built from Chart.lock."""
+    part = "apiVersion: v2\nname: a\nversion: 0.1.0\n"
+    dependency = "dependencies: [{name: a, version: 0.1.0, repository: 'file://../a'}]\n"
+    empty.write(
+        {
+            "charts/a/Chart.yaml": part,
+            "charts/conventions/Chart.yaml": f"{part}type: library\n",
+            "charts/shop/Chart.yaml": CHART + dependency,
+            "charts/shop/Chart.lock": "digest: sha256:1\n",
+            "charts/shop/values.yaml": (
+                "global: {image: {registry: ghcr.io/example, tag: ''}}\n"
+                "web: {image: {repository: web}}\napi: {image: {repository: api}}\n"
+            ),
+            "web/Dockerfile": "FROM scratch\n",
+            "api/Dockerfile": "FROM scratch\n",
+        }
+    )
+    assert init(empty.path, options(tmp_path)) == 0
+    config = load(empty.path)
+    assert (config.name, config.chart.path, config.chart.dependencies) == ("shop", "charts/shop", "build")
+    values = {name: image.values for name, image in config.images.items()}
+    assert values == {
+        name: (f"{name}.image", "global.image.registry", "global.image.tag") for name in ("api", "web")
+    }
+    assert "Several charts" not in capsys.readouterr().out
+
+
 def test_names_that_yaml_reads_otherwise_are_quoted(empty: Tree, tmp_path: Path) -> None:
     """A context or branch that looks like a number, a boolean or a comment stays a text."""
     empty.git("checkout", "--quiet", "-b", "true")

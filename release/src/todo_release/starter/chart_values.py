@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 VERSION_KEYS = {"tag", "digest"}
+SHARED_KEYS = ("registry", "tag")
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 HOST_KEYS = {"host", "hosts", "hostname", "domain"}
 REFERENCE = re.compile(r"[\w.-]+(:\d+)?(/[\w.-]+)+(:[\w.-]+)?(@sha256:[0-9a-f]+)?|[\w.-]+:[\w.-]+")
@@ -13,18 +14,28 @@ REFERENCE = re.compile(r"[\w.-]+(:\d+)?(/[\w.-]+)+(:[\w.-]+)?(@sha256:[0-9a-f]+)
 
 @dataclass(frozen=True, slots=True)
 class ImagePlace:
-    """A place that names an image: its dotted path, and the repository that stands there, if any."""
+    """A place that names an image: its dotted path, and the repository that stands there, if any.
+
+    `has_version` is True where a tag or a digest stands. `shared` are the paths of what several images have
+    in common there; no image has such a place of its own.
+    """
 
     path: str
     repository: str = ""
+    has_version: bool = True
+    shared: tuple[str, ...] = ()
 
 
 def image_places(values: Any, path: tuple[str, ...] = ()) -> Iterator[ImagePlace]:
-    """Yields every mapping with a tag or digest, and every text below a key that ends in `image`."""
+    """Yields every mapping with a repository, tag or digest, and every text of a key that ends in `image`."""
     if not isinstance(values, dict):
         return
-    if path and (VERSION_KEYS & values.keys()):
-        yield ImagePlace(".".join(path), str(values.get("repository") or ""))
+    has_version = bool(VERSION_KEYS & values.keys())
+    if path and (has_version or (path[-1] == "image" and "repository" in values)):
+        is_shared = path[0] == "global" and "repository" not in values
+        shared = tuple(".".join((*path, key)) for key in SHARED_KEYS if is_shared and key in values)
+        repository = f"{values.get('registry') or ''}/" if shared else str(values.get("repository") or "")
+        yield ImagePlace(".".join(path), repository, has_version=has_version, shared=shared)
         return
     for key, value in values.items():
         place = (*path, str(key))

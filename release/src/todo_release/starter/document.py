@@ -26,8 +26,8 @@ def _lines(found: Survey) -> Iterator[str]:
     if found.github:
         yield f"# github: {found.github}  # with $GITHUB_TOKEN, every version gets a release page there"
     yield f"registry: {{repository: {_quoted(found.registry)}}}  # an image is pushed to <repository>/<name>"
-    if (found.chart, found.values) != (CHART, VALUES):
-        yield f"chart: {{path: {_quoted(found.chart)}, values: {_quoted(found.values)}}}"
+    if parts := list(_chart(found)):
+        yield f"chart: {{{', '.join(parts)}}}"
     yield "images:"
     for image, values in found.images:
         yield from _image(image, values, found)
@@ -41,7 +41,14 @@ def _lines(found: Survey) -> Iterator[str]:
     yield "    - {path: /}"
 
 
-def _image(image: FoundImage, values: str, found: Survey) -> Iterator[str]:
+def _chart(found: Survey) -> Iterator[str]:
+    if (found.chart, found.values) != (CHART, VALUES):
+        yield f"path: {_quoted(found.chart)}, values: {_quoted(found.values)}"
+    if found.builds_dependencies:
+        yield "dependencies: build"
+
+
+def _image(image: FoundImage, values: tuple[str, ...], found: Survey) -> Iterator[str]:
     yield f"  {image.name}:"
     yield f"    context: {_quoted(image.context)}  # paths in the Dockerfile are relative to it"
     yield f"    dockerfile: {_quoted(image.dockerfile)}"
@@ -49,7 +56,8 @@ def _image(image: FoundImage, values: str, found: Survey) -> Iterator[str]:
     if "**" in image.inputs:
         excluded = (found.chart, "release.yaml", "changelog.d", "CHANGELOG.md")
         yield f"    exclude: {_list(excluded)}  # what a release writes cannot be an input"
-    yield f"    values: {values}  # where the values name the image"
+    place = values[0] if len(values) == 1 else _list(values)
+    yield f"    values: {place}  # where the values name the image"
 
 
 def _environment(environment: FoundEnvironment, found: Survey, required: str | None) -> Iterator[str]:

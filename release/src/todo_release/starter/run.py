@@ -54,7 +54,9 @@ def _init(root: Path, options: CommandOptions, reporter: Reporter) -> None:
 
 
 def _report(found: Survey, file: Path) -> list[str]:
-    images = ", ".join(f"{image.name} ({image.dockerfile}, {values})" for image, values in found.images)
+    images = ", ".join(
+        f"{image.name} ({image.dockerfile}, {' and '.join(values)})" for image, values in found.images
+    )
     return [
         f"Wrote {file}.",
         f"Chart: {found.chart}. Images: {images}.",

@@ -13,6 +13,7 @@ from todo_release.adapters.kubernetes import kubeconfig
 from todo_release.core import yaml_loader
 from todo_release.errors import ClusterError
 from todo_release.starter.chart_values import ImagePlace, first_host, image_places
+from todo_release.starter.charts import find_chart
 from todo_release.starter.dockerfiles import FoundImage, dns_label, find_images
 
 VALUES_FILE = re.compile(r"values[-._](?P<name>[a-z0-9-]+)\.ya?ml")
@@ -43,7 +44,8 @@ class Survey:
     name: str
     chart: str
     values: str
-    images: Sequence[tuple[FoundImage, str]]
+    builds_dependencies: bool
+    images: Sequence[tuple[FoundImage, tuple[str, ...]]]
     environments: Sequence[FoundEnvironment]
     registry: str
     branch: str
@@ -66,24 +68,24 @@ def survey(
     """
     root, missing = repository.root, list[str]()
     files = repository.files(["**"])
-    chart = _find_chart(files, missing)
-    chart_name = _text(_load(root / chart / "Chart.yaml"), "name")
+    chart = find_chart(files, lambda file: _load(root / file), missing)
     github = GITHUB.search(repository.remote_url("origin") or "")
-    project = dns_label(chart_name or (github["name"] if github else "") or root.resolve().name)
-    values = f"{chart}/values.yaml"
+    project = dns_label(chart.name or (github["name"] if github else "") or root.resolve().name)
+    values = f"{chart.path}/values.yaml"
     if values not in files:
         missing.append(f"{values} does not exist; a release writes the images there.")
     places = list(image_places(_load(root / values)))
     images = _with_places(find_images(root, files, project), places, values, missing)
     if not images:
         missing.append("No Dockerfile was found; `images` describes one that does not exist.")
-        images = [(FoundImage(project, "Dockerfile", ".", ("**",)), f"{project}.image")]
+        images = [(FoundImage(project, "Dockerfile", ".", ("**",)), (f"{project}.image",))]
     return Survey(
         name=project,
-        chart=chart,
+        chart=chart.path,
         values=values,
+        builds_dependencies=chart.builds_dependencies,
         images=images,
-        environments=_environments(root, files, chart, _contexts(environ, context, missing), missing),
+        environments=_environments(root, files, chart.path, _contexts(environ, context, missing), missing),
         registry=registry or _registry(places, github, project, missing),
         branch=repository.branch() or "main",
         has_remote=repository.remote_url("origin") is not None,
@@ -92,32 +94,20 @@ def survey(
     )
 
 
-def _find_chart(files: Sequence[str], missing: list[str]) -> str:
-    charts = sorted(
-        (PurePosixPath(file).parent for file in files if PurePosixPath(file).name == "Chart.yaml"),
-        key=lambda folder: (len(folder.parts), folder.as_posix()),
-    )
-    charts = [folder for folder in charts if not any(other in folder.parents for other in charts)]
-    if not charts:
-        missing.append("No Chart.yaml was found; `helm create chart` makes a chart.")
-        return "chart"
-    if len(charts) > 1:
-        others = ", ".join(folder.as_posix() for folder in charts[1:])
-        missing.append(f"Several charts were found; the others are not released: {others}.")
-    return charts[0].as_posix()
-
-
 def _with_places(
     images: Sequence[FoundImage], places: Sequence[ImagePlace], values: str, missing: list[str]
-) -> list[tuple[FoundImage, str]]:
-    """Returns each image with the dotted path of its values, which names it or is the only one."""
+) -> list[tuple[FoundImage, tuple[str, ...]]]:
+    """Returns each image with the dotted paths of its values.
+
+    The first names it or is the only one; the others are of what it shares with others: a tag, a registry.
+    """
     found: dict[str, str] = {}
     for image in images:
-        named = [place for place in places if _plain(image.name) in _plain(place.path)]
+        named = [place for place in places if _plain(image.name) in _plain(place.path) and not place.shared]
         named = named or [place for place in places if _plain(image.name) in _plain(place.repository)]
         if named:
             found[image.name] = min(named, key=lambda place: len(place.path)).path
-    rest = [place.path for place in places if place.path not in found.values()]
+    rest = [place.path for place in places if place.path not in found.values() and not place.shared]
     for image in images:
         if image.name in found:
             continue
@@ -129,7 +119,15 @@ def _with_places(
             f"Nothing in {values} names the image {image.name} ({image.dockerfile}): add "
             f'`{image.name}: {{image: {{repository: "", tag: "", digest: ""}}}}`, or correct `images`.'
         )
-    return [(image, found[image.name]) for image in images]
+    lacking = {place.path for place in places if not place.has_version}
+    shared = [place.shared for place in places if place.shared]
+    return [
+        (
+            image,
+            (found[image.name], *(shared[0] if len(shared) == 1 and found[image.name] in lacking else ())),
+        )
+        for image in images
+    ]
 
 
 def _environments(
