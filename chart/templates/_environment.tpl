@@ -9,6 +9,9 @@ the Secret that it uses, never the whole Secret.
 - {name: HOSTNAME, value: "0.0.0.0"}
 - {name: BETTER_AUTH_URL, value: {{ include "todo.publicUrl" .root | quote }}}
 {{ include "todo.environment.secret" (list .root "BETTER_AUTH_SECRET" "BETTER_AUTH_SECRET") }}
+{{- /* Its versions, once it was rotated: VERSION:SECRET,…; the first one signs, the others only decrypt. */}}
+- name: BETTER_AUTH_SECRETS
+  valueFrom: {secretKeyRef: {name: {{ .root.Values.secrets.name }}, key: BETTER_AUTH_SECRETS, optional: true}}
 {{ include "todo.environment.secret" (list .root "DATABASE_URL" "FRONTEND_DATABASE_URL") }}
 {{- end }}
 
@@ -61,12 +64,15 @@ the Secret that it uses, never the whole Secret.
 {{- define "todo.environment.every" -}}
 - {name: PORT, value: {{ (include "todo.service" . | fromYaml).port | quote }}}
 - {name: LOG_LEVEL, value: {{ .root.Values.config.logLevel }}}
+{{- with include "todo.shutdown" . | fromYaml }}
+- {name: SHUTDOWN_DELAY_SECONDS, value: {{ .delaySeconds | quote }}}
+- {name: DRAIN_SECONDS, value: {{ .drainSeconds | quote }}}
+{{- end }}
 {{- end }}
 
 {{- define "todo.environment.python" -}}
 {{ include "todo.environment.every" . }}
 - {name: LOG_FORMAT, value: json}
-- {name: DRAIN_SECONDS, value: {{ .root.Values.shutdown.drainSeconds | quote }}}
 {{- end }}
 
 {{- define "todo.environment.database" -}}

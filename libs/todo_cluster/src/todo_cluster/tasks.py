@@ -6,6 +6,7 @@ A command `group.name` goes into the group of that name. Commands import their c
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,9 @@ COMMON = (
     Parameter("yes", Parameter.KEYWORD_ONLY, default=False),
 )
 REPEATABLE = ("cluster_config", "config")
+ENV = "environment of release.yaml: staging or production"
+VALUES_FILE = "file with lines KEY=VALUE that only you may read"
+FROM_ENVIRONMENT = "take values from environment variables of the keys' names"
 
 Function = Callable[..., int]
 COMMANDS: list[tuple[str, Function, Mapping[str, str]]] = []
@@ -82,4 +86,74 @@ def _options(
         release_overrides=Overrides(files=tuple(Path(path) for path in config)),
         output="json" if json else "auto",
         is_agreed=yes,
+    )
+
+
+@command(
+    "bootstrap",
+    plan="show what would be done, and whether it fits the nodes; change nothing in the cluster",
+    context="kubeconfig context of an existing cluster, instead of the one in cluster.yaml",
+)
+def bootstrap(root: Path, options: "ClusterOptions", *, plan: bool = False, context: str = "") -> int:
+    """Builds the cluster below the application, or completes one; run it again to continue."""
+    from todo_cluster.bootstrap import run
+
+    return run.bootstrap(root, replace(options, context=context or None), is_plan=plan)
+
+
+@command(
+    "secrets.check", env=ENV, offline="only the form of values: do not ask database, broker and registry"
+)
+def secrets_check(root: Path, options: "ClusterOptions", *, env: str, offline: bool = False) -> int:
+    """Shows which keys of the Secrets are missing, invalid or unused, and since when each is set."""
+    from todo_cluster.secrets import run
+
+    return run.check(root, options, env, is_offline=offline)
+
+
+@command(
+    "secrets.set",
+    env=ENV,
+    file=VALUES_FILE,
+    from_environment=FROM_ENVIRONMENT,
+    offline="only the form of values: do not ask database, broker and registry",
+)
+def secrets_set(
+    root: Path,
+    options: "ClusterOptions",
+    *,
+    env: str,
+    file: str = "",
+    from_environment: bool = False,
+    offline: bool = False,
+) -> int:
+    """Writes an environment's Secrets, after every value was tried; asks for what is missing."""
+    from todo_cluster.secrets import run
+
+    inputs = run.ValueInputs(Path(file) if file else None, from_environment)
+    return run.set_values(root, options, env, inputs, is_offline=offline)
+
+
+@command(
+    "secrets.rotate",
+    env=ENV,
+    keys="the keys to replace, separated by commas",
+    file=VALUES_FILE,
+    from_environment=FROM_ENVIRONMENT,
+)
+def secrets_rotate(
+    root: Path,
+    options: "ClusterOptions",
+    *,
+    env: str,
+    keys: str,
+    file: str = "",
+    from_environment: bool = False,
+) -> int:
+    """Replaces values that are in use, and restarts what reads them without an outage."""
+    from todo_cluster.secrets import run
+
+    inputs = run.ValueInputs(Path(file) if file else None, from_environment)
+    return run.rotate(
+        root, options, env, inputs, tuple(key.strip() for key in keys.split(",") if key.strip())
     )
