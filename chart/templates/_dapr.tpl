@@ -5,8 +5,8 @@ at its start, so the pods that use them have their checksum.
 
 {{/*
 Annotations of a pod with a sidecar. Takes a scope.
-- block-shutdown-duration: daprd gets SIGTERM together with the app and must serve it until it has drained. It ends
-  earlier when the app no longer answers /healthz. /readyz would be wrong: it answers 503 during the whole drain.
+- block-shutdown-duration: daprd gets SIGTERM together with the app, and begins to stop when this is over or the app no
+  longer answers /healthz. /readyz would be wrong: it answers 503 during the whole termination.
 - disable-builtin-k8s-secret-store: the operator resolves secretKeyRef for the components; the pod has no API token.
 */}}
 {{- define "todo.dapr.annotations" -}}
@@ -29,7 +29,7 @@ dapr.io/app-health-probe-interval: "3"
 dapr.io/app-health-probe-timeout: "1000"
 dapr.io/app-health-threshold: "3"
 dapr.io/graceful-shutdown-seconds: {{ .dapr.gracefulShutdownSeconds | quote }}
-dapr.io/block-shutdown-duration: {{ printf "%ds" (add .shutdown.preStopSeconds .shutdown.drainSeconds) | quote }}
+dapr.io/block-shutdown-duration: {{ printf "%ds" (int (include "todo.shutdown" $ | fromYaml).sidecarDelaySeconds) | quote }}
 dapr.io/disable-builtin-k8s-secret-store: "true"
 dapr.io/sidecar-seccomp-profile-type: RuntimeDefault
 dapr.io/sidecar-cpu-request: {{ .dapr.sidecarResources.requests.cpu | quote }}

@@ -38,7 +38,7 @@ spec:
       {{- end }}
     spec:
       serviceAccountName: {{ include "todo.name" . }}
-      terminationGracePeriodSeconds: {{ include "todo.gracePeriodSeconds" . }}
+      terminationGracePeriodSeconds: {{ (include "todo.shutdown" . | fromYaml).graceSeconds }}
       {{- include "todo.podDefaults" .root | nindent 6 }}
       topologySpreadConstraints:
         - maxSkew: 1
@@ -58,10 +58,6 @@ spec:
           env:
             {{- include (printf "todo.environment.%s" .key) . | nindent 12 }}
           {{- include "todo.probes" . | nindent 10 }}
-          lifecycle:
-            preStop:
-              sleep:
-                seconds: {{ .root.Values.shutdown.preStopSeconds }}
           resources:
             {{- toYaml $values.resources | nindent 12 }}
           {{- include "todo.containerDefaults" . | nindent 10 }}
@@ -84,21 +80,7 @@ livenessProbe:
   timeoutSeconds: 3
   failureThreshold: 3
 readinessProbe:
-  httpGet: {path: /readyz, port: http}
-  periodSeconds: 5
-  timeoutSeconds: 3
-  failureThreshold: 2
-{{- end }}
-
-{{/*
-Seconds from the start of a pod's termination until it is killed. The app sleeps until load balancers stop sending
-requests, then drains; the sidecar runs longer and then closes; the margin is for a slow node. The sum is computed, so
-that it is never shorter than its parts.
-*/}}
-{{- define "todo.gracePeriodSeconds" -}}
-{{- with .root.Values -}}
-{{- add .shutdown.preStopSeconds .shutdown.drainSeconds .dapr.gracefulShutdownSeconds .shutdown.marginSeconds }}
-{{- end }}
+  {{- (include "todo.shutdown" . | fromYaml).readiness | toYaml | nindent 2 }}
 {{- end }}
 
 {{/* Settings of every pod of the release. Takes the root context. */}}

@@ -50,7 +50,6 @@ CONTRACT = {
 PORTS = {"frontend": "3000", "backend": "8000", "mcp": "8001", "notification": "8002", "sse-gateway": "8003"}
 PYTHON = {
     "LOG_FORMAT": "json",
-    "DRAIN_SECONDS": "20",
     "JWT_ISSUER": "https://todo.example.com",
     "JWKS_URL": "http://todo-app-frontend:3000/api/auth/jwks",
 }
@@ -59,7 +58,8 @@ PYTHON = {
 @pytest.mark.parametrize("service", CONTRACT)
 def test_environment_is_what_the_service_reads_and_no_more(render, service):
     """Each service has exactly the plain variables that it reads, in production."""
-    expected = {"PORT": PORTS[service], "LOG_LEVEL": "info", **CONTRACT[service]}
+    shutdown = {"SHUTDOWN_DELAY_SECONDS": "21", "DRAIN_SECONDS": "20"}
+    expected = {"PORT": PORTS[service], "LOG_LEVEL": "info", **shutdown, **CONTRACT[service]}
     if service != "frontend":
         expected |= PYTHON
     assert environment_of(render("production"), service) == expected

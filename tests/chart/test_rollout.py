@@ -1,6 +1,7 @@
 """Changes of running pods by a release: one pod at a time, and none where nothing changed."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,21 +10,88 @@ import yaml
 CHART = Path(__file__).parents[2] / "chart"
 
 
-def test_grace_period_covers_every_part_of_the_shutdown(render):
-    """The grace period is longer than preStop, drain and the sidecar's end together."""
-    longer = {"shutdown": {"preStopSeconds": 15, "drainSeconds": 60}}
-    for rendered, pre_stop, drain in ((render("production"), 10, 20), (render("production", longer), 15, 60)):
-        for item in rendered.services():
-            pod = item["spec"]["template"]["spec"]
-            [container] = pod["containers"]
-            annotations = item["spec"]["template"]["metadata"].get("annotations", {})
-            sidecar = int(annotations.get("dapr.io/graceful-shutdown-seconds", "0"))
-            assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == pre_stop
-            assert pod["terminationGracePeriodSeconds"] >= pre_stop + drain + sidecar + 10
-            if sidecar:
-                env = {entry["name"]: entry.get("value") for entry in container["env"]}
-                assert env["DRAIN_SECONDS"] == str(drain)
-                assert annotations["dapr.io/block-shutdown-duration"] == f"{pre_stop + drain}s"
+@dataclass(frozen=True)
+class Shutdown:
+    """The durations of a pod's termination, read from what was rendered."""
+
+    unready_after: int
+    delay: int
+    drain: int
+    sidecar_starts: int | None
+    sidecar_seconds: int
+    grace: int
+
+    @classmethod
+    def of(cls, deployment):
+        """Reads the durations of a Deployment's pods."""
+        template = deployment["spec"]["template"]
+        [container] = template["spec"]["containers"]
+        env = {entry["name"]: entry.get("value") for entry in container["env"]}
+        annotations = template["metadata"].get("annotations", {})
+        block = annotations.get("dapr.io/block-shutdown-duration")
+        probe = container["readinessProbe"]
+        return cls(
+            unready_after=probe["periodSeconds"] * probe["failureThreshold"],
+            delay=int(env["SHUTDOWN_DELAY_SECONDS"]),
+            drain=int(env["DRAIN_SECONDS"]),
+            sidecar_starts=int(block.removesuffix("s")) if block else None,
+            sidecar_seconds=int(annotations.get("dapr.io/graceful-shutdown-seconds", "0")),
+            grace=template["spec"]["terminationGracePeriodSeconds"],
+        )
+
+
+SHUTDOWNS = [{}, {"shutdown": {"routingSeconds": 40, "drainSeconds": 60, "marginSeconds": 5}}]
+
+
+@pytest.fixture(params=SHUTDOWNS, ids=["defaults", "longer"])
+def shutdowns(request, render):
+    """The durations of each service, with the default values and with longer ones."""
+    rendered = render("production", request.param)
+    return {
+        item["metadata"]["name"].removeprefix("todo-app-"): Shutdown.of(item) for item in rendered.services()
+    }
+
+
+def test_terminating_pod_serves_until_every_load_balancer_has_noticed(shutdowns):
+    """Readiness fails in time for those that look at it, and 9 s (three probes of a cloud's) are left for others."""
+    for name, shutdown in shutdowns.items():
+        assert shutdown.unready_after <= 6, name
+        assert shutdown.delay >= shutdown.unready_after + 15, name
+
+
+def test_process_learns_of_its_termination_at_once(rendered):
+    """A preStop hook would delay SIGTERM, and the pod would be ready for as long as the hook runs."""
+    for item in rendered.services():
+        [container] = item["spec"]["template"]["spec"]["containers"]
+        assert "lifecycle" not in container
+
+
+def test_sidecar_that_delivers_has_ended_while_the_app_serves(shutdowns):
+    """Events and calls that a sidecar accepted are answered; streams have moved before it stops delivering."""
+    for name in ("backend", "notification", "sse-gateway"):
+        shutdown = shutdowns[name]
+        assert shutdown.sidecar_starts + shutdown.sidecar_seconds <= shutdown.delay, name
+        assert shutdown.sidecar_starts >= shutdown.delay * 3 / 4, name
+
+
+def test_sidecar_that_is_only_called_outlives_the_app(shutdowns):
+    """The MCP server reaches the backend through its sidecar until its last request is answered."""
+    assert shutdowns["mcp"].sidecar_starts >= shutdowns["mcp"].delay + shutdowns["mcp"].drain
+    assert shutdowns["frontend"].sidecar_starts is None
+
+
+def test_grace_period_covers_every_part_of_the_shutdown(shutdowns):
+    """Nothing is killed while it still may take its time."""
+    for name, shutdown in shutdowns.items():
+        app_ends = shutdown.delay + shutdown.drain
+        sidecar_ends = (shutdown.sidecar_starts or 0) + shutdown.sidecar_seconds
+        assert shutdown.grace >= max(app_ends, sidecar_ends) + 5, name
+
+
+def test_sidecar_that_would_stop_before_the_streams_have_moved_is_refused(refusal):
+    """The values may not let the sidecar's end begin in the first three quarters of the delay."""
+    error = refusal("production", {"dapr": {"gracefulShutdownSeconds": 10}})
+    assert "dapr.gracefulShutdownSeconds 10 is more than a quarter of the 21 s" in error
 
 
 def test_rollout_never_goes_below_the_wanted_replicas(rendered):
