@@ -160,6 +160,14 @@ class ClusterDouble:
         """As `Cluster.live`."""
         return self.objects.get(f"{wanted['kind']}/{wanted['metadata']['name']}")
 
+    def collection(self, wanted: Mapping[str, Any], namespace: str) -> str | None:
+        """As `Cluster.collection`; the path is the kind."""
+        return str(wanted["kind"])
+
+    def items(self, path: str) -> list[Any]:
+        """As `Cluster.items`."""
+        return [body for name, body in self.objects.items() if name.startswith(f"{path}/")]
+
     def serves(self, wanted: Mapping[str, Any]) -> bool:
         """As `Cluster.serves`."""
         return wanted["kind"] not in self.unknown_kinds

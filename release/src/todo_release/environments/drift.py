@@ -1,10 +1,11 @@
 """Drift: what differs between the cluster and what was deployed to it, and who changed it."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from todo_release.adapters.kubernetes.live_objects import read_live_objects
 from todo_release.adapters.kubernetes.managed_fields import foreign_fields, value_at
 from todo_release.adapters.kubernetes.manifest import RenderedObject, parse_manifest, part_of
 from todo_release.adapters.kubernetes.object_diff import abbreviated
@@ -14,7 +15,6 @@ from todo_release.core.tables import Table
 from todo_release.core.yaml_positions import dotted
 from todo_release.environments.environment import EnvironmentAccess
 
-PARALLEL_READS = 8
 DELETED = "(gone)"
 PRESENT = "(there)"
 
@@ -60,9 +60,13 @@ def find_drift(access: EnvironmentAccess) -> tuple[LiveChange, ...]:
     if last is None:
         return ()
     objects = parse_manifest(access.helm.manifest(release, last.number)).objects
-    with ThreadPoolExecutor(PARALLEL_READS) as pool:
-        changes_by_object = pool.map(lambda rendered: _changes_of(access, rendered), objects)
-        return tuple(change for changes in changes_by_object for change in changes)
+    bodies = [rendered.body for rendered in objects]
+    live_objects = read_live_objects(access.cluster, bodies, access.settings.namespace)
+    return tuple(
+        change
+        for rendered, live in zip(objects, live_objects, strict=True)
+        for change in _changes_of(rendered, live)
+    )
 
 
 def drift_table(environment: str, changes: Sequence[LiveChange], now: datetime) -> Table:
@@ -75,8 +79,7 @@ def drift_table(environment: str, changes: Sequence[LiveChange], now: datetime) 
     return Table(f"Drift of {environment}", columns, rows)
 
 
-def _changes_of(access: EnvironmentAccess, rendered: RenderedObject) -> list[LiveChange]:
-    live = access.cluster.live(rendered.body, access.settings.namespace)
+def _changes_of(rendered: RenderedObject, live: Any) -> list[LiveChange]:
     if live is None:
         return [LiveChange(rendered.subject, "", PRESENT, DELETED)]
     is_secret = rendered.kind == "Secret"

@@ -319,12 +319,16 @@ class Cluster:
         if status != 404:
             self._accept(status, text, "delete", path)
 
-    def _path(self, wanted: JsonObject, namespace: str) -> str | None:
-        metadata = wanted["metadata"]
+    def collection(self, wanted: JsonObject, namespace: str) -> str | None:
+        """Returns the path of the list that an object is in; None where its kind is not served."""
         resource = self._resource(wanted["apiVersion"], wanted["kind"])
-        if resource is None or "name" not in metadata:  # the server gives a name to each new object
+        return resource.path(wanted["metadata"].get("namespace", namespace)) if resource else None
+
+    def _path(self, wanted: JsonObject, namespace: str) -> str | None:
+        path = self.collection(wanted, namespace)
+        if path is None or "name" not in wanted["metadata"]:  # the server gives a name to each new object
             return None
-        return f"{resource.path(metadata.get('namespace', namespace))}/{metadata['name']}"
+        return f"{path}/{wanted['metadata']['name']}"
 
     def _resource(self, api_version: str, kind: str) -> Resource | None:
         """Returns the list of a kind as the server itself names it; custom resources choose their plural."""
