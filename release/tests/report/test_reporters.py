@@ -1,22 +1,12 @@
-"""What people, programs and GitHub are shown."""
+"""What people and programs are shown of a run."""
 
 import io
 import json
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from todo_release.core.formatting import duration
-from todo_release.core.tables import Table
-from todo_release.core.yaml_positions import Place
 from todo_release.errors import ConfigError, ReleaseError, RolloutError
-from todo_release.pipeline.events import RunEvent, StepEnded, StepFailed, StepProgressed, StepStarted
-from todo_release.pipeline.steps import BuildImage, Deploy
-from todo_release.preflight.errors import PreflightError
-from todo_release.preflight.finding import Finding, error, note, warning
-from todo_release.preflight.inspection import Inspection
-from todo_release.report import github_actions, markdown
 from todo_release.report.action_log import ActionLogReporter
 from todo_release.report.json_lines import JsonReporter
 from todo_release.report.lines import LineReporter
@@ -26,20 +16,7 @@ from todo_release.report.text import error_lines
 
 from ..doubles.harness import Harness, killed_after
 from ..shop import Tree
-
-FAILURE = RolloutError("It crashes.", remedy="Correct it.", code=26, evidence=".release/evidence")
-
-
-@pytest.fixture
-def harness(tree: Tree) -> Harness:
-    """Returns a harness in which nothing was released."""
-    return Harness(tree.path)
-
-
-def run(harness: Harness, reporter: Reporter, version: str = "0.1.0") -> None:
-    """Releases a version and shows it with a reporter."""
-    session = harness.session
-    session.run(session.plan_release(version), reporter)
+from .shown_runs import FAILURE, run
 
 
 def test_lines_show_every_step_with_its_reason_and_its_end(harness: Harness) -> None:
@@ -68,53 +45,6 @@ def test_lines_of_steps_that_run_together_carry_the_name_of_their_step(harness: 
         "    Build web: step 1",
         "    Build api: step 1",
     ]
-
-
-def events_of_two_builds() -> list[RunEvent]:
-    """Returns the events of two builds at the same time, of which one fails, and of a deployment."""
-    web, api = (
-        BuildImage(image=image, repository="r", content_id="c", reason="new") for image in ("web", "api")
-    )
-    deploy = Deploy(environment="staging", version="0.1.0", reason="first deployment")
-    return [
-        StepStarted(web),
-        StepStarted(api),
-        StepProgressed(web, "web 1", False),
-        StepProgressed(api, "::error::api 1", False),
-        StepProgressed(web, "web 2", False),
-        StepFailed(api, 1.0, FAILURE),
-        StepEnded(web, was_done=False, seconds=2.0, outcome={}),
-        StepStarted(deploy),
-        StepProgressed(deploy, "1/2 ready", True),
-        StepEnded(deploy, was_done=False, seconds=3.0, outcome={}),
-    ]
-
-
-def test_log_of_github_has_one_group_a_step(harness: Harness) -> None:
-    """Groups never overlap, and output that looks like a command to GitHub is none."""
-    stream = io.StringIO()
-    reporter = ActionLogReporter(stream)
-    for event in events_of_two_builds():
-        reporter(event)
-    assert stream.getvalue().splitlines() == [
-        "• Build web: new",
-        "• Build api: new",
-        "::group::Build api",
-        "  | ::error::api 1",
-        "::endgroup::",
-        "✗ Build api (1.0 s)",
-        "::group::Build web",
-        "  | web 1",
-        "  | web 2",
-        "::endgroup::",
-        "✓ Build web (2.0 s)",
-        "• Deploy 0.1.0 to staging: first deployment",
-        "::group::Deploy 0.1.0 to staging",
-        "  | 1/2 ready",
-        "::endgroup::",
-        "✓ Deploy 0.1.0 to staging (3.0 s)",
-    ]
-    assert reporter.ask("Deploy?") is False
 
 
 def test_lines_say_when_there_was_nothing_to_do(harness: Harness) -> None:
@@ -241,59 +171,6 @@ def test_live_shows_the_output_of_a_step_that_failed(
     assert "(exit code 13)" in shown
 
 
-def test_job_summary_is_a_table_with_the_cause_on_top(harness: Harness, tmp_path: Path) -> None:
-    """The cause of a failure comes first, and pipes in a text do not break the table."""
-    harness.failing_checks["https://staging.example.com"] = "5|0"
-    path = tmp_path / "summary.md"
-    summary = github_actions.JobSummary(path)
-    with pytest.raises(ReleaseError) as failed:
-        run(harness, summary)  # type: ignore[arg-type]  # a listener is enough here
-    summary.write(failed.value)
-    lines = path.read_text().splitlines()
-    assert lines[0] == r"### :x: staging does not answer as it should: home: 5\|0."
-    assert any(
-        line.startswith("| :white_check_mark: | Build web | rebuilt: never released") for line in lines
-    )
-    assert any(line.startswith("| :x: | Verify 0.1.0 in staging |") for line in lines)
-    assert "| | Deploy 0.1.0 to production | first deployment | | not reached |" in lines
-
-
-def test_job_summary_of_a_good_run_shows_digests_and_revisions(harness: Harness, tmp_path: Path) -> None:
-    """The results of builds, deployments and inspections are in the table."""
-    path = tmp_path / "summary.md"
-    summary = github_actions.JobSummary(path)
-    run(harness, summary)  # type: ignore[arg-type]  # a listener is enough here
-    summary.write(None)
-    text = path.read_text()
-    assert text.startswith("### :white_check_mark: 0.1.0\n")
-    assert "| `sha256:" in text
-    assert "`staging: no errors, no warnings, no notes in 0.1 s`" in path.read_text()
-
-
-def test_annotation_points_at_the_line_and_stays_on_one_line() -> None:
-    """Special characters of an annotation are escaped."""
-    stream = io.StringIO()
-    mistake = ConfigError("50% wrong\nreally.", remedy="No.", file="release.yaml", line=3, column=5)
-    github_actions.annotate_error(mistake, stream)
-    assert stream.getvalue() == (
-        "::error file=release.yaml,line=3,col=5::release.yaml:3:5: 50%25 wrong%0Areally. No.\n"
-    )
-
-
-def test_annotation_without_a_place_names_no_file() -> None:
-    """An error of the cluster is annotated without a file."""
-    stream = io.StringIO()
-    github_actions.annotate_error(FAILURE, stream)
-    assert stream.getvalue() == "::error::It crashes. Correct it.\n"
-
-
-def test_run_url_is_known_only_in_a_workflow() -> None:
-    """The URL of the run comes from the variables that GitHub sets."""
-    environ = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_RUN_ID": "7"}
-    assert github_actions.run_url(environ) == "https://github.com/o/r/actions/runs/7"
-    assert github_actions.run_url({}) is None
-
-
 @pytest.mark.parametrize(
     ("output", "environ", "kind"),
     [
@@ -316,125 +193,3 @@ def test_lines_are_chosen_where_nothing_can_be_redrawn(
 def test_duration_is_as_exact_as_people_need(seconds: float, text: str) -> None:
     """Only durations below ten seconds have tenths."""
     assert duration(seconds) == text
-
-
-def inspection(*findings: Finding) -> Inspection:
-    """Returns an inspection of staging with these findings."""
-    nodes = Table("Nodes", ("node", "cpu"), (("n1", "1900m"),))
-    return Inspection(
-        environment="staging",
-        version="0.1.0",
-        findings=findings,
-        nodes=nodes,
-        skips={"autoscaling": "why"},
-        seconds=0.84,
-    )
-
-
-FINDINGS = (
-    replace(
-        error("Deployment/web", "It | needs 350m.", "Add a node.", ("spec", "containers", 0, "image")),
-        check="capacity",
-        place=Place("chart/values.yaml", 12, 3),
-    ),
-    replace(note("Namespace/staging", "It is new.", "Nothing."), check="release-state"),
-)
-
-
-def test_lines_show_the_worst_findings_first_then_nodes_and_result() -> None:
-    """Each finding has a line on what is wrong and one on what to do."""
-    stream = io.StringIO()
-    LineReporter(stream, can_ask=False).show_inspection(inspection(*FINDINGS))
-    assert stream.getvalue().splitlines() == [
-        "✗ capacity: Deployment/web spec.containers[0].image: It | needs 350m. (chart/values.yaml:12)",
-        "  Add a node. See docs/runbooks/preflight-capacity.md.",
-        "• release-state: Namespace/staging: It is new.",
-        "  Nothing. See docs/runbooks/preflight-release-state.md.",
-        "Nodes",
-        "  node  cpu",
-        "  n1    1900m",
-        "staging: 1 error, no warnings, 1 note in 0.8 s",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("others", "line"),
-    [
-        (1, "  The same at 1 other place: Deployment/1."),
-        (5, "  The same at 5 other places: Deployment/1, Deployment/2, Deployment/3, and 2 more."),
-    ],
-)
-def test_equal_findings_at_several_places_are_shown_once(others: int, line: str) -> None:
-    """Equal findings are shown once, with the names of some objects."""
-    alike = [
-        replace(warning(f"Deployment/{number}", "Cause.", "Remedy."), check="hygiene")
-        for number in range(others + 1)
-    ]
-    stream = io.StringIO()
-    LineReporter(stream, can_ask=False).show_inspection(inspection(*alike))
-    assert stream.getvalue().splitlines()[:3] == [
-        "! hygiene: Deployment/0: Cause.",
-        line,
-        "  Remedy. See docs/runbooks/preflight-hygiene.md.",
-    ]
-
-
-def test_live_shows_the_lines_of_an_inspection(capsys: pytest.CaptureFixture[str]) -> None:
-    """The live reporter shows the same lines as the line reporter."""
-    LiveReporter(has_color=False).show_inspection(inspection(*FINDINGS))
-    assert "✗ capacity: Deployment/web spec.containers[0].image" in capsys.readouterr().out
-
-
-def test_json_of_an_inspection_is_one_object() -> None:
-    """The object holds the findings, the nodes and the skipped checks."""
-    stream = io.StringIO()
-    JsonReporter(stream).show_inspection(inspection(*FINDINGS))
-    body = json.loads(stream.getvalue())
-    assert (body["event"], body["environment"], body["skipped"]) == (
-        "preflight",
-        "staging",
-        {"autoscaling": "why"},
-    )
-    assert body["findings"][0] == {
-        "check": "capacity",
-        "severity": "error",
-        "object": "Deployment/web",
-        "field": "spec.containers[0].image",
-        "cause": "It | needs 350m.",
-        "remedy": "Add a node.",
-        "runbook": "docs/runbooks/preflight-capacity.md",
-        "file": "chart/values.yaml",
-        "line": 12,
-    }
-    assert body["nodes"]["rows"] == [{"node": "n1", "cpu": "1900m"}]
-
-
-def test_inspection_is_a_section_of_the_job_summary() -> None:
-    """The section has a table of findings with links to their runbooks, and a table of nodes."""
-    lines = markdown.inspection_section(inspection(*FINDINGS)).splitlines()
-    assert lines[0] == "### :x: Preflight of staging: 1 error, no warnings, 1 note in 0.8 s"
-    assert lines[4] == (
-        "| :x: | [capacity](docs/runbooks/preflight-capacity.md) |"
-        " Deployment/web<br>`spec.containers[0].image` "
-        "| It \\| needs 350m.<br>`chart/values.yaml:12` | Add a node. |"
-    )
-    assert lines[-3:] == ["|---|---|", "| n1 | 1900m |", ""]
-    quiet = markdown.inspection_section(replace(inspection(), nodes=None))
-    assert quiet.splitlines() == [
-        "### :white_check_mark: Preflight of staging: no errors, no warnings, no notes in 0.8 s",
-        "",
-    ]
-
-
-def test_findings_of_a_failed_release_are_annotated_one_by_one() -> None:
-    """Every finding is annotated at its own line."""
-    stream = io.StringIO()
-    github_actions.annotate_error(
-        PreflightError("It would fail.", remedy="Correct it.", findings=FINDINGS[:1]), stream
-    )
-    assert stream.getvalue() == (
-        "::error file=chart/values.yaml,line=12,col=3::Deployment/web: It | needs 350m. Add a node.\n"
-    )
-    assert list(github_actions.finding_commands(FINDINGS[1:])) == [
-        "::notice::Namespace/staging: It is new. Nothing."
-    ]

@@ -7,74 +7,21 @@ import yaml
 
 from todo_release.adapters.kubernetes.api_resources import (
     LIMIT_RANGES,
-    NODES,
-    PODS,
     PRIORITY_CLASSES,
-    QUOTAS,
 )
 from todo_release.preflight.checks.capacity import CHECK
 from todo_release.preflight.scheduling.node_table import node_table
-from todo_release.preflight.snapshot import PreflightSnapshot
 
 from ..snapshots import (
     error_causes,
     findings_of,
     live_object,
-    make_config,
     make_manifest,
-    make_snapshot,
     severities_of,
     summaries_of,
     workload,
 )
-
-
-def node(name: str, cpu: str = "1900m", memory: str = "3110Mi", **spec: Any) -> dict[str, Any]:
-    """Returns a small node."""
-    return {
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "spec": spec,
-        "status": {"allocatable": {"cpu": cpu, "memory": memory, "pods": "110"}},
-    }
-
-
-def pod(
-    name: str, on: str, cpu: str, memory: str = "64Mi", *, namespace: str = "staging", **rest: Any
-) -> dict[str, Any]:
-    """Returns a live pod of a workload."""
-    owner = rest.pop("owner", "ReplicaSet")
-    requests = {"cpu": cpu, "memory": memory}
-    return {
-        "metadata": {
-            "name": f"{name}-{on}",
-            "namespace": namespace,
-            "labels": {"app": name},
-            "ownerReferences": [{"kind": owner, "name": name}],
-        },
-        "spec": {"nodeName": on, "containers": [{"name": name, "resources": {"requests": requests}}], **rest},
-        "status": {"phase": "Running"},
-    }
-
-
-def deployment(name: str = "web", cpu: str = "100m", *, replicas: int = 1, **rest: Any) -> dict[str, Any]:
-    """Returns a Deployment with maxSurge 1 and maxUnavailable 0, unless `spec` says otherwise."""
-    rolling = {"maxSurge": 1, "maxUnavailable": 0}
-    spec = {"replicas": replicas, "strategy": {"rollingUpdate": rolling}, **rest.pop("spec", {})}
-    resources = {"requests": {"cpu": cpu, "memory": "64Mi"}}
-    container = {"name": name, "image": f"registry.test/shop/{name}", "resources": resources}
-    return workload(name, spec=spec, containers=[container], **rest)
-
-
-def make_cluster(
-    *objects: dict[str, Any], nodes: list[Any], pods: list[Any] | None = None, **rest: Any
-) -> PreflightSnapshot:
-    """Returns a cluster of these nodes and pods; rendered workloads that have pods are live already."""
-    lists = {NODES: nodes, PODS: pods or [], **rest.pop("lists", {})}
-    names = {live["metadata"]["labels"]["app"] for live in pods or ()}
-    for rendered in make_manifest(*objects).objects:
-        if rendered.name in names:
-            lists.setdefault(rendered.resource, []).append(live_object(rendered.body))
-    return make_snapshot(*objects, lists=lists, **rest)
+from .small_clusters import deployment, make_cluster, node, pod
 
 
 def test_rollout_that_fits_is_no_finding() -> None:
@@ -354,187 +301,6 @@ def test_preempted_pods_are_named_in_a_warning() -> None:
         deployment("web", "300m"), nodes=[node("n1", "1000m")], pods=[low_priority], lists=CLASSES
     )
     assert severities_of(CHECK, by_default) == ["warning"]
-
-
-def quota(used: dict[str, str], **hard: str) -> dict[Any, Any]:
-    """Returns a ResourceQuota of the namespace, and one with scopes, which is ignored."""
-    names = {key.replace("_", "."): value for key, value in hard.items()}
-    scoped = {"metadata": {}, "spec": {"hard": {"pods": "0"}, "scopes": ["BestEffort"]}}
-    return {QUOTAS: [{"metadata": {}, "spec": {"hard": names}, "status": {"used": used}}, scoped]}
-
-
-def test_quota_without_room_for_one_more_pod_is_an_error() -> None:
-    """A quota that does not cover the surge is an error on empty nodes too."""
-    pods = [pod("web", "n1", "500m")]
-    lists = quota({"requests.cpu": "500m"}, requests_cpu="600m")
-    (finding,) = findings_of(
-        CHECK, make_cluster(deployment("web", "500m"), nodes=[node("n1")], pods=pods, lists=lists)
-    )
-    assert finding.cause == "web needs 500m and 64Mi, the quota has 100m of requests.cpu left."
-    assert finding.remedy == (
-        "Set maxSurge 0 and maxUnavailable 1, lower its request to 100m, or raise the quota."
-    )
-
-
-@pytest.mark.parametrize(
-    ("lists", "remaining"),
-    [
-        (quota({"cpu": "1"}, cpu="1"), "0m of requests.cpu"),
-        (quota({"memory": "1Gi"}, memory="1030Mi"), "6Mi of requests.memory"),
-        (quota({"pods": "3"}, pods="3"), "0 of pods"),
-    ],
-)
-def test_quota_keys_have_short_names_for_requests(lists: dict[Any, Any], remaining: str) -> None:
-    """The keys cpu and memory mean requests.cpu and requests.memory."""
-    (finding,) = findings_of(CHECK, make_cluster(deployment(), nodes=[node("n1")], lists=lists))
-    assert finding.cause.endswith(f"the quota has {remaining} left.")
-
-
-def test_container_without_a_limit_that_the_quota_counts_is_an_error() -> None:
-    """Admission refuses containers without the limits or requests that a quota counts."""
-    snapshot = make_cluster(
-        deployment(), nodes=[node("n1")], lists=quota({}, limits_cpu="4", requests_memory="4Gi")
-    )
-    assert error_causes(CHECK, snapshot) == [
-        "Container web has no limits of cpu, which the namespace's quota counts: its pods are refused."
-    ]
-
-
-def test_container_outside_the_limit_range_is_an_error() -> None:
-    """Admission refuses limits above the maximum and requests below the minimum."""
-    rule = {"type": "Container", "max": {"cpu": "200m"}, "min": {"memory": "128Mi", "cpu": "1m"}}
-    big = workload(
-        containers=[
-            {
-                "name": "web",
-                "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1m", "memory": "64Mi"}},
-            }
-        ]
-    )
-    snapshot = make_cluster(
-        big, nodes=[node("n1")], lists={LIMIT_RANGES: [{"metadata": {}, "spec": {"limits": [rule]}}]}
-    )
-    assert error_causes(CHECK, snapshot) == [
-        "Container web has limits of 1 cpu, the LimitRange's max is 200m: its pods are refused.",
-        "Container web has requests of 64Mi memory, the LimitRange's min is 128Mi: its pods are refused.",
-    ]
-
-
-POOL_LABEL = "nodes.test/pool"
-GROWING = {"node_pools": {"label": POOL_LABEL, "max_nodes": 2}}
-
-
-def pool_node(name: str, cpu: str = "1000m") -> dict[str, Any]:
-    """Returns a node of a pool that grows by itself."""
-    pool_member = node(name, cpu)
-    pool_member["metadata"]["labels"][POOL_LABEL] = "default"
-    return pool_member
-
-
-def test_missing_nodes_that_the_pool_may_add_are_a_warning() -> None:
-    """New nodes run the DaemonSet pods too, and the pool grows only up to its limit."""
-    grows = make_config(preflight=GROWING)
-    daemon = pod("agent", "n1", "100m", namespace="kube-system", owner="DaemonSet")
-    nodes, pods = [pool_node("n1")], [daemon, pod("other", "n1", "800m")]
-    (finding,) = findings_of(
-        CHECK, make_cluster(deployment("web", "900m"), nodes=nodes, pods=pods, config=grows)
-    )
-    assert (finding.severity.value, finding.cause) == (
-        "warning",
-        "web needs 900m, the best node (n1) has 100m: the autoscaler must add a node, which takes minutes.",
-    )
-    assert (
-        len(
-            error_causes(CHECK, make_cluster(deployment("web", "950m"), nodes=nodes, pods=pods, config=grows))
-        )
-        == 1
-    )
-
-
-def test_hook_that_fits_on_another_node_of_the_pool_waits_for_it() -> None:
-    """The engine waits for nodes while hooks run too, so preflight only warns."""
-    snapshot = make_cluster(
-        deployment("migrate", "900m", kind="Job", hook="pre-upgrade", spec={}),
-        nodes=[pool_node("n1")],
-        pods=[pod("other", "n1", "900m")],
-        config=make_config(preflight=GROWING),
-    )
-    (finding,) = findings_of(CHECK, snapshot)
-    assert (finding.severity.value, finding.subject) == ("warning", "Job/migrate")
-    assert "the autoscaler must add a node" in finding.cause
-
-
-LOW = {"metadata": {"name": "low"}, "value": -11}
-
-
-def test_no_node_is_added_for_pods_of_a_very_low_priority() -> None:
-    """The cluster autoscaler ignores pods below its cutoff, so what fits only on a new node never runs."""
-    grows = {"config": make_config(preflight=GROWING), "lists": {PRIORITY_CLASSES: [LOW]}}
-    nodes, pods = [pool_node("n1")], [pod("other", "n1", "600m")]
-    low = deployment("batch", "500m", priorityClassName="low")
-    cause = (
-        "batch needs 500m, the best node (n1) has 400m, and the autoscaler adds no node for pods whose "
-        "priority (-11) is below -10."
-    )
-    assert error_causes(CHECK, make_cluster(low, nodes=nodes, pods=pods, **grows)) == [cause]
-    web = deployment("web", "450m")
-    findings = findings_of(CHECK, make_cluster(low, web, nodes=nodes, pods=pods, **grows))
-    assert [(finding.severity.value, finding.subject) for finding in findings] == [
-        ("warning", "Deployment/web")
-    ]
-
-
-def test_autoscalers_of_a_very_low_priority_get_no_nodes_either() -> None:
-    """Replicas up to maxReplicas must fit on the nodes that exist."""
-    batch = deployment("batch", "300m", priorityClassName="low")
-    del batch["spec"]["replicas"]
-    snapshot = make_cluster(
-        batch,
-        autoscaler("batch", 2, 6),
-        nodes=[pool_node("n1")],
-        config=make_config(preflight=GROWING),
-        lists={PRIORITY_CLASSES: [LOW]},
-    )
-    (finding,) = findings_of(CHECK, snapshot)
-    assert "3 of them fit nowhere (batch 3)" in finding.cause
-
-
-def test_nodes_outside_a_pool_are_not_added() -> None:
-    """The cluster grows only if its nodes have the pool's label."""
-    nodes, pods = [node("n1", "1000m")], [pod("other", "n1", "900m")]
-    snapshot = make_cluster(
-        deployment("web", "900m"), nodes=nodes, pods=pods, config=make_config(preflight=GROWING)
-    )
-    assert len(error_causes(CHECK, snapshot)) == 1
-
-
-def autoscaler(name: str, least: int, most: int) -> dict[str, Any]:
-    """Returns a HorizontalPodAutoscaler of a Deployment."""
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
-    spec = {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": most}
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": name},
-        "spec": spec,
-    }
-
-
-def test_autoscalers_that_cannot_reach_max_replicas_are_a_warning() -> None:
-    """Replicas up to maxReplicas must fit later, on nodes that the pool may add too."""
-    web = deployment("web", "300m")
-    del web["spec"]["replicas"]
-    other = autoscaler("api", 1, 9)
-    nodes = [node("n1", "1000m")]
-    (finding,) = findings_of(CHECK, make_cluster(web, autoscaler("web", 2, 6), other, nodes=nodes))
-    assert (finding.severity.value, finding.cause) == (
-        "warning",
-        "At maxReplicas the autoscalers want 4 more pods, and 3 of them fit nowhere (web 3).",
-    )
-    snapshot = make_cluster(
-        web, autoscaler("web", 2, 6), nodes=[pool_node("n1")], config=make_config(preflight=GROWING)
-    )
-    assert summaries_of(CHECK, snapshot) == []
 
 
 def test_replicas_missing_in_the_chart_are_the_live_ones() -> None:

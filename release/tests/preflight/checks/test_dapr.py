@@ -1,76 +1,19 @@
 """What Dapr refuses, ignores, or replaces by another value."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from todo_release.config.model import TargetEnvironment
 from todo_release.preflight.checks.dapr import CHECK
 from todo_release.preflight.checks.dapr_schema import COMPONENTS, WORDS, Value
-from todo_release.preflight.snapshot import PreflightSnapshot, SecretSummary, SiblingEnvironment
+from todo_release.preflight.snapshot import SecretSummary
 
 from ..snapshots import (
     error_causes,
     findings_of,
-    make_config,
-    make_manifest,
     make_snapshot,
-    severities_of,
-    summaries_of,
-    workload,
 )
-
-GOOD = {
-    "brokers": "broker.shop.test:9092",
-    "authType": "password",
-    "saslUsername": "shop",
-    "saslMechanism": "SHA-256",
-    "initialOffset": "oldest",
-    "consumerGroup": "staging-{appID}",
-    "backOffDuration": "5s",
-}
-
-
-def component(
-    kind: str = "pubsub.kafka", spec: dict[str, Any] | None = None, **values: Any
-) -> dict[str, Any]:
-    """Returns a valid component with other values; None removes an item, a dict is a whole item."""
-    items_by_name = (
-        {**GOOD, "saslPassword": {"secretKeyRef": {"name": "app", "key": "P"}}}
-        if kind == "pubsub.kafka"
-        else {}
-    ) | values
-    items = [
-        {"name": name, **(value if isinstance(value, dict) else {"value": value})}
-        for name, value in items_by_name.items()
-        if value is not None
-    ]
-    return {
-        "apiVersion": "dapr.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": "pubsub"},
-        "spec": {"type": kind, "version": "v1", "metadata": items, **(spec or {})},
-        "scopes": ["web"],
-    }
-
-
-def app(**annotations: str) -> dict[str, Any]:
-    """Returns a workload with a sidecar."""
-    named = {f"dapr.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
-    ports = [{"containerPort": 8000}]
-    return workload(
-        annotations={"dapr.io/enabled": "true", "dapr.io/app-id": "web", **named},
-        containers=[{"name": "web", "image": "a", "ports": ports}],
-    )
-
-
-def causes(*objects: dict[str, Any], **rest: Any) -> list[tuple[str, str]]:
-    """Returns (severity, cause) of what is found beside a valid app."""
-    return [
-        (severity, cause)
-        for severity, _, cause in summaries_of(CHECK, make_snapshot(app(), *objects, **rest))
-    ]
+from .dapr_objects import app, causes, component
 
 
 def test_valid_components_are_no_finding() -> None:
@@ -223,161 +166,6 @@ def test_ignored_errors_are_a_warning() -> None:
     """The field ignoreErrors hides that Dapr refuses a component."""
     (finding,) = findings_of(CHECK, make_snapshot(app(), component(spec={"ignoreErrors": True})))
     assert finding.path == "spec.ignoreErrors"
-
-
-@pytest.mark.parametrize(
-    ("annotations", "cause"),
-    [
-        ({"app_prot": "http"}, "Dapr knows no annotation dapr.io/app-prot, and ignores it."),
-        ({"wildly_unlike": "x"}, "Dapr knows no annotation dapr.io/wildly-unlike, and ignores it."),
-        (
-            {"app_protocol": "htpp"},
-            "The annotation dapr.io/app-protocol is 'htpp', which Dapr does not understand.",
-        ),
-        (
-            {"app_port": "9999"},
-            "The sidecar calls the app on port 9999, the containers declare 8000.",
-        ),
-    ],
-)
-def test_annotation_that_the_injector_does_not_understand_is_a_warning(
-    annotations: dict[str, str], cause: str
-) -> None:
-    """The injector ignores unknown annotations and values."""
-    assert summaries_of(CHECK, make_snapshot(app(**annotations))) == [("warning", "Deployment/web", cause)]
-
-
-def test_annotations_without_a_sidecar_are_no_finding() -> None:
-    """Annotations count only for pods with a sidecar, and only those of Dapr."""
-    assert summaries_of(CHECK, make_snapshot(workload(annotations={"dapr.io/app-prot": "http"}))) == []
-    assert (
-        summaries_of(
-            CHECK, make_snapshot(workload(annotations={"dapr.io/enabled": "true", "example/x": "y"}))
-        )
-        == []
-    )
-
-
-def test_app_id_of_two_workloads_is_a_warning() -> None:
-    """Dapr sends requests for a shared app id to either workload."""
-    other = app()
-    other["metadata"]["name"] = "other"
-    assert summaries_of(CHECK, make_snapshot(app(), other)) == [
-        (
-            "warning",
-            "Deployment/other",
-            "It has the app id web, like Deployment/web: Dapr takes them for replicas of one app.",
-        )
-    ]
-
-
-def configuration(**spec: Any) -> dict[str, Any]:
-    """Returns a Configuration."""
-    return {
-        "apiVersion": "dapr.io/v1alpha1",
-        "kind": "Configuration",
-        "metadata": {"name": "web"},
-        "spec": spec,
-    }
-
-
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        ({"tracing": {"samplingRate": "0.1"}, "accessControl": {"defaultAction": "deny"}}, []),
-        ({"traicng": {}}, ["A Configuration has no spec.traicng."]),
-        ({"tracing": {"samplingRate": "10%"}}, ["tracing.samplingRate is '10%': Dapr uses 0.0001 instead."]),
-        ({"tracing": {"samplingRate": "7"}}, ["tracing.samplingRate is '7': Dapr uses 0.0001 instead."]),
-        (
-            {"accessControl": {"defaultAction": "block"}},
-            ["accessControl.defaultAction is 'block': Dapr uses deny instead."],
-        ),
-    ],
-)
-def test_configuration_with_unknown_keys_or_values_is_a_warning(
-    spec: dict[str, Any], expected: list[str]
-) -> None:
-    """Unknown keys, sampling rates and default actions are warnings."""
-    assert causes(configuration(**spec)) == [("warning", cause) for cause in expected]
-
-
-def resiliency(name: str, **used: str) -> dict[str, Any]:
-    """Returns policies for a component."""
-    return {
-        "apiVersion": "dapr.io/v1alpha1",
-        "kind": "Resiliency",
-        "metadata": {"name": "web"},
-        "spec": {
-            "policies": {"retries": {"delivery": {}}},
-            "targets": {"components": {name: {"inbound": used}}},
-        },
-    }
-
-
-def test_resiliency_with_missing_components_or_policies_is_a_warning() -> None:
-    """Dapr ignores targets and policies that do not exist."""
-    assert causes(component(), resiliency("pubsub", retry="delivery")) == []
-    assert causes(component(), resiliency("pubsub", retry="delivry")) == [
-        ("warning", "pubsub uses the retry policy delivry, which is not defined: Dapr applies none.")
-    ]
-    assert causes(component(), resiliency("pubsup", retry="delivery")) == [
-        ("warning", "It has policies for the component pubsup, which the chart does not have.")
-    ]
-
-
-def with_sibling(
-    ours: dict[str, Any], theirs: dict[str, Any], prefix: str | None, other: str | None
-) -> PreflightSnapshot:
-    """Returns staging with a component and a topic prefix, beside production with others."""
-    settings: TargetEnvironment = make_config().environment("production")
-    sibling = SiblingEnvironment(
-        name="production", settings=settings, manifest=make_manifest(theirs), topic_prefix=other
-    )
-    snapshot = make_snapshot(app(), ours, config=make_config(preflight={"topic_prefix": "pubsub.prefix"}))
-    return replace(snapshot, siblings=[sibling], topic_prefix=prefix)
-
-
-BY_SECRET = {"secretKeyRef": {"name": "app", "key": "BROKERS"}}
-LOCAL = component("pubsub.redis", redisHost="redis:6379")
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "severities"),
-    [
-        (with_sibling(component(), component(), "", ""), ["error"]),
-        (with_sibling(component(), component(), "staging-", ""), []),
-        (with_sibling(component(), component(), None, None), []),
-        (with_sibling(component(), component(brokers="other.shop.test:9092"), "", ""), []),
-        (with_sibling(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-"), ["warning"]),
-        (with_sibling(LOCAL, LOCAL, "", ""), []),
-        (with_sibling(component(), LOCAL, "", ""), []),
-        (with_sibling(component("pubsub.in-memory"), component("pubsub.in-memory"), "", ""), []),
-    ],
-    ids=["same", "prefixed", "unknown", "other broker", "secret", "local names", "other type", "no broker"],
-)
-def test_two_environments_on_one_broker_need_different_topics(
-    snapshot: PreflightSnapshot, severities: list[str]
-) -> None:
-    """Equal topics on one broker are an error; a host without a dot differs in each namespace."""
-    assert severities_of(CHECK, snapshot) == severities
-
-
-def test_shared_topics_name_the_value_to_change() -> None:
-    """The remedy names the value that holds the prefix."""
-    (finding,) = findings_of(CHECK, with_sibling(component(), component(), "", ""))
-    assert finding.cause == (
-        "Topics have no prefix in staging and in production. They share a broker, so each environment"
-        " consumes"
-        " the other's events."
-    )
-    assert finding.remedy == "Give one of them another pubsub.prefix in its values."
-    (unsure,) = findings_of(
-        CHECK, with_sibling(component(brokers=BY_SECRET), component(brokers=BY_SECRET), "x-", "x-")
-    )
-    assert unsure.cause == (
-        "Topics begin with 'x-' in staging and in production. If both use one broker, each environment"
-        " consumes the other's events."
-    )
 
 
 @pytest.mark.parametrize(

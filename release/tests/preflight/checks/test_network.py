@@ -7,6 +7,8 @@ import pytest
 
 from todo_release.adapters.kubernetes.api_resources import (
     CERTIFICATES,
+    GATEWAYS,
+    HTTP_ROUTES,
     INGRESSES,
     PODS,
     SERVICES,
@@ -60,6 +62,37 @@ def ingress(
         "kind": "Ingress",
         "metadata": {"name": name},
         "spec": spec | ({"tls": [{"hosts": [host], "secretName": tls}]} if tls else {}),
+    }
+
+
+def http_route(
+    paths: dict[str, str] | None = None, *, name: str = "web", host: str = "shop.test", port: int = 80
+) -> dict[str, Any]:
+    """Returns an HTTPRoute that sends paths to Services."""
+    rules = [
+        {
+            "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+            "backendRefs": [{"name": to, "port": port}],
+        }
+        for path, to in (paths or {"/": "web"}).items()
+    ]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name},
+        "spec": {"parentRefs": [{"name": "web"}], "hostnames": [host], "rules": rules},
+    }
+
+
+def gateway(*, tls: str = "tls", issuer: str = "") -> dict[str, Any]:
+    """Returns a Gateway with a certificate."""
+    listener = {"name": "https", "hostname": "shop.test", "tls": {"certificateRefs": [{"name": tls}]}}
+    annotations = {"annotations": {"cert-manager.io/cluster-issuer": issuer}} if issuer else {}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "web", **annotations},
+        "spec": {"gatewayClassName": "envoy", "listeners": [{"name": "http"}, listener]},
     }
 
 
@@ -382,3 +415,74 @@ def test_unread_other_namespaces_are_a_note() -> None:
     assert severities_of(CHECK, snapshot) == ["note"]
     with pytest.raises(UnreadError, match="of other namespaces"):
         snapshot.in_cluster(INGRESSES)
+
+
+def test_paths_of_a_route_are_checked_as_those_of_an_ingress() -> None:
+    """The longest prefix of an HTTPRoute takes a request, and an exact path only its own."""
+    routes = images_with(web={"routes": ["/api/auth/jwks"]})
+    good = http_route({"/api": "api", "/api/auth": "web", "/": "web"})
+    assert summaries_of(CHECK, make_snapshot(*SHOP, good, **routes)) == []
+    bad = http_route({"/api": "api", "/": "web"})
+    assert error_causes(CHECK, make_snapshot(*SHOP, bad, **routes)) == [
+        "shop.test/api/auth/jwks belongs to web, but its longest path, /api, leads to api."
+    ]
+    exact = http_route({"/api": "api", "/": "web"})
+    exact["spec"]["rules"][0]["matches"][0]["path"]["type"] = "Exact"
+    assert error_causes(CHECK, make_snapshot(*SHOP, exact, **routes)) == []
+
+
+def test_route_that_only_redirects_or_matches_headers_is_no_path() -> None:
+    """Neither competes with the path of another route; a match by header is known to the controller only."""
+    redirect = http_route(name="redirect")
+    redirect["spec"]["rules"] = [{"filters": [{"type": "RequestRedirect"}]}]
+    by_header = http_route({"/": "api"}, name="header")
+    by_header["spec"]["rules"][0]["matches"][0]["headers"] = [{"name": "x", "value": "1"}]
+    assert error_causes(CHECK, make_snapshot(*SHOP, http_route(), redirect, by_header)) == []
+    regular = http_route({"/api": "api"})
+    regular["spec"]["rules"][0]["matches"][0]["path"]["type"] = "RegularExpression"
+    paths = images_with(web={"routes": ["/api/auth"]})
+    assert error_causes(CHECK, make_snapshot(*SHOP, regular, **paths)) == []
+
+
+def test_each_backend_of_a_route_must_exist() -> None:
+    """A path may share its requests among Services, and each of them is checked with its port."""
+    shared = http_route()
+    shared["spec"]["rules"][0]["backendRefs"].append({"name": "gone", "port": 80, "weight": 10})
+    assert error_causes(CHECK, make_snapshot(*SHOP, shared)) == [
+        "It sends requests to Service gone, which does not exist."
+    ]
+    assert error_causes(CHECK, make_snapshot(*SHOP, http_route(port=81))) == [
+        "It sends requests to port 81 of Service web, which has no such port."
+    ]
+
+
+def test_host_of_a_route_is_compared_with_the_address_of_its_gateway() -> None:
+    """The address is in the status of the live Gateway."""
+    live = live_object(gateway()) | {"status": {"addresses": [{"type": "IPAddress", "value": "203.0.113.7"}]}}
+    rest: dict[str, Any] = {"lists": {GATEWAYS: [live]}, "secrets": tls_secret(60)}
+    objects = (*SHOP, gateway(), http_route())
+    wrong = make_snapshot(*objects, addresses={"shop.test": ("198.51.100.1",)}, **rest)
+    assert summaries_of(CHECK, wrong) == [
+        ("warning", "HTTPRoute/web", "shop.test is 198.51.100.1, the load balancer is 203.0.113.7.")
+    ]
+    assert (
+        summaries_of(CHECK, make_snapshot(*objects, addresses={"shop.test": ("203.0.113.7",)}, **rest)) == []
+    )
+
+
+def test_certificate_of_a_listener_is_checked_as_that_of_an_ingress() -> None:
+    """The listener names Secret and host, the Gateway the issuer."""
+    (finding,) = findings_of(CHECK, make_snapshot(*SHOP, gateway(), secrets=tls_secret(60, "old.test")))
+    assert (finding.severity.value, finding.subject) == ("error", "Gateway/web")
+    assert finding.path == "spec.listeners[1].tls.certificateRefs[0].name"
+    first = make_snapshot(*SHOP, gateway(issuer="letsencrypt"))
+    assert [finding.cause[:32] for finding in findings_of(CHECK, first)] == [
+        "Its first certificate is issued "
+    ]
+
+
+def test_host_and_path_of_a_route_in_another_namespace_is_an_error() -> None:
+    """Two environments on one load balancer must not have the same host."""
+    theirs = live_object(http_route(name="theirs"), namespace="other")
+    snapshot = make_snapshot(*SHOP, http_route(), lists={HTTP_ROUTES: [theirs]})
+    assert error_causes(CHECK, snapshot) == ["shop.test/ is already served by HTTPRoute other/theirs."]

@@ -8,6 +8,7 @@ import pytest
 from todo_release.adapters.kubernetes.api_resources import (
     CLUSTER_ISSUERS,
     CONFIG_MAPS,
+    GATEWAY_CLASSES,
     INGRESS_CLASSES,
     PRIORITY_CLASSES,
     SERVICE_ACCOUNTS,
@@ -297,6 +298,28 @@ def test_missing_ingress_class_is_an_error() -> None:
     assert summaries_of(CHECK, make_snapshot(ingress(), lists=NGINX)) == []
     own = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": {"name": "nginx"}}
     assert summaries_of(CHECK, make_snapshot(ingress(), own)) == []
+
+
+def test_missing_gateway_class_and_issuer_of_a_gateway_are_errors() -> None:
+    """A Gateway needs a controller and an issuer, as an Ingress does."""
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "web", "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"}},
+        "spec": {
+            "gatewayClassName": "envoy",
+            "listeners": [{"name": "https", "tls": {"certificateRefs": [{"name": "tls"}]}}],
+        },
+    }
+    assert error_causes(CHECK, make_snapshot(gateway)) == [
+        "There is no GatewayClass envoy: no controller serves this Gateway.",
+        "There is no ClusterIssuer letsencrypt: no certificate will be issued.",
+    ]
+    live = {
+        GATEWAY_CLASSES: [{"metadata": {"name": "envoy"}}],
+        CLUSTER_ISSUERS: [{"metadata": {"name": "letsencrypt"}}],
+    }
+    assert summaries_of(CHECK, make_snapshot(gateway, lists=live)) == []
 
 
 def test_missing_issuer_is_an_error_unless_the_certificate_exists() -> None:
