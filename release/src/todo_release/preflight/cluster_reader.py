@@ -12,6 +12,7 @@ from typing import Any
 from todo_release.adapters.helm.storage import find_deployed, has_revision
 from todo_release.adapters.kubernetes import discovery
 from todo_release.adapters.kubernetes.api_resources import (
+    HTTP_ROUTES,
     INGRESSES,
     PODS,
     SECRETS,
@@ -29,7 +30,7 @@ from todo_release.preflight.snapshot import LiveCluster
 PARALLEL_READS = 10  # as many connections as the client keeps
 METRICS = "apis/metrics.k8s.io/v1beta1"
 Items = Sequence[JsonObject]
-READ_ACROSS_NAMESPACES = (PODS, SERVICES, INGRESSES)
+READ_ACROSS_NAMESPACES = (PODS, SERVICES, INGRESSES, HTTP_ROUTES)
 
 
 def read(access: EnvironmentAccess, resources: Iterable[Resource], words: Iterable[str]) -> LiveCluster:

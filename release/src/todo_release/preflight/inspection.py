@@ -18,7 +18,7 @@ from todo_release.environments import pull_access
 from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.history import DeploymentRecord
 from todo_release.errors import ReleaseError
-from todo_release.preflight import all_checks, cluster_reader, lookups
+from todo_release.preflight import all_checks, cluster_reader, lookups, public_routes
 from todo_release.preflight.checks.dapr_schema import WORDS
 from todo_release.preflight.checks.images import images_of
 from todo_release.preflight.finding import Finding, Severity
@@ -204,14 +204,10 @@ def _anonymous_refusal(
 
 
 def _hosts_to_resolve(context: ReleaseContext, environment: str, chart: RenderedChart) -> set[str]:
-    """Returns the hosts of Ingresses; none where smoke checks connect to another address anyway."""
+    """Returns the public hosts; none where smoke checks connect to another address anyway."""
     if context.config.smoke_of(environment).connect_to is not None:
         return set()
-    return {
-        rule.get("host", "")
-        for ingress in chart.manifest.of_kind("Ingress")
-        for rule in ingress.spec.get("rules") or ()
-    }
+    return {host for _, _, host in public_routes.hosts(chart.manifest)}
 
 
 def _sibling(context: ReleaseContext, renderer: ChartRenderer, name: str) -> SiblingEnvironment | None:

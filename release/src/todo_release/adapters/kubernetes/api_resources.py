@@ -29,9 +29,11 @@ class Resource:
 
 
 ADMISSION = "apis/admissionregistration.k8s.io/v1"
+GATEWAY = "apis/gateway.networking.k8s.io/v1"
 
 NODES = Resource("api/v1", "nodes", is_namespaced=False)
 NAMESPACES = Resource("api/v1", "namespaces", is_namespaced=False)
+GATEWAY_CLASSES = Resource(GATEWAY, "gatewayclasses", is_namespaced=False)
 INGRESS_CLASSES = Resource("apis/networking.k8s.io/v1", "ingressclasses", is_namespaced=False)
 STORAGE_CLASSES = Resource("apis/storage.k8s.io/v1", "storageclasses", is_namespaced=False)
 VOLUMES = Resource("api/v1", "persistentvolumes", is_namespaced=False)
@@ -58,14 +60,16 @@ DAEMON_SETS = Resource("apis/apps/v1", "daemonsets")
 JOBS = Resource("apis/batch/v1", "jobs")
 ENDPOINT_SLICES = Resource("apis/discovery.k8s.io/v1", "endpointslices")
 INGRESSES = Resource("apis/networking.k8s.io/v1", "ingresses")
+GATEWAYS = Resource(GATEWAY, "gateways")
+HTTP_ROUTES = Resource(GATEWAY, "httproutes")
 AUTOSCALERS = Resource("apis/autoscaling/v2", "horizontalpodautoscalers")
 CERTIFICATES = Resource("apis/cert-manager.io/v1", "certificates")
 ISSUERS = Resource("apis/cert-manager.io/v1", "issuers")
 CONFIGURATIONS = Resource("apis/dapr.io/v1alpha1", "configurations")
 
 CLUSTER_SCOPED = (
-    NODES, NAMESPACES, INGRESS_CLASSES, STORAGE_CLASSES, PRIORITY_CLASSES, CLUSTER_ISSUERS, MUTATING_WEBHOOKS,
-    VALIDATING_WEBHOOKS, DEFINITIONS, VOLUMES,
+    NODES, NAMESPACES, INGRESS_CLASSES, GATEWAY_CLASSES, STORAGE_CLASSES, PRIORITY_CLASSES, CLUSTER_ISSUERS,
+    MUTATING_WEBHOOKS, VALIDATING_WEBHOOKS, DEFINITIONS, VOLUMES,
 )  # fmt: skip
 
 

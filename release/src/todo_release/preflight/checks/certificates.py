@@ -1,4 +1,4 @@
-"""Checks the certificates of Ingresses: they exist, cover the hosts and last. A rule of `network`."""
+"""Checks the certificates of public hosts: they exist, cover the hosts and last. A rule of `network`."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,10 +6,9 @@ from urllib.parse import urlsplit
 
 from todo_release.adapters.kubernetes.api_resources import CERTIFICATES
 from todo_release.adapters.kubernetes.manifest import RenderedObject
-from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.core.yaml_positions import YamlPath
-from todo_release.preflight.checks.references import CLUSTER_ISSUER, ISSUER
 from todo_release.preflight.finding import Finding, Findings, error, note, warning
+from todo_release.preflight.public_routes import CertificateUse, certificate_uses
 from todo_release.preflight.snapshot import Certificate, PreflightSnapshot
 
 EXPIRES_SOON = timedelta(days=14)
@@ -17,47 +16,34 @@ ISSUING_SECONDS = 120  # an HTTP-01 challenge: solver pod, its Ingress, the auth
 
 
 def certificates_are_valid(snapshot: PreflightSnapshot) -> Findings:
-    """Checks each TLS Secret that an Ingress names once."""
-    issued = {
-        tls.get("secretName")
-        for ingress in snapshot.manifest.of_kind("Ingress")
-        if {CLUSTER_ISSUER, ISSUER} & ingress.annotations.keys()
-        for tls in ingress.spec.get("tls") or ()
-    }
+    """Checks each TLS Secret that an Ingress or a Gateway names once."""
+    uses = list(certificate_uses(snapshot.manifest))
+    issued = {use.secret for use in uses if use.has_issuer}
     checked = set()
-    for ingress in snapshot.manifest.of_kind("Ingress"):
-        for index, tls in enumerate(ingress.spec.get("tls") or ()):
-            name = tls.get("secretName")
-            if name and name not in checked and not snapshot.manifest.find("Secret", name):
-                checked.add(name)
-                field = ("spec", "tls", index, "secretName")
-                yield from _certificate_findings(snapshot, ingress, tls, field, has_issuer=name in issued)
+    for use in uses:
+        if use.secret and use.secret not in checked and not snapshot.manifest.find("Secret", use.secret):
+            checked.add(use.secret)
+            yield from _certificate_findings(snapshot, use, has_issuer=use.secret in issued)
 
 
 def _certificate_findings(
-    snapshot: PreflightSnapshot,
-    ingress: RenderedObject,
-    tls: JsonObject,
-    field: YamlPath,
-    *,
-    has_issuer: bool,
+    snapshot: PreflightSnapshot, use: CertificateUse, *, has_issuer: bool
 ) -> Iterator[Finding]:
-    name = tls["secretName"]
-    secret = snapshot.secret(name)
+    secret = snapshot.secret(use.secret)
     certificate = secret.certificate if secret else None
     if certificate is not None:
-        yield from _expiry(snapshot, ingress, name, certificate, field, has_issuer=has_issuer)
-        yield from _hosts(ingress, tls, certificate, field, has_issuer=has_issuer)
+        yield from _expiry(snapshot, use.owner, use.secret, certificate, use.field, has_issuer=has_issuer)
+        yield from _hosts(use, certificate, has_issuer=has_issuer)
     elif has_issuer:
-        yield from _first_issue(snapshot, ingress, name, field)
+        yield from _first_issue(snapshot, use.owner, use.secret, use.field)
     else:
         # The controller's own may be a wildcard certificate that is valid for the host.
         yield warning(
-            ingress.subject,
-            f"There is no certificate in Secret {name}, and no issuer is annotated: browsers are shown the "
-            "controller's own.",
-            f"Create Secret {name} of type kubernetes.io/tls, or annotate an issuer.",
-            field,
+            use.owner.subject,
+            f"There is no certificate in Secret {use.secret}, and no issuer is annotated: browsers are shown "
+            "the controller's own.",
+            f"Create Secret {use.secret} of type kubernetes.io/tls, or annotate an issuer.",
+            use.field,
         )
 
 
@@ -90,21 +76,18 @@ def _expiry(
         )
 
 
-def _hosts(
-    ingress: RenderedObject, tls: JsonObject, certificate: Certificate, field: YamlPath, *, has_issuer: bool
-) -> Iterator[Finding]:
-    name, hosts = tls["secretName"], [str(host) for host in tls.get("hosts") or ()]
-    uncovered = [host for host in hosts if not any(_covers(known, host) for known in certificate.names)]
+def _hosts(use: CertificateUse, certificate: Certificate, *, has_issuer: bool) -> Iterator[Finding]:
+    uncovered = [host for host in use.hosts if not any(_covers(known, host) for known in certificate.names)]
     if uncovered:
         finding = warning if has_issuer else error
         yield finding(
-            ingress.subject,
-            f"The certificate in Secret {name} is for {', '.join(certificate.names) or 'no name'}, not for "
-            f"{', '.join(uncovered)}.",
+            use.owner.subject,
+            f"The certificate in Secret {use.secret} is for {', '.join(certificate.names) or 'no name'}, not "
+            f"for {', '.join(uncovered)}.",
             "Nothing to do: the issuer issues it again for the new names."
             if has_issuer
-            else f"Put another one into Secret {name}.",
-            field,
+            else f"Put another one into Secret {use.secret}.",
+            use.field,
         )
 
 

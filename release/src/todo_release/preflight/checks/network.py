@@ -1,7 +1,9 @@
-"""Checks the way of a request: host, address, certificate, longest path, Service, port, pods."""
+"""Checks the way of a request: host, address, certificate, longest path, Service, port, pods.
+
+The way is said by Ingress objects or by the Gateway API; `public_routes` reads both.
+"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from todo_release.adapters.kubernetes.api_resources import (
@@ -18,10 +20,16 @@ from todo_release.core.yaml_positions import YamlPath
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.checks.certificates import certificates_are_valid
 from todo_release.preflight.finding import Finding, Findings, error, warning
+from todo_release.preflight.public_routes import (
+    Backend,
+    PublicRoute,
+    has_regular_expressions,
+    hosts,
+    paths_of,
+    public_routes,
+)
 from todo_release.preflight.snapshot import PreflightSnapshot
 
-USE_REGEX = "nginx.ingress.kubernetes.io/use-regex"
-CANARY = "nginx.ingress.kubernetes.io/canary"
 GROUPS_WITHOUT_PODS = (
     "dapr.io",
     "cert-manager.io",
@@ -29,22 +37,6 @@ GROUPS_WITHOUT_PODS = (
     "external-secrets.io",
     "bitnami.com",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class IngressPath:
-    """One path of an Ingress rule; `service` is its backend, empty when the backend is no Service."""
-
-    ingress: RenderedObject
-    field: YamlPath
-    host: str
-    path: str
-    service: JsonObject
-
-    @property
-    def service_name(self) -> str:
-        """Returns the name of the Service."""
-        return str(self.service.get("name"))
 
 
 def _may_make_pods(rendered: RenderedObject) -> bool:
@@ -106,79 +98,66 @@ def _port_names(template: PodTemplate) -> list[str]:
 
 
 def _backends_exist(snapshot: PreflightSnapshot) -> Findings:
-    for ingress_path in _ingress_paths(snapshot):
-        name = ingress_path.service.get("name")
-        if name is None:
-            continue
-        rendered = snapshot.manifest.find("Service", name)
-        spec = rendered.spec if rendered else (snapshot.find(SERVICES, name) or {}).get("spec")
-        if spec is None:
-            yield error(
-                ingress_path.ingress.subject,
-                f"It sends requests to Service {name}, which does not exist.",
-                "Correct the name of the backend.",
-                ingress_path.field,
-            )
-            continue
-        port = ingress_path.service.get("port") or {}
-        wanted = port.get("name", port.get("number"))
-        offered = [offer.get(key) for offer in spec.get("ports") or () for key in ("name", "port")]
-        if wanted is not None and wanted not in offered:
-            yield error(
-                ingress_path.ingress.subject,
-                f"It sends requests to port {wanted} of Service {name}, which has no such port.",
-                f"Use one of: {', '.join(str(known) for known in offered if known)}.",
-                ingress_path.field,
-            )
+    for route in public_routes(snapshot.manifest):
+        for backend in route.path.backends:
+            yield from _backend_findings(snapshot, route, backend)
 
 
-def _ingress_paths(snapshot: PreflightSnapshot) -> Iterator[IngressPath]:
-    for ingress in snapshot.manifest.of_kind("Ingress"):
-        if ingress.annotations.get(CANARY) == "true":
-            continue  # it repeats the paths of another Ingress on purpose
-        for number, rule in enumerate(ingress.spec.get("rules") or ()):
-            for index, path in enumerate((rule.get("http") or {}).get("paths") or ()):
-                yield IngressPath(
-                    ingress=ingress,
-                    field=("spec", "rules", number, "http", "paths", index),
-                    host=rule.get("host", ""),
-                    path=path.get("path") or "/",
-                    service=(path.get("backend") or {}).get("service") or {},
-                )
+def _backend_findings(snapshot: PreflightSnapshot, route: PublicRoute, backend: Backend) -> Iterator[Finding]:
+    rendered = snapshot.manifest.find("Service", backend.service)
+    spec = rendered.spec if rendered else (snapshot.find(SERVICES, backend.service) or {}).get("spec")
+    if spec is None:
+        yield error(
+            route.owner.subject,
+            f"It sends requests to Service {backend.service}, which does not exist.",
+            "Correct the name of the backend.",
+            route.path.field,
+        )
+        return
+    offered = [offer.get(key) for offer in spec.get("ports") or () for key in ("name", "port")]
+    if backend.port is not None and backend.port not in offered:
+        yield error(
+            route.owner.subject,
+            f"It sends requests to port {backend.port} of Service {backend.service}, which has no such port.",
+            f"Use one of: {', '.join(str(known) for known in offered if known)}.",
+            route.path.field,
+        )
 
 
 def _paths_reach_their_image(snapshot: PreflightSnapshot) -> Findings:
     """Checks that each public path reaches the image that serves it: `/api` must not take `/api/auth`."""
-    routes: dict[tuple[str, str], IngressPath] = {}
-    for ingress_path in _ingress_paths(snapshot):
-        host_and_path = (ingress_path.host, ingress_path.path)
-        first = routes.setdefault(host_and_path, ingress_path)
-        if first.service_name != ingress_path.service_name:
+    routes: dict[tuple[str, str], PublicRoute] = {}
+    for route in public_routes(snapshot.manifest):
+        path = route.path
+        first = routes.setdefault((path.host, path.path), route)
+        if first.path.services != path.services:
             yield error(
-                ingress_path.ingress.subject,
-                f"{ingress_path.host}{ingress_path.path} leads to {ingress_path.service_name}, and in "
-                f"{first.ingress.subject} to {first.service_name}.",
+                route.owner.subject,
+                f"{path.host}{path.path} leads to {path.leads_to}, and in "
+                f"{first.owner.subject} to {first.path.leads_to}.",
                 "Keep one of the two.",
-                ingress_path.field,
+                path.field,
             )
-    if any(ingress.annotations.get(USE_REGEX) == "true" for ingress in snapshot.manifest.of_kind("Ingress")):
-        return  # only the controller knows what a regular expression matches
+    if has_regular_expressions(snapshot.manifest):
+        return
     for image, public_path in _public_paths(snapshot):
         serving = _services_of(snapshot, image)
         for host in sorted({host for host, _ in routes}):
-            longest = _longest_prefix(
-                public_path, [path for route_host, path in routes if route_host == host]
-            )
-            if longest is None or not serving:
+            taking = [
+                route
+                for route in routes.values()
+                if route.path.host == host and route.path.takes(public_path)
+            ]
+            if not taking or not serving:
                 continue
-            route = routes[host, longest]
-            if route.service_name not in serving:
+            longest = max(taking, key=lambda route: len(route.path.path))
+            if not longest.path.services or not serving.issuperset(longest.path.services):
                 yield error(
-                    route.ingress.subject,
-                    f"{host}{public_path} belongs to {image}, but its longest path, {longest}, leads to "
-                    f"{route.service_name}.",
+                    longest.owner.subject,
+                    f"{host}{public_path} belongs to {image}, but its longest path, {longest.path.path}, "
+                    f"leads to {longest.path.leads_to}.",
                     f"Add a longer path that leads to {' or '.join(sorted(serving))}.",
-                    route.field,
+                    longest.path.field,
                 )
 
 
@@ -216,43 +195,39 @@ def _repository(image: str) -> str:
     return head if colon and "/" not in tag else name
 
 
-def _longest_prefix(path: str, prefixes: list[str]) -> str | None:
-    """Returns the path that takes a request: Kubernetes compares whole segments and prefers the longest."""
-    matching = [prefix for prefix in prefixes if path == prefix or path.startswith(f"{prefix.rstrip('/')}/")]
-    return max(matching, key=len, default=None)
-
-
 def _hosts_resolve(snapshot: PreflightSnapshot) -> Findings:
     """Checks that hosts resolve to the load balancer, unless smoke checks connect to another address."""
     if snapshot.config.smoke_of(snapshot.environment).connect_to:
         return
     balancer = _balancer_addresses(snapshot)
-    for ingress in snapshot.manifest.of_kind("Ingress"):
-        for number, rule in enumerate(ingress.spec.get("rules") or ()):
-            host, field = rule.get("host", ""), ("spec", "rules", number, "host")
-            addresses = snapshot.addresses.get(host)
-            if not host or host.startswith("*") or addresses is None:
-                continue
-            if not addresses:
-                # A tool such as external-dns may make the record once the Ingress is there.
-                finding = error if _is_served_now(snapshot, ingress, host) else warning
-                yield finding(
-                    ingress.subject,
-                    f"{host} has no address: nobody reaches it, and no certificate can be issued for it.",
-                    f"Create a DNS record for it{f' with {balancer[0]}' if balancer else ''}.",
-                    field,
-                )
-            elif balancer and not set(balancer) & set(addresses):
-                yield warning(
-                    ingress.subject,
-                    f"{host} is {', '.join(addresses)}, the load balancer is {', '.join(balancer)}.",
-                    "Correct the DNS record, unless a proxy is in front of the load balancer.",
-                    field,
-                )
+    for owner, field, host in hosts(snapshot.manifest):
+        addresses = snapshot.addresses.get(host)
+        if not host or host.startswith("*") or addresses is None:
+            continue
+        if not addresses:
+            # A tool such as external-dns may make the record once the Ingress is there.
+            finding = error if _is_served_now(snapshot, owner, host) else warning
+            yield finding(
+                owner.subject,
+                f"{host} has no address: nobody reaches it, and no certificate can be issued for it.",
+                f"Create a DNS record for it{f' with {balancer[0]}' if balancer else ''}.",
+                field,
+            )
+        elif balancer and not set(balancer) & set(addresses):
+            yield warning(
+                owner.subject,
+                f"{host} is {', '.join(addresses)}, the load balancer is {', '.join(balancer)}.",
+                "Correct the DNS record, unless a proxy is in front of the load balancer.",
+                field,
+            )
 
 
 def _balancer_addresses(snapshot: PreflightSnapshot) -> list[str]:
-    """Returns the load balancer's addresses: of the live Ingresses, else of the controller's Service."""
+    """Returns the load balancer's addresses: of the live Ingresses or Gateways, else of the controller."""
+    if gateways := snapshot.manifest.of_kind("Gateway"):
+        lives = [live for gateway in gateways if (live := snapshot.live_of(gateway))]
+        entries = [entry for live in lives for entry in (live.get("status") or {}).get("addresses") or ()]
+        return sorted({entry["value"] for entry in entries if entry.get("type", "IPAddress") == "IPAddress"})
     names = {ingress.name for ingress in snapshot.manifest.of_kind("Ingress")}
     ingresses = [
         ingress for ingress in snapshot.in_namespace(INGRESSES) if ingress["metadata"]["name"] in names
@@ -302,35 +277,37 @@ def _node_ports_are_free(snapshot: PreflightSnapshot) -> Findings:
                 )
 
 
-def _is_served_now(snapshot: PreflightSnapshot, ingress: RenderedObject, host: str) -> bool:
-    live = snapshot.live_of(ingress)
-    rules = live["spec"].get("rules") or () if live else ()
-    return any(rule.get("host") == host for rule in rules)
+def _is_served_now(snapshot: PreflightSnapshot, owner: RenderedObject, host: str) -> bool:
+    live = snapshot.live_of(owner)
+    return live is not None and any(path.host == host for path in paths_of({**live, "kind": owner.kind}))
 
 
 def _hosts_are_free(snapshot: PreflightSnapshot) -> Findings:
     """Checks that no other namespace has the same host and path, which the controller refuses or merges."""
-    wanted = {(route.host, route.path): route for route in _ingress_paths(snapshot)}
-    if not wanted:
-        return
-    for live in snapshot.in_cluster(INGRESSES):
-        namespace = live["metadata"].get("namespace")
-        if namespace == snapshot.namespace:
-            continue
-        for rule in live["spec"].get("rules") or ():
-            for path in (rule.get("http") or {}).get("paths") or ():
-                route = wanted.get((rule.get("host", ""), path.get("path") or "/"))
-                if route and _class_of(route.ingress.spec) == _class_of(live["spec"]):
+    routes = list(public_routes(snapshot.manifest))
+    for resource in sorted({route.owner.resource for route in routes}):
+        wanted = {
+            (route.path.host, route.path.path): route for route in routes if route.owner.resource == resource
+        }
+        for live in snapshot.in_cluster(resource):
+            namespace = live["metadata"].get("namespace")
+            if namespace == snapshot.namespace:
+                continue
+            kind = next(iter(wanted.values())).owner.kind
+            for path in paths_of({**live, "kind": kind}):
+                route = wanted.get((path.host, path.path))
+                if route and _class_of(route.owner.spec) == _class_of(live["spec"]):
                     yield error(
-                        route.ingress.subject,
-                        f"{route.host}{route.path} is already served by Ingress {namespace}/"
+                        route.owner.subject,
+                        f"{path.host}{path.path} is already served by {kind} {namespace}/"
                         f"{live['metadata']['name']}.",
-                        "Use another host, or delete the other Ingress.",
-                        route.field,
+                        f"Use another host, or delete the other {kind}.",
+                        route.path.field,
                     )
 
 
 def _class_of(spec: Mapping[str, Any]) -> str:
+    """Returns the Ingress class; empty for an HTTPRoute, whose Gateways may share one load balancer."""
     return str(spec.get("ingressClassName", ""))
 
 

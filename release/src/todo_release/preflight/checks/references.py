@@ -12,6 +12,7 @@ from todo_release.adapters.kubernetes.api_resources import (
     CLUSTER_ISSUERS,
     CONFIG_MAPS,
     CONFIGURATIONS,
+    GATEWAY_CLASSES,
     INGRESS_CLASSES,
     ISSUERS,
     PRIORITY_CLASSES,
@@ -33,9 +34,9 @@ from todo_release.core.yaml_positions import YamlPath
 from todo_release.preflight.check import PreflightCheck
 from todo_release.preflight.checks.volumes import volumes_can_be_bound
 from todo_release.preflight.finding import Finding, Findings, error, warning
+from todo_release.preflight.public_routes import CLUSTER_ISSUER, ISSUER, certificate_uses
 from todo_release.preflight.snapshot import PreflightSnapshot, SecretSummary
 
-CLUSTER_ISSUER, ISSUER = "cert-manager.io/cluster-issuer", "cert-manager.io/issuer"
 SYSTEM_CLASSES = ("system-cluster-critical", "system-node-critical")
 SECRET_OPERATOR_KINDS = ("ExternalSecret", "SealedSecret")  # each makes a Secret, by default of its own name
 DAPR_TOKEN_ANNOTATIONS = ("app-token-secret", "api-token-secret")
@@ -136,9 +137,7 @@ def _secrets_of_operators(manifest: RenderedManifest) -> set[str]:
 def _secrets_of_certificates(manifest: RenderedManifest) -> set[str]:
     """Returns the Secrets that cert-manager will create for this chart."""
     names = {certificate.spec.get("secretName", "") for certificate in manifest.of_kind("Certificate")}
-    for ingress in manifest.of_kind("Ingress"):
-        if {CLUSTER_ISSUER, ISSUER} & ingress.annotations.keys():
-            names |= {tls.get("secretName", "") for tls in ingress.spec.get("tls") or ()}
+    names |= {use.secret for use in certificate_uses(manifest) if use.has_issuer}
     return names - {""}
 
 
@@ -271,24 +270,30 @@ def _hosts_of(secret: SecretSummary) -> set[str]:
     return {host_of_auth_entry(entry) for entry in secret.registries}
 
 
-def _ingress_classes_exist(snapshot: PreflightSnapshot) -> Findings:
-    for ingress in snapshot.manifest.of_kind("Ingress"):
-        name = ingress.spec.get("ingressClassName")
-        if not name or snapshot.manifest.find("IngressClass", name):
-            continue
-        known = sorted(item["metadata"]["name"] for item in snapshot.in_namespace(INGRESS_CLASSES))
-        if name not in known:
-            yield error(
-                ingress.subject,
-                f"There is no IngressClass {name}: no controller serves this Ingress.",
-                f"Use one that exists ({', '.join(known) or 'there is none: install a controller'}).",
-                ("spec", "ingressClassName"),
-            )
+def _controllers_exist(snapshot: PreflightSnapshot) -> Findings:
+    """Checks that the class of each Ingress and Gateway exists; a controller makes or names it."""
+    for kind, key, class_kind, resource in (
+        ("Ingress", "ingressClassName", "IngressClass", INGRESS_CLASSES),
+        ("Gateway", "gatewayClassName", "GatewayClass", GATEWAY_CLASSES),
+    ):
+        for owner in snapshot.manifest.of_kind(kind):
+            name = owner.spec.get(key)
+            if not name or snapshot.manifest.find(class_kind, name):
+                continue
+            known = sorted(item["metadata"]["name"] for item in snapshot.in_namespace(resource))
+            if name not in known:
+                yield error(
+                    owner.subject,
+                    f"There is no {class_kind} {name}: no controller serves this {kind}.",
+                    f"Use one that exists ({', '.join(known) or 'there is none: install a controller'}).",
+                    ("spec", key),
+                )
 
 
 def _issuers_exist(snapshot: PreflightSnapshot) -> Findings:
     """Checks issuers; a missing one is only a warning while every certificate exists."""
-    for ingress in snapshot.manifest.of_kind("Ingress"):
+    uses = list(certificate_uses(snapshot.manifest))
+    for ingress in snapshot.manifest.of_kind("Ingress", "Gateway"):
         for annotation, resource, kind in (
             (CLUSTER_ISSUER, CLUSTER_ISSUERS, "ClusterIssuer"),
             (ISSUER, ISSUERS, "Issuer"),
@@ -296,8 +301,7 @@ def _issuers_exist(snapshot: PreflightSnapshot) -> Findings:
             name = ingress.annotations.get(annotation)
             if not name or snapshot.manifest.find(kind, name) or snapshot.find(resource, name):
                 continue
-            names = [tls.get("secretName", "") for tls in ingress.spec.get("tls") or ()]
-            secrets = [snapshot.secret(secret_name) for secret_name in names]
+            secrets = [snapshot.secret(use.secret) for use in uses if use.owner is ingress]
             has_all = bool(secrets) and all(
                 secret is not None and secret.certificate is not None for secret in secrets
             )
@@ -318,10 +322,10 @@ CHECK = PreflightCheck(
     title="everything that is named exists",
     needs=(
         SECRETS, CONFIG_MAPS, SERVICE_ACCOUNTS, VOLUME_CLAIMS, PRIORITY_CLASSES, STORAGE_CLASSES,
-        VOLUMES, INGRESS_CLASSES, CLUSTER_ISSUERS, ISSUERS, CONFIGURATIONS,
+        VOLUMES, INGRESS_CLASSES, GATEWAY_CLASSES, CLUSTER_ISSUERS, ISSUERS, CONFIGURATIONS,
     ),
     rules=(
         _namespace_exists, _keys_exist, _named_objects_exist, _priority_classes_exist, _pull_secrets_match,
-        volumes_can_be_bound, _ingress_classes_exist, _issuers_exist,
+        volumes_can_be_bound, _controllers_exist, _issuers_exist,
     ),
 )  # fmt: skip
