@@ -31,6 +31,7 @@ from todo_release.environments.deviations import DeviationFinder, FindDeviations
 from todo_release.environments.diagnosis.evidence import CollectEvidence, collect_evidence
 from todo_release.environments.drift import FindDrift, find_drift
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
+from todo_release.environments.health.traffic_before import TrafficBefore
 from todo_release.environments.history import RecordStore
 from todo_release.environments.lock import EnvironmentLock
 from todo_release.environments.pull_access import CheckPullAccess
@@ -39,7 +40,7 @@ from todo_release.environments.release_marks import ReleaseMarks
 from todo_release.environments.smoke.builds import FindBuilds, find_builds
 from todo_release.errors import ConfigError
 from todo_release.pipeline import rollback, saved_plan, steps
-from todo_release.pipeline.events import Listener
+from todo_release.pipeline.events import Listener, RunEvent, StepStarted
 from todo_release.pipeline.facts import ReleaseFacts
 from todo_release.pipeline.handlers import publish
 from todo_release.pipeline.handlers.announce import AnnounceHandler
@@ -189,15 +190,25 @@ class Session:
 
     def run(self, plan: Plan, listener: Listener) -> None:
         """Runs a plan."""
+        traffic_before = TrafficBefore(self.context.config.watch_of, self.context.connect)
+
+        def listen(event: RunEvent) -> None:
+            match event:
+                case StepStarted(steps.RunPreflight() as step):
+                    traffic_before.begin(step.environment)
+                case StepStarted(steps.Deploy() as step):
+                    traffic_before.end(step.environment)
+            listener(event)
+
         PlanRunner(
-            handlers=self._handlers(),
+            handlers=self._handlers(traffic_before),
             journal=Journal(self.context.repository.root, plan.version, on_note=warn),
-            listener=listener,
+            listener=listen,
             lock_for=partial(self.lock_for, plan.version),
             width=self.context.config.parallel_builds,
         ).run(plan)
 
-    def _handlers(self) -> dict[type[Step], StepHandler[Any]]:
+    def _handlers(self, traffic_before: TrafficBefore) -> dict[type[Step], StepHandler[Any]]:
         repository, config = self.context.repository, self.context.config
         handlers: dict[type[Step], StepHandler[Any]] = {
             steps.RunPreflight: PreflightHandler(self.inspect),
@@ -223,7 +234,7 @@ class Session:
                 self.find_builds,
             ),
             steps.WatchHealth: WatchHealthHandler(
-                self.context, self.run_smoke, self.collect_evidence, self.find_builds
+                self.context, self.run_smoke, self.collect_evidence, self.find_builds, traffic_before
             ),
         }
         if self.github is not None:

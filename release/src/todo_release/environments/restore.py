@@ -1,6 +1,7 @@
 """Restores an environment to the newest deployment that worked."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from todo_release.adapters.kubernetes import manifest
@@ -94,14 +95,7 @@ def restore_last_working(
     if restored is not None:
         _record(partial(_record_rollback, context, access, restored), notes)
     done = f"rolled back to {working[number].app_version} (revision {number})"
-    mark = ReleaseMark(
-        reason="RolledBack",
-        text=f"{access.name}: {done}",
-        by=context.actor,
-        began_at=began_at,
-        ended_at=context.now(),
-    )
-    context.mark(access, mark, say)
+    _record(lambda: _mark(context, access, done, began_at, say=say), notes)
     restored_manifest = retried(lambda: access.helm.manifest(access.settings.release))
     result = watcher.watch(
         access.cluster,
@@ -116,6 +110,24 @@ def restore_last_working(
             access.cluster, access.settings.namespace, restored_manifest, on_wait=partial(say, is_note=True)
         )
     return done if isinstance(result, watcher.Ready) else f"{done}, but {result.failure.to_error().problem}"
+
+
+def _mark(
+    context: ReleaseContext,
+    access: EnvironmentAccess,
+    done: str,
+    began_at: datetime,
+    *,
+    say: ProgressCallback,
+) -> None:
+    mark = ReleaseMark(
+        reason="RolledBack",
+        text=f"{access.name}: {done}",
+        by=context.actor,
+        began_at=began_at,
+        ended_at=context.now(),
+    )
+    context.mark(access, mark, say)
 
 
 def _record_rollback(context: ReleaseContext, access: EnvironmentAccess, restored: DeploymentRecord) -> None:

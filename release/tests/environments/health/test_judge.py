@@ -39,8 +39,8 @@ def test_version_that_fails_requests_is_failing_at_once() -> None:
 
 
 def test_version_that_fails_as_its_dependency_does_is_not_to_blame() -> None:
-    """Pods that were not changed and fail alike mean a dependency."""
-    verdict, _ = judge(HealthReading(new_pods=2, new=counts(40, failed=20), old=counts(30, failed=12)))
+    """When the version before failed alike, something else is the cause."""
+    verdict, _ = judge(HealthReading(new_pods=2, new=counts(40, failed=20), before=counts(30, failed=12)))
     assert verdict is not None
     assert verdict.health is Health.DEPENDENCY
     assert "(12 of 30)" in verdict.text
@@ -51,9 +51,16 @@ def test_version_that_fails_as_its_dependency_does_is_not_to_blame() -> None:
     [counts(400, failed=2), counts(1, failed=1), counts(100, failed=8)],
     ids=["few failures", "too few answers", "far fewer failures than the new ones"],
 )
-def test_version_is_to_blame_when_others_do_not_fail_alike(old: RequestCounts) -> None:
-    """Some failures of other pods excuse nothing."""
-    verdict, _ = judge(HealthReading(new_pods=2, new=counts(40, failed=30), old=old))
+def test_version_is_to_blame_when_the_one_before_did_not_fail_alike(old: RequestCounts) -> None:
+    """Some failures of the version before excuse nothing."""
+    verdict, _ = judge(HealthReading(new_pods=2, new=counts(40, failed=30), before=old))
+    assert verdict is not None
+    assert verdict.health is Health.FAILING
+
+
+def test_unchanged_pods_that_fail_excuse_nothing() -> None:
+    """They may fail because they call the new pods."""
+    verdict, _ = judge(HealthReading(new_pods=2, new=counts(40, failed=20), unchanged=counts(40, failed=20)))
     assert verdict is not None
     assert verdict.health is Health.FAILING
 
@@ -66,7 +73,7 @@ def test_version_that_is_slow_is_failing() -> None:
 
 def test_version_that_is_slow_as_before_is_not_to_blame() -> None:
     """When the others are slow, too, going back would not help."""
-    verdict, _ = judge(HealthReading(new_pods=1, new=counts(20, slow=10), old=counts(50, slow=30)))
+    verdict, _ = judge(HealthReading(new_pods=1, new=counts(20, slow=10), before=counts(50, slow=30)))
     assert verdict is not None
     assert verdict.health is Health.DEPENDENCY
 
@@ -83,7 +90,7 @@ def test_restarts_of_new_pods_are_failing() -> None:
 def test_restarts_of_all_pods_are_not_the_versions() -> None:
     """A node that restarts everything is no reason to go back."""
     container = RestartedContainer("web-1", "web", 2)
-    verdict, _ = judge(HealthReading(new_pods=1, new_restarts=(container,), old_restarts=(container,)))
+    verdict, _ = judge(HealthReading(new_pods=1, new_restarts=(container,), unchanged_restarts=(container,)))
     assert verdict is not None
     assert verdict.health is Health.DEPENDENCY
 

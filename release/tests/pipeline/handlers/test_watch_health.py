@@ -1,5 +1,6 @@
 """Releases whose versions are watched: the pods' metrics are real text, everything else is a double."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from todo_release.adapters.kubernetes.client import ApiUnavailableError
+from todo_release.config.model import SmokeSettings
 from todo_release.environments.history import WATCH_PENDING
+from todo_release.environments.smoke.result import CheckResult, SmokeTarget
 from todo_release.errors import HealthError, PromotionError
 from todo_release.pipeline.events import StepProgressed
 from todo_release.pipeline.steps import WatchHealth
@@ -54,11 +57,22 @@ def harness(tree: Tree) -> Harness:
     return Harness(tree.path)
 
 
-def released(harness: Harness, version: str, page: PodPage) -> list[str]:
+def released(harness: Harness, version: str, page: Callable[[str], str]) -> list[str]:
     """Releases a version whose one pod has such metrics; returns the steps that were done."""
     harness.cluster.pods = (NEW_POD,)
     harness.cluster.behind = page
     return harness.release(version)
+
+
+def once_deployed(harness: Harness, page: PodPage) -> Callable[[str], str]:
+    """Returns the page of a pod that answers well until its second version is deployed."""
+    good = PodPage(answers=50)
+
+    def answer(path: str) -> str:
+        is_deployed = len(harness.helm["staging"].revisions) > 1
+        return page(path) if is_deployed else good(path)
+
+    return answer
 
 
 def lines(harness: Harness) -> list[str]:
@@ -95,7 +109,7 @@ def test_version_that_fails_after_its_verification_is_taken_back(harness: Harnes
     released(harness, "0.1.0", PodPage(answers=50))
     tree.commit("bug", {"web/index.js": "bug\n"})
     with pytest.raises(HealthError, match=r"then failed: new pods failed 4 of 8 requests\.") as failed:
-        released(harness, "0.2.0", PodPage(answers=4, failures=4))
+        released(harness, "0.2.0", once_deployed(harness, PodPage(answers=4, failures=4)))
     assert failed.value.code == 19
     assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]
     assert [(revision.app_version, revision.status) for revision in harness.helm["staging"].revisions] == [
@@ -109,6 +123,15 @@ def test_version_that_fails_after_its_verification_is_taken_back(harness: Harnes
     assert "failing: new pods failed 4 of 8 requests" in text
     plan = harness.session.plan_promotion("0.2.0")
     assert any(isinstance(refusal, PromotionError) for refusal in plan.refusals)
+
+
+def test_version_that_fails_as_the_one_before_did_is_kept(harness: Harness, tree: Tree) -> None:
+    """Pods failed alike between preflight and deployment, so something else is the cause."""
+    released(harness, "0.1.0", PodPage(answers=50))
+    tree.commit("change", {"web/index.js": "change\n"})
+    released(harness, "0.2.0", PodPage(answers=4, failures=4))
+    assert [record.watch for record in harness.records("staging").read()] == ["healthy", "dependency"]
+    assert ", and so it was without this version (" in lines(harness)[-1]
 
 
 def test_version_without_traffic_is_released_with_a_note(harness: Harness) -> None:
@@ -158,19 +181,21 @@ def test_interrupted_watch_keeps_the_version_from_production(harness: Harness) -
 
 def test_smoke_checks_make_traffic_where_release_yaml_wants_it(harness: Harness, tree: Tree) -> None:
     """Failed checks are said; the pods' counters decide."""
-    tree.commit("traffic", {"release.yaml": RELEASE_YAML + WATCH.replace("pods:", "smoke_seconds: 1, pods:")})
-    page = PodPage()
-    harness = Harness(tree.path)
-    failing = harness.config.environment("staging").url
+    tree.commit(
+        "traffic", {"release.yaml": RELEASE_YAML + WATCH.replace("pods:", "smoke_seconds: 60, pods:")}
+    )
+    harness, page, runs = Harness(tree.path), PodPage(), list[float]()
 
-    def answered(path: str) -> str:
-        harness.failing_checks[failing] = "500"
-        page.answers = 70
-        return page(path)
+    def run_smoke(settings: SmokeSettings, _target: SmokeTarget, _say: object) -> list[CheckResult]:
+        runs.append(settings.timeout_seconds)
+        page.answers = 70 if len(runs) > 1 else 0
+        return [CheckResult("home", len(runs) == 1, "500", 0.1)]
 
-    harness.cluster.pods, harness.cluster.behind = (NEW_POD,), answered
-    session = harness.session
+    harness.cluster.pods, harness.cluster.behind = (NEW_POD,), page
+    session = replace(harness.session, run_smoke=run_smoke)
     session.run(session.plan_release("0.1.0", "staging"), harness.events.append)
+    assert runs == [60, 0]  # those of the verification are repeated, those of the watch are not
+    assert lines(harness)[0] == "smoke check home: 500"
     assert lines(harness)[-1].startswith("healthy: 70 answers")
 
 

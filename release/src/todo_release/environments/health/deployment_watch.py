@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from todo_release.adapters.kubernetes.manifest import namespaces_of
 from todo_release.adapters.kubernetes.retry import retried
 from todo_release.config.health_watch import HealthWatchSettings
 from todo_release.core.clock import Clock, SystemClock
@@ -9,7 +10,8 @@ from todo_release.core.progress import ProgressCallback
 from todo_release.environments.environment import EnvironmentAccess
 from todo_release.environments.health.judge import HealthVerdict
 from todo_release.environments.health.reader import HealthReader
-from todo_release.environments.health.sources import connect_prometheus, connect_source
+from todo_release.environments.health.request_counts import RequestCounts
+from todo_release.environments.health.sources import PrometheusMetrics, connect_prometheus, connect_source
 from todo_release.environments.health.watch import HealthWatch
 from todo_release.environments.status import RunningVersion
 from todo_release.errors import HealthError
@@ -25,9 +27,12 @@ def watch_deployment(
     minutes: float,
     make_traffic: MakeTraffic | None,
     say: ProgressCallback,
+    before: RequestCounts | None = None,
     clock: Clock | None = None,
 ) -> tuple[HealthVerdict, float]:
     """Returns the verdict on what runs, and the seconds that it took. Changes nothing.
+
+    `before` is what the version before answered, where the source does not know it.
 
     Raises:
         HealthError: Helm no longer keeps the revision that runs, so new pods cannot be told from old ones.
@@ -42,14 +47,19 @@ def watch_deployment(
             remedy="Something else was deployed meanwhile: look with `inv status`.",
         )
     prometheus = connect_prometheus(access.cluster, settings.prometheus) if settings.prometheus else None
+    source = connect_source(access.cluster, settings)
+    if isinstance(source, PrometheusMetrics):
+        namespaces = namespaces_of(running.manifest, access.settings.namespace)
+        before = source.read_before(namespaces, deployed_at, minutes)
     reader = HealthReader(
         access.cluster,
         access.settings.namespace,
         running.manifest,
         deployed_at,
         settings,
-        connect_source(access.cluster, settings),
+        source,
         prometheus,
+        before or RequestCounts(),
     )
     watch = HealthWatch(
         settings=settings, minutes=minutes, read=reader.read, make_traffic=make_traffic, clock=ticking

@@ -1,8 +1,8 @@
 """Judges a version from readings. Pure: no clock, no network.
 
 A version is failing when its new pods fail too many requests, answer too many too slowly, are restarted, or
-when an alert begins. It is not to blame when pods that it did not change fail alike: then something that all
-depend on fails, and going back would not help.
+when an alert begins. It is not to blame when the version before failed alike until it was replaced: then
+something that both depend on fails, and going back would not help.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from todo_release.environments.health.reading import HealthReading, RestartedCon
 from todo_release.environments.health.request_counts import RequestCounts
 from todo_release.environments.health.sequential_test import Decision, SequentialTest
 
-ALIKE_RATIO = 0.5  # other pods fail alike when they fail at least half as often as the new ones
+ALIKE_RATIO = 0.5  # the version before failed alike when it failed at least half as often as the new one
 SHOWN_RESTARTS = 3
 
 
@@ -49,12 +49,13 @@ class HealthJudge:
         """Starts without readings."""
         self._settings = settings
         self._requests = SequentialTest(settings.requests.ratios)
-        self._old_requests = SequentialTest(settings.requests.ratios)
+        self._requests_before = SequentialTest(settings.requests.ratios)
         latency = settings.latency
         self._latency = SequentialTest(latency.ratios) if latency else None
-        self._old_latency = SequentialTest(latency.ratios) if latency else None
+        self._latency_before = SequentialTest(latency.ratios) if latency else None
         self._new = RequestCounts()
-        self._old = RequestCounts()
+        self._before = RequestCounts()
+        self._unchanged = RequestCounts()
         self._last = HealthReading(new_pods=0, is_read=False)
         self._new_pods: int | None = None  # as the last reading that could be made says
 
@@ -63,12 +64,13 @@ class HealthJudge:
         self._last = reading
         self._new_pods = reading.new_pods if reading.is_read else self._new_pods
         self._new += reading.new
-        self._old += reading.old
+        self._before += reading.before
+        self._unchanged += reading.unchanged
         self._requests.add(reading.new.answered, reading.new.failed)
-        self._old_requests.add(reading.old.answered, reading.old.failed)
-        if self._latency and self._old_latency:
+        self._requests_before.add(reading.before.answered, reading.before.failed)
+        if self._latency and self._latency_before:
             self._latency.add(reading.new.timed, reading.new.slow)
-            self._old_latency.add(reading.old.timed, reading.old.slow)
+            self._latency_before.add(reading.before.timed, reading.before.slow)
         return self._blame()
 
     @property
@@ -107,25 +109,28 @@ class HealthJudge:
         yield _counted(_restarts(self._last.new_restarts), "restart")
         if settings.alerts is not None:
             yield _counted(len(self._last.alerts), "alert")
-        if self._old.answered:
-            yield f"other pods {self._old.failed:.0f} of {self._old.answered:.0f} failed"
+        for name, counts in (("unchanged pods", self._unchanged), ("the version before", self._before)):
+            if counts.answered:
+                yield f"{name} {counts.failed:.0f} of {counts.answered:.0f} failed"
 
     def _blame(self) -> HealthVerdict | None:
         """Returns what is wrong, if anything is, and whether the version is to blame."""
-        new, old, last = self._new, self._old, self._last
+        new, old, last = self._new, self._before, self._last
         if self._requests.decision is Decision.REJECTED:
             what = f"new pods failed {new.failed:.0f} of {new.answered:.0f} requests"
-            is_alike = _is_alike(self._old_requests, (new.failed, new.answered), (old.failed, old.answered))
+            is_alike = _is_alike(
+                self._requests_before, (new.failed, new.answered), (old.failed, old.answered)
+            )
             return _verdict(what, f"{old.failed:.0f} of {old.answered:.0f}" if is_alike else "")
-        if self._latency and self._old_latency and self._latency.decision is Decision.REJECTED:
+        if self._latency and self._latency_before and self._latency.decision is Decision.REJECTED:
             limit = f"{self._settings.latency.seconds:g} s" if self._settings.latency else ""
             what = f"{new.slow:.0f} of {new.timed:.0f} answers of new pods took longer than {limit}"
-            is_alike = _is_alike(self._old_latency, (new.slow, new.timed), (old.slow, old.timed))
+            is_alike = _is_alike(self._latency_before, (new.slow, new.timed), (old.slow, old.timed))
             return _verdict(what, f"{old.slow:.0f} of {old.timed:.0f}" if is_alike else "")
         if _restarts(last.new_restarts) >= self._settings.restarts:
             what = f"containers of new pods were restarted: {_named(last.new_restarts)}"
-            is_alike = _restarts(last.old_restarts) >= self._settings.restarts
-            return _verdict(what, _named(last.old_restarts) if is_alike else "")
+            is_alike = _restarts(last.unchanged_restarts) >= self._settings.restarts
+            return _verdict(what, _named(last.unchanged_restarts) if is_alike else "")
         if last.alerts:
             names = ", ".join(sorted({alert.name for alert in last.alerts}))
             return _verdict(f"alerts fire that began after the deployment: {names}", "")
@@ -136,7 +141,7 @@ def _verdict(what: str, alike: str) -> HealthVerdict:
     if alike:
         return HealthVerdict(
             Health.DEPENDENCY,
-            f"{what}, and pods that it did not change do alike ({alike}): something that all use fails",
+            f"{what}, and so it was without this version ({alike}): something else is the cause",
         )
     return HealthVerdict(Health.FAILING, what)
 

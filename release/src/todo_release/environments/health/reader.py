@@ -10,7 +10,7 @@ from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Pod, Wor
 from todo_release.adapters.metrics import Alert, MetricsUnavailableError, Prometheus
 from todo_release.config.health_watch import HealthWatchSettings
 from todo_release.environments.health.reading import HealthReading, RestartedContainer
-from todo_release.environments.health.request_counts import BucketMissingError, RequestCounts, RequestLedger
+from todo_release.environments.health.request_counts import RequestCounts, RequestLedger
 from todo_release.environments.health.sources import RequestSource
 from todo_release.errors import ClusterError
 
@@ -29,6 +29,7 @@ class HealthReader:
         manifest: What Helm has deployed.
         deployed_at: When Helm began, by the cluster's clock: a pod that was created later is new.
         prometheus: Where alerts are read; None reads none.
+        before: What the version before answered until then, as far as it is known.
     """
 
     cluster: "Cluster"
@@ -38,6 +39,7 @@ class HealthReader:
     settings: HealthWatchSettings
     source: RequestSource
     prometheus: Prometheus | None = None
+    before: RequestCounts = field(default_factory=RequestCounts)
     _ledger: RequestLedger = field(default_factory=RequestLedger)
     _restarts: dict[tuple[str, str], int] = field(default_factory=dict)
     _is_first: bool = True
@@ -52,16 +54,16 @@ class HealthReader:
         new, old = self._pods(snapshot)
         counts = self.source.read([*new, *old])
         alerts, alert_problems = self._alerts()
-        before, before_problems = self._before() if self._is_first else (RequestCounts(), ())
         reading = HealthReading(
             new_pods=len(new),
             new=self._added(new, counts.by_uid, is_new=True),
-            old=self._added(old, counts.by_uid, is_new=False) + before,
+            before=self.before if self._is_first else RequestCounts(),
+            unchanged=self._added(old, counts.by_uid, is_new=False),
             new_restarts=self._restarted(new),
-            old_restarts=self._restarted(old),
+            unchanged_restarts=self._restarted(old),
             alerts=alerts,
             is_read=not new or any(pod.uid in counts.by_uid for pod in new),
-            problems=(*counts.problems, *alert_problems, *before_problems),
+            problems=(*counts.problems, *alert_problems),
         )
         self._is_first = False
         return reading
@@ -119,15 +121,6 @@ class HealthReader:
             and wanted.items() <= alert.labels.items()
             and alert.began_at >= self.deployed_at
         ), ()
-
-    def _before(self) -> tuple[RequestCounts, tuple[str, ...]]:
-        """Returns what the version before has answered, as long before the deployment as a watch lasts."""
-        minutes = self.settings.minutes or self.settings.at_least_minutes
-        namespaces = namespaces_of(self.manifest, self.namespace)
-        try:
-            return self.source.read_before(namespaces, self.deployed_at, minutes), ()
-        except (MetricsUnavailableError, BucketMissingError) as error:
-            return RequestCounts(), (f"the version before: {error}",)
 
 
 def _is_watched(ref: WorkloadRef) -> bool:

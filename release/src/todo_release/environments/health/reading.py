@@ -27,9 +27,11 @@ class HealthReading:
     Attributes:
         new_pods: How many pods of the version there are whose template it changed.
         new: What these answered since the reading before.
-        old: What pods answered that it did not change, and those of the version before, where known.
+        before: What the version before answered until the deployment, where known; in one reading only.
+        unchanged: What pods answered since that the version did not change. They excuse nothing, because
+            they fail, too, when they call new pods that fail.
         new_restarts: Containers of new pods that were restarted since the watch began.
-        old_restarts: The same of pods that were not changed.
+        unchanged_restarts: The same of pods that were not changed.
         alerts: Alerts that fire and began after the deployment.
         is_read: False where the metrics of no new pod could be read.
         problems: What could not be read, and why.
@@ -37,9 +39,10 @@ class HealthReading:
 
     new_pods: int
     new: RequestCounts = field(default_factory=RequestCounts)
-    old: RequestCounts = field(default_factory=RequestCounts)
+    before: RequestCounts = field(default_factory=RequestCounts)
+    unchanged: RequestCounts = field(default_factory=RequestCounts)
     new_restarts: tuple[RestartedContainer, ...] = ()
-    old_restarts: tuple[RestartedContainer, ...] = ()
+    unchanged_restarts: tuple[RestartedContainer, ...] = ()
     alerts: tuple[Alert, ...] = ()
     is_read: bool = True
     problems: tuple[str, ...] = ()

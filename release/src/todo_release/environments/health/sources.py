@@ -41,9 +41,6 @@ class RequestSource(Protocol):
     def read(self, pods: Sequence["Pod"]) -> PodCounts:
         """Returns the counts of pods; what cannot be read is a problem and no error."""
 
-    def read_before(self, namespaces: Sequence[str], at: datetime, minutes: float) -> RequestCounts:
-        """Returns what was counted in the minutes before an instant, nothing where that is not known."""
-
 
 @dataclass(frozen=True, slots=True)
 class PodMetrics:
@@ -65,10 +62,6 @@ class PodMetrics:
             if isinstance(answer, RequestCounts)
         }
         return PodCounts(counts, _shortened([answer for answer in answers if isinstance(answer, str)]))
-
-    def read_before(self, namespaces: Sequence[str], at: datetime, minutes: float) -> RequestCounts:
-        """See `RequestSource`; pods that are gone cannot be asked."""
-        return RequestCounts()
 
     def _read_pod(self, pod: "Pod", port: int) -> RequestCounts | str:
         path = f"{PODS.path(pod.namespace)}/{pod.name}:{port}/proxy{self.settings.pods.path}"
@@ -107,17 +100,20 @@ class PrometheusMetrics:
         return PodCounts(counts) if counts or not pods else PodCounts({}, ("Prometheus has no such series",))
 
     def read_before(self, namespaces: Sequence[str], at: datetime, minutes: float) -> RequestCounts:
-        """See `RequestSource`."""
-        total = RequestCounts()
-        for namespace in namespaces:
-            samples = [
-                sample
-                for name in self._names
-                for sample in self.prometheus.samples(
-                    f'increase({name}{{namespace="{namespace}"}}[{round(minutes * 60)}s])', name=name, at=at
-                )
-            ]
-            total += count_requests(samples, self.settings.requests, self.settings.latency)
+        """Returns what was counted in the minutes before an instant; nothing where that cannot be read."""
+        total, window = RequestCounts(), f"{round(minutes * 60)}s"
+        try:
+            for namespace in namespaces:
+                samples = [
+                    sample
+                    for name in self._names
+                    for sample in self.prometheus.samples(
+                        f'increase({name}{{namespace="{namespace}"}}[{window}])', name=name, at=at
+                    )
+                ]
+                total += count_requests(samples, self.settings.requests, self.settings.latency)
+        except (MetricsUnavailableError, BucketMissingError):
+            return RequestCounts()
         return total
 
     @property

@@ -20,6 +20,7 @@ from todo_release.environments.diagnosis.evidence import CollectEvidence
 from todo_release.environments.environment import EnvironmentAccess, ReleaseContext
 from todo_release.environments.health.deployment_watch import MakeTraffic, watch_deployment
 from todo_release.environments.health.judge import HealthVerdict
+from todo_release.environments.health.traffic_before import TrafficBefore
 from todo_release.environments.smoke.builds import FindBuilds
 from todo_release.environments.smoke.result import SmokeTarget
 from todo_release.environments.status import RunningVersion, read_running_version
@@ -41,6 +42,7 @@ class WatchHealthHandler:
     run_smoke: "RunSmoke"
     collect_evidence: CollectEvidence
     find_builds: FindBuilds
+    traffic_before: TrafficBefore
 
     def check(self, step: WatchHealth) -> StepResult | None:
         """Returns a result, if exactly this deployment runs here and was watched to the end."""
@@ -81,7 +83,13 @@ class WatchHealthHandler:
         settings = self.context.config.watch_of(step.environment)
         traffic = self._traffic(access, running, tell) if settings.smoke_seconds else None
         verdict, seconds = watch_deployment(
-            access, running, settings, minutes=step.minutes, make_traffic=traffic, say=tell
+            access,
+            running,
+            settings,
+            minutes=step.minutes,
+            make_traffic=traffic,
+            say=tell,
+            before=self.traffic_before.counts(step.environment),
         )
         tell(f"{verdict.health.value}: {verdict.text}", is_note=True)
         if verdict.is_failing:
