@@ -1,8 +1,9 @@
 {{/*
-A database migration as a hook. It completes before any pod of the release changes; if it fails, the release stops and
-the old version still serves. In a first install, hooks run before everything else in the chart, so a migration may use
-only what exists already: the namespace, its Secrets and its default ServiceAccount. It has no sidecar, because a Job
-never completes while its daprd runs. Takes a scope.
+The database migrations as one hook, with a container for each service that has a schema: Helm runs hooks one after the
+other, containers of a pod run side by side, and each migration has a schema of its own. It completes before any pod of
+the release changes; if one container fails, the release stops and the old version still serves. In a first install, hooks
+run before everything else in the chart, so a migration may use only what exists already: the namespace, its Secrets and
+its default ServiceAccount. It has no sidecar, because a Job never completes while its daprd runs.
 */}}
 
 {{- define "todo.migrationCommands" -}}
@@ -11,15 +12,15 @@ backend: [python, -m, todo_backend.migrate]
 notification: [python, -m, todo_notification.migrate]
 {{- end }}
 
-{{- define "todo.migration" -}}
-{{- $service := include "todo.service" . | fromYaml -}}
-{{- $migrations := .root.Values.migrations -}}
+{{/* Takes the root context. */}}
+{{- define "todo.migrations" -}}
+{{- $migrations := .Values.migrations -}}
 apiVersion: batch/v1
 kind: Job
 metadata:
-  name: {{ printf "%s-migrate-%s" .root.Release.Name $service.id }}
+  name: {{ .Release.Name }}-migrate
   labels:
-    {{- include "todo.releaseLabels" .root | nindent 4 }}
+    {{- include "todo.releaseLabels" . | nindent 4 }}
   annotations:
     helm.sh/hook: pre-install,pre-upgrade
     {{- /* A failed Job and its log stay until the next attempt replaces it. */}}
@@ -31,22 +32,25 @@ spec:
   template:
     metadata:
       labels:
-        app.kubernetes.io/name: {{ printf "migrate-%s" $service.id }}
-        app.kubernetes.io/instance: {{ .root.Release.Name }}
+        app.kubernetes.io/name: migrate
+        app.kubernetes.io/instance: {{ .Release.Name }}
         app.kubernetes.io/part-of: todo-app
     spec:
       restartPolicy: Never
-      {{- include "todo.podDefaults" .root | nindent 6 }}
+      {{- include "todo.podDefaults" . | nindent 6 }}
       containers:
-        - name: migrate
-          image: {{ include "todo.image" . }}
-          imagePullPolicy: {{ .root.Values.global.imagePullPolicy }}
-          command: {{ get (include "todo.migrationCommands" . | fromYaml) .key | toJson }}
+        {{- range $key, $command := include "todo.migrationCommands" . | fromYaml }}
+        {{- $scope := dict "root" $ "key" $key }}
+        - name: {{ (include "todo.service" $scope | fromYaml).id }}
+          image: {{ include "todo.image" $scope }}
+          imagePullPolicy: {{ $.Values.global.imagePullPolicy }}
+          command: {{ toJson $command }}
           env:
-            {{- include (printf "todo.environment.migration.%s" .key) . | nindent 12 }}
+            {{- include (printf "todo.environment.migration.%s" $key) $scope | nindent 12 }}
           resources:
             {{- toYaml $migrations.resources | nindent 12 }}
-          {{- include "todo.containerDefaults" . | nindent 10 }}
+          {{- include "todo.containerDefaults" $scope | nindent 10 }}
+        {{- end }}
       volumes:
         {{- include "todo.volumes" . | nindent 8 }}
 {{- end }}

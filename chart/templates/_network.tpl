@@ -84,13 +84,7 @@ The policy of all migrations, a hook like them and before them: a version that m
 reach it with its first migration, before the rest of the chart is applied. Takes the root context.
 */}}
 {{- define "todo.network.migrations" -}}
-{{- $ids := list -}}
-{{- range $key, $its := include "todo.connections" . | fromYaml -}}
-{{- if $its.database }}{{ $ids = append $ids (printf "migrate-%s" (include "todo.service" (dict "root" $ "key" $key) | fromYaml).id) }}{{ end -}}
-{{- end -}}
-{{- $selector := dict
-  "matchLabels" (dict "app.kubernetes.io/instance" .Release.Name)
-  "matchExpressions" (list (dict "key" "app.kubernetes.io/name" "operator" "In" "values" ($ids | sortAlpha))) -}}
+{{- $selector := dict "matchLabels" (dict "app.kubernetes.io/instance" .Release.Name "app.kubernetes.io/name" "migrate") -}}
 {{- $hook := dict "helm.sh/hook" "pre-install,pre-upgrade" "helm.sh/hook-weight" "-5" "helm.sh/hook-delete-policy" "before-hook-creation" -}}
 {{- include "todo.network.policy" (dict "root" . "name" "migrate" "selector" (toYaml $selector) "annotations" $hook) }}
   egress:

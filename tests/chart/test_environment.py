@@ -23,7 +23,9 @@ def test_each_service_gets_only_the_secret_keys_it_uses(render):
             entry["valueFrom"]["secretKeyRef"] for entry in container["env"] if "valueFrom" in entry
         ]
         assert {reference["name"] for reference in references} <= {"app-secrets"}
-        handed[workload.removeprefix("todo-app-")] = {reference["key"] for reference in references}
+        place = workload.removeprefix("todo-app-")
+        name = f"migrate-{container['name']}" if place == "migrate" else place
+        handed[name] = {reference["key"] for reference in references}
     assert handed == SECRET_KEYS
 
 

@@ -141,9 +141,7 @@ def test_exactly_these_connections_between_pods_are_allowed(production):
     assert allowed == expected
 
 
-@pytest.mark.parametrize(
-    "workload", [*SERVICES, "migrate-frontend", "migrate-backend", "migrate-notification"]
-)
+@pytest.mark.parametrize("workload", [*SERVICES, "migrate"])
 def test_every_pod_finds_names_and_is_isolated_in_both_directions(production, workload):
     """DNS is in the policy of each pod, because the first policy that selects a pod refuses all else."""
     own = production.pods[workload]
@@ -171,7 +169,7 @@ def test_database_and_broker_are_reached_by_their_users_only(production):
         (5432, {"frontend", "backend", "notification"}),
         (9092, {"backend", "notification", "sse-gateway"}),
     ):
-        migrations = {f"migrate-{name}" for name in users} if port == 5432 else set()
+        migrations = {"migrate"} if port == 5432 else set()
         reaching = {
             name for name, own in production.pods.items() if production.allows(own, server(PUBLIC), port)
         }
@@ -195,7 +193,7 @@ def test_private_servers_are_reachable_when_they_are_listed(render):
     assert network.allows(backend, server("10.87.0.3"), 19094)
     assert not network.allows(backend, server("10.87.0.2"), 15432)
     assert not network.allows(backend, server(PUBLIC), 5432)
-    assert network.allows(network.pods["migrate-backend"], server("10.87.0.1"), 15432)
+    assert network.allows(network.pods["migrate"], server("10.87.0.1"), 15432)
 
 
 def test_redis_is_reached_by_the_users_of_the_broker_only(render):

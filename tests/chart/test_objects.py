@@ -30,9 +30,7 @@ def always(release):
         ("Component", "pubsub"),
         ("Component", "pubsub-broadcast"),
         ("Resiliency", release),
-        ("Job", f"{release}-migrate-frontend"),
-        ("Job", f"{release}-migrate-backend"),
-        ("Job", f"{release}-migrate-notification"),
+        ("Job", f"{release}-migrate"),
         *(("Configuration", f"{release}-{service}") for service in SERVICES if service != "frontend"),
     }
 

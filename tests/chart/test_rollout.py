@@ -194,7 +194,8 @@ def test_change_restarts_only_the_pods_that_read_it(render, values, rolled):
 def test_migration_runs_from_the_image_of_its_service(render, service, command):
     """A migration runs the image of the version whose schema it makes."""
     rendered = render("production")
-    [migration] = rendered.one("Job", f"-{service}")["spec"]["template"]["spec"]["containers"]
+    containers = rendered.one("Job", "-migrate")["spec"]["template"]["spec"]["containers"]
+    [migration] = [container for container in containers if container["name"] == service]
     [server] = rendered.one("Deployment", f"-{service}")["spec"]["template"]["spec"]["containers"]
     assert migration["image"] == server["image"]
     assert migration["command"] == command
