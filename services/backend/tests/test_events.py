@@ -87,7 +87,7 @@ async def test_refused_and_empty_changes_leave_no_event(
     await alice.patch(f"/api/todos/{created['id']}", json={"title": "A"})
     await alice.delete("/api/todos/6f8f6b0e-0000-4000-8000-000000000000")
     async with engine.connect() as connection:
-        assert (await connection.execute(select(func.count()).select_from(outbox))).scalar_one() == 1
+        assert (await connection.execute(select(func.count()).select_from(outbox.events))).scalar_one() == 1
 
 
 async def test_bus_outage_delays_events_and_not_requests(

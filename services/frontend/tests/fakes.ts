@@ -16,6 +16,7 @@ export function aTask(fields: Partial<Task> = {}): Task {
     due_date: null,
     created_at: new Date(Date.UTC(2026, 0, 1, 0, counter)).toISOString(),
     updated_at: new Date(Date.UTC(2026, 0, 1, 0, counter)).toISOString(),
+    version: 1,
     ...fields,
   };
 }

@@ -56,6 +56,7 @@ async def test_stored_notification_is_published_for_the_gateway(
     assert payload == {
         "event_type": "notification.created",
         "user_id": "alice",
+        "sequence": 1,
         "notification_id": stored["id"],
     } | {name: stored[name] for name in ("kind", "title", "task_id", "link", "created_at")}
 

@@ -37,6 +37,21 @@ class TaskSnapshot(Payload):
     due_date: AwareDatetime | None
     created_at: AwareDatetime
     updated_at: AwareDatetime
+    version: int | None = None
+
+
+class NumberedPayload(Payload):
+    """Base of every published payload: `sequence` counts the events of its topic's publisher for one key.
+
+    The outbox sets it when it publishes, so that a consumer recognises a missing event. It is null in what
+    is stored, and in events of publishers that did not number them yet.
+    """
+
+    sequence: int | None = None
+
+    def to_json(self) -> bytes:
+        """Returns the payload as it is stored, without a number."""
+        return self.model_dump_json(exclude={"sequence"}).encode()
 
 
 class FieldChange(Payload):
@@ -46,16 +61,19 @@ class FieldChange(Payload):
     new: JsonValue
 
 
-class TaskEvent(Payload):
+class TaskEvent(NumberedPayload):
     """One change of one task, on the topic `task-events`; the key is the user id.
 
     `task` is null exactly when the task was deleted. `changed_fields` is null when it was created or deleted.
-    Reopening a completed task is `task.updated` with `changed_fields.completed`.
+    Reopening a completed task is `task.updated` with `changed_fields.completed`. `version` is the task's
+    after the change: of two events of a task the one with the greater version is newer. It is null in
+    events of a backend that did not count yet.
     """
 
     event_type: Literal["task.created", "task.updated", "task.deleted", "task.completed"]
     task_id: UUID
     user_id: str = Field(min_length=1)
+    version: int | None = None
     task: TaskSnapshot | None
     changed_fields: dict[str, FieldChange] | None
 
@@ -69,7 +87,7 @@ class TaskEvent(Payload):
         return self
 
 
-class NotificationCreated(Payload):
+class NotificationCreated(NumberedPayload):
     """A user has been told something, on the topic `notifications`; the key is the user id."""
 
     event_type: Literal["notification.created"] = "notification.created"

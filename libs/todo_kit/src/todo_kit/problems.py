@@ -4,6 +4,7 @@
     ├── UnauthorizedError      401, with WWW-Authenticate
     │   └── todo_kit.auth.InvalidTokenError
     ├── NotFoundError          404, also for what belongs to another user
+    ├── PreconditionFailedError  412
     ├── ValidationFailedError  422
     │   └── todo_kit.cursors.InvalidCursorError
     ├── TooManyRequestsError   429
@@ -75,6 +76,13 @@ class NotFoundError(ProblemError):
 
     status_code = HTTPStatus.NOT_FOUND
     title = "Not found"
+
+
+class PreconditionFailedError(ProblemError):
+    """The resource is not in the state that the caller requires."""
+
+    status_code = HTTPStatus.PRECONDITION_FAILED
+    title = "Precondition failed"
 
 
 class ValidationFailedError(ProblemError):

@@ -1,15 +1,17 @@
 """The backend's own HTTP errors.
 
 todo_kit.problems.ProblemError
-└── NotFoundError
-    └── TaskNotFoundError    404
+├── NotFoundError
+│   └── TaskNotFoundError      404
+└── PreconditionFailedError
+    └── TaskChangedError       412
 
 Lists also raise `todo_kit.cursors.InvalidCursorError` (422).
 """
 
 from uuid import UUID
 
-from todo_kit.problems import NotFoundError
+from todo_kit.problems import NotFoundError, PreconditionFailedError
 
 
 class TaskNotFoundError(NotFoundError):
@@ -20,3 +22,16 @@ class TaskNotFoundError(NotFoundError):
     def __init__(self, task_id: UUID) -> None:
         """Names the requested task."""
         super().__init__(f"You have no task {task_id}. It may have been deleted.")
+
+
+class TaskChangedError(PreconditionFailedError):
+    """The task is not in the version that the caller has seen; the response names the current one."""
+
+    title = "Task has changed"
+
+    def __init__(self, current: str) -> None:
+        """Takes the entity tag of the current version."""
+        super().__init__(
+            "The task was changed after you read it. Read it again and repeat what you still want.",
+            headers={"ETag": current},
+        )

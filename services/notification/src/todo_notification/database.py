@@ -3,7 +3,7 @@
 from sqlalchemy.orm import DeclarativeBase
 
 from todo_kit.data.database import service_metadata
-from todo_kit.data.outbox import outbox_table
+from todo_kit.data.outbox import declare_outbox
 
 SCHEMA = "notification"
 
@@ -14,4 +14,4 @@ class Base(DeclarativeBase):
     metadata = service_metadata(SCHEMA)
 
 
-outbox = outbox_table(Base.metadata)
+outbox = declare_outbox(Base.metadata)

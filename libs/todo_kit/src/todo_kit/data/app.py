@@ -5,21 +5,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import Table
 
 from todo_kit.app import create_service
 from todo_kit.auth import TokenVerifier
 from todo_kit.bus import Publisher
 from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.data.database import create_engine, install_database_problems, ping, session_factory
-from todo_kit.data.outbox import Relay
+from todo_kit.data.outbox import Outbox, Relay
+from todo_kit.data.outbox.table import ON_COMMIT
 from todo_kit.settings import DataServiceSettings
 
 
 def create_data_service(
     settings: DataServiceSettings,
     *,
-    outbox: Table,
+    outbox: Outbox,
     publisher: Publisher | None = None,
     routers: Iterable[APIRouter] = (),
 ) -> FastAPI:
@@ -30,7 +30,7 @@ def create_data_service(
 
     Args:
         settings: The settings of the service.
-        outbox: The table whose events are published.
+        outbox: The outbox whose events are published.
         publisher: Where events go; None publishes through the Dapr sidecar.
         routers: The routes of the service.
     """
@@ -38,7 +38,7 @@ def create_data_service(
     verifier = TokenVerifier.from_settings(settings)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
             stack.push_async_callback(verifier.aclose)
@@ -49,7 +49,9 @@ def create_data_service(
                     settings.pubsub_name, address=sidecar, api_token=settings.dapr_api_token
                 )
                 stack.push_async_callback(dapr.aclose)
-            await stack.enter_async_context(Relay(engine, outbox, bus).running())
+            relay = Relay(engine, outbox, bus)
+            app.state.sessions.configure(info={ON_COMMIT: relay.wake})
+            await stack.enter_async_context(relay.running())
             yield
 
     app = create_service(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import get_args
 from uuid import UUID
 
-from sqlalchemy import Enum, Index, String, Text
+from sqlalchemy import Enum, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from todo_backend.database import SCHEMA, Base
@@ -30,3 +30,5 @@ class TaskRecord(Base):
     due_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Counts the changes, under the row's lock: the clocks of two replicas differ, and this cannot.
+    version: Mapped[int] = mapped_column(Integer, server_default=text("1"))

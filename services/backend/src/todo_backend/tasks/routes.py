@@ -5,7 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from todo_backend.errors import TaskNotFoundError
+from todo_backend.errors import TaskChangedError, TaskNotFoundError
+from todo_backend.tasks.preconditions import Precondition, entity_tag
 from todo_backend.tasks.schemas import Task, TaskPage, TaskPatch, TaskQuery, TaskWrite
 from todo_backend.tasks.service import TaskService
 from todo_kit.auth import CurrentPrincipal
@@ -22,6 +23,7 @@ router = APIRouter(
     responses=problem_responses(UnauthorizedError, ValidationFailedError, UnavailableError),
 )
 _may_be_missing = problem_responses(TaskNotFoundError)
+_may_have_changed = problem_responses(TaskNotFoundError, TaskChangedError)
 
 
 def _service(request: Request) -> TaskService:
@@ -30,6 +32,13 @@ def _service(request: Request) -> TaskService:
 
 
 Tasks = Annotated[TaskService, Depends(_service)]
+IfMatch = Annotated[Precondition, Depends(Precondition.from_header)]
+
+
+def _tagged(task: Task, response: Response) -> Task:
+    """Returns the task, and adds the `ETag` that a later `If-Match` may name."""
+    response.headers["ETag"] = entity_tag(task.version)
+    return task
 
 
 @router.get("", responses={200: {"model": TaskPage}})
@@ -45,34 +54,52 @@ async def create_task(tasks: Tasks, caller: CurrentPrincipal, body: TaskWrite, r
     """Create a task."""
     task = await tasks.create(caller.user_id, body)
     response.headers["Location"] = f"{router.prefix}/{task.id}"
-    return task
+    return _tagged(task, response)
 
 
 @router.get("/{task_id}", responses=_may_be_missing)
-async def get_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID) -> Task:
+async def get_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID, response: Response) -> Task:
     """Return one task."""
-    return await tasks.get(caller.user_id, task_id)
+    return _tagged(await tasks.get(caller.user_id, task_id), response)
 
 
-@router.put("/{task_id}", responses=_may_be_missing)
-async def replace_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID, body: TaskWrite) -> Task:
+@router.put("/{task_id}", responses=_may_have_changed)
+async def replace_task(
+    *,
+    tasks: Tasks,
+    caller: CurrentPrincipal,
+    task_id: UUID,
+    body: TaskWrite,
+    precondition: IfMatch,
+    response: Response,
+) -> Task:
     """Replace everything a user may set; what is left out gets its default."""
-    return await tasks.replace(caller.user_id, task_id, body)
+    return _tagged(await tasks.replace(caller.user_id, task_id, body, precondition), response)
 
 
-@router.patch("/{task_id}", responses=_may_be_missing)
-async def update_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID, body: TaskPatch) -> Task:
+@router.patch("/{task_id}", responses=_may_have_changed)
+async def update_task(
+    *,
+    tasks: Tasks,
+    caller: CurrentPrincipal,
+    task_id: UUID,
+    body: TaskPatch,
+    precondition: IfMatch,
+    response: Response,
+) -> Task:
     """Change the members that are sent."""
-    return await tasks.patch(caller.user_id, task_id, body)
+    return _tagged(await tasks.patch(caller.user_id, task_id, body, precondition), response)
 
 
-@router.delete("/{task_id}", status_code=204, responses=_may_be_missing)
-async def delete_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID) -> None:
+@router.delete("/{task_id}", status_code=204, responses=_may_have_changed)
+async def delete_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID, precondition: IfMatch) -> None:
     """Delete a task."""
-    await tasks.delete(caller.user_id, task_id)
+    await tasks.delete(caller.user_id, task_id, precondition)
 
 
-@router.patch("/{task_id}/complete", responses=_may_be_missing)
-async def toggle_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID) -> Task:
+@router.patch("/{task_id}/complete", responses=_may_have_changed)
+async def toggle_task(
+    tasks: Tasks, caller: CurrentPrincipal, task_id: UUID, precondition: IfMatch, response: Response
+) -> Task:
     """Complete a pending task, or reopen a completed one."""
-    return await tasks.toggle(caller.user_id, task_id)
+    return _tagged(await tasks.toggle(caller.user_id, task_id, precondition), response)

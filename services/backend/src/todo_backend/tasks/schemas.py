@@ -83,7 +83,9 @@ class TaskPatch(_Body):
 
 
 class Task(TaskSnapshot):
-    """A task as it is stored, the same in answers and in events."""
+    """A task as it is stored, the same in answers and in events; a change raises `version` by one or more."""
+
+    version: int
 
     model_config = ConfigDict(from_attributes=True)
 

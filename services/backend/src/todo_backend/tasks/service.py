@@ -13,6 +13,7 @@ from todo_backend.database import outbox
 from todo_backend.errors import TaskNotFoundError
 from todo_backend.tasks.models import TaskRecord
 from todo_backend.tasks.position import TaskPosition
+from todo_backend.tasks.preconditions import Precondition
 from todo_backend.tasks.repository import TaskRepository
 from todo_backend.tasks.schemas import Task, TaskPatch, TaskQuery, TaskWrite
 from todo_kit.cursors import decode_cursor, encode_cursor, split_page
@@ -26,7 +27,8 @@ EventType = Literal["task.created", "task.updated", "task.deleted", "task.comple
 class TaskService:
     """What a user can do with tasks; each method is one transaction, committed when the method returns.
 
-    Methods that take the id of a task raise `TaskNotFoundError` when the user has no such task.
+    Methods that take the id of a task raise `TaskNotFoundError` when the user has no such task. Those with a
+    precondition raise `TaskChangedError` when the task does not fulfil it.
     """
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], topics: Topics) -> None:
@@ -37,7 +39,7 @@ class TaskService:
     async def create(self, user_id: str, values: TaskWrite) -> Task:
         """Stores a new task."""
         now = datetime.now(UTC)
-        record = TaskRecord(id=uuid.uuid4(), created_at=now, updated_at=now, **values.model_dump())
+        record = TaskRecord(id=uuid.uuid4(), created_at=now, updated_at=now, version=1, **values.model_dump())
         async with self._sessions.begin() as session:
             await TaskRepository(session, user_id).add(record)
             await self._enqueue(session, user_id, "task.created", record, changed=None)
@@ -66,31 +68,43 @@ class TaskService:
         page = {"items": [row._asdict() for row in shown], "next_cursor": cursor}
         return orjson.dumps(page, option=orjson.OPT_UTC_Z)
 
-    async def replace(self, user_id: str, task_id: UUID, values: TaskWrite) -> Task:
+    async def replace(
+        self, user_id: str, task_id: UUID, values: TaskWrite, precondition: Precondition
+    ) -> Task:
         """Sets every field that a user may set."""
-        return await self._change(user_id, task_id, lambda _: values.model_dump())
+        return await self._change(user_id, task_id, lambda _: values.model_dump(), precondition)
 
-    async def patch(self, user_id: str, task_id: UUID, values: TaskPatch) -> Task:
+    async def patch(self, user_id: str, task_id: UUID, values: TaskPatch, precondition: Precondition) -> Task:
         """Sets the fields that were sent."""
-        return await self._change(user_id, task_id, lambda _: values.model_dump(exclude_unset=True))
+        sent = values.model_dump(exclude_unset=True)
+        return await self._change(user_id, task_id, lambda _: sent, precondition)
 
-    async def toggle(self, user_id: str, task_id: UUID) -> Task:
+    async def toggle(self, user_id: str, task_id: UUID, precondition: Precondition) -> Task:
         """Completes a pending task, or reopens a completed one."""
-        return await self._change(user_id, task_id, lambda record: {"completed": not record.completed})
+        return await self._change(
+            user_id, task_id, lambda record: {"completed": not record.completed}, precondition
+        )
 
-    async def delete(self, user_id: str, task_id: UUID) -> None:
+    async def delete(self, user_id: str, task_id: UUID, precondition: Precondition) -> None:
         """Deletes a task."""
         async with self._sessions.begin() as session:
             record = await self._find(session, user_id, task_id, for_update=True)
+            precondition.check(record.version)
+            record.version += 1
             await TaskRepository(session, user_id).delete(record)
             await self._enqueue(session, user_id, "task.deleted", record, changed=None)
 
     async def _change(
-        self, user_id: str, task_id: UUID, values_for: Callable[[TaskRecord], Mapping[str, Any]]
+        self,
+        user_id: str,
+        task_id: UUID,
+        values_for: Callable[[TaskRecord], Mapping[str, Any]],
+        precondition: Precondition,
     ) -> Task:
         """Sets the values that `values_for` returns for the locked task; if none differs, writes no event."""
         async with self._sessions.begin() as session:
             record = await self._find(session, user_id, task_id, for_update=True)
+            precondition.check(record.version)
             before = _snapshot(record).model_dump(mode="json")
             for name, value in values_for(record).items():
                 setattr(record, name, value)
@@ -102,6 +116,7 @@ class TaskService:
             }
             if changed:
                 record.updated_at = datetime.now(UTC)
+                record.version += 1
                 await session.flush()
                 is_completion = "completed" in changed and record.completed
                 event_type: EventType = "task.completed" if is_completion else "task.updated"
@@ -130,6 +145,7 @@ class TaskService:
             event_type=event_type,
             task_id=record.id,
             user_id=user_id,
+            version=record.version,
             task=None if is_deleted else _snapshot(record),
             changed_fields=changed,
         )

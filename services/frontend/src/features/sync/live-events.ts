@@ -31,6 +31,8 @@ const taskEvent = z.object({
       due_date: z.nullable(timestamp),
       created_at: timestamp,
       updated_at: timestamp,
+      // A backend that did not count versions yet: which state is newer cannot be told, so everything is fetched again.
+      version: z.int(),
     }),
   ),
 });

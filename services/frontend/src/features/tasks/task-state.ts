@@ -29,7 +29,7 @@ export function applyChange(state: TaskState, change: TaskChange): TaskState {
   if (state.deletedIds[task.id]) return state;
   const known = state.items.find(({ id }) => id === task.id);
   if (known === undefined) return { ...state, items: [...state.items, task].toSorted(newestFirst) };
-  if (Date.parse(known.updated_at) > Date.parse(task.updated_at)) return state;
+  if (known.version > task.version) return state;
   return { ...state, items: state.items.map((item) => (item === known ? task : item)) };
 }
 

@@ -65,6 +65,7 @@ describe("parseLiveEvent", () => {
   it.each([
     ["sync.task-changed", "{"],
     ["sync.task-changed", { ...TASK_EVENT, task: { ...TASK, updated_at: "soon" } }],
+    ["sync.task-changed", { ...TASK_EVENT, task: { ...TASK, version: null } }],
     ["sync.task-changed", { task_id: TASK.id }],
     ["notification", { ...NOTIFICATION_EVENT, title: 7 }],
   ])("requires a reload when %s cannot be parsed", (event, data) => {

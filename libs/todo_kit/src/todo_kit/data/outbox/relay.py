@@ -1,62 +1,72 @@
-"""Publishes the events that wait in an outbox table."""
+"""Publishes the events that wait in an outbox."""
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import Row, Table, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from todo_kit.bus import Publisher, PublishError
 from todo_kit.data.outbox import metrics
-from todo_kit.data.outbox.listener import listen
+from todo_kit.data.outbox.claims import (
+    EVENTS_OF_A_KEY,
+    FIRST_BACKOFF_SECONDS,
+    KEYS_AT_ONCE,
+    MAX_BACKOFF_SECONDS,
+    BatchResult,
+    ClaimedEvent,
+    claim,
+    record,
+)
+from todo_kit.data.outbox.lease import Lease
+from todo_kit.data.outbox.notifications import listen, notify
+from todo_kit.data.outbox.table import Outbox
 from todo_kit.data.outbox.upkeep import keep_up
 from todo_kit.logging import get_logger
 
-BATCH_ROWS = 200
-BATCH_SECONDS = 10.0  # then a batch starts no further publish, because its transaction must be short
-CONCURRENT_KEYS = 16
+BATCH_SECONDS = 2.0  # then a batch starts no further publish: the lease must outlast it and one time-out
+CONCURRENT_KEYS = 64
 POLL_SECONDS = 1.0
 UPKEEP_SECONDS = 5.0
-FIRST_BACKOFF_SECONDS = 0.5
-MAX_BACKOFF_SECONDS = 30.0  # a bus that works again is used again within half a minute
-STOP_TIMEOUT_SECONDS = 15.0  # enough for a batch and its commit
+STOP_TIMEOUT_SECONDS = 15.0  # enough for a batch and what it records
 
 _log = get_logger(__name__)
 
 
-@dataclass
-class _BatchResult:
-    """Positions of the rows of one batch."""
-
-    published: list[int] = field(default_factory=list)
-    failed: list[int] = field(default_factory=list)
-
-
 class Relay:
-    """Publishes the rows of one outbox table, in order by key, from any number of processes.
+    """Publishes the events of one outbox, in order by key, from any number of processes.
 
-    Each batch is one transaction that holds an advisory lock, so one process publishes at a time, and another
-    takes over when it dies. (With `FOR UPDATE SKIP LOCKED` two processes could hold neighbouring rows of one
-    key and publish them in either order.) Within a batch, different keys are published concurrently. A row
-    that the bus refuses delays only the rows with its key. When a process dies between publishing and commit,
-    its rows are published again, with the same ids.
+    One process publishes at a time: the holder of a lease, which another process takes over when its holder
+    dies or freezes. Nothing is published inside a transaction, so a frozen process holds no lock. A process
+    that finds events of its own and has no lease tells the holder, by a NOTIFY of its own.
+
+    Keys take turns, a few events each, and different keys are published concurrently. An event that the bus
+    refuses delays only the events with its key. When a process dies between publishing an event and
+    recording that, the event is published again, with the same id and number. Whoever keeps only the first
+    delivery of each id sees the events of a key in order.
     """
 
     def __init__(
-        self, engine: AsyncEngine, table: Table, publisher: Publisher, *, poll_seconds: float = POLL_SECONDS
+        self, engine: AsyncEngine, outbox: Outbox, publisher: Publisher, *, poll_seconds: float = POLL_SECONDS
     ) -> None:
-        """Prepares; `poll_seconds` limits how long an event waits when its notification is lost."""
-        self._engine = engine
-        self._table = table
+        """Prepares; `poll_seconds` limits how long an event waits when nothing wakes the holder."""
+        # Each statement commits by itself, so that a process frozen between two of them holds no lock.
+        self._engine = engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._outbox = outbox
         self._publisher = publisher
         self._poll_seconds = poll_seconds
+        self._lease = Lease(engine, outbox.leases, "relay")
         self._wake = asyncio.Event()
+        self._has_committed = False
         self._is_stopping = False
+        self._last_key = ""
+        self._listener: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Says that a transaction of this process which enqueued events was committed."""
+        self._has_committed = True
+        self._wake.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -78,7 +88,6 @@ class Relay:
 
     async def run(self) -> None:
         """Publishes until `stop` is called; after a failure of database or bus it waits and goes on."""
-        listener = asyncio.create_task(listen(self._engine, self._table, self._wake), name="outbox-listener")
         failures = 0
         upkeep_at = 0.0
         try:
@@ -89,8 +98,9 @@ class Relay:
                 try:
                     if await self.relay_batch():
                         pause = 0.0
+                    await self._listen_while_holder()
                     if time.monotonic() >= upkeep_at:
-                        await keep_up(self._engine, self._table)
+                        await keep_up(self._engine, self._outbox.events)
                         upkeep_at = time.monotonic() + UPKEEP_SECONDS
                     failures = 0
                 except Exception:  # noqa: BLE001  # the relay must go on after any failure
@@ -102,106 +112,81 @@ class Relay:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), timeout=pause)
         finally:
-            listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+            await self._stop_listening()
+            if self._lease.seconds_left:
+                await self._lease.release()
 
     async def relay_batch(self) -> bool:
-        """Publishes up to `BATCH_ROWS` waiting rows; returns whether more may wait.
+        """Publishes the next events, if this process holds the lease; returns whether more may wait.
 
-        Does nothing while another process holds the lock. Errors of the database are not caught.
+        Without the lease it tells the holder of events that this process has committed. Errors of the
+        database are not caught.
         """
+        has_committed, self._has_committed = self._has_committed, False
+        if not await self._lease.ensure():
+            if has_committed:
+                await notify(self._engine, self._outbox)
+            return False
+        first_key = self._last_key
         async with self._engine.begin() as connection:
-            lock = func.hashtextextended(f"outbox-relay:{self._table.schema}", 0)
-            if not await connection.scalar(select(func.pg_try_advisory_xact_lock(lock))):
-                return False
-            rows = (await connection.execute(self._waiting())).all()
-            if not rows:
-                return False
-            result = await self._publish(rows)
-            await self._record(connection, result)
-        return len(rows) == BATCH_ROWS
+            waiting = await claim(connection, self._outbox, after=first_key)
+        is_full = len(waiting) == KEYS_AT_ONCE
+        self._last_key = waiting[-1][0].key if is_full else ""
+        if waiting:
+            result = await self._publish(waiting)
+            async with self._engine.begin() as connection:
+                await record(connection, self._outbox, result)
+        return is_full or first_key != "" or any(len(events) == EVENTS_OF_A_KEY for events in waiting)
 
-    def _waiting(self) -> Any:
-        """Returns the query for the oldest waiting rows, without those whose key is backing off."""
-        table, earlier = self._table, self._table.alias("earlier")
-        is_backing_off = (
-            select(1)
-            .where(
-                earlier.c.key == table.c.key,
-                earlier.c.published_at.is_(None),
-                earlier.c.retry_at > func.now(),
-            )
-            .exists()
-        )
-        return (
-            select(
-                table.c.position,
-                table.c.id,
-                table.c.topic,
-                table.c.event_type,
-                table.c.key,
-                table.c.payload,
-                table.c.attempts,
-            )
-            .where(table.c.published_at.is_(None), ~is_backing_off)
-            .order_by(table.c.position)
-            .limit(BATCH_ROWS)
-        )
-
-    async def _publish(self, rows: Iterable[Row[Any]]) -> _BatchResult:
-        by_key: dict[str, list[Row[Any]]] = defaultdict(list)
-        for row in rows:
-            by_key[row.key].append(row)
-        result = _BatchResult()
+    async def _publish(self, waiting: list[list[ClaimedEvent]]) -> BatchResult:
+        result = BatchResult()
         slots = asyncio.Semaphore(CONCURRENT_KEYS)
         deadline = time.monotonic() + BATCH_SECONDS
 
-        async def publish_in_order(rows_of_key: list[Row[Any]]) -> None:
+        async def publish_in_order(events: list[ClaimedEvent]) -> None:
             async with slots:
-                for row in rows_of_key:
-                    if time.monotonic() >= deadline:
+                for event in events:
+                    if time.monotonic() >= deadline or not self._lease.seconds_left:
                         return
-                    if not await self._publish_row(row):
-                        result.failed.append(row.position)
+                    if not await self._publish_event(event):
+                        result.failed.append(event.position)
                         return
-                    result.published.append(row.position)
+                    result.published.append(event.position)
 
         async with asyncio.TaskGroup() as group:
-            for rows_of_key in by_key.values():
-                group.create_task(publish_in_order(rows_of_key))
+            for events in waiting:
+                group.create_task(publish_in_order(events))
         return result
 
-    async def _publish_row(self, row: Row[Any]) -> bool:
+    async def _publish_event(self, event: ClaimedEvent) -> bool:
         try:
             await self._publisher.publish(
-                row.topic, row.payload, event_id=str(row.id), event_type=row.event_type, key=row.key
+                event.topic,
+                event.numbered_payload,
+                event_id=str(event.id),
+                event_type=event.event_type,
+                key=event.key,
             )
         except PublishError as error:
-            metrics.FAILED.labels(row.topic).inc()
+            metrics.FAILED.labels(event.topic).inc()
             _log.warning(
-                "outbox_publish_failed", event_id=str(row.id), tries=row.attempts + 1, error=str(error)
+                "outbox_publish_failed", event_id=str(event.id), tries=event.attempts + 1, error=str(error)
             )
             return False
-        metrics.PUBLISHED.labels(row.topic, row.event_type).inc()
+        metrics.PUBLISHED.labels(event.topic, event.event_type).inc()
         return True
 
-    async def _record(self, connection: AsyncConnection, result: _BatchResult) -> None:
-        table = self._table
-        if result.published:
-            await connection.execute(
-                update(table)
-                .where(table.c.position.in_(result.published))
-                .values(published_at=func.clock_timestamp(), attempts=table.c.attempts + 1, retry_at=None)
+    async def _listen_while_holder(self) -> None:
+        if not self._lease.seconds_left:
+            await self._stop_listening()
+        elif self._listener is None:
+            self._listener = asyncio.create_task(
+                listen(self._engine, self._outbox, self._wake), name="outbox-listener"
             )
-        if result.failed:
-            doubled = FIRST_BACKOFF_SECONDS * func.power(2, func.least(table.c.attempts, 6))
-            seconds = func.least(MAX_BACKOFF_SECONDS, doubled)
-            await connection.execute(
-                update(table)
-                .where(table.c.position.in_(result.failed))
-                .values(
-                    attempts=table.c.attempts + 1,
-                    retry_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds),
-                )
-            )
+
+    async def _stop_listening(self) -> None:
+        if self._listener is not None:
+            listener, self._listener = self._listener, None
+            listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await listener

@@ -1,6 +1,8 @@
-"""The outbox table, and the function that writes to it."""
+"""The tables of an outbox, and the function that writes to it."""
 
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import (
@@ -15,22 +17,47 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    event,
     func,
     insert,
-    select,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+ON_COMMIT = "outbox_on_commit"  # the key of `Session.info` under which a service keeps its `Relay.wake`
 
-def outbox_table(metadata: MetaData) -> Table:
-    """Declares the table `outbox` in the schema of `metadata`.
 
-    `position` orders events: if a change could see the effect of another one, it has the greater position. A
-    row waits to be published while `published_at` is null. While the `retry_at` of a row is in the future,
-    all rows with its key wait.
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """The tables of one service's outbox, in the service's schema.
+
+    `events` holds the events. A row waits to be published while its `published_at` is null; while the
+    `retry_at` of a row is in the future, all rows with its key wait. `number` counts the events of one key
+    from 1, without gaps, in the order in which they are published. The relay sets it before it publishes, and
+    a repeated event keeps it. It is not `position`: transactions commit in another order than they insert.
+
+    `counters` holds the last number of each key, and `leases` which process publishes.
     """
-    return Table(
+
+    events: Table
+    counters: Table
+    leases: Table
+
+    @property
+    def schema(self) -> str:
+        """The PostgreSQL schema of the tables."""
+        return str(self.events.schema)
+
+    @property
+    def channel(self) -> str:
+        """The NOTIFY channel on which the publishing process listens."""
+        return f"{self.schema}_outbox"
+
+
+def declare_outbox(metadata: MetaData) -> Outbox:
+    """Adds the tables of an outbox to `metadata`, whose schema they get."""
+    is_waiting = text("published_at IS NULL")
+    events = Table(
         "outbox",
         metadata,
         Column("position", BigInteger, Identity(always=True), primary_key=True),
@@ -43,35 +70,51 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("published_at", DateTime(timezone=True)),
         Column("attempts", Integer, nullable=False, server_default=text("0")),
         Column("retry_at", DateTime(timezone=True)),
-        Index("ix_outbox_waiting", "position", postgresql_where=text("published_at IS NULL")),
-        Index(
-            "ix_outbox_retrying",
-            "key",
-            postgresql_where=text("published_at IS NULL AND retry_at IS NOT NULL"),
-        ),
+        Column("number", BigInteger),
+        Index("ix_outbox_waiting", "position", postgresql_where=is_waiting),
+        Index("ix_outbox_waiting_by_key", "key", "number", "position", postgresql_where=is_waiting),
         Index("ix_outbox_published", "published_at", postgresql_where=text("published_at IS NOT NULL")),
     )
-
-
-def channel(table: Table) -> str:
-    """Returns the NOTIFY channel that relays of `table` listen on."""
-    return f"{table.schema}_outbox"
+    counters = Table(
+        "outbox_counters",
+        metadata,
+        Column("key", Text, primary_key=True),
+        Column("last_number", BigInteger, nullable=False),
+    )
+    leases = Table(
+        "outbox_leases",
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("holder", Uuid, nullable=False),
+        Column("expires_at", DateTime(timezone=True), nullable=False),
+    )
+    return Outbox(events, counters, leases)
 
 
 async def enqueue(
-    session: AsyncSession, table: Table, *, topic: str, event_type: str, key: str, payload: bytes
+    session: AsyncSession, outbox: Outbox, *, topic: str, event_type: str, key: str, payload: bytes
 ) -> UUID:
-    """Stores an event in the session's transaction and returns its id; the commit wakes the relays.
+    """Stores an event in the session's transaction and returns its id; the commit wakes the relay.
 
     Events with the same `key` are published in order. To keep the order of the changes of one row, change the
     row first (others then wait for its lock) and call this afterwards.
+
+    The transaction contains no NOTIFY, because PostgreSQL commits transactions that notify one at a time.
+
+    Args:
+        session: A session of `todo_kit.data.database.session_factory`.
+        outbox: Where to store the event.
+        topic: The full name of the topic, prefix included.
+        event_type: The CloudEvent type.
+        key: Whose event it is; also the key of the broker's partitions.
+        payload: A JSON object; the relay adds the member `sequence`, the event's number.
     """
     event_id = uuid.uuid4()
-    row = (
-        insert(table)
-        .values(id=event_id, topic=topic, event_type=event_type, key=key, payload=payload)
-        .returning(table.c.id)
-        .cte("row")
+    row = insert(outbox.events).values(
+        id=event_id, topic=topic, event_type=event_type, key=key, payload=payload
     )
-    await session.execute(select(func.pg_notify(channel(table), "")).select_from(row))
+    await session.execute(row)
+    on_commit: Callable[[], None] | None = session.info.get(ON_COMMIT)
+    if on_commit is not None:
+        event.listen(session.sync_session, "after_commit", lambda _: on_commit(), once=True)
     return event_id
