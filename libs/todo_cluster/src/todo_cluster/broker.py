@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._metadata import ClusterMetadata  # exported in no other place
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from todo_cluster.errors import BrokerError
 

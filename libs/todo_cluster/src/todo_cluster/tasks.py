@@ -157,3 +157,11 @@ def secrets_rotate(
     return run.rotate(
         root, options, env, inputs, tuple(key.strip() for key in keys.split(",") if key.strip())
     )
+
+
+@command("kafka.topics", env=ENV, plan="show what would be changed; change nothing")
+def kafka_topics(root: Path, options: "ClusterOptions", *, env: str, plan: bool = False) -> int:
+    """Creates an environment's topics and the rights of its account; changes only what differs."""
+    from todo_cluster.kafka import run
+
+    return run.topics(root, options, env, is_plan=plan)
