@@ -25,6 +25,7 @@ PACKAGES = {
     "todo-sse-gateway": "services/sse_gateway",
     "todo-release": "release",
     "todo-cluster": "libs/todo_cluster",
+    "todo-dashboards": "libs/todo_dashboards",
 }
 
 

@@ -63,9 +63,19 @@ def autoscalers(release):
 
 
 def monitoring(release):
-    """Returns the objects of monitoring.enabled."""
+    """Returns the objects of monitoring.enabled, without dashboards."""
+    rules = ("availability", "latency", "events", "pods", "capacity")
     return {("ServiceMonitor", f"{release}-{service}") for service in SERVICES} | {
-        ("PrometheusRule", f"{release}-alerts")
+        ("PodMonitor", f"{release}-daprd"),
+        *(("PrometheusRule", f"{release}-{name}") for name in rules),
+    }
+
+
+def dashboards(release):
+    """Returns the objects of monitoring.dashboards."""
+    return {
+        ("ConfigMap", f"{release}-dashboard-{name}")
+        for name in ("services", "events", "rollouts", "capacity")
     }
 
 
@@ -75,9 +85,12 @@ def test_objects_of_the_defaults_are_the_services_and_their_broker(render):
 
 
 def test_objects_of_staging_are_the_services_and_the_ingresses(render):
-    """Staging uses the managed broker and has neither autoscaling nor monitoring."""
-    assert render("staging").names() == always("todo-app-staging") | ingresses("todo-app-staging") | policies(
-        "todo-app-staging"
+    """Staging uses the managed broker and has no autoscaling."""
+    assert render("staging").names() == (
+        always("todo-app-staging")
+        | ingresses("todo-app-staging")
+        | policies("todo-app-staging")
+        | monitoring("todo-app-staging")
     )
 
 
@@ -89,6 +102,7 @@ def test_objects_of_production_are_all_but_redis(render):
         | policies("todo-app")
         | autoscalers("todo-app")
         | monitoring("todo-app")
+        | dashboards("todo-app")
     )
 
 
@@ -114,14 +128,19 @@ def test_objects_of_production_are_all_but_redis(render):
         ),
         ({"networkPolicies": {"enabled": False}}, {"networkPolicies": {"enabled": True}}, policies),
         ({"hpa": {"enabled": False}}, {"hpa": {"enabled": True}}, autoscalers),
-        ({"monitoring": {"enabled": False}}, {"monitoring": {"enabled": True}}, monitoring),
+        (
+            {"monitoring": {"enabled": False}},
+            {"monitoring": {"enabled": True, "dashboards": False}},
+            monitoring,
+        ),
+        ({"monitoring": {"dashboards": False}}, {"monitoring": {"dashboards": True}}, dashboards),
         (
             {"pubsub": {"kind": "kafka"}, "networkPolicies": {"enabled": False}},
             {"pubsub": {"kind": "redis"}, "networkPolicies": {"enabled": False}},
             redis,
         ),
     ],
-    ids=["ingress", "gateway", "network-policies", "hpa", "monitoring", "redis"],
+    ids=["ingress", "gateway", "network-policies", "hpa", "monitoring", "dashboards", "redis"],
 )
 def test_each_switch_adds_its_objects_and_no_others(render, off, on, objects):
     """A switch adds or removes only the objects that are named after it."""

