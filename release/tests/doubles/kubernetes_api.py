@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import yaml
 
@@ -21,14 +21,16 @@ EVERY_NAMESPACE = re.compile(r"/namespaces/[^/]+/")  # a list without a namespac
 class ApiDouble:
     """The state of the server.
 
-    `objects` are by path and `logs` by (path, previous). `refusal` is a status for every answer, `refused`
-    one for single paths. `requests` records the paths of GET requests that are not Helm's, `accepted` their
+    `objects` are by path and `logs` by (path, previous). `behind` are the answers of pods and Services
+    through the proxy, by path with the decoded query. `refusal` is a status for every answer, `refused` one
+    for single paths. `requests` records the paths of GET requests that are not Helm's, `accepted` their
     Accept headers.
     """
 
     url: str = ""
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     logs: dict[tuple[str, bool], str] = field(default_factory=dict)
+    behind: dict[str, str] = field(default_factory=dict)
     refusal: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -93,6 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.api.accepted[path] = self.headers.get("accept", "")
         if status := self.api.refusal or self.api.refused.get(path):
             self._answer(status, {"message": "not today"})
+        elif "/proxy/" in path:
+            asked = path + (f"?{unquote_plus(parts.query)}" if parts.query else "")
+            self._answer(200 if asked in self.api.behind else 503, self.api.behind.get(asked, "no endpoints"))
         elif path.endswith("/log"):
             text = self.api.logs.get((path, previous))
             self._answer(400 if text is None else 200, text or "")

@@ -45,6 +45,7 @@ from todo_release.core.fence import Fence
 from todo_release.errors import ClusterError
 
 PARALLEL_READS = 6
+PATH_CHARACTERS = "/:"  # a proxied pod is named NAME:PORT
 LOG_IS_GONE = "unable to retrieve container logs for "  # the kubelet's answer, with status 200
 WORKLOAD_RESOURCES = {
     "Deployment": DEPLOYMENTS,
@@ -351,7 +352,7 @@ class Cluster:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, str]:
         try:
-            url = f"/{quote(path)}" + (f"?{urlencode(query)}" if query else "")
+            url = f"/{quote(path, safe=PATH_CHARACTERS)}" + (f"?{urlencode(query)}" if query else "")
             return self._connection.send(
                 method, url, body, {"Accept": "application/json"} | dict(headers or {})
             )
