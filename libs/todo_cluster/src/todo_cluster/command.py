@@ -25,11 +25,13 @@ class ClusterOptions:
     Attributes:
         cluster_files: Partial cluster.yaml files, later ones win.
         release_overrides: What is laid over release.yaml.
+        context: Leads to the cluster that is meant, instead of what cluster.yaml says.
         is_agreed: Answers every question with yes.
     """
 
     cluster_files: tuple[Path, ...] = ()
     release_overrides: Overrides = field(default_factory=Overrides)
+    context: str | None = None
     output: Output = "auto"
     is_agreed: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -46,7 +48,7 @@ class ClusterCommand:
     @cached_property
     def cluster(self) -> ClusterConfig:
         """What cluster.yaml says."""
-        return loader.load(self.root, self.options.cluster_files)
+        return loader.load(self.root, self.options.cluster_files, context=self.options.context)
 
     @cached_property
     def release(self) -> Config:
