@@ -5,6 +5,7 @@ import type { Pool } from "pg";
 
 import type { Environment } from "./environment.ts";
 import type { Log, LogLevel } from "./log.ts";
+import { signInLimit } from "./sign-in-limit.ts";
 
 /** Who accepts our tokens: the HTTP services, and the MCP server, which must be named on its own (spec 2026-07-28). */
 const TOKEN_AUDIENCE = ["todo-api", "todo-mcp"];
@@ -21,7 +22,8 @@ export function authOptions(environment: AuthEnvironment, database: Pool, log: L
     emailAndPassword: { enabled: true },
     user: { deleteUser: { enabled: true } },
     // In the database, because a limit in memory is a limit per replica.
-    rateLimit: { storage: "database" },
+    // Public keys are for everybody: the services and every client of the MCP server read them, some from one address.
+    rateLimit: { storage: "database", customRules: { "/jwks": false } },
     advanced: {
       // A single address, set by the ingress. A list of addresses is not trusted, because clients could forge it.
       ipAddress: { ipAddressHeaders: ["x-forwarded-for"] },
@@ -30,6 +32,7 @@ export function authOptions(environment: AuthEnvironment, database: Pool, log: L
     // Only the message: Better Auth's further arguments may hold an e-mail address.
     logger: { log: (level, message) => { log(levels[level], "auth", { detail: message }); } },
     plugins: [
+      signInLimit(),
       jwt({
         // Tokens are requested at /token; without this, each read of the session would sign another one.
         disableSettingJwtHeader: true,

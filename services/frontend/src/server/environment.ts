@@ -18,6 +18,9 @@ const schema = z.object({
   BETTER_AUTH_SECRET: z.string({ error: "is missing" }).min(32, "must have at least 32 characters"),
   BUILD_ID: z.string().min(1).default("dev"),
   LOG_LEVEL: z.enum(["debug", "info", "warning", "error"]).default("info"),
+  /** For how long the process accepts requests after SIGTERM, and for how long open ones may go on after that. */
+  SHUTDOWN_DELAY_SECONDS: z.coerce.number({ error: "must be a number" }).min(0, "is negative").default(0),
+  DRAIN_SECONDS: z.coerce.number({ error: "must be a number" }).min(1, "must be at least 1").default(20),
 });
 
 export type Environment = Readonly<z.infer<typeof schema>>;

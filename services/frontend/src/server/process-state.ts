@@ -13,7 +13,7 @@ interface ProcessState {
   readonly log: Log;
   readonly pool: Pool;
   readonly registry: Registry;
-  /** Set at SIGTERM: the process finishes open requests and is not ready for new ones. */
+  /** Set at SIGTERM: the process is unready, and still answers. */
   isDraining: boolean;
 }
 

@@ -3,13 +3,14 @@ import { stripVTControlCharacters } from "node:util";
 
 import { collectDefaultMetrics } from "prom-client";
 
-import { EnvironmentError } from "./environment.ts";
+import { EnvironmentError, environment } from "./environment.ts";
 import { observeHttp } from "./http-observer.ts";
 import { type Log, type LogLevel, createLog, describeError } from "./log.ts";
 import { processState } from "./process-state.ts";
+import { createShutdown } from "./shutdown.ts";
 
 /**
- * Starts metrics and logs, and notes SIGTERM for `/readyz`; Next's own handler finishes open requests.
+ * Starts metrics, logs and the handling of signals.
  *
  * Ends the process when the environment is invalid: Next would go on and answer every request with 500.
  */
@@ -18,10 +19,18 @@ export function startProcess(): void {
   redirectConsole(state.log);
   collectDefaultMetrics({ register: state.registry });
   observeHttp(state.registry, state.log);
-  process.once("SIGTERM", () => {
-    state.isDraining = true;
-    state.log("info", "draining");
+  const { SHUTDOWN_DELAY_SECONDS, DRAIN_SECONDS } = environment();
+  const shutDown = createShutdown({
+    delayMs: SHUTDOWN_DELAY_SECONDS * 1_000,
+    drainMs: DRAIN_SECONDS * 1_000,
+    onStart: () => {
+      state.isDraining = true;
+      state.log("info", "draining");
+    },
+    exit: () => process.exit(0),
   });
+  process.on("SIGTERM", shutDown);
+  process.on("SIGINT", shutDown);
 }
 
 function stateOrExit() {

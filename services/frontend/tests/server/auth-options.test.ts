@@ -6,6 +6,7 @@ import type { Pool } from "pg";
 import { describe, expect, it, vi } from "vitest";
 
 import { authOptions } from "@/server/auth-options";
+import { ATTEMPTS } from "@/server/sign-in-limit";
 
 const CREDENTIALS = { email: "ada@example.com", password: "correct horse" };
 
@@ -82,6 +83,33 @@ describe("accounts", () => {
     const refused = await send("/sign-in/email", CREDENTIALS);
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get("x-retry-after"))).toBeGreaterThan(0);
+  });
+
+  it("never limit who reads the public keys, also without an address, as the services do", async () => {
+    const { send } = accountsAt("https://todo.example.com");
+    for (const address of ["203.0.113.7", ""]) {
+      const answers = Array.from({ length: 150 }, () => send("/jwks", undefined, { "x-forwarded-for": address }));
+      const statuses = (await Promise.all(answers)).map(({ status }) => status);
+      expect(new Set(statuses)).toEqual(new Set([200]));
+    }
+  });
+
+  it("refuse more than ten attempts to sign in to an account, from whatever addresses, and spare other accounts", async () => {
+    const { send } = accountsAt("https://todo.example.com");
+    vi.spyOn(Date, "now").mockReturnValue(1_000 * 300_000);
+    const attempt = (number: number, email: string) =>
+      send("/sign-in/email", { ...CREDENTIALS, email }, { "x-forwarded-for": `198.51.100.${number}` });
+    const statuses: number[] = [];
+    for (let number = 1; number <= ATTEMPTS; number++) {
+      statuses.push((await attempt(number, number % 2 ? CREDENTIALS.email : "ADA@example.com")).status);
+    }
+    expect(new Set(statuses)).toEqual(new Set([401]));
+    const refused = await attempt(50, CREDENTIALS.email);
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get("x-retry-after")).toBe("300");
+    expect((await attempt(51, "bob@example.com")).status).toBe(401);
+    vi.spyOn(Date, "now").mockReturnValue(1_001 * 300_000);
+    expect((await attempt(52, CREDENTIALS.email)).status).toBe(401);
   });
 
   it("apply the limit also to a list of forwarded addresses", async () => {

@@ -11,7 +11,13 @@ const COMPLETE = {
 
 describe("readEnvironment", () => {
   it("uses the variables as they are and adds the defaults", () => {
-    expect(readEnvironment(COMPLETE)).toEqual({ ...COMPLETE, BUILD_ID: "dev", LOG_LEVEL: "info" });
+    expect(readEnvironment(COMPLETE)).toEqual({
+      ...COMPLETE,
+      BUILD_ID: "dev",
+      LOG_LEVEL: "info",
+      SHUTDOWN_DELAY_SECONDS: 0,
+      DRAIN_SECONDS: 20,
+    });
   });
 
   it("names all invalid variables and no value", () => {
