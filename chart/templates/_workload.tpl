@@ -71,9 +71,9 @@ The start may take two minutes on a busy node. Afterwards /healthz decides about
 {{- define "todo.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
-  periodSeconds: 2
+  periodSeconds: 1
   timeoutSeconds: 2
-  failureThreshold: 60
+  failureThreshold: 120
 livenessProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 10
