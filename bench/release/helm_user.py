@@ -23,8 +23,7 @@ class HelmUser:
     def installed(cls, shop: ShopClone, name: str, folder: Path) -> Iterator[Self]:
         """Installs what staging runs and waits until it is ready; deletes the namespace afterwards."""
         user = cls(shop, f"shop-{shop.name}-{name}", folder / f"{name}.yaml")
-        current = shop.helm("staging", "get", "values", shop.namespace("staging"), "--output=yaml")
-        user.values.write_text(current, encoding="utf-8")
+        user.take_values()
         shop.create_namespace(user.namespace)
         try:
             result = user.helm("install", "--wait", "--timeout=120s")
@@ -32,6 +31,23 @@ class HelmUser:
             yield user
         finally:
             shop.kubectl("delete", "namespace", user.namespace, "--wait=false")
+
+    def take_values(self) -> None:
+        """Takes over what staging runs by now, images included."""
+        release = self.shop.namespace("staging")
+        current = self.shop.helm("staging", "get", "values", release, "--output=yaml")
+        self.values.write_text(current, encoding="utf-8")
+
+    def upgrade(self) -> None:
+        """Upgrades to the values that were taken over and waits until every workload is ready."""
+        result = self.helm("upgrade", "--wait", "--timeout=120s")
+        assert result.returncode == 0, result.stderr
+
+    def roll_back(self) -> None:
+        """Rolls back to the revision before and waits until every workload is ready."""
+        self.shop.helm(
+            "staging", "rollback", self.namespace, "--wait", "--timeout=120s", f"--namespace={self.namespace}"
+        )
 
     def helm(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Runs a command of Helm that takes release and chart, and returns the ended process."""
