@@ -157,6 +157,17 @@ async def test_events_of_a_key_are_numbered_without_gaps_and_a_repeat_keeps_its_
     assert numbers(publisher, "a") == [1, 2, 3]
 
 
+async def test_each_topic_of_a_key_is_numbered_by_itself(engine: AsyncEngine, outbox: Outbox) -> None:
+    """A consumer of one topic sees no gaps because of events on another."""
+    async with session_factory(engine).begin() as session:
+        for topic in ("tasks", "reminders", "tasks"):
+            await enqueue(session, outbox, topic=topic, event_type="n", key="a", payload=b"{}")
+    publisher = MemoryPublisher()
+    await Relay(engine, outbox, publisher).relay_batch()
+    numbered = [(event.topic, orjson.loads(event.data)["sequence"]) for event in publisher.published]
+    assert sorted(numbered) == [("reminders", 1), ("tasks", 1), ("tasks", 2)]
+
+
 async def test_row_that_commits_late_is_published_after_the_numbered_ones(
     engine: AsyncEngine, outbox: Outbox
 ) -> None:

@@ -36,22 +36,26 @@ chosen AS (
 ),
 claimed AS (
     SELECT waiting.*, row_number() OVER (
-        PARTITION BY waiting.key, waiting.number IS NULL ORDER BY waiting.position
+        PARTITION BY waiting.topic, waiting.key, waiting.number IS NULL ORDER BY waiting.position
     ) AS rank
     FROM chosen CROSS JOIN LATERAL (
         SELECT position, id, topic, event_type, key, payload, attempts, number FROM {schema}.outbox
         WHERE published_at IS NULL AND key = chosen.key ORDER BY number, position LIMIT :events
     ) AS waiting
 ),
-new AS (SELECT key, count(*) AS amount FROM claimed WHERE number IS NULL GROUP BY key ORDER BY key),
+new AS (
+    SELECT topic, key, count(*) AS amount FROM claimed WHERE number IS NULL
+    GROUP BY topic, key ORDER BY topic, key
+),
 counted AS (
-    INSERT INTO {schema}.outbox_counters AS counters (key, last_number) SELECT key, amount FROM new
-    ON CONFLICT (key) DO UPDATE SET last_number = counters.last_number + EXCLUDED.last_number
-    RETURNING key, last_number
+    INSERT INTO {schema}.outbox_counters AS counters (topic, key, last_number)
+    SELECT topic, key, amount FROM new
+    ON CONFLICT (topic, key) DO UPDATE SET last_number = counters.last_number + EXCLUDED.last_number
+    RETURNING topic, key, last_number
 ),
 numbered AS (
     UPDATE {schema}.outbox AS event SET number = counted.last_number - new.amount + claimed.rank
-    FROM claimed JOIN new ON new.key = claimed.key JOIN counted ON counted.key = claimed.key
+    FROM claimed JOIN new USING (topic, key) JOIN counted USING (topic, key)
     WHERE claimed.number IS NULL AND event.position = claimed.position
     RETURNING event.position, event.number
 )
@@ -59,7 +63,7 @@ SELECT
     claimed.position, claimed.id, claimed.topic, claimed.event_type, claimed.key, claimed.payload,
     claimed.attempts, coalesce(claimed.number, numbered.number) AS number
 FROM claimed LEFT JOIN numbered ON numbered.position = claimed.position
-ORDER BY claimed.key, coalesce(claimed.number, numbered.number)
+ORDER BY claimed.key, claimed.topic, coalesce(claimed.number, numbered.number)
 """
 
 

@@ -44,7 +44,7 @@ class Relay:
     Keys take turns, a few events each, and different keys are published concurrently. An event that the bus
     refuses delays only the events with its key. When a process dies between publishing an event and
     recording that, the event is published again, with the same id and number. Whoever keeps only the first
-    delivery of each id sees the events of a key in order.
+    delivery of each id sees the events of a key on a topic in order.
     """
 
     def __init__(

@@ -32,11 +32,12 @@ class Outbox:
     """The tables of one service's outbox, in the service's schema.
 
     `events` holds the events. A row waits to be published while its `published_at` is null; while the
-    `retry_at` of a row is in the future, all rows with its key wait. `number` counts the events of one key
-    from 1, without gaps, in the order in which they are published. The relay sets it before it publishes, and
-    a repeated event keeps it. It is not `position`: transactions commit in another order than they insert.
+    `retry_at` of a row is in the future, all rows with its key wait. `number` counts the events of one key on
+    one topic from 1, without gaps, in the order in which they are published. The relay sets it before it
+    publishes, and a repeated event keeps it. It is not `position`: transactions commit in another order than
+    they insert.
 
-    `counters` holds the last number of each key, and `leases` which process publishes.
+    `counters` holds the last number of each topic and key, and `leases` which process publishes.
     """
 
     events: Table
@@ -78,6 +79,7 @@ def declare_outbox(metadata: MetaData) -> Outbox:
     counters = Table(
         "outbox_counters",
         metadata,
+        Column("topic", Text, primary_key=True),
         Column("key", Text, primary_key=True),
         Column("last_number", BigInteger, nullable=False),
     )
@@ -96,8 +98,8 @@ async def enqueue(
 ) -> UUID:
     """Stores an event in the session's transaction and returns its id; the commit wakes the relay.
 
-    Events with the same `key` are published in order. To keep the order of the changes of one row, change the
-    row first (others then wait for its lock) and call this afterwards.
+    Events with the same `key` on one topic are published in order. To keep the order of the changes of one row,
+    change the row first (others then wait for its lock) and call this afterwards.
 
     The transaction contains no NOTIFY, because PostgreSQL commits transactions that notify one at a time.
 

@@ -24,9 +24,10 @@ def upgrade() -> None:
     op.drop_index("ix_outbox_retrying", "outbox", schema=SCHEMA)
     op.create_table(
         "outbox_counters",
+        sa.Column("topic", sa.Text, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("last_number", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("key", name="pk_outbox_counters"),
+        sa.PrimaryKeyConstraint("topic", "key", name="pk_outbox_counters"),
         schema=SCHEMA,
     )
     op.create_table(
