@@ -98,8 +98,8 @@ async def enqueue(
 ) -> UUID:
     """Stores an event in the session's transaction and returns its id; the commit wakes the relay.
 
-    Events with the same `key` on one topic are published in order. To keep the order of the changes of one row,
-    change the row first (others then wait for its lock) and call this afterwards.
+    Events with the same `key` on one topic are published in order. To keep the order of the changes of one
+    row, change the row first (others then wait for its lock) and call this afterwards.
 
     The transaction contains no NOTIFY, because PostgreSQL commits transactions that notify one at a time.
 
