@@ -3,5 +3,5 @@
 Start reading in `run`. `plan` lists the steps as data (`step`), each check -> do -> record; a module holds
 one kind of step: `manifests`, `definitions`, `components`, `issuers`, `access`; `provider` makes the cluster.
 Before anything is changed `rules` refuses what is known to fail later, and `capacity` what does not fit the
-nodes. `site` is what all steps use: both configurations, the cluster, Helm, the archives of the charts.
+nodes (`sizing`).
 """

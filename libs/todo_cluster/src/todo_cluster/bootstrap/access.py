@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from todo_cluster.bootstrap.site import Site
 from todo_cluster.bootstrap.step import State, fingerprint_of
 from todo_cluster.errors import BootstrapError
+from todo_cluster.site import Site
 from todo_release.adapters.kubernetes import kubeconfig
 from todo_release.adapters.kubernetes.api_resources import SERVICE_ACCOUNTS
 from todo_release.core import release_folder

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from todo_cluster.bootstrap.site import MANAGER
 from todo_cluster.errors import BootstrapError
+from todo_cluster.site import MANAGER
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.object_diff import describe_changes
 from todo_release.adapters.kubernetes.objects import JsonObject

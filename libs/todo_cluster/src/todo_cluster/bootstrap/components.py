@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from todo_cluster.bootstrap import readiness
-from todo_cluster.bootstrap.site import MANAGER, Site
 from todo_cluster.bootstrap.step import DONE, State, fingerprint_of
 from todo_cluster.config.components import Component, PresentObject
 from todo_cluster.errors import BootstrapError
+from todo_cluster.site import MANAGER, Site
 from todo_release.adapters.helm.cli import Helm
 from todo_release.adapters.helm.storage import PENDING_STATUSES, Revision
 from todo_release.adapters.kubernetes.api_resources import SECRETS

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from todo_cluster.bootstrap import applying
-from todo_cluster.bootstrap.site import Site
 from todo_cluster.bootstrap.step import DONE, State, fingerprint_of
 from todo_cluster.config.components import Component
 from todo_cluster.errors import BootstrapError
+from todo_cluster.site import Site
 from todo_release.adapters.helm.definitions import read_definitions
 from todo_release.adapters.kubernetes.objects import JsonObject
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from todo_cluster.bootstrap import applying
-from todo_cluster.bootstrap.site import Site
 from todo_cluster.bootstrap.step import DONE, State, fingerprint_of
+from todo_cluster.site import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from todo_cluster.bootstrap.components import ChartStep, PresentStep
 from todo_cluster.bootstrap.definitions import DefinitionsStep
 from todo_cluster.bootstrap.issuers import IssuerStep, TrialStep
 from todo_cluster.bootstrap.manifests import ManifestStep
-from todo_cluster.bootstrap.site import Site
 from todo_cluster.bootstrap.step import Step
+from todo_cluster.site import Site
 
 
 def steps_of(site: Site) -> list[Step]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from todo_cluster.bootstrap import rendering, rules, sizes
+from todo_cluster.bootstrap import rules
 from todo_cluster.bootstrap.components import ChartStep
-from todo_cluster.bootstrap.site import Site
+from todo_cluster.site import Site
+from todo_cluster.sizing import rendering, sizes
 from todo_release.adapters.kubernetes.api_resources import NODES
 from todo_release.adapters.kubernetes.manifest import RenderedManifest
 from todo_release.errors import ReleaseError

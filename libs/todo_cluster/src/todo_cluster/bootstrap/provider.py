@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from todo_cluster.bootstrap.access import write_private
-from todo_cluster.bootstrap.digitalocean import DigitalOcean
-from todo_cluster.bootstrap.site import Access
 from todo_cluster.config.provider import DigitalOceanCluster
+from todo_cluster.digitalocean import DigitalOcean
 from todo_cluster.errors import ProviderError
+from todo_cluster.site import Access
 from todo_release.adapters.kubernetes import kubeconfig
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.core.clock import Clock

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from todo_cluster.bootstrap.site import Site
 from todo_cluster.errors import BootstrapError
+from todo_cluster.site import Site
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Workload, WorkloadRef
 from todo_release.core.masking import mask_log
 

@@ -7,12 +7,11 @@ requests no sum contains, replicas that all land on one node.
 from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
-from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject
+from todo_cluster.sizing.sizes import OPERATED_KINDS
+from todo_release.adapters.kubernetes.manifest import RenderedManifest
 from todo_release.adapters.kubernetes.objects import EXPENDABLE_PRIORITY, JsonObject
 
 HOSTNAME = "kubernetes.io/hostname"
-# Kinds of the Prometheus operator that become pods, with the path of each list of containers' resources.
-OPERATED_KINDS = ("Prometheus", "Alertmanager")
 
 
 def expendable_priorities(objects: Iterable[JsonObject]) -> Iterator[str]:
@@ -53,18 +52,6 @@ def unknown_topologies(component: str, manifest: RenderedManifest, labels: Set[s
                 f"{component}: {template.owner.subject} spreads its pods by the node label {key}, which no "
                 f"node has: they may all share one node. Use {HOSTNAME}."
             )
-
-
-def volumes_of(item: RenderedObject) -> Iterator[JsonObject]:
-    """Yields the claims for volumes that an object makes, by itself or for each of its pods."""
-    if item.kind == "PersistentVolumeClaim":
-        yield item.spec
-    elif item.kind == "StatefulSet":
-        yield from (claim["spec"] for claim in item.spec.get("volumeClaimTemplates") or ())
-    elif item.kind in OPERATED_KINDS:
-        storage = item.spec.get("storage") or {}
-        if claim := storage.get("volumeClaimTemplate"):
-            yield claim["spec"]
 
 
 def _is_short_lived(container: JsonObject, spec: JsonObject) -> bool:

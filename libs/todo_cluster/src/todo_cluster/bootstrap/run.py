@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from todo_cluster.bootstrap import capacity, issuers, preparation, sizes
+from todo_cluster.bootstrap import issuers, preparation
 from todo_cluster.bootstrap.components import ChartStep
-from todo_cluster.bootstrap.digitalocean import DigitalOcean, find_token
 from todo_cluster.bootstrap.plan import steps_of
 from todo_cluster.bootstrap.provider import ManagedCluster
 from todo_cluster.bootstrap.record import Record
-from todo_cluster.bootstrap.site import Access, Site
 from todo_cluster.bootstrap.step import State, Step
 from todo_cluster.command import ClusterCommand, ClusterOptions, run_command
+from todo_cluster.digitalocean import DigitalOcean, find_token
 from todo_cluster.errors import BootstrapError, CapacityError
+from todo_cluster.site import Access, Site
+from todo_cluster.sizing import capacity, sizes
 from todo_release.core.clock import SystemClock
 from todo_release.errors import ClusterError, ReleaseError
 

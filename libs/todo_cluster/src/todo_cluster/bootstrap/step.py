@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from todo_cluster.bootstrap.site import Site
+from todo_cluster.site import Site
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from todo_cluster.bootstrap import sizes
-from todo_cluster.bootstrap.sizes import Part, Workload
 from todo_cluster.errors import CapacityError
+from todo_cluster.sizing import sizes
+from todo_cluster.sizing.sizes import Part, Workload
 from todo_release.core.tables import Table
 from todo_release.preflight.scheduling.cluster_capacity import ClusterCapacity
 from todo_release.preflight.scheduling.node_table import cpu_text, memory_text

@@ -7,20 +7,17 @@ renders.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from todo_cluster.bootstrap import rendering
-from todo_cluster.bootstrap.rules import OPERATED_KINDS
-from todo_cluster.bootstrap.site import Site
+from todo_cluster.application import ApplicationEnvironment
+from todo_cluster.site import Site
 from todo_release.adapters.kubernetes.api_resources import NODES, PODS
 from todo_release.adapters.kubernetes.manifest import RenderedManifest, RenderedObject
 from todo_release.adapters.kubernetes.objects import JsonObject
-from todo_release.config.image_parts import image_part
 from todo_release.preflight.scheduling import pod_requirements
 from todo_release.preflight.scheduling.resources import NodeCapacity, PodRequirements, ResourceAmount
 
 COMPONENT_LABEL = "todo-cluster/component"
-PLACEHOLDER = f"sha256:{0:064x}"  # the chart refuses images without a digest; sizes do not depend on it
+OPERATED_KINDS = ("Prometheus", "Alertmanager")  # the Prometheus operator makes pods of them
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
 
@@ -115,7 +112,7 @@ def environment_parts(site: Site) -> Iterator[Part]:
     """Yields a part for each environment: the pods of its chart at the replicas that it starts with."""
     objects = [item for file in site.config.manifests for item in site.objects(file)]
     for name, environment in site.release.environments.items():
-        manifest = render_environment(site, name)
+        manifest = ApplicationEnvironment(site.root, site.release, name).manifest
         ranges = [
             item
             for item in objects
@@ -126,31 +123,6 @@ def environment_parts(site: Site) -> Iterator[Part]:
             for item in manifest.of_kind(*WORKLOADS)
         ]
         yield Part(name, tuple(workloads))
-
-
-def render_environment(site: Site, name: str) -> RenderedManifest:
-    """Returns the objects of an environment's chart, with its values as a release sets them."""
-    environment = site.release.environments[name]
-    overlay: dict[str, Any] = {}
-    digests = {
-        f"{path}.digest": PLACEHOLDER
-        for image in site.release.images.values()
-        for path in image.values
-        if image_part(path.rpartition(".")[2]) == "reference"
-    }
-    for path, value in (digests | environment.set).items():
-        *parents, last = path.split(".")
-        below = overlay
-        for part in parents:
-            below = below.setdefault(part, {})
-        below[last] = value
-    return rendering.render(
-        environment.release,
-        site.root / site.release.chart.path,
-        environment.namespace,
-        [site.root / file for file in environment.values],
-        overlay,
-    )
 
 
 def request_of(part: Part, nodes: int) -> tuple[int, ResourceAmount]:

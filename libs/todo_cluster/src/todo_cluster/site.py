@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from todo_cluster.bootstrap.charts import Charts
+from todo_cluster.charts import Charts
 from todo_cluster.command import ClusterCommand
 from todo_cluster.config.model import ClusterConfig
 from todo_cluster.errors import BootstrapError
