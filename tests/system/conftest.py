@@ -186,6 +186,7 @@ def clone(
                 "registry": {"repository": registry, "insecure": True},
                 "remote": "origin",
                 "variables": {"domain": DOMAIN},
+                "watch": {"minutes": None},  # without a Prometheus each release would wait for one
                 "environments": {
                     name: {
                         "context": current["name"],
