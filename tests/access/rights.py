@@ -26,7 +26,8 @@ EVERYTHING = "".join(verb[0] for verb in VERBS)
 SCOPES = ("staging", "production", "monitoring", "")
 # Ways to more rights, which are no kinds of their own in discovery, and the kinds of operators.
 MORE = (
-    ("", "pods/exec"), ("", "pods/attach"), ("", "pods/portforward"), ("", "pods/proxy"), ("", "services/proxy"), ("", "pods/ephemeralcontainers"),
+    ("", "pods/exec"), ("", "pods/attach"), ("", "pods/portforward"), ("", "pods/ephemeralcontainers"),
+    ("", "pods/proxy"), ("", "services/proxy"),
     ("", "pods/eviction"), ("", "pods/log"), ("", "nodes/proxy"), ("", "serviceaccounts/token"),
     ("apps", "deployments/scale"), ("dapr.io", "components"), ("dapr.io", "configurations"),
     ("dapr.io", "resiliencies"), ("dapr.io", "subscriptions"), ("monitoring.coreos.com", "servicemonitors"),

@@ -1,6 +1,5 @@
 """Network policies, by simulating them: which connections between two pods are allowed or refused."""
 
-import re
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -247,10 +246,11 @@ def test_policy_that_refuses_everything_is_applied_last(render):
 
 def test_pods_of_the_values_are_those_that_the_bootstrap_installs(render):
     """The namespaces of controller, Prometheus and Dapr are where the bootstrap puts their charts."""
-    text = (ROOT / "k8s/cluster-bootstrap/bootstrap").read_text(encoding="utf-8")
+    components = yaml.safe_load((ROOT / "cluster.yaml").read_text(encoding="utf-8"))["components"]
     installed = {
-        chart: namespace
-        for _, namespace, chart in re.findall(r"^release (\S+) (\S+) (\S+)", text, re.MULTILINE)
+        component["chart"]["name"]: component["namespace"]
+        for component in components.values()
+        if "chart" in component
     }
     values = yaml.safe_load((ROOT / "chart/values.yaml").read_text(encoding="utf-8"))["networkPolicies"]
     assert values["ingressController"]["namespace"] == installed["ingress-nginx"]
