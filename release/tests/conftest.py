@@ -10,6 +10,7 @@ from todo_release.adapters.kubernetes import transport
 from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.transport import ClientConnection
 
+from .doubles.harness import Harness
 from .doubles.kubernetes_api import ApiDouble, serve
 from .shop import FILES, GIT_SETTINGS, Tree
 
@@ -43,6 +44,12 @@ def tree(tmp_path: Path) -> Tree:
     tree.git("init", "--quiet", "--initial-branch=main")
     tree.commit("add", FILES)
     return tree
+
+
+@pytest.fixture
+def harness(tree: Tree) -> Harness:
+    """Returns a harness in which nothing was released."""
+    return Harness(tree.path)
 
 
 @pytest.fixture

@@ -25,12 +25,6 @@ from .doubles.harness import NOW, Harness
 from .shop import Tree
 
 
-@pytest.fixture
-def harness(tree: Tree) -> Harness:
-    """Returns a harness in which nothing was released."""
-    return Harness(tree.path)
-
-
 def test_status_before_the_first_release(harness: Harness) -> None:
     """An environment without a deployment is not an error."""
     environments, images = queries.status(harness.session.context)

@@ -9,38 +9,19 @@ import pytest
 from todo_release.adapters.git import Repository
 from todo_release.config.overrides import Overrides
 from todo_release.errors import (
-    ConfigError,
     DeclinedError,
     HelmError,
-    PromotionError,
-    RegistryError,
     RepositoryError,
     SmokeError,
     VersionError,
 )
-from todo_release.pipeline.events import PlanStarted, StepFailed, StepProgressed
+from todo_release.pipeline.events import StepFailed, StepProgressed
 from todo_release.preflight.errors import PreflightError
 from todo_release.preflight.finding import error, warning
 
-from .doubles.harness import Harness, KilledError, killed_after
-from .shop import RELEASE_YAML, Tree
-
-PREFLIGHTS = ["preflight:staging", "preflight:production"]
-ALL = [
-    *PREFLIGHTS, "build:web", "build:api", "commit", "tag", "tag-images",
-    "deploy:staging", "verify:staging", "confirm:production", "deploy:production", "verify:production",
-]  # fmt: skip
-
-
-@pytest.fixture
-def harness(tree: Tree) -> Harness:
-    """Returns a harness in which nothing was released."""
-    return Harness(tree.path)
-
-
-def versions_in(harness: Harness, environment: str) -> list[tuple[str, str]]:
-    """Returns version and Helm status of every revision."""
-    return [(revision.app_version, revision.status) for revision in harness.helm[environment].revisions]
+from .doubles.harness import Harness, killed_after
+from .released_shop import ALL, PREFLIGHTS, versions_in
+from .shop import Tree
 
 
 def test_first_release_does_every_step_in_order(harness: Harness, tree: Tree) -> None:
@@ -172,57 +153,6 @@ def test_one_changed_service_rebuilds_one_image(harness: Harness, tree: Tree) ->
     assert "web" not in tree.git("show", "--format=", "--unified=0", "v0.2.0")
 
 
-@pytest.mark.parametrize("step", [prefix + step for step in ALL for prefix in ("~", "")])
-def test_killed_anywhere_the_same_command_continues_from_there(
-    harness: Harness, tree: Tree, step: str
-) -> None:
-    """A run that is killed at the start of a step or right after it is completed by the next run."""
-    with killed_after(harness, step):
-        harness.release("0.1.0")
-    reached = ALL.index(step.removeprefix("~")) + (0 if step.startswith("~") else 1)
-    rest = ALL[reached:]
-    if step in {"confirm:production", "~deploy:production"}:
-        rest = ["confirm:production", *rest]  # agreement to a killed run is not agreement to the next one
-    # Every environment that is still to be deployed is inspected again.
-    again = [step_id for step_id in PREFLIGHTS if step_id.replace("preflight", "deploy") in rest]
-    assert harness.release("0.1.0") == again + [step_id for step_id in rest if step_id not in PREFLIGHTS]
-    assert harness.session.plan_release("0.1.0").is_finished
-    assert versions_in(harness, "production") == [("0.1.0", "deployed")]
-    assert tree.git("log", "--format=%s") == "release: 0.1.0.\nadd"
-    assert harness.engine.built == ["web", "api"]
-
-
-def test_killed_between_the_two_files_of_the_commit_continues(harness: Harness, tree: Tree) -> None:
-    """Changes that this release itself wrote are accepted and committed once."""
-    with killed_after(harness, "build:api"):
-        harness.release("0.1.0")
-    text = (tree.path / "chart/Chart.yaml").read_text()
-    tree.write({"chart/Chart.yaml": text.replace("0.0.0", "0.1.0")})
-    assert harness.release("0.1.0") == [*PREFLIGHTS, *ALL[4:]]
-
-
-def test_interrupted_step_is_named_by_the_next_run(harness: Harness) -> None:
-    """The next run reports the step in which the last one was interrupted."""
-    with killed_after(harness, "~deploy:staging"):
-        harness.release("0.1.0")
-    harness.release("0.1.0")
-    assert isinstance(harness.events[0], PlanStarted)
-    assert harness.events[0].interrupted == ("deploy:staging",)
-
-
-def test_helm_killed_in_the_middle_is_unlocked_under_the_lock(harness: Harness) -> None:
-    """The pending revision of a killed run is marked as failed and the version deployed again."""
-    harness.helm["staging"].dies_in = "upgrade"
-    with pytest.raises(KilledError):
-        harness.release("0.1.0")
-    harness.helm["staging"].dies_in = None
-    harness.release("0.1.0")
-    assert versions_in(harness, "staging") == [("0.1.0", "failed"), ("0.1.0", "deployed")]
-    assert [record.result for record in harness.records("staging").read()] == ["failed", "verified"]
-    notes = [event.text for event in harness.events if isinstance(event, StepProgressed) and event.is_note]
-    assert "revision 1 was left pending-upgrade by a run that died; unlocked" in notes
-
-
 def test_lock_is_held_from_deployment_to_verification_and_not_while_asking(harness: Harness) -> None:
     """Staging is unlocked when the question about production is asked."""
     harness.release("0.1.0")
@@ -309,16 +239,6 @@ def test_declined_production_stays_as_it_is_and_can_be_asked_again(harness: Harn
     ]
 
 
-def test_production_refuses_what_staging_has_not_verified(harness: Harness) -> None:
-    """A deployment that skips staging is refused when it reaches production."""
-    with killed_after(harness, "deploy:staging"):
-        harness.release("0.1.0")
-    session = harness.session
-    with pytest.raises(PromotionError, match="staging has not verified"):
-        session.run(session.plan_deployment("0.1.0", ["production"]), harness.events.append)
-    assert versions_in(harness, "production") == []
-
-
 def test_release_up_to_staging_is_promoted_later(harness: Harness) -> None:
     """CI can release to staging in one job and promote in another."""
     session = harness.session
@@ -327,61 +247,6 @@ def test_release_up_to_staging_is_promoted_later(harness: Harness) -> None:
     session.run(session.plan_promotion("0.1.0"), harness.events.append)
     assert versions_in(harness, "production") == [("0.1.0", "deployed")]
     assert session.plan_release("0.1.0").is_finished
-
-
-def test_release_up_to_an_unknown_environment_is_refused(harness: Harness) -> None:
-    """The error names the known environments."""
-    with pytest.raises(ConfigError, match="Choose one of: staging, production"):
-        harness.session.plan_release("0.1.0", "nowhere")
-
-
-def test_promotion_needs_an_environment_that_requires_another(tree: Tree) -> None:
-    """A promotion without a required environment is refused."""
-    text = RELEASE_YAML.replace("    requires: staging\n", "")
-    tree.commit("shop: Require nothing.", {"release.yaml": text})
-    with pytest.raises(ConfigError, match="nothing to promote to"):
-        Harness(tree.path).session.plan_promotion("0.1.0")
-
-
-def test_released_version_with_other_content_is_refused(harness: Harness, tree: Tree) -> None:
-    """The error names the change and the next version."""
-    harness.release("0.1.0")
-    tree.write({"web/index.js": "changed\n"})
-    with pytest.raises(VersionError, match=r"web/index\.js.*as 0\.1\.1"):
-        harness.release("0.1.0")
-
-
-def test_dirty_tree_is_refused_before_anything_is_done(harness: Harness, tree: Tree) -> None:
-    """Changes that are not committed are refused before the first build."""
-    tree.write({"web/index.js": "changed\n", "new.txt": ""})
-    with pytest.raises(RepositoryError, match=r"new\.txt, web/index\.js"):
-        harness.release("0.1.0")
-    assert harness.engine.built == []
-
-
-def test_plan_without_a_git_author_is_made_and_refused(harness: Harness, without_git_author: None) -> None:
-    """Without a git author the plan is made but cannot run."""
-    with pytest.raises(RepositoryError, match="does not know who is releasing") as refused:
-        harness.release("0.1.0")
-    assert "user.name and user.email" in refused.value.remedy
-    assert harness.engine.built == []
-    assert harness.session.plan_release("0.1.0").steps[0].id == "preflight:staging"
-
-
-def test_other_branch_is_refused(harness: Harness, tree: Tree) -> None:
-    """A release from another branch is refused."""
-    tree.git("switch", "--quiet", "--create", "feature")
-    with pytest.raises(RepositoryError, match="made from main, but feature"):
-        harness.release("0.1.0")
-
-
-def test_plan_lists_every_refusal_at_once(harness: Harness, tree: Tree) -> None:
-    """All refusals are listed, so that one correction is enough."""
-    tree.git("tag", "v1.0.0")
-    tree.write({"new.txt": ""})
-    harness.registry.is_down = True
-    refusals = harness.session.plan_release("0.5.0").refusals
-    assert [type(refusal) for refusal in refusals] == [RegistryError, VersionError, RepositoryError]
 
 
 def test_version_tag_in_the_registry_that_no_git_tag_explains_is_replaced(harness: Harness) -> None:
@@ -416,14 +281,6 @@ def test_release_with_a_remote_pushes_branch_and_tag_before_it_deploys(shared: H
     assert shared.session.plan_release("0.1.0").is_finished
 
 
-@pytest.mark.parametrize("step", ["~push", "push"])
-def test_killed_around_the_push_continues(shared: Harness, step: str) -> None:
-    """The remote has branch and tag or neither, and then gets both."""
-    with killed_after(shared, step):
-        shared.release("0.1.0")
-    assert shared.release("0.1.0") == [*PREFLIGHTS, *(["push"] if step == "~push" else []), *ALL[6:]]
-
-
 def test_branch_behind_its_remote_is_refused(shared: Harness, tree: Tree) -> None:
     """A release that would lack commits of the remote is refused.
 
@@ -442,3 +299,11 @@ def test_version_tagged_only_on_the_remote_is_refused(shared: Harness, tree: Tre
     tree.git("push", "--quiet", "origin", "HEAD:refs/tags/v0.1.0")
     with pytest.raises(VersionError, match="git fetch --tags origin"):
         shared.release("0.1.0")
+
+
+@pytest.mark.parametrize("step", ["~push", "push"])
+def test_killed_around_the_push_continues(shared: Harness, step: str) -> None:
+    """The remote has branch and tag or neither, and then gets both."""
+    with killed_after(shared, step):
+        shared.release("0.1.0")
+    assert shared.release("0.1.0") == [*PREFLIGHTS, *(["push"] if step == "~push" else []), *ALL[6:]]

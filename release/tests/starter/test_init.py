@@ -132,6 +132,7 @@ def test_chart_with_parts_in_the_same_repository_is_the_one_that_is_released(
     assert init(empty.path, options(tmp_path)) == 0
     config = load(empty.path)
     assert (config.name, config.chart.path, config.chart.dependencies) == ("shop", "charts/shop", "build")
+    assert config.registry.repository == "ghcr.io/example"
     values = {name: image.values for name, image in config.images.items()}
     assert values == {
         name: (f"{name}.image", "global.image.registry", "global.image.tag") for name in ("api", "web")
