@@ -331,6 +331,28 @@ def test_object_for_another_namespace_is_not_compared() -> None:
     assert summaries_of(CHECK, with_live((wanted, live_object(service(clusterIP="10.0.0.7"))))) == []
 
 
+@pytest.mark.parametrize(
+    ("hook", "policy", "problem"),
+    [
+        ("pre-upgrade", None, "the policy before-hook-creation"),
+        ("pre-upgrade", "hook-succeeded,hook-failed", "the policy hook-succeeded,hook-failed"),
+        ("pre-upgrade", "hook-failed", None),
+        (None, None, "cannot find it again"),
+    ],
+)
+def test_object_without_a_name_is_refused_where_helm_must_find_it_again(
+    hook: str | None, policy: str | None, problem: str | None
+) -> None:
+    """Helm creates an object with generateName, and fails as soon as it should delete or update it."""
+    job = workload("x", kind="Job", hook=hook)
+    job["metadata"]["generateName"] = f"{job['metadata'].pop('name')}-"
+    if policy:
+        job["metadata"]["annotations"][POLICY] = policy
+    found = findings_of(CHECK, make_snapshot(job))
+    assert [problem in finding.cause for finding in found if problem] == ([True] if problem else [])
+    assert len(found) == (problem is not None)
+
+
 def test_failed_hook_is_a_note_and_a_hook_that_stays_an_error() -> None:
     """Helm's default policy replaces the Job of an earlier hook."""
     hook = workload("migrate", kind="Job", hook="pre-upgrade")

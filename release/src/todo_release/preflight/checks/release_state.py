@@ -26,6 +26,7 @@ LARGE_RECORD_BYTES, MAX_SECRET_BYTES = 500_000, 1_048_576
 WORKLOADS_WITH_SELECTOR = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 RELEASE_NAME, RELEASE_NAMESPACE = "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"
 MAX_NAMED = 3
+DEFAULT_POLICY, HOOK_FAILED = "before-hook-creation", "hook-failed"
 # Fields that the API server lets nobody change, by kind; a change of one of them fails the whole release.
 IMMUTABLE: Mapping[str, tuple[YamlPath, ...]] = {
     **dict.fromkeys(WORKLOADS_WITH_SELECTOR, (("spec", "selector"),)),
@@ -198,12 +199,12 @@ def _hooks_can_run(snapshot: PreflightSnapshot) -> Findings:
         rendered = snapshot.manifest.find("Job", name)
         policy = None
         if rendered and rendered.hooks:
-            policy = rendered.annotations.get(DELETE_POLICY, "before-hook-creation")
-        if policy is not None and "before-hook-creation" not in policy:
+            policy = rendered.annotations.get(DELETE_POLICY, DEFAULT_POLICY)
+        if policy is not None and DEFAULT_POLICY not in policy:
             yield error(
                 f"Job/{name}",
                 "A Job of an earlier release still exists, and the hook's policy forbids Helm to replace it.",
-                f"Add before-hook-creation to {DELETE_POLICY}, or delete the Job.",
+                f"Add {DEFAULT_POLICY} to {DELETE_POLICY}, or delete the Job.",
                 ("metadata", "annotations", DELETE_POLICY),
             )
             continue
@@ -213,6 +214,29 @@ def _hooks_can_run(snapshot: PreflightSnapshot) -> Findings:
                 f"Job/{name}",
                 "It failed in an earlier release and was kept for its log.",
                 f"Read it: `kubectl -n {snapshot.namespace} logs job/{name}`; the next release replaces it.",
+            )
+
+
+def _helm_knows_the_names(snapshot: PreflightSnapshot) -> Findings:
+    """Checks objects with `generateName`: Helm only creates them, and fails where it must find one again."""
+    for rendered in snapshot.manifest.objects:
+        if not rendered.is_name_generated:
+            continue
+        if not rendered.hooks:
+            yield error(
+                rendered.subject,
+                "It has generateName and no name, so Helm cannot find it again and refuses the release.",
+                "Give it a name.",
+                ("metadata", "generateName"),
+            )
+        elif (policy := rendered.annotations.get(DELETE_POLICY, DEFAULT_POLICY)) != HOOK_FAILED:
+            named = f"{rendered.name}{{{{ .Release.Revision }}}}"
+            yield error(
+                rendered.subject,
+                f"The hook has generateName and no name, and the policy {policy}: Helm fails with 'resource "
+                "name may not be empty' where it should delete the hook.",
+                f"Give it a name, such as {named}, or the policy {HOOK_FAILED}.",
+                ("metadata", "generateName"),
             )
 
 
@@ -233,6 +257,6 @@ CHECK = PreflightCheck(
     needs=(SECRETS, LEASES, DEPLOYMENTS, JOBS),
     rules=(
         _helm_is_ready, _environment_is_unlocked, _no_foreign_edits, _immutable_fields_stay,
-        _objects_belong_to_the_release, _no_rollout_is_stuck, _hooks_can_run,
+        _objects_belong_to_the_release, _no_rollout_is_stuck, _hooks_can_run, _helm_knows_the_names,
     ),
 )  # fmt: skip
