@@ -102,6 +102,14 @@ def bootstrap(root: Path, options: "ClusterOptions", *, plan: bool = False, cont
 
 
 @command(
+@command("cost", credit="money that is there, in dollars (default: costs.credit of cluster.yaml)")
+def cost(root: Path, options: "ClusterOptions", *, credit: str = "") -> int:
+    """Shows what the cluster costs a month, how long a credit lasts, and what would save how much."""
+    from todo_cluster.cost import run
+
+    return run.cost(root, options, credit=float(credit) if credit else None)
+
+
     "secrets.check", env=ENV, offline="only the form of values: do not ask database, broker and registry"
 )
 def secrets_check(root: Path, options: "ClusterOptions", *, env: str, offline: bool = False) -> int:
