@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from todo_synthetic_user import event_stream
+from todo_synthetic_user import event_stream, mcp
 from todo_synthetic_user.event_stream import ServerEvent, read_events, wait_for_event
 from todo_synthetic_user.origin import Origin
 from todo_synthetic_user.person import (
@@ -23,9 +23,6 @@ from todo_synthetic_user.person import (
     expect_status,
     shortened,
 )
-
-MCP_VERSION = "2026-07-28"
-MCP_META = "io.modelcontextprotocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,25 +176,8 @@ class _Journey:
             yield response
 
     def _list_through_mcp(self) -> None:
-        meta = {f"{MCP_META}/protocolVersion": MCP_VERSION, f"{MCP_META}/clientCapabilities": {}}
-        response = self._there.request(
-            "POST",
-            "/mcp",
-            200,
-            json={
-                "jsonrpc": "2.0",
-                "id": 1,
-                "method": "tools/call",
-                "params": {"name": "list_tasks", "arguments": {}, "_meta": meta},
-            },
-            headers={
-                "Accept": "application/json, text/event-stream",
-                "MCP-Protocol-Version": MCP_VERSION,
-                "Mcp-Method": "tools/call",
-                "Mcp-Name": "list_tasks",
-            },
-        )
-        if self._title not in response.text or '"isError":true' in response.text.replace(" ", ""):
+        response = self._there.request("POST", "/mcp", 200, **mcp.tool_call("list_tasks"))
+        if self._title not in response.text or mcp.is_error(response.text):
             raise UnexpectedAnswerError(f"the task is not in {shortened(response.text)}")
 
     def _delete_account(self) -> None:
