@@ -1,6 +1,6 @@
 {{/*
 The Gateway API's objects for the public host, in place of the Ingress objects: the same paths, services and certificate.
-They use the standard channel only. What controllers do differently is in docs/decisions/0019.
+They use the standard channel only. What controllers do differently is in docs/decisions/0018-the-next-ingress-controller.md.
 */}}
 
 {{- define "todo.gateway" -}}
