@@ -59,8 +59,8 @@ async def test_load_covers_every_route_and_passes_when_nothing_fails() -> None:
     """Streams that were ended resume where they were, and show at the end what the server has."""
     double = LoadDouble()
     report = await loaded(double)
-    assert set(report.tally.routes) == EVERY_ROUTE
-    assert report.tally.failures == []
+    assert set(report.counts.routes) == EVERY_ROUTE
+    assert report.counts.failures == []
     assert report.events_lost == 0
     assert report.equal_streams == len(report.streams) == 4
     assert report.has_passed
@@ -73,7 +73,7 @@ async def test_load_covers_every_route_and_passes_when_nothing_fails() -> None:
 async def test_failed_request_is_counted_once_and_fails_the_load(key: str) -> None:
     """Nothing is tried again, because a user's browser would not try again either."""
     report = await loaded(LoadDouble(refused={key: 1}))
-    [failure] = report.tally.failures
+    [failure] = report.counts.failures
     assert failure.route.startswith(key)
     assert "502 instead of 20" in failure.seen
     assert not report.has_passed
@@ -84,7 +84,7 @@ async def test_refused_stream_is_a_failed_request_and_is_opened_again() -> None:
     double = LoadDouble()
     double.refused["GET /sse/tasks"] = 1
     report = await loaded(double)
-    assert [failure.route for failure in report.tally.failures] == ["GET /sse/tasks"]
+    assert [failure.route for failure in report.counts.failures] == ["GET /sse/tasks"]
     assert report.equal_streams == 4
 
 

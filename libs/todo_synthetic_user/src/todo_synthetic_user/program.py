@@ -53,15 +53,15 @@ def _load(origin: Origin, options: argparse.Namespace) -> int:
     except (UnexpectedAnswerError, httpx2.HTTPError, TimeoutError) as error:
         _print(error=f"{type(error).__name__} {error}".rstrip(), passed=False)
         return 1
-    for route, tally in report.tally.routes.items():
-        _print(route=route, **asdict(tally))
-    for failure in report.tally.failures:
+    for route, counts in report.counts.routes.items():
+        _print(route=route, **asdict(counts))
+    for failure in report.counts.failures:
         _print(**asdict(failure))
     for number, stream in enumerate(report.streams, start=1):
         _print(stream=number, **asdict(stream))
     _print(
-        requests=report.tally.requests,
-        failed=len(report.tally.failures),
+        requests=report.counts.requests,
+        failed=len(report.counts.failures),
         events_lost=report.events_lost,
         streams=len(report.streams),
         equal_streams=report.equal_streams,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from todo_synthetic_user.load.tally import Failure, Tally
+from todo_synthetic_user.load.counts import Counts, Failure
 from todo_synthetic_user.origin import Origin
 from todo_synthetic_user.person import UnexpectedAnswerError, expect_status, shortened
 
@@ -15,10 +15,10 @@ from todo_synthetic_user.person import UnexpectedAnswerError, expect_status, sho
 class Account:
     """A user of the application, who signs up and whose account is deleted at the end."""
 
-    def __init__(self, origin: Origin, tally: Tally) -> None:
+    def __init__(self, origin: Origin, counts: Counts) -> None:
         """Uses a client of its own; `close` it."""
         self.client = origin.async_client()
-        self.tally = tally
+        self.counts = counts
         self.token = ""
         self._origin_header = {"Origin": "{0.scheme}://{0.netloc}".format(urlsplit(origin.url))}
         self._credentials = {
@@ -62,19 +62,19 @@ class Account:
         try:
             response = await self.client.request(method, path, headers=headers, **options)
         except httpx2.HTTPError as error:
-            self.tally.count(name, began_at, f"{type(error).__name__} {error}".rstrip())
+            self.counts.count(name, began_at, f"{type(error).__name__} {error}".rstrip())
             return None
         if response.status_code != status:
             seen = f"{response.status_code} instead of {status}: {shortened(response.text)}"
-            self.tally.count(name, began_at, seen)
+            self.counts.count(name, began_at, seen)
             return None
-        self.tally.count(name, began_at)
+        self.counts.count(name, began_at)
         return response
 
     def fail(self, route: str, text: str) -> None:
         """Counts the last request of `route`, which was answered with 200, as failed."""
-        self.tally.routes[route].failed += 1
-        self.tally.failures.append(Failure(time.time(), route, shortened(text)))
+        self.counts.routes[route].failed += 1
+        self.counts.failures.append(Failure(time.time(), route, shortened(text)))
 
     async def tasks(self) -> dict[str, dict[str, Any]]:
         """Returns all tasks that the server has, by id; raises UnexpectedAnswerError."""

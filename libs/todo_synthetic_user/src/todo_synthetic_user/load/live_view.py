@@ -21,7 +21,7 @@ Tasks = dict[str, dict[str, Any]]
 
 
 @dataclass
-class StreamTally:
+class StreamCounts:
     """What happened to one stream."""
 
     opened: int = 0
@@ -49,7 +49,7 @@ class LiveView:
 
     def __init__(self, origin: Origin, account: Account) -> None:
         """Uses a client of its own, as a tab has a connection of its own."""
-        self.tally = StreamTally()
+        self.counts = StreamCounts()
         self.tasks: Tasks = {}
         self.has_opened = asyncio.Event()
         self._account = account
@@ -70,7 +70,7 @@ class LiveView:
     def count_lost(self) -> None:
         """Adds the gaps in the numbers seen since the beginning or the last reset."""
         for numbers in self._numbers.values():
-            self.tally.lost += max(numbers) - min(numbers) + 1 - len(numbers)
+            self.counts.lost += max(numbers) - min(numbers) + 1 - len(numbers)
         self._numbers = {}
 
     async def _follow_once(self) -> None:
@@ -85,10 +85,10 @@ class LiveView:
                 if response.status_code != 200:
                     await response.aread()
                     seen = f"{response.status_code} instead of 200: {shortened(response.text)}"
-                    self._account.tally.count(ROUTE, began_at, seen)
+                    self._account.counts.count(ROUTE, began_at, seen)
                     return
-                self._account.tally.count(ROUTE, began_at)
-                self.tally.opened += 1
+                self._account.counts.count(ROUTE, began_at)
+                self.counts.opened += 1
                 is_open = True
                 self.has_opened.set()
                 async for message in self._messages(response):
@@ -96,9 +96,9 @@ class LiveView:
                     await self._apply(message)
         except (httpx2.HTTPError, UnexpectedAnswerError) as error:
             if not is_open:
-                self._account.tally.count(ROUTE, began_at, f"{type(error).__name__} {error}".rstrip())
+                self._account.counts.count(ROUTE, began_at, f"{type(error).__name__} {error}".rstrip())
         if is_open and not has_bye:
-            self.tally.cut += 1
+            self.counts.cut += 1
 
     async def _messages(self, response: httpx2.Response) -> AsyncIterator[_Message]:
         message = _Message()
@@ -124,7 +124,7 @@ class LiveView:
             case "sync.ready":
                 await self._read_everything()
             case "sync.reset":
-                self.tally.resets += 1
+                self.counts.resets += 1
                 self.count_lost()
                 await self._read_everything()
             case "sync.task-changed":
@@ -136,10 +136,10 @@ class LiveView:
             self._position = message.event_id
 
     def _is_new(self, topic: str, data: dict[str, Any]) -> bool:
-        self.tally.events += 1
+        self.counts.events += 1
         numbers = self._numbers.setdefault(topic, set())
         if data["sequence"] in numbers:
-            self.tally.repeated += 1
+            self.counts.repeated += 1
             return False
         numbers.add(data["sequence"])
         return True

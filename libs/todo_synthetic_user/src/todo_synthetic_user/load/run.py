@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from todo_synthetic_user.load.account import Account
+from todo_synthetic_user.load.counts import Counts
 from todo_synthetic_user.load.lanes import reads, writes
-from todo_synthetic_user.load.live_view import LiveView, StreamTally, shown
-from todo_synthetic_user.load.tally import Tally
+from todo_synthetic_user.load.live_view import LiveView, StreamCounts, shown
 from todo_synthetic_user.origin import Origin
 
 SIGN_UPS_AT_ONCE = 3  # Better Auth's limit for one address in SIGN_UP_SECONDS
@@ -32,8 +32,8 @@ class LoadShape:
 class LoadReport:
     """What was counted, and how many streams show at the end what the server has."""
 
-    tally: Tally
-    streams: tuple[StreamTally, ...]
+    counts: Counts
+    streams: tuple[StreamCounts, ...]
     equal_streams: int
     seconds: float
 
@@ -45,7 +45,7 @@ class LoadReport:
     @property
     def has_passed(self) -> bool:
         """Whether no request failed, no event was lost and every stream shows what the server has."""
-        failed = len(self.tally.failures) + self.events_lost
+        failed = len(self.counts.failures) + self.events_lost
         return failed == 0 and self.equal_streams == len(self.streams)
 
 
@@ -60,13 +60,13 @@ async def run_load(
         UnexpectedAnswerError: A user could not sign up, or the server did not answer at the end.
         TimeoutError: A stream could not be opened.
     """
-    tally = Tally()
+    counts = Counts()
     accounts: list[Account] = []
     try:
         for number in range(shape.users):
             if number and number % SIGN_UPS_AT_ONCE == 0:
                 await asyncio.sleep(SIGN_UP_SECONDS)
-            accounts.append(Account(origin, tally))
+            accounts.append(Account(origin, counts))
             await accounts[-1].sign_up()
         return await _load(origin, shape, accounts, stop, running or asyncio.Event())
     finally:
@@ -94,7 +94,7 @@ async def _load(
         await asyncio.gather(*following, return_exceptions=True)
     for _, view in views:
         view.count_lost()
-    return LoadReport(accounts[0].tally, tuple(view.tally for _, view in views), equal, seconds)
+    return LoadReport(accounts[0].counts, tuple(view.counts for _, view in views), equal, seconds)
 
 
 async def _run_lanes(

@@ -14,7 +14,7 @@ class Failure:
 
 
 @dataclass(slots=True)
-class RouteTally:
+class RouteCounts:
     """The requests of one route."""
 
     requests: int = 0
@@ -23,10 +23,10 @@ class RouteTally:
 
 
 @dataclass
-class Tally:
+class Counts:
     """The requests of all routes, in the order of their first request."""
 
-    routes: dict[str, RouteTally] = field(default_factory=dict)
+    routes: dict[str, RouteCounts] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
     @property
@@ -36,9 +36,9 @@ class Tally:
 
     def count(self, route: str, began_at: float, failure: str | None = None) -> None:
         """Counts a request that began at `began_at` (of `time.monotonic`); `failure` says what was wrong."""
-        tally = self.routes.setdefault(route, RouteTally())
-        tally.requests += 1
-        tally.slowest_ms = max(tally.slowest_ms, (time.monotonic() - began_at) * 1000)
+        counts = self.routes.setdefault(route, RouteCounts())
+        counts.requests += 1
+        counts.slowest_ms = max(counts.slowest_ms, (time.monotonic() - began_at) * 1000)
         if failure is not None:
-            tally.failed += 1
+            counts.failed += 1
             self.failures.append(Failure(time.time(), route, failure))
