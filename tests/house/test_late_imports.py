@@ -18,6 +18,7 @@ SLOW_MILLISECONDS = {
     "docker": 110,
     "httpx2": 90,
     "kubernetes": 300,
+    "prometheus_client": 60,
     "pydantic": 60,
     "rich": 50,
     "ruamel": 50,

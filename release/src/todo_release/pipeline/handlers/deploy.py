@@ -129,8 +129,7 @@ class DeployHandler:
                 is_applied=is_applied,
                 has_hooks=not is_older,
             )
-            access.records.finish(attempt.revision, "deployed", seconds={"deploy": seconds})
-            self._mark(access, step, attempt, is_older=is_older, say=say)
+            self._finish(step, attempt, seconds, is_older=is_older, say=say)
             return {
                 "revision": attempt.revision,
                 "deployment_id": deployment.id,
@@ -138,16 +137,12 @@ class DeployHandler:
                 "ready_after": ready_after,
             }
 
-    def _mark(
-        self,
-        access: EnvironmentAccess,
-        step: Deploy,
-        attempt: Attempt,
-        *,
-        is_older: bool,
-        say: ProgressCallback,
+    def _finish(
+        self, step: Deploy, attempt: Attempt, seconds: float, *, is_older: bool, say: ProgressCallback
     ) -> None:
-        """Marks that another version runs now."""
+        """Records and marks that another version runs now."""
+        access = attempt.access
+        access.records.finish(attempt.revision, "deployed", seconds={"deploy": seconds})
         mark = ReleaseMark(
             reason="RolledBack" if is_older else "Released",
             text=f"{access.name}: {step.title[:1].lower()}{step.title[1:]} (revision {attempt.revision})",
