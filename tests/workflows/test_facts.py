@@ -14,7 +14,6 @@ from .tree import ACTIONS, RELEASE, ROOT, WORKFLOWS, name_of
 
 ACCESS = ROOT / ".github/actions/access/action.yml"
 DEPLOYING = [path for path in WORKFLOWS if "./inv " in path.read_text()]
-CREATED = re.compile(r"doctl kubernetes cluster create (\S+) --region (\S+)")
 SESSIONS = re.compile(r"nox\.options\.sessions = \[(.+)\]")
 ALERT = re.compile(r"- alert: (\w+)")
 SETTING = re.compile(r"\b(?:secrets|vars)\.(\w+)")
@@ -31,12 +30,11 @@ def guide(name: str) -> str:
 
 
 def test_the_cluster_of_the_workflows_is_that_of_release_yaml() -> None:
-    """The action, release.yaml and the README name the same cluster."""
+    """The action, release.yaml and cluster.yaml name the same cluster."""
     contexts = {environment["context"] for environment in RELEASE["environments"].values()}
     [step] = [step for step in Automation(ACCESS.read_text()).steps if "CONTEXT" in step.get("env", {})]
-    created = CREATED.search((ROOT / "k8s/cluster-bootstrap/README.md").read_text())
-    assert created is not None
-    assert contexts == {step["env"]["CONTEXT"]} == {f"do-{created[2]}-{created[1]}"}
+    cluster = yaml.safe_load((ROOT / "cluster.yaml").read_text())["digitalocean"]
+    assert contexts == {step["env"]["CONTEXT"]} == {f"do-{cluster['region']}-{cluster['name']}"}
 
 
 def test_the_registry_of_the_workflows_is_that_of_release_yaml() -> None:
@@ -142,7 +140,7 @@ def test_workflows_are_those_of_the_guide() -> None:
 
 def test_every_task_is_explained_in_a_guide() -> None:
     """A guide names every task as it is typed."""
-    text = guide("releasing") + guide("local") + guide("another-repository")
+    text = guide("releasing") + guide("local") + guide("another-repository") + guide("cluster")
     assert [name for name in task_names() if not re.search(rf"\./inv {re.escape(name)}\b", text)] == []
 
 

@@ -247,3 +247,20 @@ def test_password_is_made_once_and_never_shown(
     assert password not in json.dumps(fresh.api.read(RECORD))
     _, output = bootstrap()
     assert fresh.api.read("api/v1/namespaces/gauges/secrets/gauges-admin")["data"] == data
+
+
+def test_secret_that_only_a_person_has_is_asked_for(
+    tmp_path: Path, bootstrap: Bootstrap, fresh: ControlPlane, authority: Authority
+) -> None:
+    """Without it the chart is not installed, because its pods would wait for ever; then the run continues."""
+    components = sample_site.CLUSTER["components"]
+    gauges = {**components["gauges"], "needs_secrets": {"receivers": ["critical-url"]}}
+    sample_site.write(tmp_path, {"components": {"gauges": gauges}})
+    code, output = bootstrap()
+    assert code == 41
+    assert "The Secret receivers in gauges lacks critical-url" in output
+    assert fresh.api.items("apis/apps/v1/namespaces/gauges/deployments") == []
+    metadata = {"name": "receivers", "namespace": "gauges"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"critical-url": "x"}}
+    fresh.api.create(secret)
+    assert bootstrap()[0] == 0

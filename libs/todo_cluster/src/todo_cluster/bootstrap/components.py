@@ -65,6 +65,7 @@ class ChartStep:
             return
         _ensure_namespace(site, namespace)
         self._ensure_secrets(site)
+        self._require_secrets(site)
         helm = site.helm(namespace)
         if self._difference(site, helm, self.fingerprint(site)):
             self._unlock(site, helm)
@@ -122,6 +123,18 @@ class ChartStep:
                 "Helm works on it: unlock it and continue?"
             )
             helm.unlock(self.release)
+
+    def _require_secrets(self, site: Site) -> None:
+        known = site.cluster.secret_keys(self.component.namespace)
+        for name, keys in self.component.needs_secrets.items():
+            missing = [key for key in keys if key not in known.get(name, ())]
+            if missing:
+                raise BootstrapError(
+                    f"The Secret {name} in {self.component.namespace} lacks {', '.join(missing)}.",
+                    remedy="Write KEY=VALUE lines into a file that only you may read, create it with "
+                    f"`kubectl create secret generic {name} -n {self.component.namespace} "
+                    "--from-env-file=FILE`, delete the file, and run `inv bootstrap` again.",
+                )
 
     def _ensure_secrets(self, site: Site) -> None:
         namespace = self.component.namespace

@@ -72,6 +72,11 @@ class Component(Model):
         description="Secrets that the chart expects, created when they are missing and never changed; the "
         "value `random` becomes a random password.",
     )
+    needs_secrets: dict[DnsLabel, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Secrets that only a person can fill, with their keys; without them the chart is not "
+        "installed, because its pods would never start.",
+    )
     present: tuple[PresentObject, ...] = Field(
         default=(),
         description="The cluster has this component from somebody else: nothing is installed, these objects "
