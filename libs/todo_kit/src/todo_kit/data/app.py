@@ -1,5 +1,6 @@
 """Builds the FastAPI application of a service with a database, and publishes its outbox while it runs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.data.database import create_engine, install_database_problems, ping, session_factory
 from todo_kit.data.outbox import Outbox, Relay
 from todo_kit.data.outbox.table import ON_COMMIT
+from todo_kit.drain import Drain
 from todo_kit.settings import DataServiceSettings
 
 
@@ -52,6 +54,7 @@ def create_data_service(
             relay = Relay(engine, outbox, bus)
             app.state.sessions.configure(info={ON_COMMIT: relay.wake})
             await stack.enter_async_context(relay.running())
+            stack.callback(asyncio.create_task(_hand_over(app.state.drain, relay)).cancel)
             yield
 
     app = create_service(
@@ -61,3 +64,9 @@ def create_data_service(
     app.state.verifier = verifier
     app.state.sessions = session_factory(engine)
     return app
+
+
+async def _hand_over(drain: Drain, relay: Relay) -> None:
+    """Lets another replica publish as soon as this one is to stop: its sidecar ends while it still serves."""
+    await drain.wait()
+    relay.stop()
