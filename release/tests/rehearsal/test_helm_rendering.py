@@ -1,5 +1,6 @@
 """A chart is rendered as Helm applies it, on a real API server."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from todo_release.errors import HelmError
 
 from .shared_control_plane import SharedControlPlane
 
+# Helm 4 is no Python package: $HELM4 names it, or the system tests have built it.
+HELM_4 = Path(os.environ.get("HELM4", Path.home() / ".cache/todo/helm-4.2.4/helm"))
 CHART = {
     "Chart.yaml": 'apiVersion: v2\nname: shop\nversion: 0.1.0\nkubeVersion: ">= 1.34.0-0"\n',
     "templates/facts.yaml": """\
@@ -62,14 +65,14 @@ spec: {has: {{ .Capabilities.APIVersions.Has "KIND.example/v1/Widget" }}}
 class Charts:
     """Writes and applies charts in a namespace of their own."""
 
-    def __init__(self, shared: SharedControlPlane, folder: Path) -> None:
+    def __init__(self, shared: SharedControlPlane, folder: Path, program: str) -> None:
         """Creates the namespace."""
         self.name = f"charts-{uuid.uuid4().hex[:8]}"
         self._folder = folder
         self.plane = shared.plane
         self.plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}})
         self.cluster = Cluster.connect("rehearsal", self.plane.kubeconfig)
-        self.helm = Helm("rehearsal", self.name, self.plane.kubeconfig, cluster=self.cluster)
+        self.helm = Helm("rehearsal", self.name, self.plane.kubeconfig, cluster=self.cluster, program=program)
 
     def write(self, files: dict[str, str]) -> Path:
         """Writes a chart and returns its folder."""
@@ -98,10 +101,10 @@ class Charts:
         self.helm.upgrade("shop", self._folder, timeout_seconds=60)
 
 
-@pytest.fixture
-def charts(shared: SharedControlPlane, tmp_path: Path) -> Iterator[Charts]:
-    """A chart's folder and a namespace."""
-    charts = Charts(shared, tmp_path / "chart")
+@pytest.fixture(params=["helm", *filter(Path.exists, [HELM_4])], ids=str)
+def charts(shared: SharedControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Charts]:
+    """A chart's folder and a namespace, for each Helm that this machine has."""
+    charts = Charts(shared, tmp_path / "chart", str(request.param))
     yield charts
     charts.plane.api.delete(f"api/v1/namespaces/{charts.name}")
 

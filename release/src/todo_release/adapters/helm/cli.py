@@ -102,8 +102,9 @@ class Helm:
     @cached_property
     def _version(self) -> HelmVersion:
         answer = process.run([self._program, "version", "--template", "{{.Version}}"]).stdout
-        match = re.search(r"v(\d+)\.(\d+)\.(\d+)", answer)
-        version = HelmVersion(*map(int, match.groups())) if match else None
+        # Helm that was built by `go install` does not know its patch.
+        match = re.search(r"v(\d+)\.(\d+)(?:\.(\d+))?", answer)
+        version = HelmVersion(*map(int, match.groups("0"))) if match else None
         if version is None or version.major not in MAJOR_FLAGS or version < OLDEST:
             raise HelmError(
                 f"Helm {version or answer.strip()!s} is not supported.",
