@@ -1,4 +1,4 @@
-"""Installs the custom resource definitions of Dapr, cert-manager and the Prometheus operator.
+"""Installs the custom resource definitions of Dapr, cert-manager, Prometheus operator and Gateway API.
 
 They come from the Go modules of these projects, each downloaded once. The cache keeps them as JSON without
 descriptions, which are nine tenths of the text and would only slow the API server down.
@@ -58,6 +58,13 @@ SOURCES = (
         tuple(
             f"monitoring.coreos.com_{name}" for name in ("podmonitors", "prometheusrules", "servicemonitors")
         ),
+    ),
+    DefinitionFiles(
+        "sigs.k8s.io/gateway-api",
+        "v1.4.0",
+        "h1:ZwlNM6zOHq0h3WUX2gfByPs2yAEsy/EenYJB78jpQfQ=",
+        "config/crd/standard",
+        tuple(f"gateway.networking.k8s.io_{name}" for name in ("gatewayclasses", "gateways", "httproutes")),
     ),
 )
 
