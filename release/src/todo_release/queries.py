@@ -229,7 +229,7 @@ def _environment_row(
         return (name, NOTHING, NOTHING, "never deployed", NOTHING, NOTHING, NOTHING)
     state = running.status
     if state == "deployed":
-        state = "ready" if running.is_ready else "not ready"
+        state = "ready" if running.is_ready else "asleep" if running.is_asleep else "not ready"
     verification = (
         (UNKNOWN, UNKNOWN, UNKNOWN)
         if record is None

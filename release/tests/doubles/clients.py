@@ -126,7 +126,7 @@ class ClusterDouble:
 
     `terminating_reads` is the number of snapshots that still show an old pod, `pods` are others that they
     show. `old_endpoint_reads` is how often a Service `web` still sends to that old pod. `behind` is what pods
-    and Services answer through the API server.
+    and Services answer through the API server. `annotations` are those of every workload.
     """
 
     def __init__(self) -> None:
@@ -140,6 +140,7 @@ class ClusterDouble:
         self.terminating_reads = 0
         self.old_endpoint_reads = 0
         self.pods: tuple[Pod, ...] = ()
+        self.annotations: dict[str, str] = {}
         self.behind: Callable[[str], str] = lambda path: ""
 
     def read_behind(self, path: str, query: Mapping[str, str] | None = None) -> str:
@@ -193,6 +194,7 @@ class ClusterDouble:
                 containers=frozenset(),
                 pod_owner_uid="",
                 pod_labels={},
+                annotations=self.annotations,
                 **numbers,
             )
             for ref in refs

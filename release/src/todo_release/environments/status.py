@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from todo_release.adapters.kubernetes.manifest import workloads_of
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot
+from todo_release.adapters.kubernetes.sleep import REMEMBERED
 from todo_release.artifacts.deployment import parse_description
 from todo_release.environments.environment import EnvironmentAccess
 
@@ -30,6 +31,17 @@ class RunningVersion:
     manifest: str = field(default="", repr=False)
     snapshot: NamespaceSnapshot = field(default=NamespaceSnapshot({}, (), ()), repr=False)
 
+    @property
+    def sleeping_kinds(self) -> frozenset[str]:
+        """The kinds of workloads that were scaled to zero for a while (`adapters.kubernetes.sleep`)."""
+        workloads = self.snapshot.workloads.values()
+        return frozenset(workload.ref.kind for workload in workloads if REMEMBERED in workload.annotations)
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether a workload was scaled to zero for a while; then it is not ready."""
+        return bool(self.sleeping_kinds)
+
     def is_deployed(self, deployment_id: str) -> bool:
         """Returns True when Helm finished applying exactly this deployment; its pods may not be ready yet."""
         return self.deployment_id == deployment_id and self.status == "deployed"
@@ -51,7 +63,8 @@ def read_running_version(access: EnvironmentAccess) -> RunningVersion | None:
         deployment_id=deployed[1] if deployed else None,
         revision=last.number,
         status=last.status,
-        is_ready=len(workloads) == len(expected) and all(workload.is_ready for workload in workloads),
+        is_ready=len(workloads) == len(expected)
+        and all(workload.is_ready and REMEMBERED not in workload.annotations for workload in workloads),
         manifest=manifest,
         snapshot=snapshot,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from todo_release.adapters.kubernetes import sleep
 from todo_release.environments.drift import LiveChange
 from todo_release.environments.rollout import watcher
 from todo_release.environments.rollout.watcher import Ready, RolloutProgress, WorkloadProgress
@@ -198,3 +199,24 @@ def test_edits_by_hand_are_overwritten_only_when_somebody_agrees(harness: Harnes
     assert [revision.app_version for revision in harness.helm["staging"].revisions] == ["0.1.0"]
     harness.answer = True
     assert "deploy:staging" in harness.release("0.2.0")
+
+
+def test_sleeping_environment_is_woken_before_it_is_deployed_to(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it has the version already: scaled to zero, nothing would answer the smoke checks."""
+    woken = []
+
+    def wake(cluster: Any, namespace: str, release: str, kinds: object) -> dict[str, int]:
+        woken.append((namespace, release))
+        cluster.annotations = {}
+        return {"Deployment/web": 2}
+
+    monkeypatch.setattr(sleep, "wake", wake)
+    harness.cluster.annotations = {sleep.REMEMBERED: "2"}
+    harness.events.clear()
+    harness.session.run(harness.session.plan_deployment("0.1.0", ["staging"]), harness.events.append)
+    assert woken == [("staging", "shop-staging")]
+    assert "deploy:staging" in harness.done
+    told = [event.text for event in harness.events if getattr(event, "is_note", False)]
+    assert "staging was asleep: woke Deployment/web" in told

@@ -10,9 +10,10 @@ from typing import Any
 
 from todo_release.adapters.kubernetes.objects import JsonObject
 from todo_release.adapters.kubernetes.quantities import parse_quantity
+from todo_release.adapters.kubernetes.sleep import MANAGER as SLEEP_MANAGER
 from todo_release.core.yaml_positions import YamlPath
 
-OWN_MANAGERS = ("helm",)
+OWN_MANAGERS = ("helm", SLEEP_MANAGER)
 CONTROLLERS = ("kube-controller-manager",)
 NAMING_KEYS = ("name", "mountPath", "containerPort", "port", "ip", "host")
 

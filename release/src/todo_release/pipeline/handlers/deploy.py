@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+from todo_release.adapters.kubernetes import sleep
 from todo_release.adapters.kubernetes.manifest import awaited_objects_of, namespaces_of, parse_manifest
 from todo_release.artifacts import deployment as deployments
 from todo_release.artifacts import versions
@@ -104,6 +105,10 @@ class DeployHandler:
             self.check_pull_access(access, rendered, deployment.images)
             self._unlock(access, say)
             running = read_running_version(access)
+            if running is not None and running.is_asleep:
+                kinds = running.sleeping_kinds
+                woken = sleep.wake(access.cluster, deployment.namespace, deployment.release, kinds)
+                say(f"{access.name} was asleep: woke {', '.join(woken)}", is_note=True)
             _compare(step, running, say)
             last_revision = running.revision if running else 0
             is_applied = (
