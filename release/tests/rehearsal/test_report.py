@@ -73,6 +73,7 @@ def test_verdict_counts_findings_of_skipped_checks() -> None:
         "1.0.0 would succeed once the findings of skipped checks are corrected: hygiene (3). Rehearsed"
     )
     assert list(result.findings()) == ["• 3 times hygiene: Ingress/web: No name."]
+    assert list(report(inspections=(inspection(skipped),)).findings()) == ["• hygiene: Ingress/web: No name."]
 
 
 def test_verdict_of_a_failure_is_the_first_line_of_its_problem() -> None:

@@ -128,7 +128,8 @@ class RehearsalReport:
         for (severity, line), found_in in environments.items():
             yield f"{listing.MARKS[severity]} {', '.join(found_in)}: {line}"
         for findings in self.skipped().values():
-            yield f"{listing.MARKS[Severity.NOTE]} {len(findings)} times {listing.line(findings[0])}"
+            times = f"{len(findings)} times " if len(findings) > 1 else ""
+            yield f"{listing.MARKS[Severity.NOTE]} {times}{listing.line(findings[0])}"
 
     def as_json(self, folder: Path) -> dict[str, Any]:
         """Returns the report for programs; paths are relative to its folder."""

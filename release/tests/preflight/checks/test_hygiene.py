@@ -82,6 +82,19 @@ def test_example_host_is_an_error(value: str, count: int) -> None:
     assert len(error_causes(CHECK, make_snapshot(workload_with("HOST", value)))) == count
 
 
+def test_api_group_of_the_same_form_is_no_host() -> None:
+    """Groups of custom kinds are names that nobody connects to."""
+    shelf = {"apiVersion": "library.example.com/v1", "kind": "Shelf", "metadata": {"name": "a"}, "spec": {}}
+    rules = [{"apiGroups": ["library.example.com"], "resources": ["shelves"], "verbs": ["get"]}]
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "a"},
+        "rules": rules,
+    }
+    assert summaries_of(CHECK, make_snapshot(shelf, role)) == []
+
+
 def test_example_host_is_shown_without_the_text_around_it() -> None:
     """The rest of the value may hold a password."""
     (cause,) = error_causes(

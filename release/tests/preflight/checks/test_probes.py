@@ -131,9 +131,9 @@ STARTUP = {
             "Its probes allow a start of 610 s, but the rollout counts as stalled after 240 s.",
         ),
         (
-            deployment(progressDeadlineSeconds=600),
+            deployment(progressDeadlineSeconds=601),
             "note",
-            "The rollout counts as stalled after 600 s, the release waits only 600 s.",
+            "The rollout counts as stalled after 601 s, the release waits only 600 s.",
         ),
         (
             workload("seed", kind="Job", hook="pre-upgrade", spec={"activeDeadlineSeconds": 600}),

@@ -18,6 +18,7 @@ PLACEHOLDER = re.compile(
 )
 # RFC 2606 reserves these names for documentation, so no real host has one.
 EXAMPLE_HOST = re.compile(r"(?<![\w.-])(?:[\w-]+\.)*example\.(?:com|org|net)(?=$|[^\w.-])")
+API_GROUP_KEYS = ("apiVersion", "apiGroup", "apiGroups")
 PROSE_KINDS = ("PrometheusRule", "CustomResourceDefinition")  # texts for people, which may contain <NAMES>
 SECRET_NAME = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIALS?)$", re.IGNORECASE
@@ -52,13 +53,18 @@ def _placeholders(snapshot: PreflightSnapshot) -> Findings:
                     "Write the real value into the values file.",
                     path,
                 )
-            elif (host := EXAMPLE_HOST.search(text)) and rendered.kind != "ConfigMap":
+            elif (host := EXAMPLE_HOST.search(text)) and rendered.kind != "ConfigMap" and not _is_group(path):
                 yield error(
                     rendered.subject,
                     f"{host[0]} is a name from documentation: example.com belongs to nobody.",
                     "Set your own domain: `--domain`, or variables.domain in release.yaml.",
                     path,
                 )
+
+
+def _is_group(path: YamlPath) -> bool:
+    """Returns whether a value names an API group, which looks like a host and is none."""
+    return any(part in API_GROUP_KEYS for part in path[-2:])
 
 
 def _secrets_are_not_plain_text(snapshot: PreflightSnapshot) -> Findings:

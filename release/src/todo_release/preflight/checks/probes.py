@@ -138,7 +138,7 @@ def _rollout_deadline(
             "Raise progressDeadlineSeconds above it, or let the probes fail sooner.",
             field,
         )
-    if deadline >= timeout:
+    if deadline > timeout:
         yield note(
             owner.subject,
             f"The rollout counts as stalled after {deadline} s, the release waits only {timeout:.0f} s.",
