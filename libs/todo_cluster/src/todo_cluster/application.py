@@ -24,6 +24,7 @@ from todo_release.core import text_file
 from todo_release.errors import CommandError, HelmError
 
 RENDER_SECONDS = 120
+SECRETS_MANAGER = "cluster-secrets"  # the field manager of every Secret that this package writes
 # The images do not matter here, but the values of an environment may demand that each has a digest.
 PLACEHOLDER_DIGEST = "sha256:" + "0" * 64
 

@@ -34,6 +34,7 @@ COMMON = (
 REPEATABLE = ("cluster_config", "config")
 ENV = "environment of release.yaml: staging or production"
 VALUES_FILE = "file with lines KEY=VALUE that only you may read"
+TARGET = "folder or s3://BUCKET/PREFIX, instead of backup.target in cluster.yaml"
 FROM_ENVIRONMENT = "take values from environment variables of the keys' names"
 
 Function = Callable[..., int]
@@ -101,7 +102,6 @@ def bootstrap(root: Path, options: "ClusterOptions", *, plan: bool = False, cont
     return run.bootstrap(root, replace(options, context=context or None), is_plan=plan)
 
 
-@command(
 @command("cost", credit="money that is there, in dollars (default: costs.credit of cluster.yaml)")
 def cost(root: Path, options: "ClusterOptions", *, credit: str = "") -> int:
     """Shows what the cluster costs a month, how long a credit lasts, and what would save how much."""
@@ -110,6 +110,7 @@ def cost(root: Path, options: "ClusterOptions", *, credit: str = "") -> int:
     return run.cost(root, options, credit=float(credit) if credit else None)
 
 
+@command(
     "secrets.check", env=ENV, offline="only the form of values: do not ask database, broker and registry"
 )
 def secrets_check(root: Path, options: "ClusterOptions", *, env: str, offline: bool = False) -> int:
@@ -173,3 +174,66 @@ def kafka_topics(root: Path, options: "ClusterOptions", *, env: str, plan: bool 
     from todo_cluster.kafka import run
 
     return run.topics(root, options, env, is_plan=plan)
+
+
+@command("backup", env=ENV, target=TARGET)
+def backup(root: Path, options: "ClusterOptions", *, env: str, target: str = "") -> int:
+    """Saves an environment's database and Secrets, encrypted, and proves it by restoring it once."""
+    from todo_cluster.backup import run
+
+    return run.backup(root, options, env, target=target)
+
+
+@command(
+    "restore",
+    env=ENV,
+    target=TARGET,
+    backup="name of the backup (default: the latest)",
+    identity="file with the private age key; default $AGE_IDENTITY_FILE",
+    secrets="restore the Secrets too, before the database",
+    no_database="leave the database as it is",
+    overwrite="replace a database that is not empty, and Secrets that differ",
+    list="only show which backups there are",
+)
+def restore(
+    root: Path,
+    options: "ClusterOptions",
+    *,
+    env: str,
+    target: str = "",
+    backup: str = "latest",
+    identity: str = "",
+    secrets: bool = False,
+    no_database: bool = False,
+    overwrite: bool = False,
+    list: bool = False,  # noqa: A002  # the name of the option
+) -> int:
+    """Restores a backup into an environment, or into the database that $RESTORE_DATABASE_URL names."""
+    from todo_cluster.backup import run
+
+    if list:
+        return run.list_backups(root, options, env, target=target)
+    request = run.RestoreRequest(
+        name=backup,
+        identity=Path(identity or options.environ.get("AGE_IDENTITY_FILE", "")),
+        has_database=not no_database,
+        has_secrets=secrets,
+        overwrites=overwrite,
+    )
+    return run.restore(root, options, env, request, target=target)
+
+
+@command("staging.sleep")
+def staging_sleep(root: Path, options: "ClusterOptions") -> int:
+    """Stops all pods of staging and remembers how many there were; a release wakes it by itself."""
+    from todo_cluster.sleep import run
+
+    return run.sleep(root, options, "staging")
+
+
+@command("staging.wake")
+def staging_wake(root: Path, options: "ClusterOptions") -> int:
+    """Starts the pods of staging that `staging.sleep` stopped."""
+    from todo_cluster.sleep import run
+
+    return run.wake(root, options, "staging")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from todo_cluster.application import SECRETS_MANAGER
 from todo_cluster.errors import RestartError, SecretsError
-from todo_cluster.secrets import live_checks, run, store
+from todo_cluster.secrets import live_checks, run
 from todo_cluster.secrets.run import ValueInputs
 from todo_embedded.postgres import PostgresServer
 
@@ -68,7 +69,7 @@ def test_set_writes_both_secrets_and_shows_no_value(
     assert pull["type"] == "kubernetes.io/dockerconfigjson"
     assert json.loads(data(deployed, "pull")[".dockerconfigjson"])["auths"].keys() == {"registry.test"}
     manager = {entry["manager"] for entry in pull["metadata"]["managedFields"]}
-    assert manager == {store.MANAGER}
+    assert manager == {SECRETS_MANAGER}
     shown = "".join(capsys.readouterr())
     assert "DATABASE_URL: set, was missing" in shown
     assert "token: generated, was missing" in shown

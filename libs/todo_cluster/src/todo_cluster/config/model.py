@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from todo_cluster.config.backup import BackupSettings
 from todo_cluster.config.components import Component
-from todo_cluster.config.kafka import KafkaSettings
 from todo_cluster.config.costs import CostSettings
+from todo_cluster.config.kafka import KafkaSettings
 from todo_cluster.config.provider import DigitalOceanCluster
 from todo_release.config.base import Model
 from todo_release.config.model import DnsLabel
@@ -80,8 +81,9 @@ class ClusterConfig(Model):
     )
     issuers: IssuerSettings | None = None
     access: AccessSettings = Field(default_factory=AccessSettings)
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
     costs: CostSettings | None = None
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
 
     @model_validator(mode="after")
     def _has_provider_settings(self) -> Self:

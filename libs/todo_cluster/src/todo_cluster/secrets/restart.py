@@ -8,14 +8,13 @@ room for one more pod of one Deployment, not of all.
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from todo_cluster.application import ApplicationEnvironment
+from todo_cluster.application import SECRETS_MANAGER, ApplicationEnvironment
 from todo_cluster.errors import RestartError
 from todo_release.adapters.kubernetes.api_resources import DEPLOYMENTS
 from todo_release.adapters.kubernetes.objects import NamespaceSnapshot, Workload, WorkloadRef
 from todo_release.core.clock import Clock, SystemClock
 from todo_release.core.formatting import duration
 
-MANAGER = "cluster-secrets"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 POLL_SECONDS = 1.0
 DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
@@ -61,7 +60,7 @@ class PodRestart:
 
     def _annotate(self, name: str, value: str | None) -> None:
         template = {"metadata": {"annotations": {RESTARTED_AT: value}}}
-        self._environment.cluster.patch(self._path(name), {"spec": {"template": template}}, manager=MANAGER)
+        self._environment.cluster.patch(self._path(name), {"spec": {"template": template}}, manager=SECRETS_MANAGER)
 
     def _wait(self, name: str) -> float:
         ref, started_at = WorkloadRef("Deployment", name), self._clock.now()

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from todo_cluster.application import ApplicationEnvironment, decoded
+from todo_cluster.application import SECRETS_MANAGER, ApplicationEnvironment, decoded
 from todo_cluster.errors import SecretsError
 from todo_cluster.secrets.wanted import WantedSecret
 from todo_release.adapters.kubernetes.objects import JsonObject
 
-MANAGER = "cluster-secrets"
 SET_AT = "secrets.release-engine.dev/set-at"
 
 
@@ -80,4 +79,4 @@ def write(
         "type": wanted.type,
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in values.items()},
     }
-    environment.cluster.apply(body, environment.namespace, manager=MANAGER)
+    environment.cluster.apply(body, environment.namespace, manager=SECRETS_MANAGER)
