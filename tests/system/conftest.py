@@ -73,7 +73,7 @@ def _kubectl(*arguments: str) -> None:
 
 
 def _bootstrap() -> None:
-    """Creates what ./bootstrap creates; Dapr, broker and ingress run already."""
+    """Creates what a bootstrap applies first; Dapr, broker and ingress run already."""
     _kubectl("delete", "namespace", *HOSTS, "--ignore-not-found", "--wait", "--timeout=180s")
     for manifest in ("namespaces.yaml", "priority-classes.yaml"):
         _kubectl("apply", "--filename", str(ROOT / "k8s/cluster-bootstrap" / manifest))
