@@ -8,13 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from todo_release import command_line, commands
+from todo_release import command_line, commands, queries
 from todo_release import session as sessions
 from todo_release.adapters.kubernetes import kubeconfig
 from todo_release.command_declarations import UsageError
 from todo_release.core.progress import ProgressCallback
 from todo_release.core.yaml_positions import Place
 from todo_release.environments.drift import LiveChange
+from todo_release.environments.health.judge import Health, HealthVerdict
 from todo_release.errors import SmokeError
 from todo_release.pipeline.handlers.deploy import DeployHandler
 from todo_release.pipeline.saved_plan import PlanRequest
@@ -285,6 +286,20 @@ def test_workflow_gets_a_summary_and_an_annotation(
     assert commands.release(harness.root, "0.1.0", options) == 9
     assert path.read_text().startswith("### :x: Helm refused.")
     assert capsys.readouterr().err == "::error::Helm refused. Run `helm history`.\n"
+
+
+def test_watch_returns_19_when_what_runs_fails(
+    harness: Harness, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict is the last line; a version that is not failing returns 0."""
+    monkeypatch.setattr(queries, "WATCH_MINUTES", 0.001)
+    harness.release("0.1.0")
+    assert commands.watch(harness.root, "staging", LINES) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("nothing-new: ")
+    verdict = HealthVerdict(Health.FAILING, "new pods failed 2 of 3 requests")
+    monkeypatch.setattr(queries, "watch", lambda *_: verdict)
+    assert commands.watch(harness.root, "staging", LINES) == 19
+    assert capsys.readouterr().out == "failing: new pods failed 2 of 3 requests\n"
 
 
 def test_deploy_rollback_verify_status_history_and_version_return_0(

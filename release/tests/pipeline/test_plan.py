@@ -16,6 +16,7 @@ from todo_release.pipeline.facts import (
     ReleaseFacts,
 )
 from todo_release.pipeline.plan import Plan, plan_deployment, plan_release
+from todo_release.pipeline.steps import Verify
 
 HEAD, TAGGED = "a" * 40, "b" * 40
 GIT = GitFacts(head=HEAD, branch="main", release_branch="main", remote=None)
@@ -85,6 +86,23 @@ def test_finished_plan_lists_the_same_steps_all_done() -> None:
     assert reason(plan, "confirm:production") == "nothing will change"
     assert reason(plan, "push") == "the remote has both"
     assert plan.findings == ("0.1.0 is tagged at bbbbbbbbbbbb and nothing it is made of has changed",)
+
+
+def test_plan_watches_a_version_after_its_verification_where_release_yaml_says_so() -> None:
+    """Production is changed only when staging's watch is over; a watch that was cut off is left to do."""
+    staging = replace(STAGING, watch_minutes=5)
+    plan = plan_release(replace(FRESH, environments=(staging, PRODUCTION)), "0.1.0")
+    assert [step.id for step in plan.pending][6:10] == [
+        "deploy:staging", "verify:staging", "watch:staging", "confirm:production",
+    ]  # fmt: skip
+    assert reason(plan, "watch:staging") == "its pods' answers, for up to 5 min; takes it back if they fail"
+    assert [step.is_watched_next for step in plan.steps if isinstance(step, Verify)] == [True, False]
+    done = finished()
+    cut_off = replace(done.environments[0], watch_minutes=5)
+    plan = plan_release(replace(done, environments=(cut_off, done.environments[1])), "0.1.0")
+    assert [step.id for step in plan.pending] == ["watch:staging"]
+    watched = replace(cut_off, is_watched=True)
+    assert plan_release(replace(done, environments=(watched, done.environments[1])), "0.1.0").is_finished
 
 
 def test_plan_with_refusals_is_never_finished() -> None:

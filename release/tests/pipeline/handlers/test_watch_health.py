@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
+from todo_release import queries
 from todo_release.adapters.kubernetes.client import ApiUnavailableError
 from todo_release.config.model import SmokeSettings
 from todo_release.environments.history import WATCH_PENDING
@@ -206,3 +207,28 @@ def test_rollback_by_a_person_is_not_watched(harness: Harness, tree: Tree) -> No
     released(harness, "0.2.0", PodPage(answers=50))
     steps = harness.session.plan_rollback("production", None).steps
     assert [step.kind for step in steps] == ["confirm", "deploy", "verify"]
+
+
+def test_watch_on_request_reads_the_same_and_records_nothing(harness: Harness) -> None:
+    """What fails is said, and stays: nobody has asked to go back."""
+    released(harness, "0.1.0", PodPage(answers=50))
+    before, said = harness.cluster.writes, list[str]()
+    harness.cluster.behind = PodPage(answers=4, failures=4)
+    verdict = queries.watch(harness.session.context, "staging", 0.01, said.append)
+    assert verdict.is_failing
+    assert said[0].endswith("8 answers of new pods, 4 failed, 0 restarts")
+    assert harness.cluster.writes == before
+    assert harness.records("staging").read()[0].watch == "healthy"
+
+
+def test_watch_on_request_needs_something_that_runs(harness: Harness) -> None:
+    """The error names the command that deploys."""
+    with pytest.raises(HealthError, match="inv deploy --env staging"):
+        queries.watch(harness.session.context, "staging", None, pytest.fail)
+
+
+def test_history_shows_how_a_watch_ended(harness: Harness) -> None:
+    """The verdict stands beside the result."""
+    released(harness, "0.1.0", PodPage(answers=50))
+    (row,) = queries.history(harness.session.context, "staging").rows
+    assert row[2] == "verified, healthy"
