@@ -167,12 +167,12 @@ matchLabels:
     - {port: 53, protocol: TCP}
 {{- end }}
 
-{{/* Dapr's sentry, which issues identities, and operator, which has the components. Takes the root context. */}}
+{{/* Dapr's sentry, which issues identities, operator, which has the components, and what else runs there. */}}
 {{- define "todo.network.controlPlane" -}}
-{{- range $app, $port := dict "dapr-operator" 6500 "dapr-sentry" 50001 }}
+{{- range .Values.networkPolicies.dapr.controlPlane }}
 - to:
-    {{- include "todo.network.outside" (dict "namespace" $.Values.networkPolicies.dapr.namespace "podLabels" (dict "app" $app)) | nindent 4 }}
-  ports: {{ include "todo.network.ports" (list $port) }}
+    {{- include "todo.network.outside" (dict "namespace" $.Values.networkPolicies.dapr.namespace "podLabels" (dict "app" .app)) | nindent 4 }}
+  ports: {{ include "todo.network.ports" (list .port) }}
 {{- end }}
 {{- end }}
 

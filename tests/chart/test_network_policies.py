@@ -256,3 +256,15 @@ def test_pods_of_the_values_are_those_that_the_bootstrap_installs(render):
     assert values["ingressController"]["namespace"] == installed["ingress-nginx"]
     assert values["prometheus"]["namespace"] == installed["kube-prometheus-stack"]
     assert values["dapr"]["namespace"] == installed["dapr"]
+
+
+def test_control_plane_of_the_values_is_what_the_bootstrap_runs():
+    """A sidecar is not ready until it reaches the scheduler, where there is one."""
+    dapr = yaml.safe_load((ROOT / "k8s/cluster-bootstrap/values/dapr.yaml").read_text(encoding="utf-8"))
+    values = yaml.safe_load((ROOT / "chart/values.yaml").read_text(encoding="utf-8"))["networkPolicies"]
+    optional = {
+        "dapr-scheduler-server": dapr["global"]["scheduler"]["enabled"],
+        "dapr-placement-server": dapr["global"]["actors"]["enabled"],
+    }
+    listed = {item["app"] for item in values["dapr"]["controlPlane"]}
+    assert listed == {"dapr-operator", "dapr-sentry", *(app for app, runs in optional.items() if runs)}
