@@ -55,6 +55,18 @@ def test_assets_are_used_and_missing_programs_are_built(built: Path, assets: Pat
     assert commands.controller_manager == (str(built / "controlplane"), "kube-controller-manager")
 
 
+def test_complete_assets_need_no_build_of_kubernetes(
+    built: Path, assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose folder has all four programs builds kwok alone."""
+    for name in ("etcd", "kube-controller-manager", "kube-scheduler"):
+        add(assets, name)
+    monkeypatch.setattr(binaries, "build_control_plane", None)
+    commands = find_binaries()
+    assert commands.controller_manager == (str(assets / "kube-controller-manager"),)
+    assert commands.kwok == (str(built / "kwok"),)
+
+
 @pytest.mark.usefixtures("built")
 def test_incomplete_assets_are_refused(assets: Path) -> None:
     """An assets folder without etcd is an error that names the folder."""
