@@ -1,4 +1,4 @@
-"""What each account of k8s/cluster-bootstrap/rbac.yaml may do, asked of a real API server.
+"""What each account of k8s/cluster-bootstrap may do, asked of a real API server.
 
 `python -m tests.access.rights` starts one and prints the table. A cell has a letter for each verb that is
 allowed: g get, l list, w watch, c create, u update, p patch, d delete.
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,7 +20,8 @@ from todo_embedded.controlplane.control_plane import control_plane
 from todo_embedded.errors import ApiError
 from todo_release.core.tables import Table
 
-RBAC = Path(__file__).parents[2] / "k8s/cluster-bootstrap/rbac.yaml"
+BOOTSTRAP = Path(__file__).parents[2] / "k8s/cluster-bootstrap"
+KINDS = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")
 EVERYTHING = "".join(verb[0] for verb in VERBS)
 # Namespaces that are asked about; the last stands for every other one, and "" for the whole cluster.
@@ -67,23 +69,32 @@ Rights = Mapping[Question, str]
 
 
 def accounts() -> list[Account]:
-    """Returns the accounts of rbac.yaml, and those of pods, which must have no rights at all."""
-    documents = yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
+    """Returns the accounts of the manifests, and those of pods, which must have no rights at all."""
     own = [
         Account(item["metadata"]["namespace"], item["metadata"]["name"])
-        for item in documents
+        for item in manifests()
         if item["kind"] == "ServiceAccount"
     ]
     return sorted([*own, Account("production", "default"), Account("production", "todo-app-backend")])
 
 
+def manifests() -> list[dict[str, Any]]:
+    """Returns the accounts, roles and bindings of all manifests of the bootstrap."""
+    documents = (
+        item
+        for path in sorted(BOOTSTRAP.glob("*.yaml"))
+        for item in yaml.safe_load_all(path.read_text("utf-8"))
+    )
+    return [item for item in documents if item and item["kind"] in KINDS]
+
+
 @contextmanager
 def api_server() -> Iterator[ApiClient]:
-    """Runs an API server with the namespaces and the objects of rbac.yaml."""
+    """Runs an API server with the namespaces, accounts and roles of the bootstrap."""
     with tempfile.TemporaryDirectory() as folder, control_plane(Path(folder), nodes=()) as plane:
-        for namespace in filter(None, SCOPES):
+        for namespace in sorted({*filter(None, SCOPES), *(account.namespace for account in accounts())}):
             plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        for item in yaml.safe_load_all(RBAC.read_text(encoding="utf-8")):
+        for item in manifests():
             try:
                 plane.api.create(item)
             except ApiError as error:

@@ -10,6 +10,7 @@ from .rights import EVERYTHING, SCOPES, Account, Question, Rights, accounts, api
 
 READ = "glw"
 STAGING, PRODUCTION = Account("staging", "deployer"), Account("production", "deployer")
+SLEEP = Account("operations", "staging-sleep")
 # In the own namespace: the chart's objects, Helm's records, and the engine's.
 MANAGED = {
     ("", "configmaps"), ("", "secrets"), ("", "serviceaccounts"), ("", "services"),
@@ -86,6 +87,7 @@ def test_all_accounts_of_the_bootstrap_are_in_the_table() -> None:
     assert set(accounts()) == {
         STAGING,
         PRODUCTION,
+        SLEEP,
         Account("production", "default"),
         Account("production", "todo-app-backend"),
     }
@@ -94,6 +96,10 @@ def test_all_accounts_of_the_bootstrap_are_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("account", "namespace", "asked", "is_allowed"),
     [
+        (SLEEP, "staging", ("deployments.apps", "patch", "todo-app-staging-backend"), True),
+        (SLEEP, "staging", ("deployments.apps", "patch", "other"), False),
+        (SLEEP, "staging", ("deployments.apps", "delete", "todo-app-staging-backend"), False),
+        (SLEEP, "production", ("deployments.apps", "patch", "todo-app-backend"), False),
         (PRODUCTION, "staging", ("configmaps", "get", "todo-app-staging-releases"), True),
         (PRODUCTION, "staging", ("configmaps", "get", "other"), False),
         (PRODUCTION, "staging", ("configmaps", "patch", "todo-app-staging-releases"), False),
@@ -121,8 +127,9 @@ def test_single_objects_are_allowed_by_name(
     api: ApiClient, account: Account, namespace: str, asked: tuple[str, str, str], is_allowed: bool
 ) -> None:
     """Production reads one ConfigMap of staging, its verified versions, and nobody takes over an account."""
-    resource, verb, name = asked
-    assert may(api, Question(account, namespace, "", resource), verb, name) is is_allowed
+    kind, verb, name = asked
+    resource, _, group = kind.partition(".")
+    assert may(api, Question(account, namespace, group, resource), verb, name) is is_allowed
 
 
 def test_table_has_a_column_for_each_account_and_scope(
