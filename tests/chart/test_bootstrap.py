@@ -36,7 +36,13 @@ PRIORITIES = {
     "cert-manager": "global.priorityClassName",
     "dapr": "global.priorityClassName",
 }
-SIDECARS = {"grafana": [{"cpu": "10m", "memory": "64Mi"}] * 2}  # `grafana.sidecar.resources`, for each of two
+# `grafana.sidecar.resources`, for each of two, and `prometheusOperator.prometheusConfigReloader.resources`.
+RELOADER = [{"cpu": "5m", "memory": "24Mi"}]
+SIDECARS = {
+    "grafana": [{"cpu": "10m", "memory": "64Mi"}] * 2,
+    "prometheus": RELOADER,
+    "alertmanager": RELOADER,
+}
 AUTOSCALER_CUTOFF = -10  # --expendable-pods-priority-cutoff of the cluster autoscaler
 NODES = 3
 MANAGE = {"get", "list", "watch", "create", "update", "patch", "delete"}
@@ -124,7 +130,9 @@ def test_grafana_keeps_its_data_and_every_container_has_requests():
     """Users and annotations survive Grafana's pod, and its two sidecars are part of the sums."""
     assert value("kube-prometheus-stack", "grafana.persistence.enabled") is True
     assert value("kube-prometheus-stack", "grafana.deploymentStrategy.type") == "Recreate"
-    assert set(value("kube-prometheus-stack", "grafana.sidecar.resources.requests")) == {"cpu", "memory"}
+    assert value("kube-prometheus-stack", "grafana.sidecar.resources.requests") == SIDECARS["grafana"][0]
+    reloader = "prometheusOperator.prometheusConfigReloader.resources.requests"
+    assert [value("kube-prometheus-stack", reloader)] == RELOADER
     assert value("loki", "sidecar.rules.enabled") is False
 
 

@@ -50,7 +50,8 @@ spec:
 # Everything that a bootstrap may write. Other controllers write none of these by themselves.
 KINDS = (
     "namespaces", "secrets", "serviceaccounts", "limitranges", "priorityclasses", "clusterissuers",
-    "certificates", "customresourcedefinitions", "roles", "rolebindings", "clusterroles", "clusterrolebindings",
+    "certificates", "customresourcedefinitions", "roles", "rolebindings", "clusterroles",
+    "clusterrolebindings",
 )  # fmt: skip
 
 

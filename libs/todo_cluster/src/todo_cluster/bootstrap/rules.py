@@ -7,7 +7,7 @@ requests no sum contains, replicas that all land on one node.
 from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
-from todo_cluster.sizing.sizes import OPERATED_KINDS
+from todo_cluster.sizing.sizes import OPERATED_KINDS, reloader_request
 from todo_release.adapters.kubernetes.manifest import RenderedManifest
 from todo_release.adapters.kubernetes.objects import EXPENDABLE_PRIORITY, JsonObject
 
@@ -39,7 +39,11 @@ def missing_requests(component: str, manifest: RenderedManifest) -> Iterator[str
                     f"{component}: container {container['name']} of {template.owner.subject} requests no "
                     f"{' and no '.join(missing)}. Set its resources in the component's values."
                 )
-    for item in manifest.of_kind(*OPERATED_KINDS):
+    operated = manifest.of_kind(*OPERATED_KINDS)
+    reloader = reloader_request(manifest)
+    if operated and not (reloader.cpu and reloader.memory):
+        yield f"{component}: the config-reloader beside {operated[0].subject} requests nothing."
+    for item in operated:
         if not (item.spec.get("resources") or {}).get("requests"):
             yield f"{component}: {item.subject} requests nothing. Set its resources in the values."
 

@@ -5,6 +5,7 @@ it runs; a component that is not installed yet counts as its chart was sized, an
 renders.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from todo_release.preflight.scheduling import pod_requirements
 from todo_release.preflight.scheduling.resources import NodeCapacity, PodRequirements, ResourceAmount
 
 COMPONENT_LABEL = "todo-cluster/component"
+RELOADER_REQUEST = re.compile(r"--config-reloader-(cpu|memory)-request=(\S+)")
 OPERATED_KINDS = ("Prometheus", "Alertmanager")  # the Prometheus operator makes pods of them
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
@@ -101,11 +103,24 @@ def chart_part(site: Site, name: str, namespace: str, manifest: RenderedManifest
         _workload(item.body, namespace, (), _priorities(site), manifest)
         for item in manifest.of_kind(*WORKLOADS)
     ]
+    reloader = reloader_request(manifest)
     for item in manifest.of_kind(*OPERATED_KINDS):
-        request = pod_requirements.resource_amount((item.spec.get("resources") or {}).get("requests"))
+        own = pod_requirements.resource_amount((item.spec.get("resources") or {}).get("requests"))
+        request = own + reloader
         pod = PodRequirements(owner=item.subject, namespace=namespace, request=request)
         workloads.append(Workload(item.subject, pod, int(item.spec.get("replicas", 1))))
     return Part(name, tuple(workloads))
+
+
+def reloader_request(manifest: RenderedManifest) -> ResourceAmount:
+    """Returns what the container requests that Prometheus' operator adds to each pod, by its arguments."""
+    arguments = " ".join(
+        str(argument)
+        for template in manifest.pods()
+        for _, container in template.containers()
+        for argument in container.get("args") or ()
+    )
+    return pod_requirements.resource_amount(dict(RELOADER_REQUEST.findall(arguments)))
 
 
 def environment_parts(site: Site) -> Iterator[Part]:
