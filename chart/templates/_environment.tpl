@@ -44,6 +44,7 @@ the Secret that it uses, never the whole Secret.
 {{ include "todo.environment.python" . }}
 {{ include "todo.environment.tokens" (list .root "todo-api") }}
 {{ include "todo.environment.bus" . }}
+{{ include "todo.environment.secret" (list .root "DAPR_API_TOKEN" "token") }}
 {{- end }}
 
 {{/* Variables of a migration. Better Auth derives its tables from its whole configuration; the others need a database. */}}

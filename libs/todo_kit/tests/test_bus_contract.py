@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from todo_embedded.daprd import daprd_sidecar
 from todo_embedded.ports import free_port
 from todo_kit.app import create_service
-from todo_kit.bus import Publisher, PublishError, subscribe
+from todo_kit.bus import CANARY_TYPE, Publisher, PublishError, subscribe
+from todo_kit.dapr_http_publisher import DaprHttpPublisher
 from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.events import NotificationCreated, ReceivedEvent
 from todo_kit.settings import ServiceSettings
@@ -67,7 +68,7 @@ class Bus:
     refused: Publisher
 
 
-@pytest.fixture(params=["memory", "daprd"])
+@pytest.fixture(params=["memory", "daprd", "daprd-http"])
 async def bus(request: pytest.FixtureRequest, subscriber: Subscriber, tmp_path: Path) -> AsyncIterator[Bus]:
     """Returns each implementation in turn."""
     if request.param == "memory":
@@ -79,13 +80,19 @@ async def bus(request: pytest.FixtureRequest, subscriber: Subscriber, tmp_path: 
     port = free_port()
     async with serving(subscriber.app, port), AsyncExitStack() as stack:
         sidecar = stack.enter_context(daprd_sidecar("example", port, tmp_path, env=TOKENS))
-        address = f"127.0.0.1:{sidecar.grpc_port}"
-        working = DaprPublisher("pubsub", address=address, api_token=DAPR_API_TOKEN)
-        stack.push_async_callback(working.aclose)
-        refused_by_daprd = DaprPublisher("no-such-component", address=address, api_token=DAPR_API_TOKEN)
-        stack.push_async_callback(refused_by_daprd.aclose)
-        await _until_subscribed(working, subscriber)
-        yield Bus(working, refused_by_daprd)
+        publishers: list[DaprPublisher | DaprHttpPublisher] = []
+        for component in ("pubsub", "no-such-component"):
+            if request.param == "daprd":
+                address = f"127.0.0.1:{sidecar.grpc_port}"
+                publishers.append(DaprPublisher(component, address=address, api_token=DAPR_API_TOKEN))
+            else:
+                url = f"http://127.0.0.1:{sidecar.http_port}"
+                publishers.append(
+                    DaprHttpPublisher(component, source="example", url=url, api_token=DAPR_API_TOKEN)
+                )
+            stack.push_async_callback(publishers[-1].aclose)
+        await _until_subscribed(publishers[0], subscriber)
+        yield Bus(*publishers)
 
 
 async def _until_subscribed(publisher: Publisher, subscriber: Subscriber) -> None:
@@ -134,6 +141,18 @@ async def test_repeated_event_arrives_with_the_same_id(bus: Bus, subscriber: Sub
     await publish(bus.working, "event-2")
     await publish(bus.working, "event-2")
     await wait_until(lambda: len(arrived(subscriber, "event-2")()) == 2)
+
+
+async def test_canary_comes_back_and_is_no_event_for_other_subscribers(
+    bus: Bus, subscriber: Subscriber
+) -> None:
+    """A subscriber acknowledges the events by which another one finds out that it has joined."""
+    await bus.working.publish(
+        TOPIC, b'{"event_type": "bus.canary"}', event_id="c-1", event_type=CANARY_TYPE, key="c-1"
+    )
+    await publish(bus.working, "event-after")
+    await wait_until(arrived(subscriber, "event-after"))
+    assert [event.id for event in subscriber.received] == ["event-after"]
 
 
 async def test_publishing_a_refused_event_raises(bus: Bus) -> None:

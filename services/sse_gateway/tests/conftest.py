@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from todo_kit.testing import APP_API_TOKEN, MemoryPublisher, TokenIssuer, serving
+from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher, TokenIssuer, serving
 from todo_sse_gateway.app import create_app
 from todo_sse_gateway.limits import Limits
 from todo_sse_gateway.settings import Settings
@@ -25,8 +25,13 @@ class StreamEvent:
 
     name: str
     event_id: str | None
-    data: object
+    data: dict[str, object]
     retry: str | None
+
+    @property
+    def mark(self) -> object:
+        """The CloudEvent id of an event of `Gateway.change_task`."""
+        return self.data["mark"]
 
 
 class Reader:
@@ -74,8 +79,8 @@ class Gateway:
         self.bus = MemoryPublisher(app)
 
     async def change_task(self, user_id: str, event_id: str, **members: object) -> None:
-        """Delivers the event of a changed task, as daprd does."""
-        payload = {"event_type": "task.updated", "user_id": user_id, **members}
+        """Delivers the event of a changed task, as daprd does; its member `mark` is the event id."""
+        payload = {"event_type": "task.updated", "user_id": user_id, "mark": event_id, **members}
         await self.deliver("task-events", payload, event_id)
 
     async def deliver(self, topic: str, payload: dict[str, object], event_id: str) -> None:
@@ -151,10 +156,11 @@ async def gateway(issuer: TokenIssuer, limits: Limits, wall_clock: WallClock) ->
         jwt_issuer=issuer.issuer,
         jwks_url=issuer.jwks_url,
         app_api_token=APP_API_TOKEN,
+        dapr_api_token=DAPR_API_TOKEN,
         log_level="warning",
         drain_seconds=1,
     )
-    app = create_app(settings, limits=limits, now=wall_clock)
+    app = create_app(settings, publisher=MemoryPublisher(), limits=limits, now=wall_clock)
     async with serving(app) as url:
         yield Gateway(app, url, issuer)
         app.state.drain.start()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from todo_sse_gateway.broadcast.hub import Hub
+from todo_sse_gateway.broadcast.hub import Delivery, Hub
+from todo_sse_gateway.broadcast.replay import Arrival
 from todo_sse_gateway.broadcast.stream import EndReason, Stream
 from todo_sse_gateway.errors import TooManyStreamsError
 from todo_sse_gateway.limits import Limits
@@ -11,6 +12,17 @@ from todo_sse_gateway.limits import Limits
 def hub_with(**limits: int) -> Hub:
     """Returns a hub whose clock stands still."""
     return Hub(Limits(**limits), clock=lambda: 0.0)
+
+
+def arrival(event_id: str, number: int | None = None) -> Arrival:
+    """Returns an event from the bus."""
+    return Arrival(event_id, "backend task-events", number, "changed", event_id.encode())
+
+
+def data_of(batch: bytes | None) -> list[bytes]:
+    """Returns the data of the events in a batch; `{}` is that of a reset."""
+    assert batch is not None
+    return [line.removeprefix(b"data: ") for line in batch.splitlines() if line.startswith(b"data: ")]
 
 
 async def opened(hub: Hub, user_id: str, last_event_id: str | None = None) -> Stream:
@@ -25,8 +37,8 @@ async def test_event_is_delivered_to_every_stream_of_its_user_and_no_other() -> 
     hub = hub_with()
     tabs = [await opened(hub, "ann"), await opened(hub, "ann")]
     of_bob = await opened(hub, "bob")
-    assert hub.publish("ann", "e1", b"event") == 2
-    assert [await tab.next_batch() for tab in tabs] == [b"event", b"event"]
+    assert hub.publish("ann", arrival("e1")) == Delivery(2, is_reset=False)
+    assert [data_of(await tab.next_batch()) for tab in tabs] == [[b"e1"], [b"e1"]]
     assert of_bob.is_idle
 
 
@@ -34,9 +46,9 @@ async def test_event_seen_before_is_not_delivered_again() -> None:
     """A stream gets an event once, also when the bus delivers it twice."""
     hub = hub_with()
     stream = await opened(hub, "ann")
-    hub.publish("ann", "e1", b"event")
-    assert hub.publish("ann", "e1", b"event") is None
-    assert await stream.next_batch() == b"event"
+    hub.publish("ann", arrival("e1"))
+    assert hub.publish("ann", arrival("e1")) is None
+    assert data_of(await stream.next_batch()) == [b"e1"]
     assert stream.is_idle
 
 
@@ -50,12 +62,26 @@ async def test_new_stream_begins_with_a_position_to_resume_from() -> None:
     assert b"\n: connected\n\nid: " in batch
     cursor = batch.split(b"id: ")[1].split(b"\n")[0].decode()
     assert not is_reset
-    hub.publish("ann", "e1", b"event")
+    hub.publish("ann", arrival("e1"))
     resumed, is_reset = hub.open("ann", cursor)
-    batch = await resumed.next_batch()
-    assert batch is not None
-    assert batch.endswith(b": connected\n\nevent")
+    assert data_of(await resumed.next_batch()) == [b"e1"]
     assert not is_reset
+
+
+async def test_missing_event_resets_the_streams_of_its_user_at_once() -> None:
+    """After number 1 comes number 3: the browser of ann must read everything again, and bob's need not."""
+    hub = hub_with()
+    of_ann, of_bob = await opened(hub, "ann"), await opened(hub, "bob")
+    hub.publish("ann", arrival("e1", 1))
+    await of_ann.next_batch()
+    assert hub.publish("ann", arrival("e3", 3)) == Delivery(1, is_reset=True)
+    batch = await of_ann.next_batch()
+    assert batch is not None
+    assert b"event: sync.reset\n" in batch
+    assert data_of(batch) == [b"{}"]
+    hub.publish("ann", arrival("e4", 4))
+    assert data_of(await of_ann.next_batch()) == [b"e4"]
+    assert of_bob.is_idle
 
 
 async def test_stream_after_an_unknown_event_is_reset() -> None:

@@ -7,11 +7,28 @@ from datetime import timedelta
 import httpx2
 import pytest
 
+from todo_kit.canary import KEYS
 from todo_kit.sidecar_token import HEADER
-from todo_kit.testing import APP_API_TOKEN
+from todo_kit.testing import (
+    APP_API_TOKEN,
+    DAPR_API_TOKEN,
+    MemoryPublisher,
+    TokenIssuer,
+    serving,
+    wait_until,
+)
+from todo_sse_gateway.app import create_app
 from todo_sse_gateway.limits import Limits
+from todo_sse_gateway.settings import Settings
 
 from .conftest import Gateway, WallClock
+
+
+async def wait_until_ready(client: httpx2.AsyncClient) -> None:
+    """Returns when the gateway is ready; raises TimeoutError after 10 s."""
+    async with asyncio.timeout(10):
+        while (await client.get("/readyz")).status_code != 200:
+            pass
 
 
 async def test_response_is_an_unbuffered_event_stream(gateway: Gateway) -> None:
@@ -25,14 +42,14 @@ async def test_response_is_an_unbuffered_event_stream(gateway: Gateway) -> None:
 
 
 async def test_change_is_sent_to_every_stream_of_its_user(gateway: Gateway) -> None:
-    """Two tabs of a user get the event with its CloudEvent id."""
+    """Two tabs of a user get the event with all its members and one position."""
     async with gateway.stream("ann") as first, gateway.stream("ann") as second:
         assert [(await tab.event()).name for tab in (first, second)] == ["sync.ready", "sync.ready"]
         await gateway.change_task("ann", "e-1", task_id="t-1")
-        expected = {"event_type": "task.updated", "user_id": "ann", "task_id": "t-1"}
-        for tab in (first, second):
-            event = await tab.event()
-            assert (event.name, event.event_id, event.data) == ("sync.task-changed", "e-1", expected)
+        expected = {"event_type": "task.updated", "user_id": "ann", "mark": "e-1", "task_id": "t-1"}
+        events = [await tab.event() for tab in (first, second)]
+        assert [(event.name, event.data) for event in events] == [("sync.task-changed", expected)] * 2
+        assert events[0].event_id == events[1].event_id
 
 
 async def test_change_is_not_sent_to_another_user(gateway: Gateway) -> None:
@@ -41,7 +58,7 @@ async def test_change_is_not_sent_to_another_user(gateway: Gateway) -> None:
         await of_bob.event()
         await gateway.change_task("ann", "e-ann")
         await gateway.change_task("bob", "e-bob")
-        assert (await of_bob.event()).event_id == "e-bob"
+        assert (await of_bob.event()).mark == "e-bob"
 
 
 async def test_notification_has_its_own_event_name(gateway: Gateway) -> None:
@@ -51,7 +68,7 @@ async def test_notification_has_its_own_event_name(gateway: Gateway) -> None:
         payload = {"event_type": "notification.created", "user_id": "ann", "title": "Done"}
         await gateway.deliver("notifications", payload, "n-1")
         event = await reader.event()
-    assert (event.name, event.event_id, event.data) == ("notification", "n-1", payload)
+    assert (event.name, event.data) == ("notification", payload)
 
 
 async def test_reminder_on_the_topic_of_notifications_is_not_for_browsers(gateway: Gateway) -> None:
@@ -60,7 +77,7 @@ async def test_reminder_on_the_topic_of_notifications_is_not_for_browsers(gatewa
         await reader.event()
         await gateway.deliver("notifications", {"event_type": "reminder.overdue", "user_id": "ann"}, "r-1")
         await gateway.change_task("ann", "e-1")
-        assert (await reader.event()).event_id == "e-1"
+        assert (await reader.event()).mark == "e-1"
     assert gateway.bus.outcomes == ["SUCCESS", "SUCCESS"]
 
 
@@ -70,7 +87,7 @@ async def test_event_delivered_twice_arrives_once(gateway: Gateway) -> None:
         await reader.event()
         for event_id in ("e-1", "e-1", "e-2"):
             await gateway.change_task("ann", event_id)
-        assert [(await reader.event()).event_id for _ in range(2)] == ["e-1", "e-2"]
+        assert [(await reader.event()).mark for _ in range(2)] == ["e-1", "e-2"]
 
 
 async def test_returning_client_gets_exactly_what_it_missed(gateway: Gateway) -> None:
@@ -78,13 +95,13 @@ async def test_returning_client_gets_exactly_what_it_missed(gateway: Gateway) ->
     async with gateway.stream("ann") as reader:
         await reader.event()
         await gateway.change_task("ann", "e-1")
-        assert (await reader.event()).event_id == "e-1"
+        position = (await reader.event()).event_id
     await gateway.change_task("ann", "e-2")
     await gateway.change_task("bob", "e-bob")
     await gateway.change_task("ann", "e-3")
-    async with gateway.stream("ann", last_event_id="e-1") as reader:
+    async with gateway.stream("ann", last_event_id=position) as reader:
         await gateway.change_task("ann", "e-4")
-        assert [(await reader.event()).event_id for _ in range(3)] == ["e-2", "e-3", "e-4"]
+        assert [(await reader.event()).mark for _ in range(3)] == ["e-2", "e-3", "e-4"]
 
 
 async def test_client_that_saw_no_event_resumes_from_its_ready_position(gateway: Gateway) -> None:
@@ -93,7 +110,7 @@ async def test_client_that_saw_no_event_resumes_from_its_ready_position(gateway:
         position = (await reader.event()).event_id
     await gateway.change_task("ann", "e-1")
     async with gateway.stream("ann", last_event_id=position) as reader:
-        assert (await reader.event()).event_id == "e-1"
+        assert (await reader.event()).mark == "e-1"
 
 
 async def test_gap_that_cannot_be_replayed_is_answered_with_a_reset(gateway: Gateway) -> None:
@@ -103,26 +120,66 @@ async def test_gap_that_cannot_be_replayed_is_answered_with_a_reset(gateway: Gat
     assert (reset.name, reset.data) == ("sync.reset", {})
     await gateway.change_task("ann", "e-1")
     async with gateway.stream("ann", last_event_id=reset.event_id) as reader:
-        assert (await reader.event()).event_id == "e-1"
+        assert (await reader.event()).mark == "e-1"
 
 
-async def test_event_older_than_the_replay_window_is_not_sent(
+async def test_old_event_that_may_have_been_missed_is_a_reset(
     gateway: Gateway, wall_clock: WallClock
 ) -> None:
-    """When the bus delivers old events to a new gateway, browsers do not get them."""
+    """An event older than what the gateway keeps is not dropped in silence: browsers start anew."""
     async with gateway.stream("ann") as reader:
         await reader.event()
         wall_clock.ahead = timedelta(seconds=301)
         await gateway.change_task("ann", "e-old")
         wall_clock.ahead = timedelta(0)
         await gateway.change_task("ann", "e-new")
-        assert (await reader.event()).event_id == "e-new"
+        assert (await reader.event()).name == "sync.reset"
+        assert (await reader.event()).mark == "e-new"
 
 
-async def test_event_id_that_would_forge_another_event_is_dropped(gateway: Gateway) -> None:
-    """Such an event goes to the dead letters and not into a stream."""
-    await gateway.change_task("ann", "e-1\nevent: bye")
-    assert gateway.bus.outcomes == ["DROP"]
+async def test_missing_event_is_a_reset_and_its_number_is_not_for_browsers(gateway: Gateway) -> None:
+    """Numbers show that an event is missing; afterwards the stream goes on."""
+    async with gateway.stream("ann") as reader:
+        await reader.event()
+        for number in (1, 3, 4):
+            await gateway.change_task("ann", f"e-{number}", sequence=number)
+        events = [await reader.event() for _ in range(3)]
+    assert [event.name for event in events] == ["sync.task-changed", "sync.reset", "sync.task-changed"]
+    assert events[2].data == {"event_type": "task.updated", "user_id": "ann", "mark": "e-4"}
+
+
+async def test_gateway_is_ready_when_its_own_events_have_come_back_from_every_topic(
+    issuer: TokenIssuer,
+) -> None:
+    """Before that, events between a client's first request and the gateway's subscription would be lost."""
+    bus = MemoryPublisher()
+    settings = Settings(
+        jwt_issuer=issuer.issuer,
+        jwks_url=issuer.jwks_url,
+        app_api_token=APP_API_TOKEN,
+        dapr_api_token=DAPR_API_TOKEN,
+        log_level="error",
+    )
+    app = create_app(settings, publisher=bus)
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as client:
+        await wait_until(lambda: len({(event.topic, event.key) for event in bus.published}) == 2 * KEYS)
+        first = list(bus.published)[: 2 * KEYS]
+        assert {event.topic for event in first} == {"task-events", "notifications"}
+        back = MemoryPublisher(app)
+        for event in first[1:]:
+            await back.publish(
+                event.topic,
+                event.data,
+                event_id=event.event_id,
+                event_type=event.event_type,
+                key=event.key,
+            )
+        unready = await client.get("/readyz")
+        assert (unready.status_code, unready.json()["checks"]) == (503, {"bus": "failed"})
+        await back.publish(
+            first[0].topic, first[0].data, event_id="x", event_type=first[0].event_type, key=first[0].key
+        )
+        await wait_until_ready(client)
 
 
 @pytest.mark.parametrize("limits", [Limits(heartbeat_seconds=0.02)])
@@ -161,7 +218,7 @@ async def test_reader_that_reads_nothing_is_cut_off_and_delays_nobody(gateway: G
             while await gateway.metric(ended) == before:
                 number += 1
                 await gateway.change_task("ann", f"e-{number}", padding="x" * 200_000)
-                assert (await reader.event()).event_id == f"e-{number}"
+                assert (await reader.event()).mark == f"e-{number}"
     assert number > 8
 
 
@@ -204,9 +261,8 @@ async def test_probe_reports_draining(gateway: Gateway) -> None:
     """Health is served beside the stream, and a draining replica is not ready."""
     async with httpx2.AsyncClient(base_url=gateway.url) as client:
         assert (await client.get("/healthz")).json()["service"] == "sse-gateway"
-        assert (await client.get("/readyz")).json() == {"status": "ready", "checks": {}}
         gateway.app.state.drain.start()
-        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/readyz")).json()["status"] == "draining"
 
 
 async def test_subscriptions_are_those_of_the_environment(gateway: Gateway) -> None:

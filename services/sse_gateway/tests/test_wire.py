@@ -13,17 +13,10 @@ def test_event_carries_id_name_and_data_in_one_block() -> None:
     )
 
 
-@pytest.mark.parametrize("event_id", ["1\nevent: bye", "1\r", "1\x00"])
-def test_event_id_that_would_end_its_field_is_refused(event_id: str) -> None:
-    """An id from the bus cannot forge another field of the stream."""
-    with pytest.raises(ValueError, match="event id"):
-        wire.encode_event("notification", b"{}", event_id)
-
-
 @pytest.mark.parametrize("data", [b'{"a":\n1}', b"{}\r"])
 def test_event_data_of_several_lines_is_refused(data: bytes) -> None:
     """Data on several lines would be cut after its first line."""
-    with pytest.raises(ValueError, match="e-1 spans several lines"):
+    with pytest.raises(ValueError, match="spans several lines"):
         wire.encode_event("notification", data, "e-1")
 
 

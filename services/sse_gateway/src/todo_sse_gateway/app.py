@@ -11,14 +11,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from todo_kit.app import create_service
 from todo_kit.auth import TokenVerifier
+from todo_kit.bus import Publisher
+from todo_kit.canary import Canary
 from todo_kit.context import RequestContextMiddleware
+from todo_kit.dapr_http_publisher import DaprHttpPublisher
 from todo_kit.drain import Drain
 from todo_kit.topics import Topics
 from todo_sse_gateway.broadcast.endpoint import StreamEndpoint
 from todo_sse_gateway.broadcast.hub import Hub
 from todo_sse_gateway.limits import Limits
 from todo_sse_gateway.settings import Settings
-from todo_sse_gateway.subscriptions import Forwarder, subscribe_to_events
+from todo_sse_gateway.subscriptions import Forwarder, subscribe_to_events, topics_for_browsers
 
 
 def _utc_now() -> datetime:
@@ -26,28 +29,50 @@ def _utc_now() -> datetime:
 
 
 def create_app(
-    settings: Settings, *, limits: Limits | None = None, now: Callable[[], datetime] = _utc_now
+    settings: Settings,
+    *,
+    publisher: Publisher | None = None,
+    limits: Limits | None = None,
+    now: Callable[[], datetime] = _utc_now,
 ) -> FastAPI:
-    """Returns the application; `now` is the wall clock for the age of events and the expiry of tokens."""
+    """Returns the application, which is ready when the bus delivers to it.
+
+    Args:
+        settings: The settings of the service.
+        publisher: Where canary events go; None publishes through the Dapr sidecar.
+        limits: The limits of the gateway.
+        now: The wall clock for the age of events and the expiry of tokens.
+    """
     limits = limits or Limits()
     hub = Hub(limits, time.monotonic)
     verifier = TokenVerifier.from_settings(settings)
+    topics = Topics(settings.topic_prefix)
+    canary = Canary(topics_for_browsers(topics))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         draining = asyncio.create_task(_end_streams(app.state.drain, hub, settings))
+        sidecar = DaprHttpPublisher(
+            settings.pubsub_name,
+            source=settings.service,
+            url=f"http://{settings.dapr_runtime_host}:{settings.dapr_http_port}",
+            api_token=settings.dapr_api_token,
+        )
+        joining = asyncio.create_task(canary.run(publisher or sidecar))
         yield
+        joining.cancel()
         draining.cancel()
+        await sidecar.aclose()
         await verifier.aclose()
 
-    app = create_service(settings, lifespan=lifespan)
+    app = create_service(settings, lifespan=lifespan, readiness={"bus": canary.check})
     endpoint = StreamEndpoint(hub, verifier, app.state.drain, limits, now)
     app.add_middleware(_StreamFirst, endpoint=endpoint)  # added last, so it is outermost
     subscribe_to_events(
         app,
         settings.pubsub_name,
-        Topics(settings.topic_prefix),
-        Forwarder(hub, limits, now),
+        topics,
+        Forwarder(hub, canary, limits, now),
         app_token=settings.app_api_token,
     )
     return app

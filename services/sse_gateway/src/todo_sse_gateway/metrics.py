@@ -10,7 +10,7 @@ STREAMS_REFUSED = Counter(
 RESETS = Counter("sse_resets_total", "Streams that could not be resumed and began with sync.reset.")
 EVENTS_RECEIVED = Counter(
     "sse_events_received_total",
-    "Events from the bus: fanned out, duplicate or too old.",
+    "Events from the bus: forwarded, duplicate, or answered with a reset because an earlier one is missing.",
     ["event", "outcome"],
 )
 EVENTS_DELIVERED = Counter("sse_events_delivered_total", "Events handed to open streams.", ["event"])

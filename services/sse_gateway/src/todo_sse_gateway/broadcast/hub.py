@@ -4,12 +4,21 @@ import asyncio
 import math
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from todo_sse_gateway.broadcast import wire
-from todo_sse_gateway.broadcast.replay import ReplayLog
+from todo_sse_gateway.broadcast.replay import Arrival, ReplayLog
 from todo_sse_gateway.broadcast.stream import EndReason, Stream
 from todo_sse_gateway.errors import TooManyStreamsError
 from todo_sse_gateway.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How many streams got an event, and whether they got a reset instead of it."""
+
+    streams: int
+    is_reset: bool
 
 
 class Hub:
@@ -65,18 +74,24 @@ class Hub:
         if not streams:
             del self._streams[stream.user_id]
 
-    def publish(self, user_id: str, event_id: str, chunk: bytes) -> int | None:
-        """Delivers an encoded event to the user's streams and keeps it for streams that resume.
+    def publish(self, user_id: str, arrival: Arrival) -> Delivery | None:
+        """Delivers an event to the user's streams and keeps it for streams that resume.
+
+        If an event before it is missing, the streams are reset instead: their clients read everything again.
 
         Returns:
-            The number of streams that got the event; None, without delivery, when its id was seen before.
+            What was delivered; None when the event was seen before.
+
+        Raises:
+            ValueError: The event cannot be encoded.
         """
-        if not self._replay.append(user_id, event_id, chunk):
+        kept = self._replay.append(user_id, arrival)
+        if kept is None:
             return None
         streams = self._streams.get(user_id, ())
         for stream in streams:
-            stream.push(chunk)
-        return len(streams)
+            stream.push(kept.chunk)
+        return Delivery(len(streams), kept.is_gap)
 
     async def drain(self, spread_seconds: float) -> None:
         """Sends `bye` to all open streams and ends them, in waves over at most `spread_seconds`.
