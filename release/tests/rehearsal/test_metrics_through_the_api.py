@@ -4,10 +4,7 @@ The kubelets are simulated, so a server of the test stands in for the pod, at an
 """
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -19,58 +16,32 @@ from todo_release.config.health_watch import HealthWatchSettings, PrometheusSett
 from todo_release.environments.health.request_counts import RequestCounts
 from todo_release.environments.health.sources import PodMetrics, connect_source
 
+from .pod_server import address, serve
 from .shared_control_plane import SharedControlPlane
 
 NAMESPACE = "metrics"
-TEST_NETWORK = ("192.0.2.1", 9)  # RFC 5737; a UDP socket that is connected to it sends nothing
 
 
-def address() -> str:
-    """Returns this machine's address on its network; the API server asks no loopback address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(TEST_NETWORK)
-        return str(probe.getsockname()[0])
-
-
-class Handler(BaseHTTPRequestHandler):
+def answer(path: str) -> tuple[int, str, str]:
     """Shows metrics, and answers every query with a series of the pod `web`."""
-
-    def do_GET(self) -> None:
-        """Answers with text or JSON."""
-        parts = urlsplit(self.path)
-        if parts.path == "/api/v1/query":
-            is_for_pod = 'pod=~"web"' in parse_qs(parts.query)["query"][0]
-            labels = {"__name__": "http_requests_total", "pod": "web", "status": "503"}
-            series = [{"metric": labels, "value": [0, "2"]}] if is_for_pod else []
-            self._answer(json.dumps({"status": "success", "data": {"result": series}}), "application/json")
-        elif parts.path == "/metrics":
-            registry = CollectorRegistry()
-            Counter("http_requests", "Requests.", ["status"], registry=registry).labels("200").inc(7)
-            self._answer(generate_latest(registry).decode(), "text/plain; version=0.0.4")
-        else:
-            self.send_error(404)
-
-    def _answer(self, text: str, kind: str) -> None:
-        body = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Drops the line."""
+    parts = urlsplit(path)
+    if parts.path == "/api/v1/query":
+        is_for_pod = 'pod=~"web"' in parse_qs(parts.query)["query"][0]
+        labels = {"__name__": "http_requests_total", "pod": "web", "status": "503"}
+        series = [{"metric": labels, "value": [0, "2"]}] if is_for_pod else []
+        return 200, "application/json", json.dumps({"status": "success", "data": {"result": series}})
+    if parts.path == "/metrics":
+        registry = CollectorRegistry()
+        Counter("http_requests", "Requests.", ["status"], registry=registry).labels("200").inc(7)
+        return 200, "text/plain; version=0.0.4", generate_latest(registry).decode()
+    return 404, "text/plain", "not found"
 
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Serves on a free port of every address of this machine."""
-    with ThreadingHTTPServer(("", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+    """The port of the server."""
+    with serve(answer) as number:
+        yield number
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from todo_release.report.text import DONE, REFUSED
 NOT_SHOWN = (
     "the content of images: they are stubs, and no code of the application ran",
     "start-up times, probes and logs of the real containers",
-    "smoke checks, requests as well as programs: nothing answers",
+    "smoke checks, requests as well as programs, and the watch after them: nothing answers",
     "DNS, the load balancer, and the issuing of certificates",
     "the network, Dapr's control plane, the broker and the databases",
     "commits and tags that only the real remote has",

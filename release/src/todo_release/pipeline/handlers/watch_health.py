@@ -3,6 +3,7 @@
 An interrupted watch starts again: the counters of new pods count from zero, so it sees what came before.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from todo_release.environments.environment import EnvironmentAccess, ReleaseCont
 from todo_release.environments.health.deployment_watch import MakeTraffic, watch_deployment
 from todo_release.environments.health.judge import HealthVerdict
 from todo_release.environments.health.traffic_before import TrafficBefore
+from todo_release.environments.history import DeploymentResult
 from todo_release.environments.smoke.builds import FindBuilds
 from todo_release.environments.smoke.result import SmokeTarget
 from todo_release.environments.status import RunningVersion, read_running_version
@@ -92,11 +94,13 @@ class WatchHealthHandler:
             before=self.traffic_before.counts(step.environment),
         )
         tell(f"{verdict.health.value}: {verdict.text}", is_note=True)
+        result: DeploymentResult = "failed" if verdict.is_failing else "verified"
+        record = partial(access.records.finish, running.revision, result, seconds={"watch": seconds})
         if verdict.is_failing:
+            with suppress(ReleaseError):  # `restore` records it again, and says what it could not record
+                record(watch=verdict.health.value)
             raise self._undo(access, running, verdict, told, say=say)
-        access.records.finish(
-            running.revision, "verified", seconds={"watch": seconds}, watch=verdict.health.value
-        )
+        record(watch=verdict.health.value)
         return {"health": verdict.health.value, "watch_seconds": round(seconds, 1)}
 
     def _traffic(
