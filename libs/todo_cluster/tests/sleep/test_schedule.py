@@ -4,7 +4,7 @@ import base64
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,8 @@ def find(kind: str) -> list[Any]:
 
 
 @pytest.fixture
-def account(deployed: SampleApplication, tmp_path: Path) -> Iterator[Path]:
-    """The folder that a pod of the CronJob would see: the token of its account, and the server's authority."""
+def account(deployed: SampleApplication, tmp_path: Path) -> Path:
+    """The folder that a pod of the CronJob would see: its account's token, and the server's authority."""
     admin = deployed.environment().cluster
     namespace, names = deployed.namespaces[0], ["web", "worker", "gone"]
     for each in OBJECTS:
@@ -58,7 +58,7 @@ def account(deployed: SampleApplication, tmp_path: Path) -> Iterator[Path]:
     encoded = cluster.get("certificate-authority-data")
     authority = base64.b64decode(encoded) if encoded else Path(cluster["certificate-authority"]).read_bytes()
     (folder / "ca.crt").write_bytes(authority)
-    yield folder
+    return folder
 
 
 @pytest.fixture

@@ -5,21 +5,26 @@ autoscaler does nothing while its target has no replicas, and goes on when it ha
 budgets only concern evictions. Changes of this manager are not edits by hand (`managed_fields`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from todo_release.adapters.kubernetes.api_resources import DEPLOYMENTS, LEASES, STATEFUL_SETS, Resource
+from todo_release.adapters.kubernetes.client import ApiConflictError
 
 MANAGER = "release-engine-sleep"
 REMEMBERED = "sleep.release-engine.dev/replicas"
 LOCK = "release-lock"  # the Lease of `environments.lock`
+TRIES = 5
 RELEASE_NAME = "meta.helm.sh/release-name"  # how Helm marks what it owns
 SCALED: Mapping[str, Resource] = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
 
 
 class ScalableCluster(Protocol):
     """What scaling needs of a cluster (`todo_release.adapters.kubernetes.client.Cluster`)."""
+
+    def read(self, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """Returns what the server has at a path; None when nothing is there."""
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Any]:
         """Returns the items of a list."""
@@ -37,13 +42,7 @@ def put_to_sleep(cluster: ScalableCluster, namespace: str, release: str) -> dict
         ApiConflictError: Somebody changed a workload at the same moment.
         ClusterError: The API server did not answer or refused.
     """
-    scaled = {}
-    for kind, path, item in _workloads(cluster, namespace, release, SCALED):
-        replicas = item["spec"].get("replicas", 1)
-        if replicas and REMEMBERED not in _annotations(item):
-            _scale(cluster, path, item, replicas=0, remembered=str(replicas))
-            scaled[f"{kind}/{item['metadata']['name']}"] = replicas
-    return scaled
+    return _scale_all(cluster, namespace, release, SCALED, _asleep)
 
 
 def wake(
@@ -57,14 +56,7 @@ def wake(
         ApiConflictError: Somebody changed a workload at the same moment.
         ClusterError: The API server did not answer or refused.
     """
-    woken = {}
-    for kind, path, item in _workloads(cluster, namespace, release, kinds):
-        remembered = _annotations(item).get(REMEMBERED)
-        if remembered is not None:
-            replicas = item["spec"].get("replicas", 1) or int(remembered)
-            _scale(cluster, path, item, replicas=replicas, remembered=None)
-            woken[f"{kind}/{item['metadata']['name']}"] = replicas
-    return woken
+    return _scale_all(cluster, namespace, release, kinds, _awake)
 
 
 def find_release(cluster: ScalableCluster, namespace: str, now: datetime) -> str:
@@ -85,26 +77,71 @@ def find_release(cluster: ScalableCluster, namespace: str, now: datetime) -> str
     return ""
 
 
-def _workloads(
-    cluster: ScalableCluster, namespace: str, release: str, kinds: Iterable[str]
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _scale_all(
+    cluster: ScalableCluster, namespace: str, release: str, kinds: Iterable[str], change: "Change"
+) -> dict[str, int]:
+    scaled = {}
     for kind in kinds:
-        resource = SCALED[kind]
-        for item in cluster.items(resource.path(namespace)):
+        collection = SCALED[kind].path(namespace)
+        for item in cluster.items(collection):
+            name = item["metadata"]["name"]
             if _annotations(item).get(RELEASE_NAME) == release:
-                yield kind, f"{resource.path(namespace)}/{item['metadata']['name']}", item
+                replicas = _scale(cluster, f"{collection}/{name}", item, change)
+                if replicas is not None:
+                    scaled[f"{kind}/{name}"] = replicas
+    return scaled
 
 
-def _scale(
-    cluster: ScalableCluster, path: str, item: dict[str, Any], *, replicas: int, remembered: str | None
-) -> None:
-    metadata = {
-        "resourceVersion": item["metadata"]["resourceVersion"],
-        "annotations": {REMEMBERED: remembered},
-    }
-    cluster.patch(path, {"metadata": metadata, "spec": {"replicas": replicas}}, manager=MANAGER)
+def _scale(cluster: ScalableCluster, path: str, item: Any, change: "Change") -> int | None:
+    """Scales one workload and returns what is to be told of it; None when it is as it should be.
+
+    Controllers write into its status all the time, so a conflict is answered by reading it again.
+    """
+    tries = 0
+    while item is not None and (wanted := change(item)):
+        tries += 1
+        metadata = {
+            "resourceVersion": item["metadata"]["resourceVersion"],
+            "annotations": {REMEMBERED: wanted.remembered},
+        }
+        body = {"metadata": metadata, "spec": {"replicas": wanted.replicas}}
+        try:
+            cluster.patch(path, body, manager=MANAGER)
+        except ApiConflictError:
+            if tries == TRIES:
+                raise
+            item = cluster.read(path)
+        else:
+            return wanted.told
+    return None
 
 
-def _annotations(item: dict[str, Any]) -> dict[str, str]:
+class ScaleChange(NamedTuple):
+    """What a workload gets: its replicas, the number to remember, and the number to tell."""
+
+    replicas: int
+    remembered: str | None
+    told: int
+
+
+Change = Callable[[Any], ScaleChange | None]
+
+
+def _asleep(item: Any) -> ScaleChange | None:
+    replicas = item["spec"].get("replicas", 1)
+    if not replicas or REMEMBERED in _annotations(item):
+        return None
+    return ScaleChange(0, str(replicas), replicas)
+
+
+def _awake(item: Any) -> ScaleChange | None:
+    remembered = _annotations(item).get(REMEMBERED)
+    if remembered is None:
+        return None
+    replicas = item["spec"].get("replicas", 1) or int(remembered)
+    return ScaleChange(replicas, None, replicas)
+
+
+def _annotations(item: Any) -> dict[str, str]:
     annotations: dict[str, str] = item["metadata"].get("annotations") or {}
     return annotations
