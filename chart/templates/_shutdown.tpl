@@ -6,8 +6,9 @@ serving (docs/decisions/0017). Takes a scope, returns YAML.
 - readiness: the probe after which a controller that looks at readiness stops sending, within period * failures.
 - delaySeconds: for how long a terminating process still accepts requests: until it is unready for everybody, and every
   controller and load balancer has acted on it.
-- sidecarDelaySeconds: when the sidecar begins to stop. One that brings events or calls to its app must have ended while
-  the app still serves; callers then use another replica. One that only its app calls (without pub/sub) stops after it.
+- sidecarDelaySeconds: when the sidecar begins to stop; it takes no more events from SIGTERM on. One that brings calls to
+  its app must have ended while the app still serves, since other sidecars keep their connection to it until then; they
+  find another replica after that. One that only its app calls (without pub/sub) outlives it.
 - graceSeconds: when Kubernetes kills what is left. A sum, so that it is never shorter than its parts.
 */}}
 {{- define "todo.shutdown" -}}

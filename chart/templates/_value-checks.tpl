@@ -17,9 +17,8 @@ Checks for contradictions between two values, which the schema cannot see. One e
 {{- $errors = append $errors "ingress.clusterIssuer and ingress.tlsSecret are empty although ingress.kind is gateway: a Gateway has no default certificate" -}}
 {{- end -}}
 {{- end -}}
-{{- $delay := int (include "todo.shutdown" (dict "root" . "key" "backend") | fromYaml).delaySeconds -}}
-{{- if gt (mul 4 .Values.dapr.gracefulShutdownSeconds) $delay -}}
-{{- $errors = append $errors (printf "dapr.gracefulShutdownSeconds %d is more than a quarter of the %d s for which a terminating pod serves: streams move to another pod in the first three quarters, while events still arrive. Raise shutdown.routingSeconds" (int .Values.dapr.gracefulShutdownSeconds) $delay) -}}
+{{- if ge (int .Values.dapr.gracefulShutdownSeconds) (int .Values.shutdown.routingSeconds) -}}
+{{- $errors = append $errors (printf "dapr.gracefulShutdownSeconds %d is not less than shutdown.routingSeconds %d: the sidecar of a terminating pod would stop before callers know that the pod is unready" (int .Values.dapr.gracefulShutdownSeconds) (int .Values.shutdown.routingSeconds)) -}}
 {{- end -}}
 {{- range $key := include "todo.catalogue" . | fromYaml | keys | sortAlpha -}}
 {{- $service := index $.Values $key -}}

@@ -1,4 +1,4 @@
-"""The ingress controller: whose address the application sees, and that it loses no request when a part stops."""
+"""The ingress controller: whose address the application sees, and that it loses no request when it stops."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def controller():
 
 
 def test_application_sees_the_address_of_the_client(controller):
-    """By default a request that changes nodes has a node's address, and strangers share its limit of sign-ins."""
+    """By default a request that changes nodes has a node's address, and strangers share its sign-ins."""
     assert controller["service"]["externalTrafficPolicy"] == "Local"
 
 
@@ -40,7 +40,7 @@ def test_controllers_run_on_different_nodes(controller):
 
 
 def test_services_keep_idle_connections_longer_than_every_controller():
-    """A controller that sends on a connection while the service closes it answers 502, and repeats no POST."""
+    """A controller that sends on a connection that the service closes answers 502, and repeats no POST."""
     server = (ROOT / "libs/todo_kit/src/todo_kit/server.py").read_text(encoding="utf-8")
     dockerfile = (ROOT / "services/frontend/Dockerfile").read_text(encoding="utf-8")
     seconds = int(re.search(r"^KEEP_ALIVE_SECONDS = (\d+)$", server, re.MULTILINE).group(1))

@@ -23,6 +23,8 @@ from todo_sse_gateway.limits import Limits
 from todo_sse_gateway.settings import Settings
 from todo_sse_gateway.subscriptions import Forwarder, subscribe_to_events, topics_for_browsers
 
+_MIN_ROUND_SECONDS = 0.1
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -79,19 +81,19 @@ def create_app(
 
 
 async def _end_streams(drain: Drain, hub: Hub, settings: Settings) -> None:
-    """Ends the streams of a stopping gateway while events still arrive, so that clients move without a gap.
+    """Ends the streams of a stopping gateway, again and again until it accepts no more.
 
-    Not at once, because a client that reconnects before its load balancer has noticed comes back here; and
-    before the sidecar stops delivering, which it does in the last quarter of the delay (the chart's
-    `todo.shutdown`).
+    At once, because Dapr stops delivering events at SIGTERM: what is missed from then on is replayed by the
+    replica that the client reconnects to. A load balancer that has not noticed yet sends some clients back
+    here; they are moved once more in the next round.
     """
-    delay_seconds = settings.shutdown_delay_seconds
+    round_seconds = settings.shutdown_delay_seconds / 4
     await drain.wait()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(drain.wait_closing(), delay_seconds / 2)
-    await hub.drain(delay_seconds / 4)
-    await drain.wait_closing()
-    await hub.drain(settings.drain_seconds / 2)  # those that were opened since
+    while not drain.is_closing:
+        await hub.drain(round_seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(drain.wait_closing(), max(round_seconds, _MIN_ROUND_SECONDS))
+    await hub.drain(settings.drain_seconds / 2)
 
 
 class _StreamFirst:
