@@ -18,9 +18,9 @@ from todo_release.pipeline.steps import WatchHealth
 from todo_release.rehearsal.sandbox import Sandbox, open_sandbox
 from todo_release.session import Session
 
+from ..doubles.pod_server import address, serve
 from ..shop import Tree
 from .deployable_shop import LINES, TEMPLATES, open_shop
-from .pod_server import address, serve
 from .shared_control_plane import SharedControlPlane
 
 WATCH = HealthWatchSettings(minutes=0.5, at_least_minutes=0, poll_seconds=0.2)

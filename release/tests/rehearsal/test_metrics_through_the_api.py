@@ -16,7 +16,7 @@ from todo_release.config.health_watch import HealthWatchSettings, PrometheusSett
 from todo_release.environments.health.request_counts import RequestCounts
 from todo_release.environments.health.sources import PodMetrics, connect_source
 
-from .pod_server import address, serve
+from ..doubles.pod_server import address, serve
 from .shared_control_plane import SharedControlPlane
 
 NAMESPACE = "metrics"
