@@ -10,7 +10,18 @@ import nox
 nox.needs_version = ">=2025.5"
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["tests", "lint", "types", "chart", "images", "workflows", "up", "rehearsal", "house"]
+nox.options.sessions = [
+    "tests",
+    "lint",
+    "types",
+    "chart",
+    "images",
+    "monitoring",
+    "workflows",
+    "up",
+    "rehearsal",
+    "house",
+]
 
 ROOT = Path(__file__).parent
 FRONTEND = "services/frontend"
@@ -99,6 +110,13 @@ def images(session: nox.Session) -> None:
     """Check the Dockerfiles against the house rules, the chart and the inputs in release.yaml."""
     sync(session, "--group=images")
     session.run("pytest", "tests/images", *session.posargs)
+
+
+@nox.session
+def monitoring(session: nox.Session) -> None:
+    """Ask a real Prometheus that scrapes the running services every query of the dashboards and rules."""
+    sync(session, "--all-packages", "--group=monitoring")
+    session.run("pytest", "tests/monitoring", *session.posargs)
 
 
 @nox.session

@@ -16,6 +16,7 @@ ADDONS = "podman,kafka,postgres,redis,crds,ingress,dapr"
 HTTP_ADDRESS = "127.0.0.1:18080"  # the ingress, as this machine reaches it
 HTTPS_ADDRESS = "127.0.0.1:18443"
 DATABASE_HOST_IN_PODS = "postgres.box.test"
+NODE_ADDRESS = "10.87.0.1"  # this machine, as pods reach it
 
 
 class ClusterStartError(Exception):
@@ -44,12 +45,15 @@ class RunningCluster:
         return {**os.environ, **self.env}
 
 
-def start(repository: Path) -> RunningCluster:
-    """Starts the cluster, which takes seconds when it runs already, and returns its addresses."""
+def start(repository: Path, *, more: tuple[str, ...] = ()) -> RunningCluster:
+    """Starts the cluster, which takes seconds when it runs already, and returns its addresses.
+
+    `more` names optional parts. Once started, they run until the cluster is stopped.
+    """
     program = Path(os.environ.get("BOX", repository.parent / "shared/cluster/box"))
     if not program.exists():
         raise ClusterStartError(f"no cluster program at {program}; set BOX to the path of `box`")
-    for command in (["build"], ["base-images"], ["up", "--with", ADDONS]):
+    for command in (["build"], ["base-images"], ["up", "--with", ",".join((ADDONS, *more))]):
         result = subprocess.run([program, *command], capture_output=True, text=True, check=False)
         if result.returncode:
             raise ClusterStartError(

@@ -14,7 +14,7 @@ from .tree import ACTIONS, RELEASE, ROOT, WORKFLOWS, name_of
 
 ACCESS = ROOT / ".github/actions/access/action.yml"
 DEPLOYING = [path for path in WORKFLOWS if "./inv " in path.read_text()]
-SESSIONS = re.compile(r"nox\.options\.sessions = \[(.+)\]")
+SESSIONS = re.compile(r"sessions = \[([^]]+)\]")
 ALERT = re.compile(r"- alert: (\w+)")
 SETTING = re.compile(r"\b(?:secrets|vars)\.(\w+)")
 

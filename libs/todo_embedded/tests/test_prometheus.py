@@ -3,36 +3,47 @@
 import time
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from todo_embedded.process import run
 from todo_embedded.prometheus import amtool, node_exporter, promtool, running_prometheus
+from todo_embedded.prometheus_api import PrometheusApi, QueryError
 
 TIMEOUT_SECONDS = 30
 
 
-def query(url: str, expression: str) -> list[dict[str, object]]:
-    """Returns the result of an instant query."""
-    answer = httpx2.get(f"{url}/api/v1/query", params={"query": expression}).raise_for_status().json()
-    found: list[dict[str, object]] = answer["data"]["result"]
-    return found
-
-
-def test_prometheus_scrapes_its_targets() -> None:
-    """What it scraped can be asked for: here its own metrics, by a job of our name."""
-    scrape = {"job_name": "itself", "static_configs": [{"targets": []}]}
-    with running_prometheus([scrape]) as empty:
-        assert query(empty, "up") == []
+def test_prometheus_scrapes_its_targets_and_evaluates_rules() -> None:
+    """What it scraped can be asked for, and a rule has its value."""
+    scrape = {"job_name": "other", "static_configs": [{"targets": []}]}
+    group = {"name": "g", "rules": [{"record": "job:up:sum", "expr": "sum by (job) (up)"}]}
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    with running_prometheus([]) as target:
-        scrape["static_configs"] = [{"targets": [target.removeprefix("http://")]}]
-        with running_prometheus([scrape]) as url:
-            while not (found := query(url, "up==1")) and time.monotonic() < deadline:
+    with running_prometheus([scrape]) as other:
+        assert PrometheusApi(other).query("up") == []
+        scrape["static_configs"] = [{"targets": [other.removeprefix("http://")]}]
+        with running_prometheus([scrape], rules=[group]) as url:
+            prometheus = PrometheusApi(url)
+            while not (found := prometheus.query("job:up:sum == 1")) and time.monotonic() < deadline:
                 time.sleep(0.1)
-    assert [series["metric"] for series in found] == [
-        {"__name__": "up", "job": "itself", "instance": target.removeprefix("http://")}
-    ]
+            assert [series["metric"] for series in found] == [{"__name__": "job:up:sum", "job": "other"}]
+            assert [(rule["name"], rule["health"]) for rule in prometheus.rules()] == [("job:up:sum", "ok")]
+            assert "up" in prometheus.metric_names()
+            assert prometheus.query_range("up", minutes=1, step_seconds=1)
+
+
+def test_query_without_data_is_named_and_a_faulty_one_is_refused() -> None:
+    """A number that is none counts as no data."""
+    attempts: list[None] = []
+    with running_prometheus([]) as url:
+        prometheus = PrometheusApi(url)
+        empty = prometheus.without_data(
+            ["vector(1)", "absent_metric", "vector(0) / 0"],
+            timeout_seconds=0.1,
+            meanwhile=lambda: attempts.append(None),
+        )
+        with pytest.raises(QueryError, match="parse error"):
+            prometheus.query("sum(")
+    assert empty == ["absent_metric", "vector(0) / 0"]
+    assert attempts
 
 
 @pytest.mark.parametrize("program", [promtool, amtool, node_exporter])

@@ -56,13 +56,14 @@ def node_exporter(*, progress: OnMessage = ignore_progress) -> Path:
 def running_prometheus(
     scrapes: Sequence[dict[str, object]],
     *,
+    rules: Sequence[dict[str, object]] = (),
     interval_seconds: int = 1,
     on_line: Callable[[str], None] | None = None,
     progress: OnMessage = ignore_progress,
 ) -> Iterator[str]:
     """Runs a Prometheus on 127.0.0.1 for the duration of the block and yields its URL.
 
-    `scrapes` are entries of `scrape_configs`. Nothing is kept after the block.
+    `scrapes` are entries of `scrape_configs`, `rules` groups of rules. Nothing is kept after the block.
 
     Raises:
         EmbeddedError: it could not be built or started.
@@ -70,12 +71,18 @@ def running_prometheus(
     program = _prometheus_program("prometheus", progress)
     url = f"http://127.0.0.1:{free_port()}"
     interval = f"{interval_seconds}s"
-    config = {
-        "global": {"scrape_interval": interval, "scrape_timeout": interval},
-        "scrape_configs": list(scrapes),
-    }
     with TemporaryDirectory(prefix="prometheus-") as folder:
-        file = Path(folder, "prometheus.yml")
+        rules_file, file = Path(folder, "rules.yml"), Path(folder, "prometheus.yml")
+        config = {
+            "global": {
+                "scrape_interval": interval,
+                "scrape_timeout": interval,
+                "evaluation_interval": interval,
+            },
+            "rule_files": [str(rules_file)],
+            "scrape_configs": list(scrapes),
+        }
+        rules_file.write_text(json.dumps({"groups": list(rules)}), encoding="utf-8")
         file.write_text(json.dumps(config), encoding="utf-8")  # JSON is valid YAML
         command: list[str | Path] = [
             program,
