@@ -3,12 +3,12 @@
 import pytest
 
 SECRET_KEYS = {
-    "frontend": {"BETTER_AUTH_SECRET", "FRONTEND_DATABASE_URL"},
+    "frontend": {"BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "FRONTEND_DATABASE_URL"},
     "backend": {"DATABASE_URL", "token"},
     "mcp": {"token"},
     "notification": {"DATABASE_URL", "token"},
     "sse-gateway": {"token"},
-    "migrate-frontend": {"BETTER_AUTH_SECRET", "FRONTEND_DATABASE_URL"},
+    "migrate-frontend": {"BETTER_AUTH_SECRET", "BETTER_AUTH_SECRETS", "FRONTEND_DATABASE_URL"},
     "migrate-backend": {"DATABASE_URL"},
     "migrate-notification": {"DATABASE_URL"},
 }
@@ -104,5 +104,5 @@ def test_each_service_gets_the_tokens_that_it_checks_or_sends(render):
         "backend": {"APP_API_TOKEN", "DAPR_API_TOKEN"},
         "mcp": {"DAPR_API_TOKEN"},
         "notification": {"APP_API_TOKEN", "DAPR_API_TOKEN"},
-        "sse-gateway": {"APP_API_TOKEN"},
+        "sse-gateway": {"APP_API_TOKEN", "DAPR_API_TOKEN"},
     }
