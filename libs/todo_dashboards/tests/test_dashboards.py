@@ -10,6 +10,7 @@ import pytest
 
 from todo_dashboards.__main__ import DASHBOARDS, write
 from todo_dashboards.panels import to_json
+from todo_dashboards.queries import mark_expressions, metric_names, panel_expressions
 
 COMMITTED = Path(__file__).parents[3] / "chart/files/dashboards"
 # Grafana's own variables, and those of every dashboard, with a value that an expression may have.
@@ -31,11 +32,8 @@ def panels(name: str) -> list[dict[str, Any]]:
 
 def expressions(name: str) -> list[str]:
     """Returns every expression of a dashboard, with values for its variables."""
-    found = [target["expr"] for panel in panels(name) for target in panel["targets"]]
-    found += [mark["expr"] for mark in document(name)["annotations"]["list"]]
-    for variable, value in VALUES.items():
-        found = [expression.replace(variable, value) for expression in found]
-    return found
+    read = document(name)
+    return panel_expressions(read, VALUES) + mark_expressions(read, VALUES)
 
 
 def test_committed_dashboards_are_those_of_the_code(tmp_path: Path) -> None:
@@ -108,3 +106,9 @@ def test_dashboards_have_ids_of_their_own_and_show_releases() -> None:
     assert [[mark["name"] for mark in found["annotations"]["list"]] for found in documents] == [
         ["Releases"]
     ] * len(DASHBOARDS)
+
+
+def test_names_of_metrics_are_those_that_expressions_select() -> None:
+    """Functions, labels and variables are no metrics."""
+    expression = 'sum by (job) (rate(http_requests_total{job="a"}[5m])) / job:http_requests:rate5m{job="a"}'
+    assert metric_names([expression]) == {"http_requests_total", "job:http_requests:rate5m"}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_METRIC = re.compile(r"\b([a-z_:]+[a-z0-9])\{")
+_METRIC = re.compile(r"\b([a-z_:][a-z0-9_:]*)\{")
 
 
 def panel_expressions(document: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
