@@ -148,9 +148,10 @@ def rehearsal(session: nox.Session) -> None:
 
 @nox.session
 def system(session: nox.Session) -> None:
-    """Inject every fault in a rehearsal; then, as root, release to a real cluster and use the application."""
+    """Inject faults, rehearse other applications; then, as root, release to a real cluster and use it."""
     sync(session, "--all-packages", "--group=system")
-    session.run("pytest", "release/tests/rehearsal/test_fault_trials.py", "-m", "")
+    for name in ("fault_trials", "applications"):
+        session.run("pytest", f"release/tests/rehearsal/test_{name}.py", "-m", "")
     session.run("pytest", "tests/system", *session.posargs)
 
 

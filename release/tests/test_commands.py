@@ -11,7 +11,6 @@ import pytest
 from todo_release import command_line, commands, queries
 from todo_release import session as sessions
 from todo_release.adapters.kubernetes import kubeconfig
-from todo_release.command_declarations import UsageError
 from todo_release.core.progress import ProgressCallback
 from todo_release.core.yaml_positions import Place
 from todo_release.environments.drift import LiveChange
@@ -359,7 +358,7 @@ def test_options_hold_what_a_command_line_states(tmp_path: Path, monkeypatch: py
 
 def test_options_refuse_values_without_an_environment() -> None:
     """A values file without an environment is refused with the right form."""
-    with pytest.raises(UsageError, match="ENVIRONMENT=PATH"):
+    with pytest.raises(ValueError, match="ENVIRONMENT=PATH"):
         command_line.options(values=["x.yaml"])
 
 

@@ -123,7 +123,10 @@ def _options(
 
     variables = {"owner": owner, "domain": domain}
     output: Output = "json" if json else "auto"
-    return command_line.options(variables=variables, output=output, wait=not no_wait, parse=parse, **rest)
+    try:
+        return command_line.options(variables=variables, output=output, wait=not no_wait, parse=parse, **rest)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 @command()

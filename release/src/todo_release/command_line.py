@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from todo_release.command_declarations import UsageError
 from todo_release.config.overrides import Overrides
 from todo_release.report.reporter import Output
 from todo_release.session import CommandOptions
@@ -40,13 +39,13 @@ def options(
             commands in workflows with it.
 
     Raises:
-        UsageError: an item of `values` has another form.
+        ValueError: an item of `values` has another form.
     """
     files: dict[str, tuple[str, ...]] = {}
     for item in values:
         environment, equals, path = item.partition("=")
         if not equals:
-            raise UsageError(f"--values {item}: write ENVIRONMENT=PATH.")
+            raise ValueError(f"--values {item}: write ENVIRONMENT=PATH.")
         files[environment] = (*files.get(environment, ()), str(Path(path).resolve()))
     overrides = Overrides(
         files=tuple(Path(path) for path in config),

@@ -1,0 +1,6 @@
+"""Indexes new books, one after another."""
+
+import time
+
+while True:
+    time.sleep(60)

@@ -1,0 +1,3 @@
+module example.com/weather/collector
+
+go 1.25

@@ -1,0 +1,4 @@
+// Collector reads the sensors of its node.
+package main
+
+func main() { select {} }
