@@ -50,10 +50,13 @@ dapr.io/sidecar-memory-limit: {{ .dapr.sidecarResources.limits.memory | quote }}
 {{- with (include "todo.service" . | fromYaml).pubsub -}}
 {{- $specs = append $specs (include (printf "todo.dapr.%s.spec" .) $.root) -}}
 {{- end -}}
+{{- if and (include "todo.service" . | fromYaml).state .root.Values.stateStore.enabled -}}
+{{- $specs = append $specs (include "todo.dapr.statestore.spec" .root) -}}
+{{- end -}}
 {{- join "\n" $specs | sha256sum }}
 {{- end }}
 
-{{/* One of the release's pub/sub components. Takes (dict "root" $ "name" NAME "scopes" LIST). */}}
+{{/* One of the release's components. Takes (dict "root" $ "name" NAME "scopes" LIST). */}}
 {{- define "todo.dapr.component" -}}
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -120,6 +123,18 @@ metadata:
   {{- end }}
   - {name: disableTls, value: "false"}
   - {name: maxMessageBytes, value: "1048576"}
+{{- end }}
+
+{{/*
+The state store: what may be lost, because its Redis keeps nothing on disk. Keys begin with the app id (Dapr's default),
+so that no app reads another's.
+*/}}
+{{- define "todo.dapr.statestore.spec" -}}
+type: state.redis
+version: v1
+metadata:
+  - {name: redisHost, value: "{{ include "todo.redis.name" . }}:6379"}
+  - {name: redisPassword, value: ""}
 {{- end }}
 
 {{- define "todo.dapr.redis" -}}

@@ -5,11 +5,12 @@ A "scope" is (dict "root" $ "key" "backend"): the chart's root context and the s
 
 {{/*
 The facts about each service that hold in every environment. id: the kebab-case id, which ends its object names and is
-its Dapr app id. sidecar: whether it has daprd. pubsub: the component that it publishes to or subscribes to.
+its Dapr app id. sidecar: whether it has daprd. pubsub: the component that it publishes to or subscribes to. state: whether
+it may use the state store, where there is one.
 */}}
 {{- define "todo.catalogue" -}}
 frontend: {id: frontend, port: 3000, sidecar: false}
-backend: {id: backend, port: 8000, sidecar: true, pubsub: pubsub}
+backend: {id: backend, port: 8000, sidecar: true, pubsub: pubsub, state: true}
 mcp: {id: mcp, port: 8001, sidecar: true}
 notification: {id: notification, port: 8002, sidecar: true, pubsub: pubsub}
 sseGateway: {id: sse-gateway, port: 8003, sidecar: true, pubsub: pubsub-broadcast}
@@ -25,9 +26,13 @@ sseGateway: {id: sse-gateway, port: 8003, sidecar: true, pubsub: pubsub-broadcas
 {{- printf "%s-%s" .root.Release.Name (include "todo.service" . | fromYaml).id }}
 {{- end }}
 
-{{/* The in-cluster Redis, deployed only when it is the pub/sub broker. */}}
+{{/* The in-cluster Redis, deployed only when it is the pub/sub broker or the state store. */}}
 {{- define "todo.redis.name" -}}
 {{- printf "%s-redis" .Release.Name }}
+{{- end }}
+
+{{- define "todo.redis.isUsed" -}}
+{{- if or (eq .Values.pubsub.kind "redis") .Values.stateStore.enabled }}true{{ end -}}
 {{- end }}
 
 {{/*

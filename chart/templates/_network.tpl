@@ -77,6 +77,9 @@ spec:
 {{- if $service.pubsub }}
 {{ include "todo.network.broker" $root }}
 {{- end }}
+{{- if and $service.state $root.Values.stateStore.enabled (ne $root.Values.pubsub.kind "redis") }}
+{{ include "todo.network.toRedis" $root }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -98,7 +101,7 @@ reach it with its first migration, before the rest of the chart is applied. Take
 {{- include "todo.network.policy" (dict "root" . "name" "redis" "selector" $selector) }}
   ingress:
     {{- range $key, $service := include "todo.catalogue" . | fromYaml }}
-    {{- if $service.pubsub }}
+    {{- if or (and $service.pubsub (eq $.Values.pubsub.kind "redis")) (and $service.state $.Values.stateStore.enabled) }}
     {{- include "todo.network.from" (dict "peer" (include "todo.network.podsOf" (dict "root" $ "key" $key)) "ports" (list 6379)) | nindent 4 }}
     {{- end }}
     {{- end }}
@@ -179,14 +182,19 @@ matchLabels:
 {{/* The broker of events: Redis of this release, or Kafka. Takes the root context. */}}
 {{- define "todo.network.broker" -}}
 {{- if eq .Values.pubsub.kind "redis" -}}
+{{ include "todo.network.toRedis" . }}
+{{- else -}}
+{{ include "todo.network.external" .Values.networkPolicies.broker }}
+{{- end }}
+{{- end }}
+
+{{/* The in-cluster Redis, as broker or as state store. Takes the root context. */}}
+{{- define "todo.network.toRedis" -}}
 - to:
     - podSelector:
         matchLabels:
           {{- include "todo.redis.selectorLabels" . | nindent 10 }}
   ports: {{ include "todo.network.ports" (list 6379) }}
-{{- else -}}
-{{ include "todo.network.external" .Values.networkPolicies.broker }}
-{{- end }}
 {{- end }}
 
 {{/*

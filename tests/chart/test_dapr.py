@@ -242,3 +242,35 @@ def test_local_dapr_files_agree_with_the_chart(render):
         assert {key: written[key] for key in set(written) - apart} == {
             key: chart[key] for key in set(chart) - apart
         }
+
+
+def test_state_store_is_rendered_only_where_it_is_enabled(render):
+    """No environment has one before a service uses it; enabled, it is Redis and only for its users."""
+    for environment in ("staging", "production"):
+        names = {item["metadata"]["name"] for item in render(environment).of_kind("Component")}
+        assert names == set(SCOPES)
+    rendered = render("staging", {"stateStore": {"enabled": True}})
+    [store] = [item for item in rendered.of_kind("Component") if item["metadata"]["name"] == "statestore"]
+    local = yaml.safe_load((ROOT / "dapr/components/statestore.yaml").read_text(encoding="utf-8"))
+    assert store["scopes"] == local["scopes"] == ["backend"]
+    assert store["spec"]["type"] == local["spec"]["type"] == "state.redis"
+    [service] = [item for item in rendered.of_kind("Service") if item["metadata"]["name"].endswith("-redis")]
+    assert metadata(rendered, "statestore")["redisHost"] == f"{service['metadata']['name']}:6379"
+
+
+def test_state_store_rolls_its_users_only(render):
+    """A sidecar reads its components at its start."""
+
+    def checksums(rendered):
+        return {
+            item["metadata"]["name"]: item["spec"]["template"]["metadata"]
+            .get("annotations", {})
+            .get("checksum/dapr")
+            for item in rendered.of_kind("Deployment")
+        }
+
+    before, after = (
+        checksums(render("staging")),
+        checksums(render("staging", {"stateStore": {"enabled": True}})),
+    )
+    assert [name for name in before if before[name] != after[name]] == ["todo-app-staging-backend"]

@@ -206,6 +206,14 @@ def test_redis_is_reached_by_the_users_of_the_broker_only(render):
     assert not network.allows(network.pods["backend"], server(PUBLIC), 9092)
 
 
+def test_redis_as_state_store_is_reached_by_the_users_of_state_only(render):
+    """Events still go to Kafka."""
+    values = {"networkPolicies": {"enabled": True}, "stateStore": {"enabled": True}}
+    network = Network(render("staging", values), "staging")
+    redis = network.pods["redis"]
+    assert {name for name, own in network.pods.items() if network.allows(own, redis, 6379)} == {"backend"}
+
+
 def test_solver_of_a_challenge_is_reached_by_the_ingress_controller(production):
     """cert-manager's short-lived pod answers the authority, and is isolated otherwise."""
     solver = Endpoint("solver", "production", (("acme.cert-manager.io/http01-solver", "true"),))

@@ -1,6 +1,7 @@
 """daprd beside a small application, with Redis as the broker."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from redis import Redis
 
 from todo_embedded import gobuild
 from todo_embedded.daprd import built_daprd, daprd, daprd_sidecar
@@ -90,6 +92,30 @@ def test_sidecar_delivers_what_is_published(application: ThreadingHTTPServer, tm
         assert Subscriber.arrived.wait(10)
         assert sidecar.environment["DAPR_HTTP_PORT"] == str(sidecar.http_port)
     assert [(event["id"], event["data"]) for event in Subscriber.received] == [("event-1", {"number": 7})]
+
+
+def test_sidecar_keeps_state_of_its_application_apart(
+    application: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    """The local files work: the password comes from the secret store, keys begin with the app id."""
+    components = Path(__file__).parents[3] / "dapr" / "components"
+    for name in ("statestore.yaml", "secretstore.yaml"):
+        shutil.copy(components / name, tmp_path)
+    with (
+        redis_server() as redis,
+        daprd_sidecar(
+            "backend",
+            application.server_port,
+            tmp_path,
+            env={"REDIS_HOST": redis.address, "REDIS_PASSWORD": redis.password},
+        ) as sidecar,
+    ):
+        state = f"{sidecar.url}/v1.0/state/statestore"
+        assert httpx2.post(state, json=[{"key": "limit", "value": 3}]).status_code == 204
+        assert httpx2.get(f"{state}/limit").json() == 3
+        host, _, port = redis.address.partition(":")
+        with Redis(host=host, port=int(port), password=redis.password) as client:
+            assert list(client.scan_iter()) == [b"backend||limit"]
 
 
 def test_installed_daprd_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

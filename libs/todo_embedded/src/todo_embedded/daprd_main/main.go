@@ -1,4 +1,4 @@
-// A daprd with only the components that this repository uses: 3 instead of 130, a third of the size and of the
+// A daprd with only the components that this repository uses: 5 instead of 130, a third of the size and of the
 // time to build. It is cmd/daprd/app.Run of the pinned module without the component imports and without the
 // Kubernetes-only options; the flags are parsed by the module's own code, so they are those of any daprd.
 package main
@@ -11,10 +11,14 @@ import (
 	"github.com/dapr/components-contrib/nameresolution/mdns"
 	"github.com/dapr/components-contrib/pubsub/in-memory"
 	"github.com/dapr/components-contrib/pubsub/redis"
+	"github.com/dapr/components-contrib/secretstores/local/env"
+	stateredis "github.com/dapr/components-contrib/state/redis"
 	"github.com/dapr/dapr/cmd/daprd/options"
 	"github.com/dapr/dapr/pkg/buildinfo"
 	"github.com/dapr/dapr/pkg/components/nameresolution"
 	"github.com/dapr/dapr/pkg/components/pubsub"
+	"github.com/dapr/dapr/pkg/components/secretstores"
+	"github.com/dapr/dapr/pkg/components/state"
 	"github.com/dapr/dapr/pkg/healthz"
 	"github.com/dapr/dapr/pkg/metrics"
 	"github.com/dapr/dapr/pkg/modes"
@@ -33,10 +37,16 @@ func components() *registry.Options {
 	pubsub.DefaultRegistry.Logger = contrib
 	pubsub.DefaultRegistry.RegisterComponent(redis.NewRedisStreams, "redis")
 	pubsub.DefaultRegistry.RegisterComponent(inmemory.New, "in-memory")
+	state.DefaultRegistry.Logger = contrib
+	state.DefaultRegistry.RegisterComponent(stateredis.NewRedisStateStore, "redis")
+	secretstores.DefaultRegistry.Logger = contrib
+	secretstores.DefaultRegistry.RegisterComponent(env.NewEnvSecretStore, "local.env")
 	nameresolution.DefaultRegistry.Logger = contrib
 	nameresolution.DefaultRegistry.RegisterComponent(mdns.NewResolver, "mdns")
 	return registry.NewOptions().
 		WithPubSubs(pubsub.DefaultRegistry).
+		WithStateStores(state.DefaultRegistry).
+		WithSecretStores(secretstores.DefaultRegistry).
 		WithNameResolutions(nameresolution.DefaultRegistry)
 }
 
