@@ -36,9 +36,9 @@ export function aNotification(fields: Partial<Notification> = {}): Notification 
 }
 
 /** An unsigned token that expires at `expiresAt` (milliseconds since the epoch). */
-export function aToken(expiresAt: number, name = "token"): string {
+export function aToken(expiresAt: number, name = "token", sub = "ann"): string {
   const encode = (value: object) => btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-  return `${encode({ alg: "EdDSA" })}.${encode({ exp: Math.floor(expiresAt / 1000), name })}.signature`;
+  return `${encode({ alg: "EdDSA" })}.${encode({ exp: Math.floor(expiresAt / 1000), name, sub })}.signature`;
 }
 
 export interface ServedRequest {

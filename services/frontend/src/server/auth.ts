@@ -21,6 +21,7 @@ function createAuth() {
 }
 
 export interface SignedInUser {
+  readonly id: string;
   readonly name: string;
   readonly email: string;
 }
@@ -29,5 +30,5 @@ export interface SignedInUser {
 export async function signedInUser(): Promise<SignedInUser | null> {
   // A page cannot set cookies, so it must not extend the session either: row and cookie would differ.
   const session = await auth().api.getSession({ headers: await headers(), query: { disableRefresh: true } });
-  return session && { name: session.user.name, email: session.user.email };
+  return session && { id: session.user.id, name: session.user.name, email: session.user.email };
 }

@@ -10,6 +10,7 @@ import { aProblem, aToken } from "../fakes";
 function aClient(...answers: readonly (Response | Error)[]) {
   let tokens = 0;
   const source = new TokenSource({
+    userId: "ann",
     fetch: () => Promise.resolve(Response.json({ token: aToken(Date.now() + 900_000, String(++tokens)) })),
   });
   const send = vi.fn<typeof fetch>();

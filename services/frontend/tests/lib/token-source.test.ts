@@ -1,7 +1,7 @@
 // @vitest-environment node
 import { describe, expect, it, vi } from "vitest";
 
-import { ProblemError, SignedOutError, UnreachableError } from "@/lib/api/errors";
+import { OtherAccountError, ProblemError, SignedOutError, UnreachableError } from "@/lib/api/errors";
 import { TokenSource } from "@/lib/api/token-source";
 
 import { aProblem, aToken } from "../fakes";
@@ -14,7 +14,7 @@ function aSource() {
   const send = vi.fn(() =>
     Promise.resolve(Response.json({ token: aToken(now + LIFETIME_MS, `token ${send.mock.calls.length}`) })),
   );
-  const source = new TokenSource({ fetch: send, now: () => now });
+  const source = new TokenSource({ userId: "ann", fetch: send, now: () => now });
   return { source, send, passes: (milliseconds: number) => { now += milliseconds; } };
 }
 
@@ -53,6 +53,14 @@ describe("TokenSource", () => {
     source.invalidate(refused);
     expect(await source.get()).toBe(current);
     expect(send).toHaveBeenCalledTimes(2);
+  });
+
+  it("never hands out the token of another account, which signed in in another tab", async () => {
+    const { source, send, passes } = aSource();
+    await source.get();
+    passes(LIFETIME_MS);
+    send.mockResolvedValueOnce(Response.json({ token: aToken(2_000_000_000_000, "other", "bob") }));
+    await expect(source.get()).rejects.toBeInstanceOf(OtherAccountError);
   });
 
   it("requests a token again after a failure", async () => {

@@ -2,7 +2,8 @@
 
 import { useState } from "react";
 
-import { useServices } from "@/features/session/services";
+import { leavePage, useServices } from "@/features/session/services";
+import { announceSessionChange } from "@/features/session/session-channel";
 
 import { authClient } from "./auth-client";
 import { outcomeOf } from "./auth-outcome";
@@ -24,8 +25,10 @@ export function AccountMenu({ user }: AccountMenuProps) {
       // A deletion that can still be undone needs the session when it is sent.
       await deletions.flush();
       const refusal = await outcomeOf((fetchOptions) => authClient.signOut({ fetchOptions }));
-      if (refusal === null) window.location.assign("/sign-in");
-      else notices.report(`You are still signed in. ${refusal}`);
+      if (refusal === null) {
+        announceSessionChange();
+        leavePage();
+      } else notices.report(`You are still signed in. ${refusal}`);
     } finally {
       setPending(false);
     }

@@ -3,6 +3,8 @@
 /** What the two account forms share: fields, a single attempt at a time, and the reason of a failure. */
 import { type ReactNode, type SubmitEvent, useId, useState } from "react";
 
+import { announceSessionChange } from "@/features/session/session-channel";
+
 interface CredentialsFormProps {
   readonly title: string;
   readonly action: string;
@@ -26,7 +28,10 @@ export function CredentialsForm(props: CredentialsFormProps) {
     try {
       const reason = await props.onSubmit(fields);
       setFailure(reason);
-      if (reason === null) props.onSuccess();
+      if (reason === null) {
+        announceSessionChange();
+        props.onSuccess();
+      }
     } finally {
       setPending(false);
     }

@@ -2,7 +2,7 @@
 
 /** The objects that exist as long as a user is on the page, and how components get them. */
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { type ReactNode, createContext, use, useState } from "react";
+import { type ReactNode, createContext, use, useEffect, useState } from "react";
 
 import { Notices } from "@/features/feedback/notices";
 import { PendingDeletions } from "@/features/tasks/pending-deletions";
@@ -10,8 +10,10 @@ import { type TaskChange, TaskJournal } from "@/features/tasks/task-state";
 import { TASKS_KEY, taskStateAfter } from "@/features/tasks/task-query";
 import { deleteTask } from "@/features/tasks/tasks-api";
 import { ApiClient } from "@/lib/api/client";
-import { ProblemError, SignedOutError, UnreachableError, userMessageOf } from "@/lib/api/errors";
+import { OtherAccountError, ProblemError, SignedOutError, UnreachableError, userMessageOf } from "@/lib/api/errors";
 import { TokenSource } from "@/lib/api/token-source";
+
+import { onSessionChange } from "./session-channel";
 
 export interface Services {
   readonly api: ApiClient;
@@ -24,17 +26,17 @@ export interface Services {
   readonly recordTaskChange: (change: TaskChange) => void;
 }
 
-/** Creates the services; `onSignedOut` is called when a request shows that the session has ended. */
-export function createServices(onSignedOut: () => void): Services {
+/** Creates the services of the user; `leave` is called when a request shows that the session is not the user's. */
+export function createServices(userId: string, leave: () => void): Services {
   const onError = (error: unknown) => {
-    if (error instanceof SignedOutError) onSignedOut();
+    if (isOfNoSession(error)) leave();
   };
   const queries = new QueryClient({
     queryCache: new QueryCache({ onError }),
     mutationCache: new MutationCache({ onError }),
     defaultOptions: { queries: { retry: (failures, error) => failures < 2 && isTransient(error) } },
   });
-  const tokens = new TokenSource();
+  const tokens = new TokenSource({ userId });
   const api = new ApiClient(tokens);
   const journal = new TaskJournal();
   const notices = new Notices();
@@ -55,6 +57,11 @@ export function createServices(onSignedOut: () => void): Services {
   return { api, tokens, queries, journal, deletions, notices, recordTaskChange };
 }
 
+/** Whether the page must go, because its user has no session in this browser any more. */
+export function isOfNoSession(error: unknown): boolean {
+  return error instanceof SignedOutError || error instanceof OtherAccountError;
+}
+
 /** Whether the same request may succeed shortly afterwards. */
 function isTransient(error: unknown): boolean {
   return error instanceof UnreachableError || (error instanceof ProblemError && error.status >= 500);
@@ -67,8 +74,14 @@ function ignoreMissing(error: unknown): void {
 
 const ServicesContext = createContext<Services | null>(null);
 
-export function ServicesProvider({ services, children }: { services?: Services; children: ReactNode }) {
-  const [value] = useState(() => services ?? createServices(goToSignIn));
+interface ServicesProviderProps {
+  readonly userId: string;
+  readonly children: ReactNode;
+}
+
+export function ServicesProvider({ userId, children }: ServicesProviderProps) {
+  const [value] = useState(() => createServices(userId, leavePage));
+  useEffect(() => onSessionChange(leavePage), []);
   return (
     <ServicesContext value={value}>
       <QueryClientProvider client={value.queries}>{children}</QueryClientProvider>
@@ -82,7 +95,10 @@ export function useServices(): Services {
   return services;
 }
 
-/** Loads the page anew instead of using the router, so that no data of this user remains for the next one. */
-export function goToSignIn(): void {
-  window.location.assign("/sign-in");
+/**
+ * Loads the page anew instead of using the router, so that no data of this user remains for the next one. The server
+ * shows the list of whoever is signed in now, or the form for signing in.
+ */
+export function leavePage(): void {
+  window.location.assign("/");
 }

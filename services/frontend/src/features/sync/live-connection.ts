@@ -6,7 +6,7 @@
  */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 
-import { SignedOutError } from "@/lib/api/errors";
+import { OtherAccountError, SignedOutError } from "@/lib/api/errors";
 import type { TokenSource } from "@/lib/api/token-source";
 
 import { type LiveEvent, parseLiveEvent } from "./live-events";
@@ -87,7 +87,7 @@ export class LiveConnection {
       return this.#retryMs * (0.5 + this.#random() / 2);
     } catch (error) {
       if (stopped.aborted) return null;
-      if (error instanceof SignedOutError) {
+      if (error instanceof SignedOutError || error instanceof OtherAccountError) {
         this.#setStatus("signed-out");
         return null;
       }

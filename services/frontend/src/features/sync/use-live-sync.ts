@@ -3,7 +3,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 
 import { receiveNotification, refetchNotifications } from "@/features/notifications/notifications";
-import { type Services, goToSignIn, useServices } from "@/features/session/services";
+import { type Services, leavePage, useServices } from "@/features/session/services";
 import { TASKS_KEY } from "@/features/tasks/task-query";
 
 import { LiveConnection, type LiveStatus } from "./live-connection";
@@ -30,7 +30,7 @@ export function useLiveSync(): LiveStatus {
 
   const status = useSyncExternalStore(connection.subscribe, connection.status, connection.status);
   useEffect(() => {
-    if (status === "signed-out") goToSignIn();
+    if (status === "signed-out") leavePage();
   }, [status]);
   return status;
 }

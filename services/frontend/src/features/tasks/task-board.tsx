@@ -22,6 +22,7 @@ export function TaskBoard() {
     <div className="flex flex-col gap-6">
       <DayHeading now={now} sections={sections} />
       <AddTaskForm />
+      {sections !== null && error !== null && <OutOfDate message={userMessageOf(error)} onRetry={retry} />}
       {sections !== null && now !== null ? (
         <Sections sections={sections} now={now} />
       ) : error !== null ? (
@@ -113,6 +114,16 @@ function Empty({ isAllDone }: { isAllDone: boolean }) {
         {isAllDone ? "Enjoy the quiet, or add what comes next." : "Write down the first thing on your mind above."}
       </p>
     </Panel>
+  );
+}
+
+/** Shown above a list that was loaded once and could not be fetched again after live events were missed. */
+function OutOfDate({ message, onRetry }: { message: string; onRetry: () => void }) {
+  return (
+    <p role="status" className="flex items-center gap-3 rounded-lg bg-danger-soft px-3 py-2 text-sm text-danger">
+      <span className="grow">This list may be out of date. {message}</span>
+      <button type="button" className="button-quiet" onClick={onRetry}>Try again</button>
+    </p>
   );
 }
 

@@ -12,6 +12,8 @@ import { TASKS_KEY } from "./task-query";
 import { createTask, fetchTasks, setCompleted } from "./tasks-api";
 
 const SET_COMPLETED_KEY = ["tasks", "set-completed"] as const;
+/** A list that could not be fetched is asked for again, so that it does not stay out of date. */
+const RETRY_MS = 15_000;
 const NONE: ReadonlySet<string> = new Set();
 
 interface CompletionWish {
@@ -27,6 +29,7 @@ export function useTasks() {
     queryFn: ({ signal }) => journal.fetch(() => fetchTasks(api, signal)),
     // Live events keep the list current, and after a gap in them it is fetched again.
     staleTime: Number.POSITIVE_INFINITY,
+    refetchInterval: ({ state }) => (state.error === null ? false : RETRY_MS),
   });
   const hiddenIds = useSyncExternalStore(deletions.subscribe, deletions.hiddenIds, () => NONE);
   const wishes = useMutationState({

@@ -12,12 +12,12 @@ import { Brand } from "./brand";
 import { ServicesProvider } from "@/features/session/services";
 
 interface WorkspaceProps {
-  readonly user: { readonly name: string; readonly email: string };
+  readonly user: { readonly id: string; readonly name: string; readonly email: string };
 }
 
 export function Workspace({ user }: WorkspaceProps) {
   return (
-    <ServicesProvider>
+    <ServicesProvider userId={user.id}>
       <Header user={user} />
       <main className="mx-auto max-w-3xl px-4 pt-8 pb-32 sm:px-6">
         <TaskBoard />

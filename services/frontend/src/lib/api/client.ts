@@ -4,6 +4,9 @@ import type { TokenSource } from "./token-source";
 
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
+/** A request without an answer counts as failed: a proxy that hangs must not leave the page waiting. */
+const TIMEOUT_MS = 15_000;
+
 export interface RequestOptions {
   readonly body?: unknown;
   readonly signal?: AbortSignal;
@@ -23,7 +26,7 @@ export class ApiClient {
   /**
    * Returns the JSON answer to a request; `undefined` for 204. After a refused token the request is sent again once.
    *
-   * @throws SignedOutError, UnreachableError, ProblemError; an AbortError when `signal` fires.
+   * @throws SignedOutError, OtherAccountError, UnreachableError, ProblemError; an AbortError when `signal` fires.
    */
   async request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
     const token = await this.#tokens.get();
@@ -39,6 +42,7 @@ export class ApiClient {
   async #send(method: Method, path: string, token: string, options: RequestOptions): Promise<Response> {
     const headers = new Headers({ Accept: "application/json", Authorization: `Bearer ${token}` });
     if (options.body !== undefined) headers.set("Content-Type", "application/json");
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
     try {
       return await this.#fetch(path, {
         method,
@@ -46,7 +50,7 @@ export class ApiClient {
         cache: "no-store",
         credentials: "omit",
         ...(options.body !== undefined && { body: JSON.stringify(options.body) }),
-        ...(options.signal !== undefined && { signal: options.signal }),
+        signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
         ...(options.keepalive !== undefined && { keepalive: options.keepalive }),
       });
     } catch (cause) {

@@ -4,6 +4,7 @@
  *     RequestError
  *     ├── UnreachableError   no answer: offline, the request was refused, the connection broke
  *     ├── SignedOutError     there is no session any more
+ *     ├── OtherAccountError  the session belongs to another account than the page
  *     └── ProblemError       the service answered with an error (RFC 9457 problem+json)
  */
 export abstract class RequestError extends Error {
@@ -19,6 +20,11 @@ export class UnreachableError extends RequestError {
 export class SignedOutError extends RequestError {
   override readonly name = "SignedOutError";
   readonly userMessage = "Your session has ended. Sign in again.";
+}
+
+export class OtherAccountError extends RequestError {
+  override readonly name = "OtherAccountError";
+  readonly userMessage = "You signed in with another account in another tab.";
 }
 
 export class ProblemError extends RequestError {

@@ -1,8 +1,10 @@
 /** The bearer token for the services behind the ingress: fetched with the session cookie, shared by all requests. */
-import { ProblemError, SignedOutError, UnreachableError, problemOf } from "./errors";
+import { OtherAccountError, ProblemError, SignedOutError, UnreachableError, problemOf } from "./errors";
 
 /** A token is replaced this long before it expires: longer than a request takes, and than clocks differ. */
 const MARGIN_MS = 60_000;
+/** A request without an answer counts as failed: a proxy that hangs must not leave the page waiting. */
+const TIMEOUT_MS = 15_000;
 
 interface CachedToken {
   readonly value: string;
@@ -10,18 +12,22 @@ interface CachedToken {
 }
 
 interface TokenSourceOptions {
+  /** The user whose page this is. */
+  readonly userId: string;
   readonly fetch?: typeof fetch;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
 
 export class TokenSource {
+  readonly #userId: string;
   readonly #fetch: typeof fetch;
   readonly #now: () => number;
   #cached: CachedToken | undefined;
   #pending: Promise<CachedToken> | undefined;
 
-  constructor({ fetch: send = (...request) => fetch(...request), now = Date.now }: TokenSourceOptions = {}) {
+  constructor({ userId, fetch: send = (...request) => fetch(...request), now = Date.now }: TokenSourceOptions) {
+    this.#userId = userId;
     this.#fetch = send;
     this.#now = now;
   }
@@ -29,7 +35,8 @@ export class TokenSource {
   /**
    * Returns a token that does not expire soon. Concurrent callers share a request.
    *
-   * @throws SignedOutError when there is no session, UnreachableError, ProblemError.
+   * @throws SignedOutError when there is no session, OtherAccountError when it is another user's, UnreachableError,
+   *   ProblemError.
    */
   async get(): Promise<string> {
     if (this.#cached !== undefined && this.#cached.expiresAt - MARGIN_MS > this.#now()) return this.#cached.value;
@@ -48,7 +55,7 @@ export class TokenSource {
   async #request(): Promise<CachedToken> {
     let response: Response;
     try {
-      response = await this.#fetch("/api/auth/token", { cache: "no-store" });
+      response = await this.#fetch("/api/auth/token", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch (cause) {
       throw new UnreachableError("GET /api/auth/token got no answer", { cause });
     }
@@ -56,13 +63,14 @@ export class TokenSource {
     if (!response.ok) throw await problemOf(response);
     const body = (await response.json()) as { token?: unknown };
     if (typeof body.token !== "string") throw new ProblemError(response.status, "The answer holds no token");
-    return { value: body.token, expiresAt: expiryOf(body.token) };
+    const { sub, exp } = claimsOf(body.token);
+    if (sub !== this.#userId) throw new OtherAccountError("GET /api/auth/token: the session is another user's");
+    return { value: body.token, expiresAt: typeof exp === "number" ? exp * 1000 : 0 };
   }
 }
 
-/** Returns when `token` expires, in milliseconds since the epoch. The service that receives it verifies it. */
-function expiryOf(token: string): number {
+/** Returns what `token` says, unverified: the service that receives it verifies it. `exp` is in seconds. */
+function claimsOf(token: string): { readonly sub?: unknown; readonly exp?: unknown } {
   const [, payload = ""] = token.split(".");
-  const claims = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) as { exp?: unknown };
-  return typeof claims.exp === "number" ? claims.exp * 1000 : 0;
+  return JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/"))) as { sub?: unknown; exp?: unknown };
 }
