@@ -10,6 +10,12 @@ import { signInLimit } from "./sign-in-limit.ts";
 /** Who accepts our tokens: the HTTP services, and the MCP server, which must be named on its own (spec 2026-07-28). */
 const TOKEN_AUDIENCE = ["todo-api", "todo-mcp"];
 
+/**
+ * What many may read from one address: public keys, by the services and the clients of the MCP server, and what belongs
+ * to a session, which nobody can guess. The window of a limit slides, so a busy office would be refused again and again.
+ */
+const UNLIMITED = { "/jwks": false, "/token": false, "/get-session": false } as const;
+
 type AuthEnvironment = Pick<Environment, "BETTER_AUTH_URL" | "BETTER_AUTH_SECRET">;
 
 /** Options of Better Auth for `environment`, without `nextCookies`, which only the server needs and must come last. */
@@ -22,8 +28,7 @@ export function authOptions(environment: AuthEnvironment, database: Pool, log: L
     emailAndPassword: { enabled: true },
     user: { deleteUser: { enabled: true } },
     // In the database, because a limit in memory is a limit per replica.
-    // Public keys are for everybody: the services and every client of the MCP server read them, some from one address.
-    rateLimit: { storage: "database", customRules: { "/jwks": false } },
+    rateLimit: { storage: "database", customRules: UNLIMITED },
     advanced: {
       // A single address, set by the ingress. A list of addresses is not trusted, because clients could forge it.
       ipAddress: { ipAddressHeaders: ["x-forwarded-for"] },
