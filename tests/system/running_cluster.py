@@ -17,6 +17,7 @@ HTTP_ADDRESS = "127.0.0.1:18080"  # the ingress, as this machine reaches it
 HTTPS_ADDRESS = "127.0.0.1:18443"
 DATABASE_HOST_IN_PODS = "postgres.box.test"
 NODE_ADDRESS = "10.87.0.1"  # this machine, as pods reach it
+ALERTS_RECEIVER = f"http://{NODE_ADDRESS}:18090/"  # keeps what Alertmanager posts in $ALERTS_FILE
 
 
 class ClusterStartError(Exception):
@@ -39,6 +40,12 @@ class RunningCluster:
     def registry(self) -> str:
         """host:port of the image registry, the same here and in pods."""
         return self.env["REGISTRY"]
+
+    @property
+    def kafka_libraries(self) -> Path:
+        """The folder with the libraries of Apache Kafka that its broker runs with."""
+        home = Path(self.env.get("BOX_HOME") or os.environ.get("BOX_HOME") or Path.home() / ".cache/box")
+        return max((home / "bin/kafka").iterdir())
 
     def environ(self) -> dict[str, str]:
         """Returns the environment of a shell in which the exports were evaluated."""
