@@ -123,8 +123,6 @@ class DeployHandler:
             attempt.begin()
             manifest = access.helm.manifest(deployment.release) if is_applied else rendered
             is_older = running is not None and _is_older(step, running.version)
-            if is_older:
-                say("an older version: Helm hooks are skipped, and migrations are not undone", is_note=True)
             seconds, ready_after = self._roll_out(
                 access,
                 deployment,
@@ -312,3 +310,5 @@ def _compare(step: Deploy, running: RunningVersion | None, say: ProgressCallback
         say(change, is_note=True)
     if running is not None and running.deployment_id is None and running.status == "deployed":
         say(f"{running.version or 'what runs'} was deployed by another tool; taken over", is_note=True)
+    if running is not None and _is_older(step, running.version):
+        say("an older version: Helm hooks are skipped, and migrations are not undone", is_note=True)
