@@ -1,8 +1,10 @@
 """What Prometheus finds of a release, and what Grafana gets."""
 
 import json
+import re
 
 import pytest
+import yaml
 
 from .prometheus_rules import ROOT, stack_values
 
@@ -100,3 +102,14 @@ def test_grafana_keeps_its_data():
     grafana = stack_values()["grafana"]
     assert grafana["persistence"]["enabled"] is True
     assert grafana["deploymentStrategy"] == {"type": "Recreate"}
+
+
+def test_request_id_of_a_log_line_is_kept_beside_it_and_is_no_label():
+    """Each label value is a stream of its own in Loki; a request id must not be one."""
+    file = ROOT / "k8s/cluster-bootstrap/values/alloy.yaml"
+    text = yaml.safe_load(file.read_text(encoding="utf-8"))["alloy"]["configMap"]["content"]
+    stages = dict(re.findall(r"stage\.(\w+) \{\s+\w+ = \{([^}]*)\}", text))
+    assert "request_id" in stages["json"]
+    assert "request_id" in stages["structured_metadata"]
+    assert "request_id" not in stages["labels"]
+    assert "forward_to = [loki.process.json.receiver]" in text

@@ -142,7 +142,7 @@ def received(file: Path, name: str, status: str, **labels: str) -> list[dict[str
     return [
         alert
         for line in lines
-        for alert in json.loads(line)["alerts"]
+        for alert in json.loads(line).get("alerts", ())
         if alert["status"] == status and wanted.items() <= alert["labels"].items()
     ]
 
@@ -270,3 +270,65 @@ def test_failing_service_pages_and_the_page_ends(
         timeout_seconds=ALERT_TIMEOUT_SECONDS,
     )
     record_property("seconds to its end", round(seconds))
+
+
+@pytest.fixture
+def own_alertmanager(monitored: running_cluster.RunningCluster) -> Iterator[str]:
+    """An Alertmanager with the configuration of our values, whose receivers are the one of this machine."""
+    existing = json.loads(
+        kubectl("get", "alertmanagers.monitoring.coreos.com", "--namespace=monitoring", "--output=json")
+    )["items"][0]["spec"]
+    spec = {key: existing[key] for key in ("image", "version", "securityContext", "resources")}
+    config = yaml.safe_dump(STACK["alertmanager"]["config"])
+    keys = ("heartbeat", "critical", "warning", "staging")
+    secrets = {
+        "alertmanager-todo": {"alertmanager.yaml": config},
+        "alertmanager-receivers": {f"{key}-url": running_cluster.ALERTS_RECEIVER for key in keys},
+    }
+    core = client.CoreV1Api()
+    for name, data in secrets.items():
+        metadata = client.V1ObjectMeta(name=name)
+        core.create_namespaced_secret("monitoring", client.V1Secret(metadata=metadata, string_data=data))
+    try:
+        spec |= {"replicas": 1, "secrets": STACK["alertmanager"]["alertmanagerSpec"]["secrets"]}
+        apply("Alertmanager", "todo", spec, {})
+        pod = ("pod/alertmanager-todo-0", "--namespace=monitoring")
+        wait_until(
+            "the pod of Alertmanager",
+            lambda: "alertmanager-todo-0" in kubectl("get", "pods", "--namespace=monitoring"),
+            timeout_seconds=60,
+        )
+        kubectl("wait", *pod, "--for=condition=Ready", "--timeout=120s")
+        address = kubectl("get", *pod, "--output=jsonpath={.status.podIP}")
+        yield f"http://{address}:9093"
+    finally:
+        kubectl("delete", "alertmanagers.monitoring.coreos.com/todo", "--namespace=monitoring", "--wait")
+        for name in secrets:
+            core.delete_namespaced_secret(name, "monitoring")
+
+
+def test_routes_send_the_heartbeat_and_the_cause_without_its_consequence(
+    monitored: running_cluster.RunningCluster, own_alertmanager: str
+) -> None:
+    """The watchdog goes to the heartbeat; a service that is down pages, its error rate does not."""
+    mark = f"trial-{time.time_ns()}"
+    labels = {"namespace": "production", "job": mark, "severity": "critical"}
+    alerts = [
+        {"labels": {"alertname": name, **labels}, "annotations": {"summary": f"{name} of {mark}"}}
+        for name in ("ServiceDown", "HighErrorRate")
+    ]
+    watchdog = {"labels": {"alertname": "Watchdog", "severity": "none", "mark": mark}}
+    posted = httpx2.post(f"{own_alertmanager}/api/v2/alerts", json=[watchdog, *alerts])
+    posted.raise_for_status()
+    file = Path(monitored.env["ALERTS_FILE"])
+
+    def sent(text: str) -> list[str]:
+        return [line for line in file.read_text(encoding="utf-8").splitlines() if text in line]
+
+    wait_until(
+        "the heartbeat", lambda: bool(received(file, "Watchdog", "firing", mark=mark)), timeout_seconds=60
+    )
+    wait_until("the page", lambda: bool(sent(f"ServiceDown of {mark}")), timeout_seconds=60)
+    [heartbeat, *_] = [json.loads(line) for line in sent(mark) if '"receiver":"heartbeat"' in line]
+    assert [alert["labels"]["alertname"] for alert in heartbeat["alerts"]] == ["Watchdog"]
+    assert sent(f"HighErrorRate of {mark}") == []
