@@ -107,7 +107,7 @@ def cost(root: Path, options: "ClusterOptions", *, credit: str = "") -> int:
     """Shows what the cluster costs a month, how long a credit lasts, and what would save how much."""
     from todo_cluster.cost import run
 
-    return run.cost(root, options, credit=float(credit) if credit else None)
+    return run.cost(root, options, credit=credit)
 
 
 @command(

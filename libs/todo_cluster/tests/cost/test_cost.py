@@ -35,9 +35,7 @@ Cost = Callable[..., tuple[int, str]]
 def cost(capsys: pytest.CaptureFixture[str]) -> Cost:
     """Returns a function that prices this repository's cluster and returns exit code and output."""
 
-    def call(
-        *files: Path, credit: float | None = None, environ: dict[str, str] | None = None
-    ) -> tuple[int, str]:
+    def call(*files: Path, credit: str = "", environ: dict[str, str] | None = None) -> tuple[int, str]:
         options = ClusterOptions(cluster_files=files, output="lines", environ=environ or {})
         code = run.cost(ROOT, options, credit=credit)
         return code, capsys.readouterr().out
@@ -83,7 +81,7 @@ def test_table_is_the_plans_with_the_volume_of_grafana(cost: Cost) -> None:
 
 def test_alternatives_say_when_no_node_goes(cost: Cost) -> None:
     """Staging asleep frees room, but three nodes are still needed, so it alone saves nothing."""
-    _, output = cost(credit=50)
+    _, output = cost(credit="50")
     name = "staging asleep for 108 of 168 hours  "
     [asleep] = [line for line in output.splitlines() if line.strip().startswith(name)]
     assert "$0.00" in asleep
@@ -109,6 +107,13 @@ def test_size_without_a_price_is_an_error(cost: Cost, tmp_path: Path) -> None:
     code, output = cost(overlay)
     assert code == 2
     assert "The size of node 's-8vcpu-16gb' has no price" in output
+
+
+def test_credit_that_is_no_number_is_an_error(cost: Cost) -> None:
+    """The error says what to write."""
+    code, output = cost(credit="much")
+    assert code == 2
+    assert "--credit much is not a number" in output
 
 
 def test_volumes_are_those_of_the_values() -> None:

@@ -15,12 +15,15 @@ from todo_release.core.tables import Table
 from todo_release.errors import ConfigError
 
 
-def cost(root: Path, options: ClusterOptions, *, credit: float | None) -> int:
-    """Shows the bill of the cluster; of the configured one where no context leads to a live one."""
+def cost(root: Path, options: ClusterOptions, *, credit: str = "") -> int:
+    """Shows the bill of the cluster; of the configured one where no context leads to a live one.
+
+    `credit` is in dollars; empty means that of cluster.yaml.
+    """
     return run_command(root, options, lambda command: _cost(command, credit))
 
 
-def _cost(command: ClusterCommand, credit: float | None) -> int:
+def _cost(command: ClusterCommand, credit: str) -> int:
     costs, settings = command.cluster.costs, command.cluster.digitalocean
     if costs is None or settings is None:
         raise ConfigError(
@@ -39,7 +42,7 @@ def _cost(command: ClusterCommand, credit: float | None) -> int:
         Table(f"A month of the cluster, {which}", ("what", "size", "a month"), tuple(rows))
     )
     command.reporter.show_text(f"Prices: {origin}.")
-    amount = costs.credit if credit is None else credit
+    amount = _dollars(credit) if credit else costs.credit
     days = bill.runway_days(amount, monthly)
     if amount and days is not None:
         command.reporter.show_text(f"A credit of ${amount:.0f} lasts {days:.0f} days.")
@@ -60,6 +63,15 @@ def _cost(command: ClusterCommand, credit: float | None) -> int:
     )
     command.reporter.show_table(_options_table(options_of(situation)))
     return 0
+
+
+def _dollars(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"--credit {text} is not a number.", remedy="Write dollars, such as 200."
+        ) from error
 
 
 def _access(command: ClusterCommand) -> Access | None:
