@@ -5,6 +5,9 @@ from a token that ends with its CI job works only until the first new node.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from todo_release.adapters.kubernetes.manifest import parse_manifest
@@ -38,9 +41,13 @@ def check_pull_access(
         RegistryError: An image cannot be pulled with any of the secrets.
     """
     tried = read_pull_credentials(access, find_pull_secrets(manifest), settings.host)
-    if tried:
-        for name, image in images.items():
-            _check_image(name, image, settings, tried, connect)
+    if tried and images:
+        with ExitStack() as stack, ThreadPoolExecutor(len(images)) as pool:
+            registries = {
+                secret: stack.enter_context(connect(credentials)) for secret, credentials in tried.items()
+            }
+            check = partial(_check_image, settings, registries)
+            list(pool.map(check, images, images.values()))  # raises what is wrong with the first image
     return len(tried)
 
 
@@ -58,24 +65,20 @@ def read_pull_credentials(
 
 
 def _check_image(
-    name: str,
-    image: ImageReference,
-    settings: RegistrySettings,
-    tried: Mapping[str, Credentials],
-    connect: ConnectRegistry,
+    settings: RegistrySettings, registries: Mapping[str, "Registry"], name: str, image: ImageReference
 ) -> None:
+    """Resolves an image with one of the registries, which are by pull secret."""
     refusals = []
-    for secret, credentials in tried.items():
+    for secret, registry in registries.items():
         try:
-            with connect(credentials) as registry:
-                registry.resolve(settings.path(name), image.identity, settings.platform)
+            registry.resolve(settings.path(name), image.identity, settings.platform)
         except RegistryError as refusal:
             refusals.append(f"with {secret}: {refusal.problem}")
         else:
             return
     raise RegistryError(
         f"The cluster cannot pull {image}: {' '.join(refusals)}",
-        remedy=f"Renew the pull secret ({', '.join(tried)}) of the namespace.",
+        remedy=f"Renew the pull secret ({', '.join(registries)}) of the namespace.",
     )
 
 

@@ -1,12 +1,14 @@
 """Plans a rollback: chooses the target version, says what it undoes, and refuses what cannot work."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from todo_release.adapters.registry.client import Registry
 from todo_release.artifacts import versions
 from todo_release.artifacts.chart import ImageReference
 from todo_release.artifacts.images import read_committed_images
+from todo_release.config.model import Config
 from todo_release.environments.environment import ReleaseContext
 from todo_release.environments.history import DeploymentRecord, is_known_by_helm, is_verified
 from todo_release.environments.status import read_running_version
@@ -124,14 +126,21 @@ def survey(
         needs_confirmation=access.settings.confirm,
         running_images=read_committed_images(repository, config, running_commit) if running_commit else {},
         target_images={name: target_images[name] for name in affected},
-        missing_images=tuple(
-            name
-            for name in affected
-            if registry.digest(config.registry.path(name), target_images[name].identity) is None
-        ),
+        missing_images=_missing_images(config, registry, {name: target_images[name] for name in affected}),
         commits=commits,
         migrations=migrations,
     )
+
+
+def _missing_images(
+    config: Config, registry: Registry, images: Mapping[str, ImageReference]
+) -> tuple[str, ...]:
+    """Returns the images that the registry does not have any more; it is asked for all at once."""
+    with ThreadPoolExecutor(max(len(images), 1)) as pool:
+        digests = pool.map(
+            lambda name: registry.digest(config.registry.path(name), images[name].identity), images
+        )
+        return tuple(name for name, digest in zip(images, digests, strict=True) if digest is None)
 
 
 def _undone_changes(

@@ -1,6 +1,7 @@
 """The builds that smoke checks expect in answers, as the registry has them for the released images."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from todo_release.artifacts.images import BUILD_ID
@@ -20,9 +21,11 @@ def find_builds(
     Raises:
         RegistryError: The registry has no such image, was not reachable, or refused.
     """
-    names = {check.build.image for check in settings.http if check.build}
-    found = {
-        name: registry.resolve(config.registry.path(name), digests[name], config.registry.platform).env
-        for name in sorted(names & digests.keys())
-    }
+    names = sorted({check.build.image for check in settings.http if check.build} & digests.keys())
+
+    def environment(name: str) -> Mapping[str, str]:
+        return registry.resolve(config.registry.path(name), digests[name], config.registry.platform).env
+
+    with ThreadPoolExecutor(max(len(names), 1)) as pool:
+        found = dict(zip(names, pool.map(environment, names), strict=True))
     return {name: env[BUILD_ID] for name, env in found.items() if BUILD_ID in env}
