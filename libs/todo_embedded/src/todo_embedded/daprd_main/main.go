@@ -53,6 +53,8 @@ func components() *registry.Options {
 func run(ctx context.Context, opts *options.Options) error {
 	health := healthz.New()
 	provider, err := security.New(ctx, security.Options{
+		SentryAddress:           opts.SentryAddress,
+		TrustAnchors:            opts.TrustAnchors,
 		AppID:                   opts.AppID,
 		ControlPlaneTrustDomain: opts.ControlPlaneTrustDomain,
 		ControlPlaneNamespace:   opts.ControlPlaneNamespace,
@@ -79,6 +81,8 @@ func run(ctx context.Context, opts *options.Options) error {
 			AppHealthProbeInterval:        opts.AppHealthProbeInterval,
 			AppHealthProbeTimeout:         opts.AppHealthProbeTimeout,
 			AppHealthThreshold:            opts.AppHealthThreshold,
+			EnableMTLS:                    opts.EnableMTLS,
+			SentryAddress:                 opts.SentryAddress,
 			Mode:                          opts.Mode,
 			Config:                        opts.Config,
 			ResourcesPath:                 opts.ResourcesPath,
