@@ -42,6 +42,13 @@ def test_deployment_id_covers_every_file(deployment: Deployment, tmp_path: Path,
     assert deployment.id != before
 
 
+def test_deployment_id_covers_files_whose_names_are_not_utf8(deployment: Deployment, tmp_path: Path) -> None:
+    """Git keeps such names, and Helm reads the files."""
+    before = deployment.id
+    (tmp_path / "chart" / b"caf\xe9".decode(errors="surrogateescape")).write_text("new")
+    assert deployment.id != before
+
+
 @pytest.mark.parametrize(
     "change", [{"overlay": {"host": "b"}}, {"release": "x"}, {"namespace": "x"}, {"values": ()}]
 )

@@ -6,6 +6,7 @@ so the same version is the same deployment wherever and whenever it is prepared.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Deployment:
             (f"values {number}", file) for number, file in enumerate(self.values)
         ]:
             data = path.read_bytes()
-            digest.update(f"{name}\0{len(data)}\0".encode() + data)
+            digest.update(os.fsencode(f"{name}\0{len(data)}\0") + data)
         digest.update(json.dumps([self.release, self.namespace, self.overlay], sort_keys=True).encode())
         return digest.hexdigest()[:ID_LENGTH]
 

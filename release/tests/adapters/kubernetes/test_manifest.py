@@ -1,5 +1,7 @@
 """Rendered charts: objects, the templates they come from, and their pods."""
 
+import re
+
 import pytest
 
 from todo_release.adapters.kubernetes.api_resources import DEPLOYMENTS
@@ -8,6 +10,7 @@ from todo_release.adapters.kubernetes.manifest import (
     RELEASE_HOOKS,
     UPGRADE_HOOKS,
     awaited_objects_of,
+    check_metadata,
     leaves,
     parse_manifest,
     workloads_of,
@@ -195,6 +198,27 @@ def test_object_without_any_name_is_an_error() -> None:
     text = "# Source: shop/templates/a.yaml\napiVersion: v1\nkind: Secret\nmetadata: {labels: {a: b}}\n"
     with pytest.raises(HelmError, match=r"templates/a.yaml renders something .*: it has no metadata.name"):
         parse_manifest(text)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "problem"),
+    [
+        ("{name: off}", "metadata.name of ConfigMap/False as false"),
+        ("{name: a, labels: {version: 1.0}}", "metadata.labels.version of ConfigMap/a as 1"),
+        ("{name: a, annotations: {a/b: true}}", "metadata.annotations.a/b of ConfigMap/a as true"),
+    ],
+)
+def test_metadata_that_is_no_text_is_named_with_its_template(metadata: str, problem: str) -> None:
+    """Numbers and booleans without quotes are the most frequent mistake in labels."""
+    text = f"# Source: shop/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {metadata}\n"
+    with pytest.raises(HelmError, match=rf"templates/a.yaml renders {re.escape(problem)}, which is no text"):
+        check_metadata(text)
+
+
+def test_texts_in_metadata_are_accepted() -> None:
+    """Owners and generations have other types, and nothing counts as an empty text."""
+    meta = '{name: "off", labels: {a: "1", b: }, generation: 1, ownerReferences: [{controller: true}]}'
+    check_metadata(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {meta}\n")
 
 
 def test_workloads_have_their_namespace_and_hooks_may_have_no_name() -> None:

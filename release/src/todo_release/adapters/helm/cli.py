@@ -21,6 +21,7 @@ from todo_release.adapters.helm.definitions import mentions, read_definitions
 from todo_release.adapters.helm.storage import ReleaseRecords, Revision
 from todo_release.adapters.kubernetes import discovery
 from todo_release.adapters.kubernetes.client import Cluster
+from todo_release.adapters.kubernetes.manifest import check_metadata
 from todo_release.adapters.kubernetes.retry import retried
 from todo_release.core.fence import Fence
 from todo_release.errors import ClusterError, CommandError, HelmError
@@ -28,6 +29,7 @@ from todo_release.errors import ClusterError, CommandError, HelmError
 HISTORY_MAX = 20
 OLDEST = (3, 17)
 UNKNOWN_KIND = re.compile(r"no matches for kind|ensure CRDs are installed first")
+UNREADABLE = re.compile("unable to decode|cannot unmarshal")
 NOT_NOW = re.compile(r"another operation \(.*\) is in progress|has no deployed releases")
 ERROR_LINES = re.compile(r"(?:^|ended with code \d+: )((?:Error|level=ERROR msg=).*)", re.MULTILINE)
 
@@ -144,6 +146,8 @@ class Helm:
             try:
                 return self._run([*arguments, *flags["template"]], timeout_seconds=120)
             except HelmError as error:
+                if UNREADABLE.search(error.problem):
+                    check_metadata(self._run(arguments, timeout_seconds=120))
                 if not UNKNOWN_KIND.search(error.problem):
                     raise
             arguments += [*flags["template-of-unknown-kinds"], *self._capabilities(chart)]

@@ -5,6 +5,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -46,6 +47,8 @@ from todo_release.errors import ClusterError
 
 PARALLEL_READS = 6
 PATH_CHARACTERS = "/:"  # a proxied pod is named NAME:PORT
+# What YAML takes for the end of a line in a quoted text, or for no text at all.
+NO_TEXT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 LOG_IS_GONE = "unable to retrieve container logs for "  # the kubelet's answer, with status 200
 WORKLOAD_RESOURCES = {
     "Deployment": DEPLOYMENTS,
@@ -293,8 +296,8 @@ class Cluster:
         path = self._path(wanted, namespace)
         if path is None:
             return None
-        headers = {"Content-Type": "application/apply-patch+yaml"}  # JSON is a subset of YAML
-        answer = self._send("PATCH", path, query, json.dumps(wanted), headers)
+        headers = {"Content-Type": "application/apply-patch+yaml"}
+        answer = self._send("PATCH", path, query, _as_yaml(wanted), headers)
         return json.loads(self._accept(*answer, "apply", path))
 
     def patch(self, path: str, body: JsonObject, *, manager: str) -> Any:
@@ -380,3 +383,9 @@ class Cluster:
         raise ApiRefusedError(
             f"Kubernetes refused to {verb} {path} ({status}): {reason}.", remedy=remedy, status=status
         )
+
+
+def _as_yaml(body: JsonObject) -> str:
+    """Returns JSON that is YAML too, which knows no surrogates: characters beyond U+FFFF stay as they are."""
+    text = json.dumps(body, ensure_ascii=False)
+    return NO_TEXT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

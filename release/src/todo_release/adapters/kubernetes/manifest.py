@@ -3,6 +3,7 @@
 This is the engine's only parser of manifests that Helm rendered or recorded.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +14,14 @@ import yaml
 from todo_release.adapters.kubernetes.api_resources import Resource, resource_of
 from todo_release.adapters.kubernetes.objects import WORKLOAD_KINDS, JsonObject, WorkloadRef
 from todo_release.core import yaml_loader
-from todo_release.core.yaml_positions import YamlPath
+from todo_release.core.yaml_positions import YamlPath, dotted
 from todo_release.errors import HelmError
 
 SOURCE = re.compile(r"^# Source: [^/\n]+/(\S+)$", re.MULTILINE)
 BOUNDARY = re.compile(r"^---\s*$", re.MULTILINE)
 HOOK, DELETE_POLICY = "helm.sh/hook", "helm.sh/hook-delete-policy"
+# Where the texts of metadata stand below an object.
+TEXT_DEPTHS = {"name": 2, "generateName": 2, "namespace": 2, "labels": 3, "annotations": 3}
 EARLY_HOOKS = ("pre-install", "pre-upgrade")
 DAPR_PREFIX = "dapr.io/"
 POD_TEMPLATE_PATHS: Mapping[str, YamlPath] = {
@@ -219,7 +222,8 @@ def _objects(body: Any, template: str) -> Iterator[JsonObject]:
         )
         metadata = body.get("metadata")
         if not missing and not (
-            isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))
+            isinstance(metadata, dict)
+            and any(metadata.get(key) not in (None, "") for key in ("name", "generateName"))
         ):
             missing = "has no metadata.name"
     if missing:
@@ -228,6 +232,23 @@ def _objects(body: Any, template: str) -> Iterator[JsonObject]:
             remedy="Correct the template or its values; `helm template --debug` prints what it renders.",
         )
     yield dict(body)
+
+
+def check_metadata(text: str) -> None:
+    """Checks that names, labels and annotations are texts, as Kubernetes reads them.
+
+    Raises:
+        HelmError: One is not; Helm says that without the template and the object.
+    """
+    for rendered in parse_manifest(text).objects:
+        for path, value in leaves(rendered.body["metadata"], ("metadata",)):
+            depth = TEXT_DEPTHS.get(str(path[1]))
+            if depth and value is not None and not (len(path) == depth and isinstance(value, str)):
+                raise HelmError(
+                    f"{rendered.source or 'A template'} renders {dotted(path)} of {rendered.subject} as "
+                    f"{json.dumps(value)}, which is no text.",
+                    remedy="Put it in quotes: `{{ VALUE | quote }}`.",
+                )
 
 
 def is_list(body: Any) -> bool:
