@@ -44,11 +44,13 @@ def deployed(
     sample = SampleApplication.write(tmp_path)
     for namespace in sample.namespaces:
         plane.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    sample.deploy("staging")
-    yield sample
-    for namespace in sample.namespaces:
-        plane.api.delete(f"api/v1/namespaces/{namespace}")
-    wait_until(lambda: not any(plane.api.read(f"api/v1/namespaces/{name}") for name in sample.namespaces))
+    try:
+        sample.deploy("staging")
+        yield sample
+    finally:
+        for namespace in sample.namespaces:
+            plane.api.delete(f"api/v1/namespaces/{namespace}")
+        wait_until(lambda: not any(plane.api.read(f"api/v1/namespaces/{name}") for name in sample.namespaces))
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,10 @@ ANSWER_SECONDS = 15
 MECHANISMS: Mapping[str, str] = {"SHA-256": "SCRAM-SHA-256", "SHA-512": "SCRAM-SHA-512"}
 
 
+class BrokerDeniedError(BrokerError):
+    """The broker does not accept the account, its password or its mechanism."""
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerAccess:
     """Addresses and account; `mechanism` is the broker's name of it.
@@ -63,7 +67,8 @@ class Broker:
         """Returns the topics that the account may see.
 
         Raises:
-            BrokerError: The broker did not answer, or refused the account.
+            BrokerDeniedError: The broker refused the account.
+            BrokerError: The broker did not answer.
         """
         try:
             return self.admin.list_topics(timeout=ANSWER_SECONDS)
@@ -75,7 +80,7 @@ class Broker:
         codes = {reported.code(): reported for reported in self._errors}
         refused = codes.get(KafkaError._AUTHENTICATION)
         if refused is not None:
-            return BrokerError(
+            return BrokerDeniedError(
                 f"The broker {self._access.servers} refuses the account {self._access.username!r} with "
                 f"{self._access.mechanism}.",
                 remedy="Correct name, password and mechanism of the account.",

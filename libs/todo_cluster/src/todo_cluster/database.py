@@ -44,16 +44,16 @@ def connect(url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
     """Yields a connection in a transaction of its own.
 
     Raises:
-        DatabaseError: The URL is no libpq URL, or the server does not answer or refuses.
+        DatabaseError: The URL is no libpq URL, or the server does not answer or refuses, also in the block.
     """
     place = place_of(url)
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
             yield connection
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         raise DatabaseError(
             f"PostgreSQL at {place} cannot be used: {_reason(error, url)}.",
-            remedy="Correct the URL, or reach the server from another network.",
+            remedy="Correct the URL and the rights of its role, or reach the server from another network.",
         ) from None  # its message may repeat the URL
 
 

@@ -12,6 +12,7 @@ from todo_cluster.errors import RestartError, SecretsError
 from todo_cluster.secrets import live_checks, run
 from todo_cluster.secrets.run import ValueInputs
 from todo_embedded.postgres import PostgresServer
+from todo_release.adapters.kubernetes.managed_fields import foreign_fields
 
 from ..sample_application import SampleApplication
 
@@ -180,6 +181,11 @@ def test_rotate_restarts_only_what_reads_the_key(
     assert data(deployed)["DATABASE_URL"] == new
     assert restarted(deployed, "worker") is not None
     assert restarted(deployed, "web") is None
+    live = deployed.read(f"{DEPLOYMENTS}/worker")
+    [rendered] = [
+        each for each in deployed.environment().manifest.of_kind("Deployment") if each.name == "worker"
+    ]
+    assert list(foreign_fields(live, rendered.body)) == []  # `inv drift` does not call it an edit by hand
     shown = "".join(capsys.readouterr())
     assert "worker restarted" in shown
     assert "revoke the earlier role or password" in shown
@@ -240,13 +246,38 @@ def test_rotate_refuses_keys_that_are_not_set(
     assert expected in "".join(capsys.readouterr())
 
 
-def test_rotate_refuses_the_value_that_is_there(
+def test_rotate_that_was_cut_off_continues_with_the_same_values(
     deployed: SampleApplication, values: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A restart without a new value would only look like a rotation."""
+    """What is written already only has its users restarted."""
     assert call_set(deployed, deployed.secret_file(**values)) == 0
     inputs = ValueInputs(deployed.secret_file(DATABASE_URL=values["DATABASE_URL"]))
+    assert run.rotate(deployed.root, deployed.options, "staging", inputs, ("DATABASE_URL",)) == 0
+    assert "has this value already" in "".join(capsys.readouterr())
+    assert restarted(deployed, "worker") is not None
+
+
+def test_rotate_without_a_new_value_is_refused(
+    deployed: SampleApplication, values: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody can be asked here, and the file has another key."""
+    assert call_set(deployed, deployed.secret_file(**values)) == 0
+    inputs = ValueInputs(deployed.secret_file(BETTER_AUTH_SECRET=SIGNING))
     code = run.rotate(deployed.root, deployed.options, "staging", inputs, ("DATABASE_URL",))
     assert code == SecretsError.exit_code
-    assert "no new value" in "".join(capsys.readouterr())
-    assert restarted(deployed, "worker") is None
+    assert "nobody to ask for DATABASE_URL" in "".join(capsys.readouterr())
+
+
+def test_value_of_the_other_environment_is_refused(
+    deployed: SampleApplication, values: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Staging must not be able to sign what production accepts."""
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "app"},
+        "stringData": {"BETTER_AUTH_SECRET": SIGNING},
+    }
+    deployed.environment().cluster.apply(theirs, deployed.namespaces[1], manager="kubectl")
+    assert call_set(deployed, deployed.secret_file(**values)) == SecretsError.exit_code
+    assert "production has the same value" in "".join(capsys.readouterr())

@@ -10,10 +10,12 @@ from todo_cluster.secrets import live_checks, store, text_checks
 from todo_cluster.secrets.problem import ValueProblem
 from todo_cluster.secrets.store import StoredSecret
 from todo_cluster.secrets.wanted import DOCKER_CONFIG, OPAQUE, WantedSecret, find_wanted
+from todo_release.adapters.kubernetes.client import ApiRefusedError
 from todo_release.core.formatting import ago
 from todo_release.core.tables import Table
 from todo_release.core.yaml_loader import load as load_yaml
 
+FORBIDDEN = 403
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 NOT_RELEASED = "latest"  # looked up where no image was released yet: only whether the account is accepted
 
@@ -107,12 +109,18 @@ class Inventory:
         others = {}
         own = self.environment
         for name, settings in own.config.environments.items():
-            if name == own.name or settings.context != own.settings.context:
-                continue
-            other = ApplicationEnvironment(own.root, own.config, name)
-            secrets = (store.read(other, secret) for secret in self.wanted)
-            others[name] = {key: value for each in secrets if each for key, value in each.values.items()}
+            if name != own.name and settings.context == own.settings.context:
+                others[name] = self._values_of(ApplicationEnvironment(own.root, own.config, name))
         return others
+
+    def _values_of(self, other: ApplicationEnvironment) -> dict[str, str]:
+        try:
+            secrets = [store.read(other, secret) for secret in self.wanted]
+        except ApiRefusedError as error:
+            if error.status != FORBIDDEN:
+                raise
+            return {}
+        return {key: value for secret in secrets if secret for key, value in secret.values.items()}
 
     def _images(self) -> dict[str, str]:
         """Returns for each image the digest in the chart's values, as the last release wrote it."""

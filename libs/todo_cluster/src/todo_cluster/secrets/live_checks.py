@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from todo_cluster import database
-from todo_cluster.broker import MECHANISMS, Broker, BrokerAccess
+from todo_cluster.broker import MECHANISMS, Broker, BrokerAccess, BrokerDeniedError
 from todo_cluster.errors import BrokerError, DatabaseError
 from todo_cluster.secrets.problem import ValueProblem
 from todo_cluster.secrets.wanted import DOCKER_CONFIG
@@ -67,12 +67,10 @@ def check_broker(values: Mapping[str, str]) -> Iterator[ValueProblem]:
     access = BrokerAccess(servers, username, password, MECHANISMS[mechanism], values.get("REDPANDA_CA_CERT"))
     try:
         Broker(access).read_metadata()
+    except BrokerDeniedError as error:
+        yield ValueProblem("REDPANDA_PASSWORD", error.problem, error.remedy)
     except BrokerError as error:
-        yield ValueProblem(
-            "REDPANDA_PASSWORD" if "refuses" in error.problem else "REDPANDA_BROKERS",
-            error.problem,
-            error.remedy,
-        )
+        yield ValueProblem("REDPANDA_BROKERS", error.problem, error.remedy)
 
 
 def check_pull_secret(

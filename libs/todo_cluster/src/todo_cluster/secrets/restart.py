@@ -60,7 +60,9 @@ class PodRestart:
 
     def _annotate(self, name: str, value: str | None) -> None:
         template = {"metadata": {"annotations": {RESTARTED_AT: value}}}
-        self._environment.cluster.patch(self._path(name), {"spec": {"template": template}}, manager=SECRETS_MANAGER)
+        self._environment.cluster.patch(
+            self._path(name), {"spec": {"template": template}}, manager=SECRETS_MANAGER
+        )
 
     def _wait(self, name: str) -> float:
         ref, started_at = WorkloadRef("Deployment", name), self._clock.now()

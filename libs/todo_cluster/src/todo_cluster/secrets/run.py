@@ -176,12 +176,15 @@ def _new_values(
     asked = [name for key in rest for name in (value_sources.PULL_INPUTS if key == DOCKER_CONFIG else (key,))]
     given |= _with_pull_secret(command, value_sources.ask(asked))
     changed = {key: value for key, value in {**generated, **given}.items() if key in keys}
-    same = [key for key in keys if changed.get(key) in (None, inventory.values[key])]
-    if same:
+    without = [key for key in keys if key not in changed]
+    if without:
         raise error_of(
             inventory.environment.name,
-            [ValueProblem(key, "There is no new value for it.", "Give one that differs.") for key in same],
+            [ValueProblem(key, "There is no new value for it.", "Give one that differs.") for key in without],
         )
+    for key in keys:
+        if changed[key] == inventory.values[key]:
+            command.reporter.show_text(f"{key} has this value already: only its users are restarted.")
     return new_versions(changed, inventory.values)
 
 
