@@ -69,6 +69,9 @@ async def test_valid_token_gives_its_user_and_expiry(verifier: TokenVerifier, is
         {"iss": "http://elsewhere.test"},
         {"sub": ""},
         {"sub": 7},
+        {"sub": "a\x00b"},
+        {"exp": 10**30},
+        {"exp": "9999999999"},
         {"iat": 99_999_999_999},
         {"nbf": 99_999_999_999},
         {"exp": None},
@@ -244,6 +247,20 @@ async def test_answer_that_is_no_key_set_counts_as_a_failure(clock: ManualClock,
     async with httpx2.AsyncClient(transport=transport) as client:
         with pytest.raises(KeysUnavailableError):
             await KeySet("http://issuer.test/jwks", client, clock=clock).find("a")
+
+
+@pytest.mark.parametrize("bad", [{}, {"x": "!!"}, {"x": 5}, {"kty": 7}], ids=str)
+async def test_unusable_key_does_not_discard_the_others(
+    issuer: TokenIssuer, clock: ManualClock, bad: dict[str, Any]
+) -> None:
+    """One broken key in the set must not sign everybody out."""
+    key_set = issuer.key_set()
+    key_set["keys"].insert(0, {"kid": "bad", "crv": "Ed25519", "kty": "OKP"} | bad)
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(200, json=key_set))
+    async with httpx2.AsyncClient(transport=transport) as client:
+        keys = KeySet("http://issuer.test/jwks", client, clock=clock)
+        assert await keys.find(issuer.key_id) is not None
+        assert await keys.find("bad") is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ a service is limited to `Principal.user_id`.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import httpx2
 import jwt
@@ -88,14 +88,23 @@ class TokenVerifier:
             )
         except jwt.PyJWTError as error:
             raise InvalidTokenError(f"The token is refused: {error}.") from error
-        if not claims["sub"]:
-            raise InvalidTokenError("The token names no user.")
-        return Principal(user_id=claims["sub"], expires_at=datetime.fromtimestamp(claims["exp"], UTC))
+        return _principal(claims["sub"], claims["exp"])
 
     async def aclose(self) -> None:
         """Closes the HTTP client that the verifier opened."""
         if self._owns_client:
             await self._client.aclose()
+
+
+def _principal(subject: Any, expires: Any) -> Principal:
+    """Returns the user of two claims that were signed, but may have any JSON value."""
+    if not isinstance(subject, str) or not subject or not subject.isprintable():
+        raise InvalidTokenError("The token names no user.")
+    try:
+        expires_at = datetime.fromtimestamp(expires, UTC)
+    except (TypeError, ValueError, OverflowError, OSError) as error:
+        raise InvalidTokenError("The token's exp is not an instant.") from error
+    return Principal(subject, expires_at)
 
 
 _bearer = HTTPBearer(

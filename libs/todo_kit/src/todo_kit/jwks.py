@@ -79,15 +79,20 @@ class KeySet:
 
 
 def _ed25519_keys(document: Any) -> dict[str, jwt.PyJWK]:
-    """Returns the keys of a JWK set (RFC 7517) that may sign our tokens.
+    """Returns the keys of a JWK set (RFC 7517) that may sign our tokens; an unusable key is left out.
 
     Raises:
-        ValueError: The document is not a JWK set.
+        ValueError: The document is not a JWK set, or none of its keys is usable.
     """
     if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
         raise ValueError("the document is not a JWK set")
-    return {
-        item["kid"]: jwt.PyJWK(item, algorithm="EdDSA")
-        for item in document["keys"]
-        if isinstance(item, dict) and isinstance(item.get("kid"), str) and item.get("crv") == "Ed25519"
-    }
+    keys = {}
+    for item in document["keys"]:
+        if isinstance(item, dict) and isinstance(item.get("kid"), str) and item.get("crv") == "Ed25519":
+            try:
+                keys[item["kid"]] = jwt.PyJWK(item, algorithm="EdDSA")
+            except jwt.PyJWTError as error:
+                _log.warning("jwk_unusable", key_id=item["kid"], error=repr(error))
+    if document["keys"] and not keys:
+        raise ValueError("the JWK set has no usable key")
+    return keys

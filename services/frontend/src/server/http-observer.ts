@@ -1,6 +1,6 @@
 /**
  * Counts, times and logs every HTTP request of the process, whatever part of Next answers it, by Node's diagnostics
- * channels. Gives each request an id, which is returned in `x-request-id`.
+ * channels. Gives each request an id, which is returned in `x-request-id`, and tells routes whether a proxy sent it.
  *
  * Metric names and labels are those of prometheus-fastapi-instrumentator, so that one alert rule covers all services.
  */
@@ -14,6 +14,8 @@ import type { Log } from "./log.ts";
 /** Requested every few seconds by probes and Prometheus, so they are logged only at debug level. */
 const PROBES = new Set(["/healthz", "/readyz", "/metrics"]);
 const EXACT_HANDLERS = new Set(["/", "/sign-in", "/sign-up", "/api/health", ...PROBES]);
+/** The header by which routes learn whether a proxy forwarded the request. Next adds `x-forwarded-for` to all of them. */
+export const FROM_PROXY = "x-from-proxy";
 const REQUEST_ID = /^[\w.-]{8,128}$/;
 
 interface Exchange {
@@ -52,6 +54,7 @@ export function observeHttp(registry: Registry, log: Log, now: () => number = ()
     const given = request.headers["x-request-id"];
     const id = typeof given === "string" && REQUEST_ID.test(given) ? given : crypto.randomUUID();
     request.headers["x-request-id"] = id;
+    request.headers[FROM_PROXY] = String(request.headers["x-forwarded-for"] !== undefined);
     response.setHeader("x-request-id", id);
   };
 

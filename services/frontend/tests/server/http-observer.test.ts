@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { handlerOf, observeHttp } from "@/server/http-observer";
+import { FROM_PROXY, handlerOf, observeHttp } from "@/server/http-observer";
 import type { LogFields } from "@/server/log";
 
 const log = vi.fn();
@@ -20,6 +20,7 @@ beforeEach(async () => {
   stop = observeHttp(registry, log);
   server = http.createServer((request, response) => {
     response.statusCode = request.url === "/broken" ? 500 : 200;
+    response.setHeader("seen-from-proxy", String(request.headers[FROM_PROXY]));
     response.end(request.headers["x-request-id"]);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -53,6 +54,14 @@ describe("observeHttp", () => {
     log.mockReset();
     const [, replaced] = await send("/", { "x-request-id": '"},{"level":"error"' });
     expect(replaced).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it.each([
+    ["a proxy's request", { "x-forwarded-for": "198.51.100.7", [FROM_PROXY]: "false" }, "true"],
+    ["a request to the pod itself", {}, "false"],
+  ])("tells routes of %s, whatever the sender claims", async (_, headers, expected) => {
+    const [response] = await send("/metrics", headers);
+    expect(response.headers.get("seen-from-proxy")).toBe(expected);
   });
 
   it("logs request and result without the query", async () => {
