@@ -59,6 +59,7 @@ def test_pods_below_the_partition_are_not_waited_for(updated: int, is_ready: boo
 def test_suspended_job_is_ready() -> None:
     """Whoever resumes it, such as a queue, does so later."""
     assert snapshot(with_spec(job(), suspend=True)).workloads[MIGRATE].is_ready
+    assert snapshot(with_spec(job(), parallelism=0)).workloads[MIGRATE].is_ready
 
 
 @pytest.mark.parametrize(("allowed", "count"), [(None, 1), (2, 2), ("50%", 1), ("51%", 2)])

@@ -88,7 +88,8 @@ def parse_workload(ref: WorkloadRef, raw: JsonObject, replica_sets: Iterable[Jso
         numbers = _daemon_set_numbers(spec, status)
         special["max_unavailable"] = _max_unavailable(spec, numbers["desired"])
     else:
-        is_suspended = spec.get("suspend", False)
+        # A parallelism of 0 pauses a Job too.
+        is_suspended = spec.get("suspend", False) or spec.get("parallelism") == 0
         desired = 0 if is_suspended else spec.get("completions") or 1
         numbers = _numbers(desired, status, "succeeded", "succeeded", "succeeded")
         special["is_suspended"] = is_suspended
