@@ -1,5 +1,7 @@
 """Applies objects on the server, and compares what is there with what would be applied."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from todo_cluster.errors import BootstrapError
@@ -8,8 +10,26 @@ from todo_release.adapters.kubernetes.client import Cluster
 from todo_release.adapters.kubernetes.object_diff import describe_changes
 from todo_release.adapters.kubernetes.objects import JsonObject
 
+PARALLEL_READS = 6
 # What the server itself writes.
 SERVER_FIELDS = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"}
+
+
+def differences(cluster: Cluster, wanted: Sequence[JsonObject]) -> list[str]:
+    """Returns what applying some objects would change, in a few words for each that differs."""
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        return [text for text in pool.map(lambda item: difference(cluster, item), wanted) if text]
+
+
+def missing(cluster: Cluster, wanted: Sequence[JsonObject]) -> list[str]:
+    """Returns which objects are not there, as `Deployment/web`."""
+    with ThreadPoolExecutor(PARALLEL_READS) as pool:
+        live = pool.map(lambda item: cluster.live(item, "default"), wanted)
+        return [
+            f"{item['kind']}/{item['metadata']['name']}"
+            for item, found in zip(wanted, live, strict=True)
+            if found is None
+        ]
 
 
 def difference(cluster: Cluster, wanted: JsonObject) -> str:

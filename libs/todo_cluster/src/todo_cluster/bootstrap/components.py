@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from todo_cluster.bootstrap import readiness
+from todo_cluster.bootstrap import applying, readiness
 from todo_cluster.bootstrap.step import DONE, State, fingerprint_of
 from todo_cluster.config.components import Component, PresentObject
 from todo_cluster.errors import BootstrapError
@@ -12,8 +12,8 @@ from todo_cluster.site import MANAGER, Site
 from todo_release.adapters.helm.cli import Helm
 from todo_release.adapters.helm.storage import PENDING_STATUSES, Revision
 from todo_release.adapters.kubernetes.api_resources import SECRETS
-from todo_release.adapters.kubernetes.manifest import RenderedObject, awaited_objects_of, parse_manifest
-from todo_release.adapters.kubernetes.objects import WORKLOAD_KINDS, WorkloadRef
+from todo_release.adapters.kubernetes.manifest import awaited_objects_of, parse_manifest
+from todo_release.adapters.kubernetes.objects import WORKLOAD_KINDS, JsonObject, WorkloadRef
 from todo_release.core import text_file, yaml_loader
 
 RANDOM = "random"
@@ -92,15 +92,14 @@ class ChartStep:
             return "its values differ"
         if recorded is not None and recorded != self.fingerprint(site):
             return "it was installed from another archive"
-        gone = [item.subject for item in self._objects(helm) if site.cluster.live(item.body, "") is None]
+        gone = applying.missing(site.cluster, self._objects(helm))
         return f"{gone[0]} is gone" if gone else ""
 
-    def _objects(self, helm: Helm) -> list[RenderedObject]:
+    def _objects(self, helm: Helm) -> list[JsonObject]:
         """Returns the objects of the newest revision, each with its namespace."""
+        here = {"namespace": self.component.namespace}
         return [
-            RenderedObject(
-                {**item.body, "metadata": {"namespace": self.component.namespace, **item.body["metadata"]}}
-            )
+            {**item.body, "metadata": {**here, **item.body["metadata"]}}
             for item in parse_manifest(helm.manifest(self.release)).objects
             if not item.hooks
         ]

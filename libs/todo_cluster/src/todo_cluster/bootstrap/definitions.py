@@ -43,7 +43,7 @@ class DefinitionsStep:
     def check(self, site: Site, recorded: str | None) -> State:
         """See `Step`."""
         wanted = definitions_of(site, self.component)
-        found = [text for item in wanted if (text := applying.difference(site.cluster, item))]
+        found = applying.differences(site.cluster, wanted)
         return State(False, f"{len(found)} of {len(wanted)} differ: {found[0]}") if found else DONE
 
     def do(self, site: Site) -> None:

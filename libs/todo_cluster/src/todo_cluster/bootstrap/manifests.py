@@ -30,9 +30,7 @@ class ManifestStep:
 
     def check(self, site: Site, recorded: str | None) -> State:
         """See `Step`; an object that somebody changed by hand is applied again."""
-        found = [
-            text for item in site.objects(self.file) if (text := applying.difference(site.cluster, item))
-        ]
+        found = applying.differences(site.cluster, site.objects(self.file))
         if not found:
             return DONE
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""

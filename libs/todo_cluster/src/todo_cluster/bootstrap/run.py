@@ -75,7 +75,9 @@ def _run(command: ClusterCommand) -> int:
         command.confirm(
             f"Do these {len(to_do)} steps in the context {site.access.context if site.access else ''}?"
         )
-    writes = sum(_do(site, record, item) for item in checked)
+    writes = 0
+    for item in checked:
+        writes += _do(site, record, item, is_current=not writes)
     address = issuers.ingress_address(site)
     if address:
         hosts = " and ".join(site.hosts.values())
@@ -88,11 +90,13 @@ def _run(command: ClusterCommand) -> int:
     return 0
 
 
-def _do(site: Site, record: Record, item: Checked) -> bool:
-    """Does a step if need be, checks it again and records it; returns whether anything was written."""
+def _do(site: Site, record: Record, item: Checked, *, is_current: bool) -> bool:
+    """Does a step if need be, checks it again and records it; returns whether anything was written.
+
+    What was found before is asked again unless it `is_current`: an earlier step may have changed it.
+    """
     step, say = item.step, site.command.reporter.show_text
-    # Asked again: an earlier step may have done it, or made it possible.
-    state = step.check(site, record.fingerprint(step.name))
+    state = item.state if is_current else step.check(site, record.fingerprint(step.name))
     is_written = False
     if not state.is_done:
         say(f"• {step.title}: {state.reason}")
