@@ -13,11 +13,13 @@ the Secret that it uses, never the whole Secret.
 - name: BETTER_AUTH_SECRETS
   valueFrom: {secretKeyRef: {name: {{ .root.Values.secrets.name }}, key: BETTER_AUTH_SECRETS, optional: true}}
 {{ include "todo.environment.secret" (list .root "DATABASE_URL" "FRONTEND_DATABASE_URL") }}
+{{ include "todo.environment.connections" . }}
 {{- end }}
 
 {{- define "todo.environment.backend" -}}
 {{ include "todo.environment.python" . }}
 {{ include "todo.environment.database" . }}
+{{ include "todo.environment.connections" . }}
 {{ include "todo.environment.tokens" (list .root "todo-api") }}
 {{ include "todo.environment.bus" . }}
 {{ include "todo.environment.secret" (list .root "DAPR_API_TOKEN" "token") }}
@@ -35,6 +37,7 @@ the Secret that it uses, never the whole Secret.
 {{- define "todo.environment.notification" -}}
 {{ include "todo.environment.python" . }}
 {{ include "todo.environment.database" . }}
+{{ include "todo.environment.connections" . }}
 {{ include "todo.environment.tokens" (list .root "todo-api") }}
 {{ include "todo.environment.bus" . }}
 {{ include "todo.environment.secret" (list .root "DAPR_API_TOKEN" "token") }}
@@ -78,6 +81,10 @@ the Secret that it uses, never the whole Secret.
 
 {{- define "todo.environment.database" -}}
 {{ include "todo.environment.secret" (list .root "DATABASE_URL" "DATABASE_URL") }}
+{{- end }}
+
+{{- define "todo.environment.connections" -}}
+- {name: DATABASE_CONNECTIONS, value: {{ index .root.Values.database.connectionsPerPod .key | quote }}}
 {{- end }}
 
 {{- define "todo.environment.bus" -}}

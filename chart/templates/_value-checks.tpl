@@ -32,7 +32,29 @@ Checks for contradictions between two values, which the schema cannot see. One e
 {{- $errors = append $errors (printf "%s.hpa.minReplicas %d is more than maxReplicas %d" $key (int $service.hpa.minReplicas) (int $service.hpa.maxReplicas)) -}}
 {{- end -}}
 {{- end -}}
+{{- $budget := include "todo.databaseConnections" . | fromYaml -}}
+{{- if gt (int $budget.total) (int .Values.database.maxConnections) -}}
+{{- $errors = append $errors (printf "the pods may open %d connections to the database (%s, a migration each), which is more than database.maxConnections %d" (int $budget.total) $budget.parts (int .Values.database.maxConnections)) -}}
+{{- end -}}
 {{- if $errors -}}
 {{- fail (printf "\n\nThe values contradict each other:\n- %s\n" (join "\n- " $errors)) -}}
 {{- end -}}
+{{- end }}
+
+{{/*
+The most connections to the database that are open at once: every replica that the autoscaler allows, one more pod of
+each service during an upgrade, and one connection of each migration.
+*/}}
+{{- define "todo.databaseConnections" -}}
+{{- $root := . -}}
+{{- $total := 0 -}}
+{{- $parts := list -}}
+{{- range $key, $connections := .Values.database.connectionsPerPod -}}
+{{- $service := index $root.Values $key -}}
+{{- $pods := add1 (ternary $service.hpa.maxReplicas $service.replicaCount $root.Values.hpa.enabled | int) -}}
+{{- $total = add $total (mul $pods $connections) 1 -}}
+{{- $parts = append $parts (printf "%s %d x %d" $key $pods (int $connections)) -}}
+{{- end -}}
+total: {{ $total }}
+parts: {{ join ", " $parts | quote }}
 {{- end }}

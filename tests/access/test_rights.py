@@ -31,6 +31,7 @@ READ_IN_NAMESPACE = {
 # Everywhere: what preflight reads.
 READ_EVERYWHERE = {
     ("", "namespaces"): READ, ("", "nodes"): READ, ("", "pods"): READ, ("", "services"): READ,
+    ("", "persistentvolumes"): "gl",
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): "gl",
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): "gl",
     ("apiextensions.k8s.io", "customresourcedefinitions"): "gl", ("cert-manager.io", "clusterissuers"): "gl",

@@ -50,6 +50,7 @@ CONTRACT = {
     "sse-gateway": {"JWT_AUDIENCE": "todo-api", "PUBSUB_NAME": "pubsub-broadcast", "TOPIC_PREFIX": ""},
 }
 PORTS = {"frontend": "3000", "backend": "8000", "mcp": "8001", "notification": "8002", "sse-gateway": "8003"}
+CONNECTIONS = {"frontend": "4", "backend": "8", "notification": "4"}
 PYTHON = {
     "LOG_FORMAT": "json",
     "JWT_ISSUER": "https://todo.example.com",
@@ -64,6 +65,8 @@ def test_environment_is_what_the_service_reads_and_no_more(render, service):
     expected = {"PORT": PORTS[service], "LOG_LEVEL": "info", **shutdown, **CONTRACT[service]}
     if service != "frontend":
         expected |= PYTHON
+    if service in CONNECTIONS:
+        expected["DATABASE_CONNECTIONS"] = CONNECTIONS[service]
     assert environment_of(render("production"), service) == expected
 
 

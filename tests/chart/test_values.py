@@ -119,6 +119,28 @@ def test_contradictions_are_reported_all_at_once(refusal):
     ]
 
 
+def test_pods_of_a_release_leave_connections_of_the_database_free(render, refusal):
+    """At the autoscaler's maxima, in an upgrade, all pods and migrations stay below what the database allows."""
+    environments = {}
+    for deployment in render("production").of_kind("Deployment"):
+        [container] = deployment["spec"]["template"]["spec"]["containers"]
+        for entry in container["env"]:
+            if entry["name"] == "DATABASE_CONNECTIONS":
+                environments[deployment["metadata"]["name"]] = int(entry["value"])
+    replicas = {
+        scaler["spec"]["scaleTargetRef"]["name"]: scaler["spec"]["maxReplicas"]
+        for scaler in render("production").of_kind("HorizontalPodAutoscaler")
+    }
+    total = sum((replicas[name] + 1) * connections + 1 for name, connections in environments.items())
+    assert total == 95
+    assert total <= load("values.yaml")["database"]["maxConnections"]
+    error = refusal("production", {"backend": {"hpa": {"maxReplicas": 7}}})
+    assert (
+        "the pods may open 103 connections to the database (backend 8 x 8, frontend 5 x 4, notification 4 x 4, a "
+        "migration each), which is more than database.maxConnections 97"
+    ) in " ".join(error.split())
+
+
 def test_issuer_without_ingress_is_a_contradiction(refusal):
     """An issuer without an Ingress is refused, because nothing would request the certificate."""
     error = refusal("staging", {"ingress": {"enabled": False}})

@@ -1,11 +1,13 @@
 """The service as operators and other services see it: health, readiness, contract, schema."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from todo_backend.app import create_app
@@ -52,6 +54,18 @@ async def test_ready_while_the_database_answers(app: FastAPI) -> None:
     async with client_of(app) as client:
         response = await client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ready", "checks": {"database": "ok"}})
+
+
+async def test_ready_while_slow_requests_hold_every_connection_of_the_pool(app: FastAPI) -> None:
+    """A busy pod stays in service: taken out, it would only move its load to the next one."""
+    async with AsyncExitStack() as held:
+        pool = app.state.sessions.kw["bind"].pool
+        for _ in range(pool.size() - pool.checkedout()):  # the outbox listens on one
+            session = await held.enter_async_context(app.state.sessions())
+            await session.execute(text("SELECT 1"))
+        async with client_of(app) as client:
+            response = await client.get("/readyz")
+    assert response.status_code == 200
 
 
 async def test_metrics_show_the_outbox_and_the_routes(app: FastAPI, alice: httpx2.AsyncClient) -> None:

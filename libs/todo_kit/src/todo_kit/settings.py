@@ -80,4 +80,9 @@ class SidecarSettings(SidecarTokenSettings):
 
 
 class DataServiceSettings(ServiceSettings, JwtSettings, DatabaseSettings, BusSettings, SidecarSettings):
-    """What a service with a database and an outbox needs, see `todo_kit.data.app`."""
+    """What a service with a database and an outbox needs, see `todo_kit.data.app`.
+
+    `database_connections` is the most that the process opens; the chart adds them up over all pods.
+    """
+
+    database_connections: int = Field(default=8, ge=3)

@@ -18,8 +18,9 @@ export function asLibpq(url: string): string {
  * The search path is sent as a start-up option, so `url` must point to PostgreSQL itself or to a session pooler.
  * `onIdleError` is called for connections that are lost while idle; without a listener Node would end the process.
  */
-export function createPool(url: string, onIdleError: (error: Error) => void): Pool {
+export function createPool(url: string, connections: number, onIdleError: (error: Error) => void): Pool {
   const pool = new Pool({
+    max: connections,
     connectionString: asLibpq(url),
     options: `-c search_path=${AUTH_SCHEMA}`,
     application_name: "todo-frontend",

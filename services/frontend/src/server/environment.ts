@@ -13,6 +13,8 @@ const origin = z
 const schema = z.object({
   /** libpq URL of the database, used as it is. */
   DATABASE_URL: z.string({ error: "is missing" }).min(1, "is empty"),
+  /** The most connections that the process opens; the chart adds them up over all pods. */
+  DATABASE_CONNECTIONS: z.coerce.number({ error: "must be a number" }).int("must be whole").min(1, "must be at least 1").default(4),
   /** The public URL. Tokens name it as issuer, and browsers must come from it (else 403 INVALID_ORIGIN). */
   BETTER_AUTH_URL: z.string({ error: "is missing" }).pipe(origin),
   BETTER_AUTH_SECRET: z.string({ error: "is missing" }).min(32, "must have at least 32 characters"),

@@ -24,7 +24,7 @@ export interface MigrationResult {
 export async function migrate(environment: Environment, log: Log): Promise<MigrationResult> {
   const guard = new Client({ connectionString: asLibpq(environment.DATABASE_URL), application_name: "todo-frontend-migrate" });
   await guard.connect();
-  const pool = createPool(environment.DATABASE_URL, (error) => {
+  const pool = createPool(environment.DATABASE_URL, 1, (error) => {
     log("warning", "database_connection_lost", describeError(error));
   });
   try {

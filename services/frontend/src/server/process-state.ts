@@ -27,9 +27,9 @@ export function processState(): ProcessState {
 }
 
 function createState(): ProcessState {
-  const { DATABASE_URL, LOG_LEVEL } = environment();
+  const { DATABASE_URL, DATABASE_CONNECTIONS, LOG_LEVEL } = environment();
   const log = createLog(LOG_LEVEL, (line) => process.stdout.write(line));
-  const pool = createPool(DATABASE_URL, (error) => {
+  const pool = createPool(DATABASE_URL, DATABASE_CONNECTIONS, (error) => {
     // The code, not the message: a driver's message may name the host and user of the connection string.
     log("warning", "database_connection_lost", { error: error.name, code: (error as { code?: string }).code });
   });

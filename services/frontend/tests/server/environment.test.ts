@@ -17,6 +17,7 @@ describe("readEnvironment", () => {
       LOG_LEVEL: "info",
       SHUTDOWN_DELAY_SECONDS: 0,
       DRAIN_SECONDS: 20,
+      DATABASE_CONNECTIONS: 4,
     });
   });
 

@@ -36,13 +36,17 @@ def create_data_service(
         publisher: Where events go; None publishes through the Dapr sidecar.
         routers: The routes of the service.
     """
-    engine = create_engine(settings.database_url)
+    # The readiness check has a connection of its own: while slow requests hold all others, a pod that is taken
+    # out of service would only move the load to the next one.
+    engine = create_engine(settings.database_url, pool_size=settings.database_connections - 1)
+    probe_engine = create_engine(settings.database_url, pool_size=1)
     verifier = TokenVerifier.from_settings(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
+            stack.push_async_callback(probe_engine.dispose)
             stack.push_async_callback(verifier.aclose)
             bus = publisher
             if bus is None:
@@ -58,7 +62,7 @@ def create_data_service(
             yield
 
     app = create_service(
-        settings, lifespan=lifespan, routers=routers, readiness={"database": partial(ping, engine)}
+        settings, lifespan=lifespan, routers=routers, readiness={"database": partial(ping, probe_engine)}
     )
     install_database_problems(app)
     app.state.verifier = verifier

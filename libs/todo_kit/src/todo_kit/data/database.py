@@ -19,6 +19,13 @@ from todo_kit.problems import UnavailableError, problem_response
 _log = get_logger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5
+# A connection whose server is gone is noticed after some 20 s, also where a firewall drops packets in silence.
+KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 _NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -33,8 +40,8 @@ def service_metadata(schema: str) -> MetaData:
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
-    """Returns psycopg's arguments for a libpq URL, with a connect timeout unless the URL sets one."""
-    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS} | conninfo_to_dict(url)
+    """Returns psycopg's arguments for a libpq URL, with time limits unless the URL sets them."""
+    return {"connect_timeout": CONNECT_TIMEOUT_SECONDS} | KEEPALIVE | conninfo_to_dict(url)
 
 
 def create_engine(url: str | SecretStr, *, pool_size: int = 10) -> AsyncEngine:
