@@ -55,9 +55,9 @@ def deployed(
 
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[..., None]:
-    """Returns a function that waits until a condition holds, and fails after 30 seconds."""
+    """Returns a function that waits until a condition holds, and fails after two minutes."""
 
-    def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
+    def wait(condition: Callable[[], bool], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "the condition did not hold in time"

@@ -1,6 +1,7 @@
 """Reaches the Kafka broker of an environment: SASL with SCRAM over TLS, as the applications use it."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from confluent_kafka.admin import AdminClient, ClusterMetadata
 from todo_cluster.errors import BrokerError
 
 ANSWER_SECONDS = 15
+TRY_SECONDS = 2
+FINAL_CODES = {KafkaError._AUTHENTICATION, KafkaError._SSL}  # trying again would not help
 # Dapr's names of the mechanisms, and the broker's. Dapr takes every other text silently for PLAIN.
 MECHANISMS: Mapping[str, str] = {"SHA-256": "SCRAM-SHA-256", "SHA-512": "SCRAM-SHA-512"}
 
@@ -70,14 +73,18 @@ class Broker:
             BrokerDeniedError: The broker refused the account.
             BrokerError: The broker did not answer.
         """
-        try:
-            return self.admin.list_topics(timeout=ANSWER_SECONDS)
-        except KafkaException as error:
-            raise self._refusal(error) from error
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while True:
+            try:
+                return self.admin.list_topics(timeout=TRY_SECONDS)
+            except KafkaException as error:
+                self.admin.poll(0)  # lets librdkafka report why, which it does beside the request
+                codes = {reported.code(): reported for reported in self._errors}
+                if codes.keys() & FINAL_CODES or time.monotonic() > deadline:
+                    raise self._refusal(error, codes) from error
 
-    def _refusal(self, error: KafkaException) -> BrokerError:
-        """Returns the real reason, which librdkafka reports beside the request that failed."""
-        codes = {reported.code(): reported for reported in self._errors}
+    def _refusal(self, error: KafkaException, codes: Mapping[int, KafkaError]) -> BrokerError:
+        """Returns the real reason, which is not that of the request that failed."""
         refused = codes.get(KafkaError._AUTHENTICATION)
         if refused is not None:
             return BrokerDeniedError(
