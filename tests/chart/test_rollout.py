@@ -174,7 +174,7 @@ def changed_templates(before, after):
             {"frontend", "backend", "mcp", "notification", "sse-gateway"},
         ),
         ({"ingress": {"annotations": {"example": "x"}}}, set()),
-        ({"backend": {"hpa": {"maxReplicas": 9}}}, set()),
+        ({"mcp": {"hpa": {"maxReplicas": 9}}}, set()),
     ],
     ids=["image", "dapr-configuration", "broker", "public-url", "ingress", "hpa"],
 )

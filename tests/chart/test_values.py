@@ -120,7 +120,7 @@ def test_contradictions_are_reported_all_at_once(refusal):
 
 
 def test_pods_of_a_release_leave_connections_of_the_database_free(render, refusal):
-    """At the autoscaler's maxima, in an upgrade, all pods and migrations stay below what the database allows."""
+    """At the autoscaler's maxima, in an upgrade, all pods and migrations fit into what it allows."""
     environments = {}
     for deployment in render("production").of_kind("Deployment"):
         [container] = deployment["spec"]["template"]["spec"]["containers"]
@@ -136,8 +136,8 @@ def test_pods_of_a_release_leave_connections_of_the_database_free(render, refusa
     assert total <= load("values.yaml")["database"]["maxConnections"]
     error = refusal("production", {"backend": {"hpa": {"maxReplicas": 7}}})
     assert (
-        "the pods may open 103 connections to the database (backend 8 x 8, frontend 5 x 4, notification 4 x 4, a "
-        "migration each), which is more than database.maxConnections 97"
+        "the pods may open 103 connections to the database (backend 8 x 8, frontend 5 x 4, notification 4 x "
+        "4, a migration each), which is more than database.maxConnections 97"
     ) in " ".join(error.split())
 
 

@@ -36,8 +36,8 @@ def create_data_service(
         publisher: Where events go; None publishes through the Dapr sidecar.
         routers: The routes of the service.
     """
-    # The readiness check has a connection of its own: while slow requests hold all others, a pod that is taken
-    # out of service would only move the load to the next one.
+    # The readiness check has a connection of its own: while slow requests hold all others, a pod taken out of
+    # service would only move the load to the next one.
     engine = create_engine(settings.database_url, pool_size=settings.database_connections - 1)
     probe_engine = create_engine(settings.database_url, pool_size=1)
     verifier = TokenVerifier.from_settings(settings)

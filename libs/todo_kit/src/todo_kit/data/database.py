@@ -19,7 +19,7 @@ from todo_kit.problems import UnavailableError, problem_response
 _log = get_logger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5
-# A connection whose server is gone is noticed after some 20 s, also where a firewall drops packets in silence.
+# A lost connection is noticed after some 20 s, also where a firewall drops packets in silence.
 KEEPALIVE = {
     "keepalives_idle": 10,
     "keepalives_interval": 3,
