@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,6 +55,31 @@ def test_bill_adds_up() -> None:
     lines = bill.bill(bill.Bought({"small": 3}, 1, has_ha=True, volumes={"logs": 20}), COSTS, COSTS.nodes)
     assert [line.monthly for line in lines] == [72, 40, 12, 2, 0]
     assert bill.total(lines) == 126
+
+
+class LiveCluster:
+    """A stand-in for the client of a cluster: lists by their paths."""
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """Returns the objects of one list."""
+        lists: dict[str, list[dict[str, Any]]] = {
+            "api/v1/nodes": [{"metadata": {"labels": {bill.INSTANCE_TYPE: "small"}}}] * 4,
+            "api/v1/services": [{"spec": {"type": "LoadBalancer"}}, {"spec": {"type": "ClusterIP"}}],
+            "api/v1/persistentvolumeclaims": [
+                {
+                    "metadata": {"namespace": "monitoring", "name": "logs"},
+                    "spec": {"resources": {"requests": {"storage": "20Gi"}}},
+                }
+            ],
+        }
+        return lists[path]
+
+
+def test_live_cluster_is_billed_for_what_it_has() -> None:
+    """Nodes are counted by size, Services of type LoadBalancer and claims for volumes are counted too."""
+    bought = bill.live(LiveCluster(), has_ha=False)  # type: ignore[arg-type]  # only reads lists
+    assert bought == bill.Bought({"small": 4}, 1, has_ha=False, volumes={"monitoring/logs": 20})
+    assert bill.total(bill.bill(bought, COSTS, COSTS.nodes)) == 110
 
 
 def test_runway_is_in_days() -> None:
