@@ -2,7 +2,7 @@
 
 Each test does one thing to production and prints a row: requests, failed ones, events, lost ones, and how
 many streams show at the end what the server has. The ingress of this cluster keeps sending to terminating
-pods until they are unready, the harder case; it is one process outside of the cluster and is not restarted.
+pods until they are unready, the harder case; it is a single pod and is not restarted.
 """
 
 import datetime

@@ -58,6 +58,8 @@ class LoadDouble:
                 return self._tool(json.loads(request.content)["params"])
             case "POST", ["api", "notifications", "read-all"]:
                 return httpx2.Response(204)
+            case "GET", ["sign-in"]:
+                return httpx2.Response(307)
             case method, ["api", "todos", *rest]:
                 return self._todos(method, rest, json.loads(request.content or b"{}"))
         return httpx2.Response(200, json={"items": [], "token": "t"})

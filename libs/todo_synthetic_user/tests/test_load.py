@@ -16,7 +16,7 @@ EVERY_ROUTE = {
     "GET /sign-in",
     "GET /api/health",
     "GET /api/todos",
-    "GET /.well-known/oauth-protected-resource",
+    "GET /.well-known/oauth-protected-resource/mcp",
     "GET /api/notifications",
     "GET /api/notifications/unread-count",
     "POST /api/notifications/read-all",

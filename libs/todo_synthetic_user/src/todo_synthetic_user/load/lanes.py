@@ -14,7 +14,9 @@ TASKS_KEPT = 20
 async def reads(account: Account) -> AsyncIterator[None]:
     """Reads from every service, one request a step, for ever."""
     while True:
-        for path in ("/", "/sign-in", "/api/health", "/api/todos", "/.well-known/oauth-protected-resource"):
+        await account.request("GET", "/sign-in", 307)  # to the tasks, for who is signed in
+        yield
+        for path in ("/", "/api/health", "/api/todos", "/.well-known/oauth-protected-resource/mcp"):
             await account.request("GET", path)
             yield
         for path in ("/api/notifications", "/api/notifications/unread-count"):

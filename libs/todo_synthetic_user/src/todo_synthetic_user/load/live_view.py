@@ -69,7 +69,7 @@ class LiveView:
 
     def count_lost(self) -> None:
         """Adds the gaps in the numbers seen since the beginning or the last reset."""
-        for numbers in self._numbers.values():
+        for numbers in filter(None, self._numbers.values()):
             self.counts.lost += max(numbers) - min(numbers) + 1 - len(numbers)
         self._numbers = {}
 
@@ -137,11 +137,13 @@ class LiveView:
 
     def _is_new(self, topic: str, data: dict[str, Any]) -> bool:
         self.counts.events += 1
+        number = data.get("sequence")  # versions before it was introduced, and some events, have none
         numbers = self._numbers.setdefault(topic, set())
-        if data["sequence"] in numbers:
+        if number in numbers:
             self.counts.repeated += 1
             return False
-        numbers.add(data["sequence"])
+        if number is not None:
+            numbers.add(number)
         return True
 
     def _change(self, task_id: str, task: dict[str, Any] | None) -> None:

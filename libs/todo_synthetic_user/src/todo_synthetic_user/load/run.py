@@ -91,7 +91,10 @@ async def _load(
     finally:
         for task in following:
             task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
+        ended = await asyncio.gather(*following, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
     for _, view in views:
         view.count_lost()
     return LoadReport(accounts[0].counts, tuple(view.counts for _, view in views), equal, seconds)
