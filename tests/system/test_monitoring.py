@@ -272,7 +272,7 @@ def test_failing_service_pages_and_the_page_ends(
 
 
 @pytest.fixture
-def own_alertmanager(monitored: running_cluster.RunningCluster) -> Iterator[str]:
+def own_alertmanager(monitored: running_cluster.RunningCluster, core: client.CoreV1Api) -> Iterator[str]:
     """An Alertmanager with the configuration of our values, whose receivers are the one of this machine."""
     existing = json.loads(
         kubectl("get", "alertmanagers.monitoring.coreos.com", "--namespace=monitoring", "--output=json")
@@ -284,7 +284,6 @@ def own_alertmanager(monitored: running_cluster.RunningCluster) -> Iterator[str]
         "alertmanager-todo": {"alertmanager.yaml": config},
         "alertmanager-receivers": {f"{key}-url": running_cluster.ALERTS_RECEIVER for key in keys},
     }
-    core = client.CoreV1Api()
     for name, data in secrets.items():
         metadata = client.V1ObjectMeta(name=name)
         core.create_namespaced_secret("monitoring", client.V1Secret(metadata=metadata, string_data=data))
