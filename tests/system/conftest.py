@@ -230,14 +230,19 @@ def helm_4() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints how long each test took and what it measured with `record_property`."""
-    rows = []
+    """Prints how long each test took and what it measured with `record_property`; whole tables come last."""
+    rows, tables = [], []
     for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
         if isinstance(report, pytest.TestReport) and report.when == "call":
             file, _, name = report.nodeid.rpartition("/")[2].partition("::")
             part = f" [{report.context.msg}]" if isinstance(report, pytest.SubtestReport) else ""
-            measured = ", ".join(f"{what} {value}" for what, value in report.user_properties)
+            measured = ", ".join(
+                f"{what} {value}" for what, value in report.user_properties if "\n" not in str(value)
+            )
+            tables += [str(value) for _, value in report.user_properties if "\n" in str(value)]
             rows.append((file, name + part, f"{report.duration:.1f} s", measured))
     columns = ("file", "test", "took", "measured")
     for line in Table("How long it took", columns, tuple(rows)).lines() if rows else ():
         terminalreporter.write_line(line)
+    for table in tables:
+        terminalreporter.write_line(f"\n{table}")
