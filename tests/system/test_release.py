@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from kubernetes import client
@@ -106,14 +107,17 @@ def test_repeated_release_changes_nothing(first: str, clone: RepositoryClone) ->
 
 
 def test_release_of_one_changed_service_rebuilds_and_restarts_only_that(
-    first: str, clone: RepositoryClone
+    first: str, clone: RepositoryClone, record_property: Callable[[str, object], None]
 ) -> None:
     """0.1.1 changes notification, so the four other services keep image and pods."""
     images_before, pods_before = images("production"), pods("production")
     module = clone.path / "services/notification/src/todo_notification/__init__.py"
     module.write_text(module.read_text(encoding="utf-8") + "\nCHANGED_FOR_0_1_1 = True\n", encoding="utf-8")
     clone.git("commit", "--quiet", "--all", "--message=notification: Change it.")
-    clone.inv("release", "--version=0.1.1", "--yes")
+    printed = clone.inv("release", "--version=0.1.1", "--yes", "--json").stdout
+    for event in map(json.loads, printed.splitlines()):
+        if event["event"] in {"step-ended", "plan-ended"} and event["seconds"] >= 1:
+            record_property(event.get("step", "in all"), f"{event['seconds']:.1f} s")
     images_after, pods_after = images("production"), pods("production")
     assert {name for name in SERVICES if images_after[name] != images_before[name]} == {"notification"}
     kept = [name for name in SERVICES if name != "notification"]
