@@ -16,6 +16,7 @@ from fastapi import Depends
 from todo_kit.app import create_service
 from todo_kit.auth import InvalidTokenError, Principal, TokenVerifier, current_principal
 from todo_kit.jwks import (
+    FIRST_RETRY_SECONDS,
     MAX_STALE_SECONDS,
     REFRESH_INTERVAL_SECONDS,
     TTL_SECONDS,
@@ -203,7 +204,7 @@ async def test_keys_are_not_trusted_after_an_hour_without_the_issuer(
         await keys.find(issuer.key_id)
 
 
-async def test_recovered_issuer_is_asked_again_after_the_interval(
+async def test_recovered_issuer_is_asked_again_soon_while_there_are_no_keys(
     keys: KeySet, issuer: TokenIssuer, clock: ManualClock
 ) -> None:
     """Without any keys the answer is 503 until the issuer answers."""
@@ -211,8 +212,18 @@ async def test_recovered_issuer_is_asked_again_after_the_interval(
     with pytest.raises(KeysUnavailableError):
         await keys.find(issuer.key_id)
     issuer.is_failing = False
-    clock.now += REFRESH_INTERVAL_SECONDS
+    clock.now += FIRST_RETRY_SECONDS
     assert await keys.find(issuer.key_id) is not None
+
+
+async def test_first_caller_of_a_new_replica_survives_one_failed_fetch(
+    issuer: TokenIssuer, clock: ManualClock
+) -> None:
+    """In a rollout of everything, new replicas ask an issuer whose pods are changing too."""
+    answers = iter([httpx2.Response(502), httpx2.Response(200, json=issuer.key_set())])
+    transport = httpx2.MockTransport(lambda _request: next(answers))
+    async with httpx2.AsyncClient(transport=transport) as client:
+        assert await KeySet(issuer.jwks_url, client, clock=clock).find(issuer.key_id) is not None
 
 
 async def test_slow_issuer_delays_a_single_request(issuer: TokenIssuer, clock: ManualClock) -> None:

@@ -19,6 +19,7 @@ from todo_kit.problems import UnavailableError
 
 TTL_SECONDS = 300.0
 REFRESH_INTERVAL_SECONDS = 10.0
+FIRST_RETRY_SECONDS = 1.0  # while there are no keys at all, every caller is refused
 MAX_STALE_SECONDS = 3600.0  # four times a token's lifetime; longer would keep a revoked key for no benefit
 _FETCH_TIMEOUT_SECONDS = 3.0
 
@@ -56,13 +57,18 @@ class KeySet:
             async with self._lock:
                 if self._needs_fetch(key_id):
                     await self._fetch()
+                    if (
+                        self._fetched_at is None
+                    ):  # a replica that has just started has nothing to fall back on
+                        await self._fetch()
         if not self._is_within(self._fetched_at, MAX_STALE_SECONDS):
             raise KeysUnavailableError("The keys that verify tokens cannot be fetched. Try again shortly.")
         return self._keys.get(key_id)
 
     def _needs_fetch(self, key_id: str) -> bool:
         has_fresh_key = key_id in self._keys and self._is_within(self._fetched_at, TTL_SECONDS)
-        return not has_fresh_key and not self._is_within(self._tried_at, REFRESH_INTERVAL_SECONDS)
+        interval = FIRST_RETRY_SECONDS if self._fetched_at is None else REFRESH_INTERVAL_SECONDS
+        return not has_fresh_key and not self._is_within(self._tried_at, interval)
 
     def _is_within(self, instant: float | None, seconds: float) -> bool:
         return instant is not None and self._clock() - instant < seconds
