@@ -6,12 +6,12 @@
     ├── CapacityError           42   what is configured does not fit the cluster's nodes
     ├── SecretsError            43   values of Secrets are missing or wrong; nothing was written
     ├── DatabaseError           44   a database did not answer or refused, or is not what it must be
-    ├── BrokerError             45   the broker did not answer or refused, or differs in what cannot be changed
+    ├── BrokerError             45   the broker did not answer, refused, or differs in what cannot be changed
     ├── RestartError            46   pods that use a new value did not become ready; the old one is back
     └── BackupError             47   a backup is incomplete, damaged or not restorable as asked
 
-The engine has 2 to 39. Codes from 43 are free for the other commands of this package. A code is never used for
-another meaning; docs/exit-codes.md repeats the table for people.
+The engine has 2 to 39. Codes from 43 are free for the other commands of this package. A code is never used
+for another meaning; docs/exit-codes.md repeats the table for people.
 """
 
 from todo_release.errors import ReleaseError
