@@ -70,6 +70,31 @@ def test_new_pod_counts_from_zero_and_an_old_one_from_its_first_reading() -> Non
         assert ledger.added(pod, second, is_new=is_new) == RequestCounts(answered=3)
 
 
+def test_program_that_began_anew_and_fails_more_than_it_answers_counts_from_zero() -> None:
+    """Its counters are not lower than before, but 8 failures of 2 answers are impossible."""
+    ledger, anew = RequestLedger(), RequestCounts(answered=12, failed=8, timed=12, slow=3)
+    ledger.added("pod", RequestCounts(answered=10, timed=10, slow=1), is_new=True)
+    assert ledger.added("pod", anew, is_new=True) == anew
+
+
+@pytest.mark.parametrize("value", ["NaN", "-1", "+Inf"])
+def test_counter_that_counts_nothing_is_named(value: str) -> None:
+    """The test of answers needs numbers of them."""
+    with pytest.raises(MetricsUnavailableError, match=r"http_requests_total is .*, which is no count"):
+        parse_counts(f'http_requests_total{{status="200"}} {value}\n')
+
+
+def test_bucket_without_a_number_is_named() -> None:
+    """A bound that is no number is a problem of that pod, not the end of the watch."""
+    with pytest.raises(MetricsUnavailableError, match="le='much'"):
+        parse_counts('http_request_duration_seconds_bucket{le="much"} 1\n')
+
+
+def parse_counts(text: str) -> RequestCounts:
+    """Returns the counts of a page."""
+    return count_requests(parse_text(text), REQUESTS, LATENCY)
+
+
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=20), st.integers(1, 60))
 def test_restart_of_a_program_loses_and_invents_no_answers(steps: list[int], fewer: int) -> None:
     """The sum is what was answered, also when the counters begin anew in between."""

@@ -1,10 +1,11 @@
 """Counts answers in samples of metrics, and adds up what each pod has counted since the watch began."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from todo_release.adapters.metrics import Sample
+from todo_release.adapters.metrics import MetricsUnavailableError, Sample
 from todo_release.config.health_watch import WatchedLatency, WatchedRequests
 
 
@@ -31,16 +32,17 @@ class RequestCounts:
         )
 
     def since(self, earlier: "RequestCounts") -> "RequestCounts":
-        """Returns what was counted after an earlier reading; all of it when the counters began anew."""
-        pairs = [
-            (self.answered, earlier.answered),
-            (self.failed, earlier.failed),
-            (self.timed, earlier.timed),
-            (self.slow, earlier.slow),
-        ]
-        if any(now < before for now, before in pairs):
-            return self
-        return RequestCounts(*(now - before for now, before in pairs))
+        """Returns what was counted after an earlier reading; all of it when the counters began anew.
+
+        Counters that are high again after a restart show it where more answers failed than there were.
+        """
+        added = RequestCounts(
+            self.answered - earlier.answered,
+            self.failed - earlier.failed,
+            self.timed - earlier.timed,
+            self.slow - earlier.slow,
+        )
+        return added if 0 <= added.failed <= added.answered and 0 <= added.slow <= added.timed else self
 
 
 def count_requests(
@@ -50,6 +52,7 @@ def count_requests(
 
     Raises:
         BucketMissingError: the histogram is there, but not the bucket that is watched.
+        MetricsUnavailableError: a value or a bound is none that a counter or a histogram may have.
     """
     answered = failed = timed = fast = 0.0
     bounds: set[float] = set()
@@ -57,23 +60,37 @@ def count_requests(
         if _is_excluded(sample.labels, requests.exclude):
             continue
         if sample.name == requests.counter:
-            answered += sample.value
+            answered += _count(sample)
             status = sample.labels.get(requests.status_label, "")
             if any(fnmatchcase(status, pattern) for pattern in requests.failed):
                 failed += sample.value
         elif latency is not None and sample.name == f"{latency.histogram}_count":
-            timed += sample.value
+            timed += _count(sample)
         elif latency is not None and sample.name == f"{latency.histogram}_bucket":
-            bound = float(sample.labels.get("le", "nan"))
+            bound = _bound(sample)
             bounds.add(bound)
             if bound == latency.seconds:
-                fast += sample.value
+                fast += _count(sample)
     if latency is not None and bounds and latency.seconds not in bounds:
         known = ", ".join(f"{bound:g}" for bound in sorted(bounds))
         raise BucketMissingError(
             f"{latency.histogram} has no bucket le={latency.seconds:g}; watch.latency.seconds may be {known}"
         )
     return RequestCounts(answered, failed, timed, max(timed - fast, 0))
+
+
+def _count(sample: Sample) -> float:
+    if not 0 <= sample.value < math.inf:
+        raise MetricsUnavailableError(f"{sample.name} is {sample.value:g}, which is no count")
+    return sample.value
+
+
+def _bound(sample: Sample) -> float:
+    text = sample.labels.get("le", "")
+    try:
+        return float(text)
+    except ValueError as error:
+        raise MetricsUnavailableError(f"{sample.name} has le={text!r}, which is no bound") from error
 
 
 def _is_excluded(labels: Mapping[str, str], exclude: Mapping[str, tuple[str, ...]]) -> bool:
