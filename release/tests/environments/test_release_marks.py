@@ -117,7 +117,14 @@ def test_annotation_covers_the_rollout_and_has_tags(
 
 
 @pytest.mark.parametrize(
-    ("token", "why"), [("", r"$GRAFANA_TOKEN is not set"), ("wrong", "answers 401")], ids=["none", "wrong"]
+    ("token", "why"),
+    [
+        ("", r"$GRAFANA_TOKEN is not set"),
+        ("wrong", "answers 401"),
+        ("hidden\nword", "$GRAFANA_TOKEN holds other characters"),
+        ("hiddén", "$GRAFANA_TOKEN holds other characters"),
+    ],
+    ids=["none", "wrong", "two lines", "not ASCII"],
 )
 def test_annotation_that_is_not_written_is_a_note(
     access: EnvironmentAccess, grafana: GrafanaDouble, token: str, why: str
@@ -126,7 +133,16 @@ def test_annotation_that_is_not_written_is_a_note(
     (said,) = write(access, grafana.url, token)
     assert said.startswith("no annotation was written: ")
     assert why in said
+    assert not token or token not in said
     assert grafana.posted == []
+
+
+def test_token_that_was_read_with_its_line_end_is_sent(
+    access: EnvironmentAccess, grafana: GrafanaDouble
+) -> None:
+    """Secrets of CI often end with one, and a header may not hold it."""
+    assert write(access, grafana.url, f"{TOKEN}\n") == []
+    assert len(grafana.posted) == 1
 
 
 def test_marks_that_nobody_takes_are_notes(access: EnvironmentAccess, api: ApiDouble) -> None:

@@ -4,6 +4,7 @@ A mark that cannot be written is a note: it never ends a release.
 """
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ REPORTER = "release-engine"
 RANDOM_BYTES = 5
 SUCCESS = 200
 REQUEST_SECONDS = 5.0
+PRINTABLE = re.compile(r"[!-~]+")
 
 
 class MarkFailedError(Exception):
@@ -47,7 +49,8 @@ class ReleaseMarks:
         if grafana is None:
             return
         try:
-            annotate(grafana, self.environ.get(grafana.token_variable, ""), self._annotation(access, mark))
+            token = self.environ.get(grafana.token_variable, "").strip()
+            annotate(grafana, token, self._annotation(access, mark))
         except MarkFailedError as error:
             say(f"no annotation was written: {error}", is_note=True)
 
@@ -97,10 +100,12 @@ def annotate(settings: GrafanaSettings, token: str, annotation: JsonObject) -> N
     """Writes an annotation with Grafana's HTTP API.
 
     Raises:
-        MarkFailedError: there is no token, or Grafana refused or did not answer.
+        MarkFailedError: there is no token that can be sent, or Grafana refused or did not answer.
     """
     if not token:
         raise MarkFailedError(f"${settings.token_variable} is not set")
+    if not PRINTABLE.fullmatch(token):  # of an HTTP header; the error of the client would show the token
+        raise MarkFailedError(f"${settings.token_variable} holds other characters than a token has")
     pool = http.pool(settings.url, read_seconds=REQUEST_SECONDS, connect_seconds=REQUEST_SECONDS)
     try:
         answer = pool.request(
