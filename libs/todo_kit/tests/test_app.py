@@ -77,6 +77,17 @@ async def test_framework_errors_are_problems_too(
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
+async def test_405_names_every_method_of_the_path(app: FastAPI, client: httpx2.AsyncClient) -> None:
+    """RFC 9110 requires all of them, whichever route of the path the framework finds first."""
+
+    @app.delete("/things/{number}")
+    async def remove(number: int) -> int:
+        return number
+
+    response = await client.put("/things/1")
+    assert (response.status_code, response.headers["Allow"]) == (405, "DELETE, GET")
+
+
 @pytest.mark.parametrize("request_id", ["short", "x" * 65, "with space", "line\tbreak", "é" * 8])
 async def test_unacceptable_request_id_is_replaced(client: httpx2.AsyncClient, request_id: str) -> None:
     """A caller cannot write arbitrary text into the logs through the id."""

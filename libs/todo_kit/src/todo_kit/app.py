@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 
+from todo_kit.body_limit import BodyLimitMiddleware
 from todo_kit.context import RequestContextMiddleware
 from todo_kit.drain import Drain
 from todo_kit.health import ReadinessCheck, ReadinessProbe, health_router
@@ -27,7 +28,7 @@ def create_service(
     routers: Iterable[APIRouter] = (),
     readiness: Mapping[str, ReadinessCheck] | None = None,
 ) -> FastAPI:
-    """Returns an application with request ids, logs, problem+json, and routes for health and metrics.
+    """Returns an application with request ids, logs, problem+json, a limit of bodies, health and metrics.
 
     Nothing connects here. `app.state.drain` is the `Drain` that `todo_kit.server.serve` starts at SIGTERM.
 
@@ -49,6 +50,7 @@ def create_service(
     )
     app.state.drain = Drain()
     install_problems(app)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     install_metrics(app)
     app.add_middleware(RequestContextMiddleware)  # added last, so it is outermost
     app.include_router(health_router(settings, ReadinessProbe(readiness or {}, app.state.drain)))

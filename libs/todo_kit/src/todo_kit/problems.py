@@ -1,10 +1,12 @@
 """HTTP errors, and how they are rendered: `application/problem+json` (RFC 9457).
 
     ProblemError
+    ├── MalformedBodyError     400
     ├── UnauthorizedError      401, with WWW-Authenticate
     │   └── todo_kit.auth.InvalidTokenError
     ├── NotFoundError          404, also for what belongs to another user
     ├── PreconditionFailedError  412
+    ├── ContentTooLargeError   413
     ├── ValidationFailedError  422
     │   └── todo_kit.cursors.InvalidCursorError
     ├── TooManyRequestsError   429
@@ -17,7 +19,7 @@ value, and what to do next. The caller sees it, so it never repeats a secret or 
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any, ClassVar
 
 import orjson
@@ -27,6 +29,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -59,6 +62,17 @@ class ProblemError(Exception):
         self.extensions = extensions
 
 
+class MalformedBodyError(ProblemError):
+    """The body of the request cannot be read; one that is read and does not fit its schema is a 422."""
+
+    status_code = HTTPStatus.BAD_REQUEST
+    title = "Malformed body"
+
+    def __init__(self) -> None:
+        """Sets the detail that tells the caller what to send."""
+        super().__init__("The body cannot be read. Send JSON in UTF-8.")
+
+
 class UnauthorizedError(ProblemError):
     """The request carries no acceptable credentials."""
 
@@ -83,6 +97,20 @@ class PreconditionFailedError(ProblemError):
 
     status_code = HTTPStatus.PRECONDITION_FAILED
     title = "Precondition failed"
+
+
+class ContentTooLargeError(ProblemError):
+    """The body of the request is larger than the service reads."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    title = "Content too large"
+
+    def __init__(self, max_bytes: int) -> None:
+        """Names the limit, and closes the connection, because the rest of the body is not read."""
+        super().__init__(
+            f"The body has more than the {max_bytes} bytes that are read. Send less at once.",
+            headers={"Connection": "close"},
+        )
 
 
 class ValidationFailedError(ProblemError):
@@ -178,16 +206,33 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     return problem_response(ValidationFailedError("The request does not fit its schema.", errors=refused))
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # narrows the registered type
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework's only one: it could not read the body
+        return problem_response(MalformedBodyError())
     phrase = HTTPStatus(error.status_code).phrase
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(_allowed_methods(request))}
     return _render(
         type_="about:blank",
         title=phrase,
         status=error.status_code,
         detail=error.detail or phrase,
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Returns the methods of all routes with the path of the request; Starlette names those of one route."""
+    return [
+        method
+        for method in HTTPMethod
+        if any(
+            route.matches({**request.scope, "method": method.value})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def _invalid_input(item: Mapping[str, Any]) -> dict[str, str]:

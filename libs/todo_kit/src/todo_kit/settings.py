@@ -28,6 +28,9 @@ class ServiceSettings(EnvironmentSettings):
 
     After SIGTERM a process accepts requests for `shutdown_delay_seconds` more, while it reports itself
     unready, and then has `drain_seconds` for those that are open. The chart sets both.
+
+    A request with a body of more than `max_body_bytes` is answered with 413. The default is enough for every
+    event, since Kafka takes messages of at most 1 MiB unless it is told otherwise.
     """
 
     service: ClassVar[str]
@@ -39,6 +42,7 @@ class ServiceSettings(EnvironmentSettings):
     build_id: str = "dev"
     shutdown_delay_seconds: float = Field(default=0, ge=0)
     drain_seconds: int = Field(default=20, ge=1)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
 
 
 class JwtSettings(EnvironmentSettings):

@@ -11,6 +11,8 @@ from todo_backend.tasks.schemas import Task, TaskPage, TaskPatch, TaskQuery, Tas
 from todo_backend.tasks.service import TaskService
 from todo_kit.auth import CurrentPrincipal
 from todo_kit.problems import (
+    ContentTooLargeError,
+    MalformedBodyError,
     UnauthorizedError,
     UnavailableError,
     ValidationFailedError,
@@ -22,6 +24,7 @@ router = APIRouter(
     tags=["todos"],
     responses=problem_responses(UnauthorizedError, ValidationFailedError, UnavailableError),
 )
+_has_body = problem_responses(MalformedBodyError, ContentTooLargeError)
 _may_be_missing = problem_responses(TaskNotFoundError)
 _may_have_changed = problem_responses(TaskNotFoundError, TaskChangedError)
 
@@ -49,7 +52,7 @@ async def list_tasks(
     return Response(await tasks.page(caller.user_id, query), media_type="application/json")
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=_has_body)
 async def create_task(tasks: Tasks, caller: CurrentPrincipal, body: TaskWrite, response: Response) -> Task:
     """Create a task."""
     task = await tasks.create(caller.user_id, body)
@@ -63,7 +66,7 @@ async def get_task(tasks: Tasks, caller: CurrentPrincipal, task_id: UUID, respon
     return _tagged(await tasks.get(caller.user_id, task_id), response)
 
 
-@router.put("/{task_id}", responses=_may_have_changed)
+@router.put("/{task_id}", responses=_may_have_changed | _has_body)
 async def replace_task(
     *,
     tasks: Tasks,
@@ -77,7 +80,7 @@ async def replace_task(
     return _tagged(await tasks.replace(caller.user_id, task_id, body, precondition), response)
 
 
-@router.patch("/{task_id}", responses=_may_have_changed)
+@router.patch("/{task_id}", responses=_may_have_changed | _has_body)
 async def update_task(
     *,
     tasks: Tasks,

@@ -11,19 +11,14 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    StringConstraints,
 )
 from pydantic.config import JsonDict
 
+from todo_backend.tasks.texts import Description, DocumentedPattern, Title
 from todo_kit.events import Priority, TaskSnapshot
 
 FIRST_DUE_YEAR, LAST_DUE_YEAR = 1970, 2999
-
-
-def _refuse_nul(text: str) -> str:
-    if "\x00" in text:  # the one character that PostgreSQL cannot store
-        raise ValueError("must not contain the character U+0000")
-    return text
+DUE_PATTERN = r"^(19[7-9]\d|2\d{3})-"  # the same years
 
 
 def _refuse_numbers(value: Any) -> Any:
@@ -38,11 +33,12 @@ def _to_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-Title = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_refuse_nul)
+DueDate = Annotated[
+    AwareDatetime,
+    BeforeValidator(_refuse_numbers),
+    AfterValidator(_to_utc),
+    DocumentedPattern(DUE_PATTERN),
 ]
-Description = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_refuse_nul)]
-DueDate = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers), AfterValidator(_to_utc)]
 
 Status = Literal["pending", "completed"]
 SortBy = Literal["created_at", "due_date", "priority"]
