@@ -14,6 +14,8 @@ from todo_release.environments.rollout.watcher import Ready, RolloutProgress, Wo
 from todo_release.errors import (
     DeclinedError,
     HelmError,
+    ReleaseError,
+    StalePlanError,
 )
 from todo_release.pipeline.events import StepEnded
 from todo_release.pipeline.handlers.deploy import DeployHandler
@@ -199,6 +201,24 @@ def test_edits_by_hand_are_overwritten_only_when_somebody_agrees(harness: Harnes
     assert [revision.app_version for revision in harness.helm["staging"].revisions] == ["0.1.0"]
     harness.answer = True
     assert "deploy:staging" in harness.release("0.2.0")
+
+
+@pytest.mark.parametrize(("edits", "refusal"), [((), StalePlanError), ((EDIT,), DeclinedError)])
+def test_sleeping_environment_is_not_woken_for_a_deployment_that_is_refused(
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    edits: tuple[LiveChange, ...],
+    refusal: type[ReleaseError],
+) -> None:
+    """Another version was deployed since the plan was made, or edits by hand may not be overwritten."""
+    harness.cluster.annotations = {sleep.REMEMBERED: "2"}
+    monkeypatch.setattr(sleep, "wake", lambda *_: pytest.fail("it was woken"))
+    plan = harness.session.plan_deployment("0.1.0", ["staging"])
+    if not edits:
+        harness.helm["staging"]._add("0.2.0", "deployed", "by hand")
+    harness.live_changes, harness.answer = edits, False
+    with pytest.raises(refusal):
+        harness.session.run(plan, harness.events.append)
 
 
 def test_sleeping_environment_is_woken_before_it_is_deployed_to(

@@ -5,12 +5,14 @@ autoscaler does nothing while its target has no replicas, and goes on when it ha
 budgets only concern evictions. Changes of this manager are not edits by hand (`managed_fields`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from todo_release.adapters.kubernetes.api_resources import DEPLOYMENTS, LEASES, STATEFUL_SETS, Resource
 from todo_release.adapters.kubernetes.client import ApiConflictError
+from todo_release.errors import ClusterError
 
 MANAGER = "release-engine-sleep"
 REMEMBERED = "sleep.release-engine.dev/replicas"
@@ -54,7 +56,7 @@ def wake(
 
     Raises:
         ApiConflictError: Somebody changed a workload at the same moment.
-        ClusterError: The API server did not answer or refused.
+        ClusterError: The API server did not answer or refused, or what a workload remembers is no number.
     """
     return _scale_all(cluster, namespace, release, kinds, _awake)
 
@@ -138,8 +140,18 @@ def _awake(item: Any) -> ScaleChange | None:
     remembered = _annotations(item).get(REMEMBERED)
     if remembered is None:
         return None
-    replicas = item["spec"].get("replicas", 1) or int(remembered)
+    replicas = item["spec"].get("replicas", 1) or _remembered(item, remembered)
     return ScaleChange(replicas, None, replicas)
+
+
+def _remembered(item: Any, text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        name = item["metadata"]["name"]
+        raise ClusterError(
+            f"{name} cannot be woken: its annotation {REMEMBERED} is {text!r} and no number of replicas.",
+            remedy=f"Write the number with `kubectl annotate --overwrite`, or scale {name} up by hand.",
+        )
+    return int(text)
 
 
 def _annotations(item: Any) -> dict[str, str]:

@@ -105,10 +105,6 @@ class DeployHandler:
             self.check_pull_access(access, rendered, deployment.images)
             self._unlock(access, say)
             running = read_running_version(access)
-            if running is not None and running.is_asleep:
-                kinds = running.sleeping_kinds
-                woken = sleep.wake(access.cluster, deployment.namespace, deployment.release, kinds)
-                say(f"{access.name} was asleep: woke {', '.join(woken)}", is_note=True)
             _compare(step, running, say)
             last_revision = running.revision if running else 0
             is_applied = (
@@ -118,6 +114,10 @@ class DeployHandler:
             )
             if not is_applied:
                 self._agree_to_overwrite(access, say)
+            if running is not None and running.is_asleep:
+                kinds = running.sleeping_kinds
+                woken = sleep.wake(access.cluster, deployment.namespace, deployment.release, kinds)
+                say(f"{access.name} was asleep: woke {', '.join(woken)}", is_note=True)
             revision = last_revision if is_applied else last_revision + 1
             attempt = Attempt(access, self._record(deployment, revision))
             attempt.begin()
