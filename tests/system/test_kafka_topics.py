@@ -188,7 +188,7 @@ def test_broker_without_authorizer_is_refused(
         "REDPANDA_CA_CERT": Path(cluster.env["KAFKA_CA_FILE"]).read_text(encoding="utf-8"),
     }
     core.patch_namespaced_secret("app-secrets", NAMESPACE, {"stringData": values})
-    code, output = topics("--plan", as_admin=False)
+    code, output = topics(as_admin=False)
     assert code == 45, output
     assert "no authorizer" in output
     code, output = topics("--plan", as_admin=False, access_lists=False)

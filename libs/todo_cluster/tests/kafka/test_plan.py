@@ -24,11 +24,11 @@ def test_broker_as_it_must_be_needs_no_change() -> None:
 def test_missing_topic_and_rights_are_made() -> None:
     """The text of each change has the numbers that matter."""
     plan = make_plan(state(rules=frozenset({READ, GROUP})), BrokerState({}, frozenset()))
-    assert [type(change) for change in plan.changes] == [CreateTopic, AddRule, AddRule]
+    assert [type(change) for change in plan.changes] == [AddRule, AddRule, CreateTopic]
     assert [str(change) for change in plan.changes] == [
-        "create topic a: 3 partitions on 3 brokers, kept for 1 h",
         "allow READ group staging-*",
         "allow READ topic a",
+        "create topic a: 3 partitions on 3 brokers, kept for 1 h",
     ]
 
 

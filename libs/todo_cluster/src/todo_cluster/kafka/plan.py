@@ -96,7 +96,8 @@ def make_plan(wanted: BrokerState, live: BrokerState) -> BrokerPlan:
             "kafka.access_lists to false in cluster.yaml."
         )
     elif wanted.rules is not None and live.rules is not None:
-        changes += [AddRule(rule) for rule in sorted(wanted.rules - live.rules)]
+        # First, so that nothing else is changed where the broker refuses them.
+        changes = [*(AddRule(rule) for rule in sorted(wanted.rules - live.rules)), *changes]
         notes = [
             f"the account also may {rule}; it is not taken away" for rule in sorted(live.rules - wanted.rules)
         ]

@@ -147,6 +147,11 @@ class TopicAdmin:
 
     def _refused(self, error: KafkaException, action: str) -> BrokerError:
         reason = error.args[0]
+        if reason.code() == KafkaError.SECURITY_DISABLED:
+            return BrokerError(
+                f"The broker refused to {action}: it has no authorizer, so everybody may do everything.",
+                remedy="Switch one on, or set kafka.access_lists to false in cluster.yaml.",
+            )
         return BrokerError(
             f"The broker refused to {action}: {reason.str()}.",
             remedy="Use an account that may administer topics and rights: KAFKA_ADMIN_USERNAME and "
