@@ -18,7 +18,7 @@ mcp:
   calls: [frontend]
   invokes:
     backend:
-      - {name: "/api/todos/*", httpVerb: [GET, POST, PATCH], action: allow}
+      - {name: "/api/todos/*", httpVerb: [GET, POST, PATCH, DELETE], action: allow}
 notification: {database: true, calls: [frontend]}
 sseGateway: {calls: [frontend]}
 {{- end }}

@@ -37,7 +37,7 @@ class Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  # the names that http.server looks for
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815  # the names that http.server looks for
 
     def log_message(self, *_: object) -> None:
         """Writes nothing."""
@@ -105,9 +105,11 @@ ALLOWED = [
     ("GET", "/api/todos?limit=5"),
     ("POST", "/api/todos"),
     ("PATCH", "/api/todos/1"),
+    ("DELETE", "/api/todos/1"),
 ]
 DENIED = [
-    ("mcp", "DELETE", "backend/api/todos/1"),
+    ("mcp", "PUT", "backend/api/todos/1"),
+    ("mcp", "DELETE", "backend/api/todos/1/history"),
     ("mcp", "GET", "backend/api/todos/1/history"),
     ("mcp", "GET", "backend/api/notifications"),
     ("mcp", "GET", "backend/healthz"),

@@ -162,7 +162,11 @@ def test_only_listed_operations_may_be_invoked(render):
                     "trustDomain": "public",
                     "defaultAction": "deny",
                     "operations": [
-                        {"name": "/api/todos/*", "httpVerb": ["GET", "POST", "PATCH"], "action": "allow"}
+                        {
+                            "name": "/api/todos/*",
+                            "httpVerb": ["GET", "POST", "PATCH", "DELETE"],
+                            "action": "allow",
+                        }
                     ],
                 }
             ],

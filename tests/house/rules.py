@@ -177,7 +177,7 @@ def _is_described_otherwise(node: ast.FunctionDef | ast.AsyncFunctionDef) -> boo
 
 
 def _is_published(decorators: set[str]) -> bool:
-    return any(name.startswith(("router.", "app.", "server.")) for name in decorators)
+    return any(name.startswith(("router.", "app.", "tools.")) for name in decorators)
 
 
 def _is_in_string(line: str, position: int) -> bool:

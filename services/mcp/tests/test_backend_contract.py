@@ -15,7 +15,7 @@ from todo_embedded.postgres import postgres_server
 from todo_kit.data.migrations import run_migrations
 from todo_kit.testing import APP_API_TOKEN, DAPR_API_TOKEN, MemoryPublisher, TokenIssuer
 from todo_mcp.backend import Backend
-from todo_mcp.errors import BackendRefusedError
+from todo_mcp.errors import BackendRefusedError, TaskChangedError
 
 from .backend_double import BackendDouble
 
@@ -82,16 +82,75 @@ async def test_list_is_newest_first_filtered_and_paged(backend: Backend, token: 
 
 
 async def test_completing_twice_is_completing_once(backend: Backend, token: str) -> None:
-    """A repeated completion does not reopen the task."""
+    """A repeated completion does not reopen the task, and changes nothing."""
     task = await backend.create_task(token, {"title": "Milk"})
-    assert [(await backend.complete_task(token, task.id)).completed for _ in range(2)] == [True, True]
+    completed = [await backend.complete_task(token, task.id) for _ in range(2)]
+    assert completed[0].completed
+    assert completed[0] == completed[1] == await backend.get_task(token, task.id)
+
+
+async def test_first_due_are_listed_first(backend: Backend, token: str) -> None:
+    """Tasks that are never due come last."""
+    for title, due_date in (
+        ("later", "2026-12-25T00:00:00Z"),
+        ("never", None),
+        ("sooner", "2026-12-24T00:00:00Z"),
+    ):
+        await backend.create_task(token, {"title": title, "due_date": due_date})
+    page = await backend.list_tasks(token, {"sort_by": "due_date", "sort_dir": "asc", "limit": 100})
+    assert [task.title for task in page.items] == ["sooner", "later", "never"]
+
+
+async def test_update_sets_what_was_sent(backend: Backend, token: str) -> None:
+    """What was not sent stays, null removes the due date, and the version rises."""
+    task = await backend.create_task(token, {"title": "Milk", "due_date": "2026-12-24T18:00:00Z"})
+    renamed = await backend.update_task(token, task.id, {"title": "Oat milk"}, task.version)
+    assert (renamed.title, renamed.due_date, renamed.version > task.version) == (
+        "Oat milk",
+        task.due_date,
+        True,
+    )
+    undated = await backend.update_task(token, task.id, {"due_date": None}, renamed.version)
+    assert (undated.title, undated.due_date) == ("Oat milk", None)
+
+
+async def test_deleted_task_is_gone(backend: Backend, token: str) -> None:
+    """A deleted task can be neither read nor deleted again."""
+    task = await backend.create_task(token, {"title": "Milk"})
+    await backend.delete_task(token, task.id, task.version)
+    with pytest.raises(BackendRefusedError, match="It may have been deleted"):
+        await backend.get_task(token, task.id)
+    with pytest.raises(BackendRefusedError, match="It may have been deleted"):
+        await backend.delete_task(token, task.id, task.version)
+
+
+async def test_task_in_another_version_is_not_changed(backend: Backend, token: str) -> None:
+    """A change or deletion of a version that is no longer current is refused and does nothing."""
+    task = await backend.create_task(token, {"title": "Milk"})
+    current = await backend.update_task(token, task.id, {"title": "Oat milk"}, task.version)
+    with pytest.raises(TaskChangedError, match="the task was changed after you read it"):
+        await backend.update_task(token, task.id, {"title": "Soy milk"}, task.version)
+    with pytest.raises(TaskChangedError, match="the task was changed after you read it"):
+        await backend.delete_task(token, task.id, task.version)
+    assert await backend.get_task(token, task.id) == current
 
 
 async def test_task_of_another_user_does_not_exist(backend: Backend, token: str, issuer: TokenIssuer) -> None:
-    """The refusal for another user's task names only the requested id."""
+    """The refusal for another user's task names only the requested id, whatever is requested."""
     task = await backend.create_task(token, {"title": "Secret"})
-    with pytest.raises(BackendRefusedError, match=f"^You have no task {task.id}. It may have been deleted.$"):
-        await backend.complete_task(issuer.token("another-user"), task.id)
+    other = issuer.token("another-user")
+    for attempt in (
+        backend.get_task(other, task.id),
+        backend.complete_task(other, task.id),
+        backend.update_task(other, task.id, {"title": "Mine"}, task.version),
+        backend.update_task(other, task.id, {"title": "Mine"}, task.version + 1),
+        backend.delete_task(other, task.id, task.version),
+    ):
+        with pytest.raises(
+            BackendRefusedError, match=f"^You have no task {task.id}. It may have been deleted.$"
+        ):
+            await attempt
+    assert await backend.get_task(token, task.id) == task
 
 
 async def test_refused_input_is_named(backend: Backend, token: str) -> None:

@@ -1,46 +1,43 @@
 """The tools, called by the SDK's client over real HTTP."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from mcp import Client
-from mcp_types import CallToolResult, TextContent
 
 from todo_kit.problems import UnavailableError
 
 from .backend_double import BackendDouble
+from .calls import called, refusal, text_of
 from .conftest import ToolServer
-
-
-async def called(agent: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Calls a tool that succeeds and returns its structured result."""
-    result = await agent.call_tool(tool, arguments)
-    assert not result.is_error, text_of(result)
-    assert result.structured_content is not None
-    return result.structured_content
-
-
-def text_of(result: CallToolResult) -> str:
-    """Returns the text that the model reads."""
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
 
 
 async def test_tools_describe_themselves(tool_server: ToolServer) -> None:
     """Each tool has a title, a described result and hints; none has an argument for the user."""
     async with tool_server.agent_of("ann") as agent:
         tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
-    assert set(tools) == {"add_task", "list_tasks", "complete_task"}
+    assert set(tools) == {
+        "add_task",
+        "list_tasks",
+        "complete_task",
+        "update_task",
+        "delete_task",
+        "task_summary",
+    }
     for tool in tools.values():
         assert tool.title
         assert tool.description
         assert tool.output_schema
-        assert "user" not in "".join(tool.input_schema["properties"])
+        assert tool.input_schema["additionalProperties"] is False
+        assert {"user_id", "task", "answer", "context"} & set(tool.input_schema["properties"]) == set()
     hints = {name: tool.annotations for name, tool in tools.items()}
-    assert [name for name, hint in hints.items() if hint and hint.read_only_hint] == ["list_tasks"]
-    assert [name for name, hint in hints.items() if hint and hint.idempotent_hint] == ["complete_task"]
+
+    def hinted(hint: str) -> set[str]:
+        return {name for name, annotations in hints.items() if getattr(annotations, hint)}
+
+    assert hinted("read_only_hint") == {"list_tasks", "task_summary"}
+    assert hinted("destructive_hint") == {"delete_task"}
+    assert hinted("idempotent_hint") == {"complete_task", "update_task", "delete_task"}
+    assert hinted("open_world_hint") == set()
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -63,28 +60,20 @@ async def test_agent_adds_lists_and_completes(tool_server: ToolServer, mode: str
 
 
 async def test_agent_sees_only_the_tasks_of_its_user(tool_server: ToolServer) -> None:
-    """An agent of one user cannot list or complete the tasks of another user."""
+    """An agent of one user cannot list, count or change the tasks of another user."""
     async with tool_server.agent_of("ann") as of_ann, tool_server.agent_of("bob") as of_bob:
         task = await called(of_ann, "add_task", title="Secret")
         assert (await called(of_bob, "list_tasks"))["items"] == []
-        result = await of_bob.call_tool("complete_task", {"task_id": task["id"]})
-        assert result.is_error
+        for tool, more in (
+            ("complete_task", {}),
+            ("update_task", {"title": "Mine"}),
+            ("update_task", {"title": "Mine", "version": 1}),
+            ("delete_task", {}),
+        ):
+            words = await refusal(of_bob, tool, task_id=task["id"], **more)
+            assert words.endswith(f"You have no task {task['id']}. It may have been deleted.")
+        assert (await called(of_bob, "task_summary"))["pending"] == 0
         assert (await called(of_ann, "list_tasks"))["items"] == [task]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [({"title": ""}, "title"), ({"title": "Milk", "priority": "urgent"}, "priority"), ({}, "title")],
-)
-async def test_invalid_argument_is_refused_without_a_call_of_the_backend(
-    tool_server: ToolServer, double: BackendDouble, arguments: dict[str, Any], words: str
-) -> None:
-    """The model reads which argument is wrong, and the backend gets no request."""
-    async with tool_server.agent_of("ann") as agent:
-        result = await agent.call_tool("add_task", arguments)
-    assert result.is_error
-    assert words in text_of(result)
-    assert double.request_ids == []
 
 
 async def test_refusal_of_the_backend_is_passed_on(tool_server: ToolServer) -> None:

@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import httpx2
 from fastapi import FastAPI
-from mcp.server import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,10 +13,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from todo_kit.app import create_service
 from todo_kit.auth import TokenVerifier
 from todo_kit.sidecar_token import HEADER
-from todo_mcp.authentication import UserTokenVerifier, auth_settings
+from todo_mcp.authentication import UserTokenVerifier
 from todo_mcp.backend import TIMEOUT_SECONDS, Backend
+from todo_mcp.server import create_server
 from todo_mcp.settings import Settings
-from todo_mcp.tools import INSTRUCTIONS, register_tools
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,16 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
 
     app = create_service(settings, lifespan=lifespan)  # first, because otherwise the SDK configures logging
-    server = MCPServer(
-        "todo",
-        title="Todo",
-        instructions=INSTRUCTIONS,
-        version=settings.build_id,
-        token_verifier=UserTokenVerifier(verifier),
-        auth=auth_settings(settings),
-        subscriptions=False,  # the tools never change
-    )
-    register_tools(server, Backend(client))
+    server = create_server(settings, UserTokenVerifier(verifier), Backend(client))
     transport = server.streamable_http_app(
         stateless_http=True,  # with sessions, older clients would need sticky routing
         json_response=True,  # an answer that is not streamed cannot be delayed by a buffering proxy

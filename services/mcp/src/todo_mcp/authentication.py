@@ -1,6 +1,7 @@
 """Authentication of agents, in the interfaces of the MCP SDK."""
 
 import structlog
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 
@@ -55,3 +56,11 @@ def auth_settings(settings: Settings) -> AuthSettings:
             }
         )
     )
+
+
+def caller() -> AccessToken:
+    """Returns the verified token of the request that is being answered."""
+    access = get_access_token()
+    if access is None:
+        raise RuntimeError("a tool ran without a verified token: is it served without authentication?")
+    return access

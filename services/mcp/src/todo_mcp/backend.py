@@ -1,5 +1,6 @@
 """Client of the backend's HTTP API, as far as the tools need it."""
 
+from http import HTTPStatus
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from todo_kit.logging import get_logger
-from todo_mcp.errors import BackendRefusedError, BackendUnreachableError
+from todo_mcp.errors import BackendRefusedError, BackendUnreachableError, TaskChangedError
 from todo_mcp.schemas import Task, TaskList
 
 TIMEOUT_SECONDS = 10.0
@@ -34,7 +35,8 @@ class Backend:
     """Calls the backend with the token of a user.
 
     Every method raises `BackendRefusedError` when the backend refuses the call, and `BackendUnreachableError`
-    when it does not answer, fails, or answers with unexpected JSON.
+    when it does not answer, fails, or answers with unexpected JSON. Those that take the version of a task
+    raise `TaskChangedError` when the task is in another one.
     """
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
@@ -50,19 +52,46 @@ class Backend:
         params = {name: value for name, value in query.items() if value is not None}
         return await self._call(TaskList, token, "GET", "/api/todos", params=params)
 
+    async def get_task(self, token: str, task_id: UUID) -> Task:
+        """Returns a task."""
+        return await self._call(Task, token, "GET", f"/api/todos/{task_id}")
+
     async def complete_task(self, token: str, task_id: UUID) -> Task:
         """Completes a task and returns it; a repeated call does not reopen it, as the toggle route would."""
         return await self._call(Task, token, "PATCH", f"/api/todos/{task_id}", json={"completed": True})
 
+    async def update_task(self, token: str, task_id: UUID, values: dict[str, Any], version: int) -> Task:
+        """Sets the members of `values` of a task that is in `version`, and returns the task."""
+        return await self._call(
+            Task, token, "PATCH", f"/api/todos/{task_id}", headers=_if_match(version), json=values
+        )
+
+    async def delete_task(self, token: str, task_id: UUID, version: int) -> None:
+        """Deletes a task that is in `version`."""
+        await self._send(token, "DELETE", f"/api/todos/{task_id}", headers=_if_match(version))
+
     async def _call(
         self, answer: type[_Answer], token: str, method: str, path: str, **request: Any
     ) -> _Answer:
-        headers = {"Authorization": f"Bearer {token}"}
+        response = await self._send(token, method, path, **request)
+        try:
+            return answer.model_validate_json(response.content)
+        except ValidationError as error:
+            _log.error("backend_answer_malformed", path=path, mistakes=error.error_count())
+            raise BackendUnreachableError(
+                "The task service answered in a way that is not understood."
+            ) from error
+
+    async def _send(
+        self, token: str, method: str, path: str, headers: dict[str, str] | None = None, **request: Any
+    ) -> httpx2.Response:
+        """Returns an answer of success."""
+        sent = {"Authorization": f"Bearer {token}", **(headers or {})}
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if request_id is not None:
-            headers["X-Request-ID"] = request_id  # the same id in the logs of both services
+            sent["X-Request-ID"] = request_id  # the same id in the logs of both services
         try:
-            response = await self._client.request(method, path, headers=headers, **request)
+            response = await self._client.request(method, path, headers=sent, **request)
         except httpx2.TransportError as error:
             _log.warning("backend_unreachable", error=repr(error))
             raise BackendUnreachableError("The task service cannot be reached. Try again shortly.") from error
@@ -72,15 +101,15 @@ class Backend:
                 f"The task service failed ({response.status_code}). Try again in"
                 f" {response.headers.get('Retry-After', '30')} seconds."
             )
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            raise TaskChangedError
         if not response.is_success:
             raise BackendRefusedError(_reason(response))
-        try:
-            return answer.model_validate_json(response.content)
-        except ValidationError as error:
-            _log.error("backend_answer_malformed", path=path, mistakes=error.error_count())
-            raise BackendUnreachableError(
-                "The task service answered in a way that is not understood."
-            ) from error
+        return response
+
+
+def _if_match(version: int) -> dict[str, str]:
+    return {"If-Match": f'"{version}"'}
 
 
 def _reason(response: httpx2.Response) -> str:
