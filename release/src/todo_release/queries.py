@@ -152,6 +152,7 @@ def watch(
         running,
         settings,
         minutes=minutes or settings.minutes or WATCH_MINUTES,
+        now=context.now(),
         make_traffic=None,
         say=lambda text, is_note=False: tell(text),
     )

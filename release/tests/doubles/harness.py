@@ -65,6 +65,7 @@ class Harness:
         self.notes: list[str] = []
         self.failing_checks: dict[str, str] = {}
         self.answer = True
+        self.now = NOW
         self.pull_checks: list[tuple[str, list[str]]] = []
         self.findings: dict[str, tuple[Finding, ...]] = {}
         self.inspections: list[tuple[str, str | None]] = []
@@ -81,7 +82,7 @@ class Harness:
             connect=self._connect,
             read_actor=lambda: "Rita <rita@example.com> on test",
             run_url=None,
-            now=lambda: NOW,
+            now=lambda: self.now,
         )
         return Session(
             context=context,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from todo_release.config.overrides import Overrides
+from todo_release.environments.health.traffic_before import TrafficBefore
 from todo_release.errors import JournalError, StalePlanError, VersionError
 from todo_release.pipeline.plan import Plan
 from todo_release.pipeline.saved_plan import PlanRequest
@@ -73,7 +74,8 @@ def push_image(harness: Harness, tree: Tree) -> None:
     """Pushes the image of web that the release would build."""
     session = harness.session
     (step,) = (step for step in session.plan(RELEASE).steps if step.id == "build:web")
-    session._handlers()[type(step)].do(step, lambda text, is_note=False: None)
+    handlers = session._handlers(TrafficBefore(harness.config.watch_of, session.context.connect))
+    handlers[type(step)].do(step, lambda text, is_note=False: None)
 
 
 def configure(harness: Harness, tree: Tree) -> None:

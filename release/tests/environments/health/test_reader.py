@@ -68,7 +68,17 @@ def state(*pods: dict[str, Any]) -> NamespaceSnapshot:
 def reader(cluster: Snapshots, source: Source, **more: Any) -> HealthReader:
     """Returns a reader of the two Deployments."""
     settings = more.pop("settings", HealthWatchSettings())
-    return HealthReader(cluster, "staging", MANIFEST, DEPLOYED_AT, settings, source, **more)  # type: ignore[arg-type]  # doubles
+    blamed_from = more.pop("blamed_from", DEPLOYED_AT)
+    return HealthReader(
+        cluster,  # type: ignore[arg-type]  # a double
+        "staging",
+        MANIFEST,
+        DEPLOYED_AT,
+        blamed_from,
+        settings,
+        source,
+        **more,
+    )
 
 
 def test_pods_of_changed_workloads_are_new_and_count_from_zero() -> None:
@@ -81,6 +91,20 @@ def test_pods_of_changed_workloads_are_new_and_count_from_zero() -> None:
     source.counts = {name: RequestCounts(answered=15) for name in source.counts}
     second = one.read()
     assert (second.new.answered, second.unchanged.answered) == (10, 5)
+
+
+def test_deployment_that_is_old_is_blamed_only_for_what_happens_while_it_is_watched() -> None:
+    """What its pods answered for days has other causes too; a pod that comes later counts from zero."""
+    blamed_from = DEPLOYED_AT + timedelta(days=2)
+    later = running("web-b", age_seconds=-2 * 24 * 3600)
+    source = Source({"web-a": RequestCounts(answered=1000, failed=90)})
+    one = reader(
+        Snapshots(state(running("web-a")), state(running("web-a"), later)), source, blamed_from=blamed_from
+    )
+    first = one.read()
+    assert (first.new_pods, first.new) == (1, RequestCounts())
+    source.counts = {"web-a": RequestCounts(answered=1010, failed=91), "web-b": RequestCounts(answered=5)}
+    assert one.read().new == RequestCounts(answered=15, failed=1)
 
 
 def test_pod_that_an_autoscaler_adds_to_an_unchanged_workload_is_not_new() -> None:

@@ -180,6 +180,27 @@ def test_interrupted_watch_keeps_the_version_from_production(harness: Harness) -
     assert harness.records("staging").read()[0].watch == "healthy"
 
 
+@pytest.mark.parametrize(("hours", "health"), [(0.5, None), (30, "healthy")])
+def test_failures_of_a_day_ago_take_no_version_back(
+    harness: Harness, hours: float, health: str | None
+) -> None:
+    """A watch that goes on the next morning judges what it sees itself; one that goes on at once sees all."""
+    page = PodPage(answers=50)
+    with killed_after(harness, "~watch:staging"):
+        released(harness, "0.1.0", page)
+    outage = PodPage(answers=50, failures=50)
+    outage("while nobody watched")
+    outage.failures = 0
+    harness.cluster.behind = outage
+    harness.now = NOW + timedelta(hours=hours)
+    if health is None:
+        with pytest.raises(HealthError, match="new pods failed 50 of"):
+            harness.release("0.1.0")
+    else:
+        harness.release("0.1.0")
+        assert harness.records("staging").read()[0].watch == health
+
+
 def test_smoke_checks_make_traffic_where_release_yaml_wants_it(harness: Harness, tree: Tree) -> None:
     """Failed checks are said; the pods' counters decide."""
     tree.commit(

@@ -1,6 +1,7 @@
 """Watches what an environment runs: connects the sources of release.yaml with the judge."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from todo_release.adapters.kubernetes.manifest import namespaces_of
 from todo_release.adapters.kubernetes.retry import retried
@@ -17,6 +18,9 @@ from todo_release.environments.status import RunningVersion
 from todo_release.errors import HealthError
 
 MakeTraffic = Callable[[], None]
+# What a version that has run for longer did before the watch is no reason to take it back: outages of other
+# things are among it.
+RECENT = timedelta(hours=1)
 
 
 def watch_deployment(
@@ -25,6 +29,7 @@ def watch_deployment(
     settings: HealthWatchSettings,
     *,
     minutes: float,
+    now: datetime,
     make_traffic: MakeTraffic | None,
     say: ProgressCallback,
     before: RequestCounts | None = None,
@@ -32,7 +37,8 @@ def watch_deployment(
 ) -> tuple[HealthVerdict, float]:
     """Returns the verdict on what runs, and the seconds that it took. Changes nothing.
 
-    `before` is what the version before answered, where the source does not know it.
+    `before` is what the version before answered, where the source does not know it. A deployment that is
+    `RECENT` is blamed for all its answers, an older one for those from `now` on.
 
     Raises:
         HealthError: Helm no longer keeps the revision that runs, so new pods cannot be told from old ones.
@@ -56,6 +62,7 @@ def watch_deployment(
         access.settings.namespace,
         running.manifest,
         deployed_at,
+        deployed_at if now - deployed_at < RECENT else now,
         settings,
         source,
         prometheus,

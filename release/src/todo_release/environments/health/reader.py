@@ -28,6 +28,7 @@ class HealthReader:
         namespace: The namespace of the release.
         manifest: What Helm has deployed.
         deployed_at: When Helm began, by the cluster's clock: a pod that was created later is new.
+        blamed_from: Answers and alerts before it are no fault of the version.
         prometheus: Where alerts are read; None reads none.
         before: What the version before answered until then, as far as it is known.
     """
@@ -36,6 +37,7 @@ class HealthReader:
     namespace: str
     manifest: str
     deployed_at: datetime
+    blamed_from: datetime
     settings: HealthWatchSettings
     source: RequestSource
     prometheus: Prometheus | None = None
@@ -85,8 +87,15 @@ class HealthReader:
     def _added(
         self, pods: Sequence[Pod], counts: Mapping[str, RequestCounts], *, is_new: bool
     ) -> RequestCounts:
-        read = [pod.uid for pod in pods if pod.uid in counts]
-        added = (self._ledger.added(uid, counts[uid], is_new=is_new) for uid in read)
+        added = (
+            self._ledger.added(
+                pod.uid,
+                counts[pod.uid],
+                is_new=is_new and pod.created_at is not None and pod.created_at >= self.blamed_from,
+            )
+            for pod in pods
+            if pod.uid in counts
+        )
         return sum(added, start=RequestCounts())
 
     def _restarted(self, pods: Iterable[Pod]) -> tuple[RestartedContainer, ...]:
@@ -105,7 +114,7 @@ class HealthReader:
         return tuple(found)
 
     def _alerts(self) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
-        """Returns the alerts of the namespaces with the wanted labels that began after the deployment."""
+        """Returns the alerts of the namespaces with the wanted labels that the version may have caused."""
         wanted = self.settings.alerts
         if wanted is None or self.prometheus is None:
             return (), ()
@@ -119,7 +128,7 @@ class HealthReader:
             for alert in firing
             if alert.labels.get("namespace") in namespaces
             and wanted.items() <= alert.labels.items()
-            and alert.began_at >= self.deployed_at
+            and alert.began_at >= self.blamed_from
         ), ()
 
 

@@ -1,6 +1,7 @@
 """Watches a verified version, and restores the earlier one when its pods fail.
 
-An interrupted watch starts again: the counters of new pods count from zero, so it sees what came before.
+An interrupted watch starts again: the counters of new pods count from zero, so it sees what came before,
+unless the deployment is old (`health.deployment_watch`).
 """
 
 from contextlib import suppress
@@ -89,6 +90,7 @@ class WatchHealthHandler:
             running,
             settings,
             minutes=step.minutes,
+            now=self.context.now(),
             make_traffic=traffic,
             say=tell,
             before=self.traffic_before.counts(step.environment),
