@@ -26,7 +26,7 @@ SOURCES = DOCS.parent / "release/src"
 PAGES = sorted(DOCS.rglob("*.md"))
 # Pages of other errors and of procedures. Pages of preflight checks have tests of their own.
 OTHER_PAGES = {
-    "alerts", "on-call",
+    "alerts", "on-call", "backup-and-restore", "ingress-controller", "rotate-secrets",
     "deploy", "rollback", "monitoring", "locked", "pending", "promotion", "registry", "failing-after-release",
 }  # fmt: skip
 CHECK_PREFIX = "preflight-"

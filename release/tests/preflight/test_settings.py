@@ -21,12 +21,14 @@ def test_cluster_pattern_of_this_repository_finds_the_providers_command() -> Non
     assert re.findall(pattern, (ROOT / "release.yaml").read_text(encoding="utf-8")) == []
 
 
-def test_cluster_files_of_this_repository_hold_the_providers_command() -> None:
-    """A pathspec that matches no such file would leave the name of the cluster unchecked."""
-    settings = load(ROOT).preflight
-    assert settings.cluster_files == ("k8s/**",)
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "k8s").rglob("*.md")]
-    assert any(re.search(settings.cluster_pattern or "", text) for text in texts)
+def test_cluster_file_of_this_repository_names_the_cluster_of_the_contexts() -> None:
+    """A file in which the pattern finds nothing would leave the name of the cluster unchecked."""
+    config = load(ROOT)
+    pattern = config.preflight.cluster_pattern or ""
+    (file,) = config.preflight.cluster_files
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    (name,) = [found for line in lines for found in re.findall(pattern, line)]
+    assert all(environment.context.endswith(f"-{name}") for environment in config.environments.values())
 
 
 def test_node_pools_of_this_repository_are_labelled_by_the_provider() -> None:
