@@ -198,7 +198,7 @@ def test_only_listed_operations_can_be_invoked(
         ("GET", "healthz"),
         ("GET", "metrics"),
         ("GET", "dapr/subscribe"),
-        ("DELETE", "api/todos/1"),
+        ("PUT", "api/todos/1"),
         ("GET", "api/todos/1/history"),
         ("POST", "events/task-events"),
     ):
