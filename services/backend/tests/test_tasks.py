@@ -12,7 +12,7 @@ TASK = {
     "priority": "high",
     "due_date": "2026-12-24T18:00:00+02:00",
 }
-DEFAULTS = {"description": "", "completed": False, "priority": "medium", "due_date": None}
+DEFAULTS = {"description": "", "completed": False, "priority": "medium", "tags": [], "due_date": None}
 
 
 async def create(client: httpx2.AsyncClient, **members: Any) -> dict[str, Any]:

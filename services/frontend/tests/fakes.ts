@@ -13,6 +13,7 @@ export function aTask(fields: Partial<Task> = {}): Task {
     description: "",
     completed: false,
     priority: "medium",
+    tags: [],
     due_date: null,
     created_at: new Date(Date.UTC(2026, 0, 1, 0, counter)).toISOString(),
     updated_at: new Date(Date.UTC(2026, 0, 1, 0, counter)).toISOString(),

@@ -40,7 +40,7 @@ def encode_cursor(position: BaseModel, user_id: str, query: BaseModel) -> str:
         query: The parameters of the list; its members `limit` and `cursor` may differ from page to page.
     """
     content = position.model_dump_json().encode()
-    of_list = query.model_dump_json(exclude={"limit", "cursor"}).encode()
+    of_list = query.model_dump_json(exclude={"limit", "cursor"}, exclude_none=True).encode()
     checksum = blake2b(b"\0".join([content, of_list, user_id.encode()]), digest_size=_CHECKSUM_BYTES).digest()
     return urlsafe_b64encode(checksum + content).rstrip(b"=").decode()
 

@@ -34,6 +34,7 @@ class TaskSnapshot(Payload):
     description: str
     completed: bool
     priority: Priority
+    tags: list[str] = Field(default_factory=list)
     due_date: AwareDatetime | None
     created_at: AwareDatetime
     updated_at: AwareDatetime

@@ -17,7 +17,9 @@ def create_app(settings: Settings, *, publisher: Publisher | None = None) -> Fas
     app = create_data_service(
         settings, outbox=outbox, publisher=publisher, routers=[tasks.router, _public_health(settings)]
     )
-    app.state.tasks = TaskService(app.state.sessions, Topics(settings.topic_prefix))
+    app.state.tasks = TaskService(
+        app.state.sessions, Topics(settings.topic_prefix), max_tasks=settings.max_tasks_per_user
+    )
     return app
 
 

@@ -3,15 +3,17 @@
 todo_kit.problems.ProblemError
 ├── NotFoundError
 │   └── TaskNotFoundError      404
-└── PreconditionFailedError
-    └── TaskChangedError       412
+├── PreconditionFailedError
+│   └── TaskChangedError       412
+└── TaskLimitError             409
 
 Lists also raise `todo_kit.cursors.InvalidCursorError` (422).
 """
 
+from http import HTTPStatus
 from uuid import UUID
 
-from todo_kit.problems import NotFoundError, PreconditionFailedError
+from todo_kit.problems import NotFoundError, PreconditionFailedError, ProblemError
 
 
 class TaskNotFoundError(NotFoundError):
@@ -35,3 +37,14 @@ class TaskChangedError(PreconditionFailedError):
             "The task was changed after you read it. Read it again and repeat what you still want.",
             headers={"ETag": current},
         )
+
+
+class TaskLimitError(ProblemError):
+    """The user has as many tasks as a user may have."""
+
+    status_code = HTTPStatus.CONFLICT
+    title = "Too many tasks"
+
+    def __init__(self, max_tasks: int) -> None:
+        """Names the limit."""
+        super().__init__(f"You have {max_tasks} tasks, and more are not possible. Delete some first.")

@@ -1,5 +1,7 @@
 """The backend's settings; nothing else in the service reads the environment."""
 
+from pydantic import Field
+
 from todo_kit.settings import DatabaseSettings, DataServiceSettings
 
 
@@ -8,6 +10,7 @@ class Settings(DataServiceSettings):
 
     service = "backend"
     port: int = 8000
+    max_tasks_per_user: int = Field(default=10_000, ge=1)
 
 
 class MigrationSettings(DatabaseSettings):

@@ -5,6 +5,7 @@ from typing import get_args
 from uuid import UUID
 
 from sqlalchemy import Enum, Index, Integer, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from todo_backend.database import SCHEMA, Base
@@ -19,7 +20,11 @@ class TaskRecord(Base):
     """A task of a user."""
 
     __tablename__ = "tasks"
-    __table_args__ = (Index("ix_tasks_user", "user_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_tasks_user", "user_id", "created_at", "id"),
+        Index("ix_tasks_user_due_date", "user_id", "due_date", "created_at", "id"),
+        Index("ix_tasks_user_priority", "user_id", "priority", "created_at", "id"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(Text)  # Better Auth's ids are text, not UUIDs
@@ -27,6 +32,7 @@ class TaskRecord(Base):
     description: Mapped[str] = mapped_column(String(2000))
     completed: Mapped[bool]
     priority: Mapped[Priority] = mapped_column(Enum(*PRIORITIES_ASCENDING, name="priority", schema=SCHEMA))
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     due_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

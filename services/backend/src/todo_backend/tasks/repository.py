@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Text, cast, func, literal, select, tuple_
+from sqlalchemy import Row, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from todo_backend.tasks.listing import page_of_tasks, tags_of_user
 from todo_backend.tasks.models import TaskRecord
 from todo_backend.tasks.position import TaskPosition
-from todo_backend.tasks.schemas import Task, TaskQuery
-from todo_kit.data.database import UtcDateTime
-
-_COLUMNS = [getattr(TaskRecord, name) for name in Task.model_fields]
+from todo_backend.tasks.schemas import TagQuery, TaskQuery
 
 
 class TaskRepository:
@@ -46,30 +44,13 @@ class TaskRepository:
         Rows have the fields of `Task`. They are not models, which would make this hot path several times
         slower.
         """
-        statement = select(*_COLUMNS).where(TaskRecord.user_id == self._user_id)
-        if query.status is not None:
-            statement = statement.where(TaskRecord.completed.is_(query.status == "completed"))
-        if query.priority is not None:
-            statement = statement.where(TaskRecord.priority == query.priority)
-        sort_key = _sort_key(query, TaskRecord.due_date, TaskRecord.priority)
-        key = [*sort_key, TaskRecord.created_at, TaskRecord.id]
-        is_descending = query.sort_dir == "desc"
-        if after is not None:
-            due_date = literal(after.due_date, UtcDateTime)
-            priority = literal(after.priority, TaskRecord.priority.type)
-            last_sort_key = _sort_key(query, due_date, priority)
-            last_key = [*last_sort_key, literal(after.created_at), literal(after.id)]
-            row, last = tuple_(*key), tuple_(*last_key)
-            statement = statement.where(row < last if is_descending else row > last)
-        order = [column.desc() if is_descending else column.asc() for column in key]
-        return (await self._session.execute(statement.order_by(*order).limit(query.limit + 1))).all()
+        return (await self._session.execute(page_of_tasks(self._user_id, query, after))).all()
 
+    async def tags(self, query: TagQuery) -> Sequence[str]:
+        """Returns tags of the user, those of most tasks first."""
+        return (await self._session.scalars(tags_of_user(self._user_id, query))).all()
 
-def _sort_key(query: TaskQuery, due_date: Any, priority: Any) -> list[ColumnElement[Any]]:
-    """Returns what rows are sorted by before (created_at, id); rows without a due date are last."""
-    if query.sort_by == "priority":
-        return [priority]
-    if query.sort_by == "due_date":
-        never = "-infinity" if query.sort_dir == "desc" else "infinity"
-        return [func.coalesce(due_date, cast(literal(never, Text), UtcDateTime))]
-    return []
+    async def has_at_least(self, count: int) -> bool:
+        """Says whether the user has so many tasks; reads the index only, and no further than that."""
+        nth = select(literal(1)).where(TaskRecord.user_id == self._user_id).offset(count - 1).limit(1)
+        return await self._session.scalar(nth) is not None

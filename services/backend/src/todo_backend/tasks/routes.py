@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from todo_backend.errors import TaskChangedError, TaskNotFoundError
+from todo_backend.errors import TaskChangedError, TaskLimitError, TaskNotFoundError
 from todo_backend.tasks.preconditions import Precondition, entity_tag
-from todo_backend.tasks.schemas import Task, TaskPage, TaskPatch, TaskQuery, TaskWrite
+from todo_backend.tasks.schemas import TagList, TagQuery, Task, TaskPage, TaskPatch, TaskQuery, TaskWrite
 from todo_backend.tasks.service import TaskService
 from todo_kit.auth import CurrentPrincipal
 from todo_kit.problems import (
@@ -52,7 +52,13 @@ async def list_tasks(
     return Response(await tasks.page(caller.user_id, query), media_type="application/json")
 
 
-@router.post("", status_code=201, responses=_has_body)
+@router.get("/tags")
+async def list_tags(tasks: Tasks, caller: CurrentPrincipal, query: Annotated[TagQuery, Query()]) -> TagList:
+    """List the tags of the caller's tasks that begin with a prefix, those of most tasks first."""
+    return await tasks.tags(caller.user_id, query)
+
+
+@router.post("", status_code=201, responses=_has_body | problem_responses(TaskLimitError))
 async def create_task(tasks: Tasks, caller: CurrentPrincipal, body: TaskWrite, response: Response) -> Task:
     """Create a task."""
     task = await tasks.create(caller.user_id, body)

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from todo_backend.tasks.texts import Description, DocumentedPattern, Title
+from todo_backend.tasks.texts import Description, DocumentedPattern, Search, Tag, TagPrefix, Tags, Title
 from todo_kit.events import Priority, TaskSnapshot
 
 FIRST_DUE_YEAR, LAST_DUE_YEAR = 1970, 2999
@@ -65,6 +65,7 @@ class TaskWrite(_Body):
     description: Description = ""
     completed: StrictBool = False
     priority: Priority = "medium"
+    tags: Tags = Field(default_factory=list)
     due_date: DueDate | None = None
 
 
@@ -75,12 +76,14 @@ class TaskPatch(_Body):
     description: Description = _absent()
     completed: StrictBool = _absent()
     priority: Priority = _absent()
+    tags: Tags = _absent()
     due_date: DueDate | None = _absent()
 
 
 class Task(TaskSnapshot):
     """A task as it is stored, the same in answers and in events; a change raises `version` by one or more."""
 
+    tags: list[str]
     version: int
 
     model_config = ConfigDict(from_attributes=True)
@@ -94,11 +97,29 @@ class TaskPage(BaseModel):
 
 
 class TaskQuery(BaseModel):
-    """Which tasks a list has, and in which order; filters combine with AND."""
+    """Which tasks a list has, and in which order; filters combine with AND.
 
+    `search` is a part of the title or of the description, in upper or lower case.
+    """
+
+    search: Search | None = None
     status: Status | None = None
     priority: Priority | None = None
+    tag: Tag | None = None
     sort_by: SortBy = "created_at"
     sort_dir: SortDir = "desc"
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     cursor: Annotated[str | None, Field(max_length=500)] = None
+
+
+class TagList(BaseModel):
+    """Tags of the caller's tasks, those of most tasks first."""
+
+    items: list[str]
+
+
+class TagQuery(BaseModel):
+    """Which tags are asked for, to complete what a user types."""
+
+    prefix: TagPrefix = ""
+    limit: Annotated[int, Field(ge=1, le=100)] = 20

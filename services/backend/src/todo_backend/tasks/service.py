@@ -10,12 +10,12 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from todo_backend.database import outbox
-from todo_backend.errors import TaskNotFoundError
+from todo_backend.errors import TaskLimitError, TaskNotFoundError
 from todo_backend.tasks.models import TaskRecord
 from todo_backend.tasks.position import TaskPosition
 from todo_backend.tasks.preconditions import Precondition
 from todo_backend.tasks.repository import TaskRepository
-from todo_backend.tasks.schemas import Task, TaskPatch, TaskQuery, TaskWrite
+from todo_backend.tasks.schemas import TagList, TagQuery, Task, TaskPatch, TaskQuery, TaskWrite
 from todo_kit.cursors import decode_cursor, encode_cursor, split_page
 from todo_kit.data.outbox import enqueue
 from todo_kit.events import FieldChange, TaskEvent, TaskSnapshot
@@ -31,17 +31,25 @@ class TaskService:
     precondition raise `TaskChangedError` when the task does not fulfil it.
     """
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], topics: Topics) -> None:
-        """Stores tasks in the database of `sessions` and publishes to `topics`."""
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], topics: Topics, *, max_tasks: int) -> None:
+        """Stores at most `max_tasks` of a user in the database of `sessions` and publishes to `topics`."""
         self._sessions = sessions
         self._topics = topics
+        self._max_tasks = max_tasks
 
     async def create(self, user_id: str, values: TaskWrite) -> Task:
-        """Stores a new task."""
+        """Stores a new task; raises `TaskLimitError`.
+
+        Requests at the same time may exceed the limit by their number: it bounds the time of a search, and
+        to keep it exactly they would have to wait for each other.
+        """
         now = datetime.now(UTC)
         record = TaskRecord(id=uuid.uuid4(), created_at=now, updated_at=now, version=1, **values.model_dump())
         async with self._sessions.begin() as session:
-            await TaskRepository(session, user_id).add(record)
+            tasks = TaskRepository(session, user_id)
+            if await tasks.has_at_least(self._max_tasks):
+                raise TaskLimitError(self._max_tasks)
+            await tasks.add(record)
             await self._enqueue(session, user_id, "task.created", record, changed=None)
             return Task.model_validate(record)
 
@@ -67,6 +75,11 @@ class TaskService:
         )
         page = {"items": [row._asdict() for row in shown], "next_cursor": cursor}
         return orjson.dumps(page, option=orjson.OPT_UTC_Z)
+
+    async def tags(self, user_id: str, query: TagQuery) -> TagList:
+        """Returns tags of the user's tasks."""
+        async with self._sessions.begin() as session:
+            return TagList(items=list(await TaskRepository(session, user_id).tags(query)))
 
     async def replace(
         self, user_id: str, task_id: UUID, values: TaskWrite, precondition: Precondition

@@ -28,6 +28,7 @@ const taskEvent = z.object({
       description: z.string(),
       completed: z.boolean(),
       priority: z.enum(["high", "medium", "low"]),
+      tags: z._default(z.array(z.string()), []),
       due_date: z.nullable(timestamp),
       created_at: timestamp,
       updated_at: timestamp,

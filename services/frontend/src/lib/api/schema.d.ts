@@ -48,6 +48,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/todos/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tags
+         * @description List the tags of the caller's tasks that begin with a prefix, those of most tasks first.
+         */
+        get: operations["list_tags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/todos/{task_id}": {
         parameters: {
             query?: never;
@@ -154,6 +174,14 @@ export interface components {
             type: string;
         };
         /**
+         * TagList
+         * @description Tags of the caller's tasks, those of most tasks first.
+         */
+        TagList: {
+            /** Items */
+            items: string[];
+        };
+        /**
          * Task
          * @description A task as it is stored, the same in answers and in events; a change raises `version` by one or more.
          */
@@ -179,6 +207,8 @@ export interface components {
              * @enum {string}
              */
             priority: "high" | "medium" | "low";
+            /** Tags */
+            tags: string[];
             /** Title */
             title: string;
             /**
@@ -215,6 +245,8 @@ export interface components {
              * @enum {string}
              */
             priority?: "high" | "medium" | "low";
+            /** Tags */
+            tags?: string[];
             /** Title */
             title?: string;
         };
@@ -241,6 +273,8 @@ export interface components {
              * @enum {string}
              */
             priority?: "high" | "medium" | "low";
+            /** Tags */
+            tags?: string[];
             /** Title */
             title: string;
         };
@@ -276,8 +310,10 @@ export interface operations {
     list_tasks: {
         parameters: {
             query?: {
+                search?: string | null;
                 status?: ("pending" | "completed") | null;
                 priority?: ("high" | "medium" | "low") | null;
+                tag?: string | null;
                 sort_by?: "created_at" | "due_date" | "priority";
                 sort_dir?: "asc" | "desc";
                 limit?: number;
@@ -367,8 +403,67 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too many tasks */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Content too large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Validation failed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Temporarily unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tags: {
+        parameters: {
+            query?: {
+                prefix?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagList"];
+                };
+            };
+            /** @description Sign-in required */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
