@@ -48,11 +48,18 @@ def collect_evidence(
 ) -> Path:
     """Writes the evidence of namespaces into a folder and returns it; never raises a ClusterError.
 
+    Nor an OSError: what cannot be written, as on a full disk, is left out, because a rollback follows.
     Files: one table per kind, and logs/<pod>.<container>[.previous].log of pods that are not ready or have
     restarted, or of all pods when all are healthy. Those of the first namespace, which is the release's, lie
     in the folder itself, those of another in a folder of its name. Specifications are left out because they
     may hold environment values; logs and events are masked.
     """
+    with suppress(OSError):
+        _collect(cluster, namespaces, folder, budget_seconds)
+    return folder
+
+
+def _collect(cluster: EvidenceSource, namespaces: Sequence[str], folder: Path, budget_seconds: float) -> None:
     release_folder.create(folder)
     missing: list[str] = []
     pool = ThreadPoolExecutor(PARALLEL_READS)
@@ -81,7 +88,6 @@ def collect_evidence(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     _write_index(folder, namespaces, missing)
-    return folder
 
 
 def find_failure(snapshot: NamespaceSnapshot) -> RolloutFailure | None:
