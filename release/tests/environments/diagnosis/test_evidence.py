@@ -136,6 +136,14 @@ def test_evidence_of_another_namespace_lies_in_a_folder_of_its_own(
     assert "- agents/events: api/v1/namespaces/agents/events is forbidden." in written["README.md"]
 
 
+def test_evidence_that_cannot_be_written_is_left_out(tmp_path: Path) -> None:
+    """A full disk or somebody else's file prevents no rollback."""
+    folder = tmp_path / "evidence"
+    folder.write_text("a file\n")
+    assert evidence.collect_evidence(EvidenceSourceDouble(), ["staging"], folder) == folder
+    assert folder.read_text() == "a file\n"
+
+
 def test_evidence_names_what_is_missing_and_keeps_the_rest(tmp_path: Path) -> None:
     """A list that the server refuses is named in the index, and the other tables are written."""
     written = files(

@@ -126,6 +126,18 @@ def test_version_that_fails_after_its_verification_is_taken_back(harness: Harnes
     assert any(isinstance(refusal, PromotionError) for refusal in plan.refusals)
 
 
+def test_evidence_that_cannot_be_written_prevents_no_rollback(harness: Harness, tree: Tree) -> None:
+    """A full disk or a folder of another user is no reason to leave a failing version running."""
+    released(harness, "0.1.0", PodPage(answers=50))
+    tree.commit("bug", {"web/index.js": "bug\n"})
+    folder = tree.path / ".release/0.2.0/evidence"
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where the folder should be\n")
+    with pytest.raises(HealthError) as failed:
+        released(harness, "0.2.0", once_deployed(harness, PodPage(answers=4, failures=4)))
+    assert failed.value.__notes__ == ["rolled back to 0.1.0 (revision 1)"]
+
+
 def test_version_that_fails_as_the_one_before_did_is_kept(harness: Harness, tree: Tree) -> None:
     """Pods failed alike between preflight and deployment, so something else is the cause."""
     released(harness, "0.1.0", PodPage(answers=50))

@@ -7,6 +7,7 @@ in the index, because evidence must never delay the rollback.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -48,7 +49,7 @@ def collect_evidence(
 ) -> Path:
     """Writes the evidence of namespaces into a folder and returns it; never raises a ClusterError.
 
-    Nor an OSError: what cannot be written, as on a full disk, is left out, because a rollback follows.
+    What cannot be written, as on a full disk, is left out too, because a rollback follows.
     Files: one table per kind, and logs/<pod>.<container>[.previous].log of pods that are not ready or have
     restarted, or of all pods when all are healthy. Those of the first namespace, which is the release's, lie
     in the folder itself, those of another in a folder of its name. Specifications are left out because they

@@ -136,7 +136,8 @@ class WatchHealthHandler:
         folder = release_folder.evidence_folder(self.context.repository.root, access.name, running.version)
         namespaces = namespaces_of(running.manifest, access.settings.namespace)
         evidence = self.collect_evidence(access.cluster, namespaces, folder)
-        _write(evidence / EVIDENCE_FILE, told)
+        with suppress(OSError):  # a full disk prevents no rollback
+            _write(evidence / EVIDENCE_FILE, told)
         error = HealthError(
             f"{running.version} passed its checks in {access.name} and then failed: {verdict.text}.",
             remedy="Find the cause in the logs of the evidence, correct it, and release the next version. "
