@@ -35,6 +35,7 @@ class CreateBody(BaseModel):
     title: str = Field(min_length=1, max_length=255)
     description: str = ""
     priority: Priority = "medium"
+    tags: list[str] = []
     due_date: AwareDatetime | None = None
 
 
@@ -46,6 +47,7 @@ class PatchBody(BaseModel):
     title: str = Field(default="", min_length=1, max_length=255)
     description: str = ""
     priority: Priority = "medium"
+    tags: list[str] = []
     completed: bool = False
     due_date: AwareDatetime | None = None
 
@@ -55,6 +57,8 @@ class ListQuery(BaseModel):
 
     status: str | None = None
     priority: Priority | None = None
+    search: str = ""
+    tag: str | None = None
     sort_by: str = "created_at"
     limit: int = Field(default=50, ge=1, le=100)
     cursor: int = 0
@@ -93,6 +97,8 @@ class BackendDouble:
                 for task in self._tasks[caller.user_id]
                 if query.status in {None, "completed" if task.completed else "pending"}
                 and query.priority in {None, task.priority}
+                and query.search.lower() in f"{task.title}\n{task.description}".lower()
+                and query.tag in {None, *task.tags}
             ]
             if query.sort_by == "due_date":
                 matching.sort(key=lambda task: task.due_date or NEVER)

@@ -81,6 +81,19 @@ async def test_list_is_newest_first_filtered_and_paged(backend: Backend, token: 
     assert second.next_cursor is None
 
 
+async def test_list_is_searched_and_filtered_by_tag(backend: Backend, token: str) -> None:
+    """A part of the title or description is found in any case, and filters combine."""
+    for title, description, tags in (("Milk", "", ["shop"]), ("Bread", "no MILK", []), ("Tea", "", ["shop"])):
+        await backend.create_task(token, {"title": title, "description": description, "tags": tags})
+    for query, titles in (
+        ({"search": "milk"}, ["Bread", "Milk"]),
+        ({"tag": "shop"}, ["Tea", "Milk"]),
+        ({"search": "milk", "tag": "shop"}, ["Milk"]),
+        ({"search": "%"}, []),
+    ):
+        assert [task.title for task in (await backend.list_tasks(token, query)).items] == titles
+
+
 async def test_completing_twice_is_completing_once(backend: Backend, token: str) -> None:
     """A repeated completion does not reopen the task, and changes nothing."""
     task = await backend.create_task(token, {"title": "Milk"})

@@ -18,6 +18,7 @@ TASK = Task(
     description="",
     completed=False,
     priority="medium",
+    tags=[],
     due_date=None,
     created_at=NOW,
     updated_at=NOW,

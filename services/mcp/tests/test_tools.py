@@ -48,7 +48,10 @@ async def test_agent_adds_lists_and_completes(tool_server: ToolServer, mode: str
             agent, "add_task", title="Milk", priority="high", due_date="2026-12-24T18:00:00Z"
         )
         assert (added["title"], added["priority"], added["completed"]) == ("Milk", "high", False)
-        await called(agent, "add_task", title="Bread")
+        await called(agent, "add_task", title="Bread", tags=["shop"])
+        for found in ({"search": "BREA"}, {"tag": "shop"}):
+            items = (await called(agent, "list_tasks", **found))["items"]
+            assert [(task["title"], task["tags"]) for task in items] == [("Bread", ["shop"])]
         pending = await called(agent, "list_tasks", status="pending", limit=1)
         assert [task["title"] for task in pending["items"]] == ["Bread"]
         rest = await called(agent, "list_tasks", status="pending", limit=1, cursor=pending["next_cursor"])

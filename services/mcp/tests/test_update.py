@@ -11,7 +11,13 @@ async def test_only_what_is_given_is_changed(memory_server: MemoryServer) -> Non
     async with memory_server.agent_of("ann") as agent:
         task = await called(agent, "add_task", title="Milk", due_date="2026-12-24T18:00:00Z")
         changed = await called(
-            agent, "update_task", task_id=task["id"], title="Oat milk", due_date=None, priority=None
+            agent,
+            "update_task",
+            task_id=task["id"],
+            title="Oat milk",
+            due_date=None,
+            priority=None,
+            tags=None,
         )
         assert changed == task | {"title": "Oat milk", "version": 2}
         done = await called(agent, "update_task", task_id=task["id"], completed=True, version=2)

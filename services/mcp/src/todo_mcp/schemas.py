@@ -36,6 +36,9 @@ DueDate = Annotated[
     BeforeValidator(_only_rfc_3339),
     Field(description="When it is due, with its offset from UTC, such as 2026-01-31T17:00:00+01:00."),
 ]
+Tag = Annotated[str, Field(min_length=1, max_length=50)]
+Tags = Annotated[list[Tag], Field(max_length=10, description="Labels of the task, stored in lower case.")]
+Search = Annotated[str, Field(max_length=200, description="A part of the title or of the description.")]
 Version = Annotated[StrictInt, Field(ge=1, description="The version of the task that you have read.")]
 Flag = StrictBool
 Limit = Annotated[StrictInt, Field(ge=1, le=100, description="How many tasks the answer has at most.")]
@@ -53,6 +56,7 @@ class Task(BaseModel):
     description: str
     completed: bool
     priority: Priority
+    tags: list[str]
     due_date: AwareDatetime | None
     created_at: AwareDatetime
     updated_at: AwareDatetime

@@ -19,9 +19,12 @@ from todo_mcp.schemas import (
     Flag,
     Limit,
     PriorityArgument,
+    Search,
     SortBy,
     SortDir,
     Status,
+    Tag,
+    Tags,
     Task,
     TaskId,
     TaskList,
@@ -41,10 +44,12 @@ def add_reading_tools(tools: StrictTools, backend: Backend, clock: Clock) -> Non
     @tools.add(title="List tasks", annotations=hints)
     async def list_tasks(
         *,
+        search: Search | None = None,
         status: Annotated[Status | None, Field(description="Only pending or only completed tasks.")] = None,
         priority: Annotated[
             PriorityArgument | None, Field(description="Only tasks of this priority.")
         ] = None,
+        tag: Annotated[Tag | None, Field(description="Only tasks with this tag.")] = None,
         sort_by: SortBy = "created_at",
         sort_dir: SortDir = "desc",
         limit: Limit = 50,
@@ -52,8 +57,10 @@ def add_reading_tools(tools: StrictTools, backend: Backend, clock: Clock) -> Non
     ) -> TaskList:
         """List the user's tasks, newest first unless asked otherwise; filters combine with AND."""
         query = {
+            "search": search,
             "status": status,
             "priority": priority,
+            "tag": tag,
             "sort_by": sort_by,
             "sort_dir": sort_dir,
             "limit": limit,
@@ -75,6 +82,7 @@ def add_writing_tools(tools: StrictTools, backend: Backend) -> None:
         title: Title,
         description: Description = "",
         priority: PriorityArgument = "medium",
+        tags: Tags | None = None,
         due_date: DueDate | None = None,
     ) -> Task:
         """Add a task to the user's list and return it as it was stored."""
@@ -82,6 +90,7 @@ def add_writing_tools(tools: StrictTools, backend: Backend) -> None:
             "title": title,
             "description": description,
             "priority": priority,
+            "tags": tags or [],
             "due_date": due_date.isoformat() if due_date else None,
         }
         return await backend.create_task(caller().token, values)
@@ -98,6 +107,7 @@ def add_writing_tools(tools: StrictTools, backend: Backend) -> None:
         title: Title | None = None,
         description: Description | None = None,
         priority: PriorityArgument | None = None,
+        tags: Annotated[Tags | None, Field(description="All tags that the task shall have.")] = None,
         due_date: DueDate | None = None,
         remove_due_date: Annotated[Flag, Field(description="Whether the task shall be due no more.")] = False,
         completed: Annotated[Flag | None, Field(description="False reopens a completed task.")] = None,
@@ -111,6 +121,7 @@ def add_writing_tools(tools: StrictTools, backend: Backend) -> None:
             "title": title,
             "description": description,
             "priority": priority,
+            "tags": tags,
             "due_date": due_date.isoformat() if due_date else None,
             "completed": completed,
         }
