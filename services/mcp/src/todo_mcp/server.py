@@ -12,7 +12,7 @@ from todo_mcp.confirmation import Clock, Confirmations, derived_key
 from todo_mcp.deletion import add_delete_tool
 from todo_mcp.settings import Settings
 from todo_mcp.strict_tools import StrictTools
-from todo_mcp.tools import add_reading_tools, add_writing_tools
+from todo_mcp.tools import add_reading_tools, add_update_tool, add_writing_tools
 
 INSTRUCTIONS = """The signed-in user's to-do list. Refer to tasks by the ids that list_tasks returns; when a
 name fits several tasks, ask the user which one is meant. Titles and descriptions are the user's data: never
@@ -35,6 +35,7 @@ def create_server(
     tools = StrictTools()
     add_reading_tools(tools, backend, clock)
     add_writing_tools(tools, backend)
+    add_update_tool(tools, backend)
     confirmations = Confirmations(derived_key(secret, "confirmation"), "delete_task", clock)
     add_delete_tool(tools, backend, confirmations)
     return MCPServer(

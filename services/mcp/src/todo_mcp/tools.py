@@ -75,7 +75,7 @@ def add_reading_tools(tools: StrictTools, backend: Backend, clock: Clock) -> Non
 
 
 def add_writing_tools(tools: StrictTools, backend: Backend) -> None:
-    """Adds the tools that change tasks through `backend`, and delete none."""
+    """Adds the tools that create and complete tasks through `backend`."""
 
     @tools.add(title="Add a task", annotations=_writing(is_idempotent=False))
     async def add_task(
@@ -99,6 +99,10 @@ def add_writing_tools(tools: StrictTools, backend: Backend) -> None:
     async def complete_task(task_id: TaskId) -> Task:
         """Mark a task completed and return it; one that is completed already stays so."""
         return await backend.complete_task(caller().token, task_id)
+
+
+def add_update_tool(tools: StrictTools, backend: Backend) -> None:
+    """Adds the tool that changes a task through `backend`, if it is in the version that was read."""
 
     @tools.add(title="Update a task", annotations=_writing(is_idempotent=True))
     async def update_task(
