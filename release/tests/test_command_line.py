@@ -88,6 +88,7 @@ def test_any_command_line_ends_with_an_exit_code(
     ("arguments", "told"),
     [
         (["version.bump", "--kind=huge"], "--kind huge: write one of major, minor, patch, prerelease."),
+        (["watch", "--env=staging", "--minutes=-3"], "--minutes -3: write a number above 0."),
         (["status", "--values=staging"], "--values staging: write ENVIRONMENT=PATH."),
         (["history", "--env=--"], "argument --env: expected one argument"),
         (["status", "--skip=--"], "argument --skip: expected one argument"),

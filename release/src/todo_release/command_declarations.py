@@ -266,6 +266,8 @@ def verify(root: Path, options: "CommandOptions", *, env: str) -> int:
 @command(env=ENV, minutes="how long (default: as release.yaml says, or 5)")
 def watch(root: Path, options: "CommandOptions", *, env: str, minutes: int = 0) -> int:
     """Watches how the pods of an environment answer, as a release does; changes nothing."""
+    if minutes < 0:
+        raise UsageError(f"--minutes {minutes}: write a number above 0.")
     from todo_release import commands
 
     return commands.watch(root, env, options, minutes=minutes or None)

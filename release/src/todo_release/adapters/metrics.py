@@ -79,7 +79,7 @@ class Prometheus:
                 Sample(entry["metric"].get("__name__", name), entry["metric"], float(entry["value"][1]))
                 for entry in data["result"]
             ]
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             raise MetricsUnavailableError(f"{expression} is no instant vector") from error
 
     def firing_alerts(self) -> list[Alert]:
@@ -95,7 +95,7 @@ class Prometheus:
                 for entry in data["alerts"]
                 if entry["state"] == "firing"
             ]
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise MetricsUnavailableError("the list of alerts is not as expected") from error
 
     def _data(self, path: str, query: Query) -> Any:
@@ -103,7 +103,7 @@ class Prometheus:
         if not isinstance(answer, dict) or answer.get("status") != "success":
             reason = answer.get("error") if isinstance(answer, dict) else answer
             raise MetricsUnavailableError(f"Prometheus answers: {str(reason)[:SHOWN_CHARACTERS]}")
-        return answer["data"]
+        return answer.get("data")
 
 
 def read_url(url: str) -> Callable[[str, Query], Any]:
@@ -141,4 +141,7 @@ def _instant(text: str) -> datetime:
     head, _, tail = text.partition(".")
     digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
     zone = tail[len(digits) :] if tail else ""
-    return datetime.fromisoformat(f"{head}.{digits[:6]}{zone}" if tail else head)
+    at = datetime.fromisoformat(f"{head}.{digits[:6]}{zone}" if tail else head)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return at

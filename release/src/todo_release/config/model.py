@@ -366,6 +366,10 @@ class Config(Model):
         own = self.environment(name).watch
         return self.watch.model_copy(update={field: getattr(own, field) for field in own.model_fields_set})
 
+    def is_watched(self, name: str) -> bool:
+        """Returns whether a version is watched in an environment once it is verified."""
+        return self.watch_of(name).minutes is not None
+
     def rollout_of(self, name: str) -> RolloutSettings:
         """Returns the common rollout settings with the differences of an environment."""
         own = self.environment(name).rollout

@@ -282,14 +282,19 @@ def is_verified(records: Sequence[DeploymentRecord], version: str, digests: Mapp
     return bool(final) and final[-1] == "verified"
 
 
-def is_promotable(records: Sequence[DeploymentRecord], version: str, digests: Mapping[str, str]) -> bool:
-    """Returns True when a version is verified (`is_verified`), and no watch of it was cut off."""
+def is_promotable(
+    records: Sequence[DeploymentRecord], version: str, digests: Mapping[str, str], *, is_watched: bool
+) -> bool:
+    """Returns True when a version is verified (`is_verified`), and no watch of it was cut off.
+
+    `is_watched` says whether versions are still watched there; nothing else would end a watch.
+    """
     same = [
         record
         for record in records
         if record.result == "verified" and record.version == version and dict(record.digests) == dict(digests)
     ]
-    return is_verified(records, version, digests) and same[-1].watch != WATCH_PENDING
+    return is_verified(records, version, digests) and not (is_watched and same[-1].watch == WATCH_PENDING)
 
 
 def is_revision_watched(records: Sequence[DeploymentRecord], revision: int) -> bool:

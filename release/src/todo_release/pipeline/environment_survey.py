@@ -62,7 +62,14 @@ def survey_environment(
             required = required_later.result() if required_later else None
         if commit is not None:
             is_requirement_met = history.is_verified(state.records, version, digests) or (
-                required is not None and history.is_promotable(required.records, version, digests)
+                required is not None
+                and settings.requires is not None
+                and history.is_promotable(
+                    required.records,
+                    version,
+                    digests,
+                    is_watched=context.config.is_watched(settings.requires),
+                )
             )
     except ReleaseError as error:
         problem = error

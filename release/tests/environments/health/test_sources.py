@@ -127,12 +127,28 @@ def test_firing_alerts_have_their_labels_and_beginning() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [{"status": "error", "error": "bad query"}, [], {"status": "success", "data": 1}]
+    "answer",
+    [
+        {"status": "error", "error": "bad query"},
+        [],
+        {"status": "success"},
+        {"status": "success", "data": 1},
+        {"status": "success", "data": {"result": [{"metric": [], "value": [1, "1"]}]}},
+        {"status": "success", "data": {"alerts": [{"state": "firing", "labels": [], "activeAt": "now"}]}},
+        {"status": "success", "data": {"alerts": [{"state": "firing", "labels": {}, "activeAt": 1}]}},
+        {
+            "status": "success",
+            "data": {"alerts": [{"state": "firing", "labels": {}, "activeAt": "2026-11-28T12:00:00"}]},
+        },
+    ],
 )
 def test_unexpected_answers_of_prometheus_are_named(answer: Any) -> None:
-    """What it answers is part of the problem."""
+    """Whatever stands behind the address, a watch goes on without it."""
+    prometheus = Prometheus(lambda path, query: answer)
     with pytest.raises(MetricsUnavailableError):
-        Prometheus(lambda path, query: answer).samples("up")
+        prometheus.samples("up")
+    with pytest.raises(MetricsUnavailableError):
+        prometheus.firing_alerts()
 
 
 @pytest.fixture

@@ -192,6 +192,16 @@ def test_interrupted_watch_keeps_the_version_from_production(harness: Harness) -
     assert harness.records("staging").read()[0].watch == "healthy"
 
 
+def test_watch_that_release_yaml_no_longer_wants_keeps_nothing_from_production(harness: Harness) -> None:
+    """Nothing would ever end it, so the verification counts alone."""
+    with killed_after(harness, "~watch:staging"):
+        released(harness, "0.1.0", PodPage(answers=50))
+    unwatched = harness.config.watch.model_copy(update={"minutes": None})
+    harness.config = harness.config.model_copy(update={"watch": unwatched})
+    assert harness.session.plan_promotion("0.1.0").refusals == ()
+    assert "deploy:production" in harness.release("0.1.0")
+
+
 @pytest.mark.parametrize(("hours", "health"), [(0.5, None), (30, "healthy")])
 def test_failures_of_a_day_ago_take_no_version_back(
     harness: Harness, hours: float, health: str | None

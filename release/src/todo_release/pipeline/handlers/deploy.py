@@ -201,8 +201,12 @@ class DeployHandler:
             access.records.read(), deployment.version, deployment.digests
         ):
             return  # a version that was verified here once may return directly
-        required_records = self.context.connect(required).records.read()
-        if not deployment_history.is_promotable(required_records, deployment.version, deployment.digests):
+        if not deployment_history.is_promotable(
+            self.context.connect(required).records.read(),
+            deployment.version,
+            deployment.digests,
+            is_watched=self.context.config.is_watched(required),
+        ):
             raise PromotionError(
                 f"{required} has not verified this {deployment.version}; {access.name} refuses it.",
                 remedy=f"Run `inv deploy --env {required} --version {deployment.version}` first.",
