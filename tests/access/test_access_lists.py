@@ -30,7 +30,10 @@ class Echo(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Answers any request."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        seen = {"asked": f"{self.command} {self.path}", "token": self.headers.get("dapr-api-token")}
+        names = {"token": "dapr-api-token", "precondition": "If-Match"}
+        seen = {"asked": f"{self.command} {self.path}"} | {
+            key: self.headers[name] for key, name in names.items() if name in self.headers
+        }
         body = json.dumps(seen).encode()
         self.send_response(404 if self.path.startswith("/dapr/") else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -58,11 +61,13 @@ class Sidecars:
 
     urls: Mapping[str, str]
 
-    def invoke(self, caller: str, verb: str, path: str, token: str = API_TOKEN) -> httpx2.Response:
+    def invoke(
+        self, caller: str, verb: str, path: str, token: str = API_TOKEN, **headers: str
+    ) -> httpx2.Response:
         """Invokes `app/path` through the caller's sidecar."""
         app, _, method = path.partition("/")
         url = f"{self.urls[caller]}/v1.0/invoke/{app}/method/{method}"
-        return httpx2.request(verb, url, headers={"dapr-api-token": token}, timeout=20)
+        return httpx2.request(verb, url, headers={"dapr-api-token": token, **headers}, timeout=20)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +134,13 @@ def test_listed_operation_reaches_the_application(sidecars: Sidecars, verb: str,
     """The callee gets the request with its own sidecar's token, never with the caller's."""
     answer = sidecars.invoke("mcp", verb, f"backend{path}")
     assert (answer.status_code, answer.json()) == (200, {"asked": f"{verb} {path}", "token": APP_TOKEN})
+
+
+@pytest.mark.parametrize("verb", ["PATCH", "DELETE"])
+def test_precondition_reaches_the_application(sidecars: Sidecars, verb: str) -> None:
+    """Dapr passes `If-Match` on, without which a change of somebody else would be overwritten."""
+    answer = sidecars.invoke("mcp", verb, "backend/api/todos/1", **{"If-Match": '"3"'})
+    assert answer.json()["precondition"] == '"3"'
 
 
 @pytest.mark.parametrize(("caller", "verb", "path"), DENIED)

@@ -22,6 +22,7 @@ NOT_A_DATE = "due_date: must be a text with date, time and offset from UTC (RFC 
         ("add_task", {}, "title: this argument is required."),
         ("add_task", {"title": ""}, "title: String should have at least 1 character."),
         ("add_task", {"title": 7}, "title: Input should be a valid string."),
+        ("add_task", {"title": "\ud800"}, "title: Input should be a valid string"),
         ("add_task", {"title": "a" * 256}, "title: String should have at most 255 characters."),
         (
             "add_task",
