@@ -151,3 +151,38 @@ async def test_answer_may_reach_another_replica_than_the_question(
         True,
     )
     assert len(user.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "status"),
+    [
+        ({}, "confirmation_required"),
+        ({"elicitation": {"url": {}}}, "confirmation_required"),
+        ({"elicitation": {}}, "input_required"),
+        ({"elicitation": {"form": {}}}, "input_required"),
+    ],
+)
+async def test_form_is_only_sent_to_a_client_that_shows_forms(
+    tool_server: ToolServer, issuer: TokenIssuer, capabilities: dict[str, Any], status: str
+) -> None:
+    """A client that can only open pages takes two steps; one that names no kind of question shows forms."""
+    async with tool_server.agent_of("ann") as agent:
+        task = await called(agent, "add_task", title="Milk")
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+    }
+    params = {"name": "delete_task", "arguments": {"task_id": task["id"]}, "_meta": meta}
+    headers = {
+        "Authorization": f"Bearer {issuer.token('ann', audience=AUDIENCES)}",
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": "delete_task",
+    }
+    async with tool_server.http(**headers) as client:
+        answer = await client.post(
+            "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        )
+    result = answer.json()["result"]
+    assert result.get("structuredContent", {"status": result["resultType"]})["status"] == status
