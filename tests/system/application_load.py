@@ -1,4 +1,4 @@
-"""Load on the released application from a thread beside the test, and the release that the tests share."""
+"""Load on the released application from a thread beside the test, and the address of production."""
 
 import asyncio
 import threading
@@ -18,9 +18,7 @@ SHOWN_FAILURES = 20
 
 
 def production(clone: RepositoryClone) -> Origin:
-    """Returns the public address of production, which is released first if that has not happened."""
-    if "v0.1.0" not in clone.git("tag", "--list").split():
-        clone.inv("release", "--version=0.1.0", "--yes")
+    """Returns the public address of production."""
     ca_file = clone.overlay.with_name("ca.pem")
     return Origin(f"https://{HOSTS['production']}", connect_to=parse_address(HTTPS_ADDRESS), ca_file=ca_file)
 

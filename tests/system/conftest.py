@@ -203,6 +203,12 @@ def clone(
     return RepositoryClone(path, overlay)
 
 
+@pytest.fixture(scope="session")
+def first_release(clone: RepositoryClone) -> str:
+    """The output of the release of 0.1.0 to both environments, which all tests of the application share."""
+    return clone.inv("release", "--version=0.1.0", "--yes").stdout
+
+
 @pytest.fixture(scope="module")
 def shop(
     request: pytest.FixtureRequest,

@@ -18,7 +18,6 @@ HTTPS_ADDRESS = "127.0.0.1:18443"
 DATABASE_HOST_IN_PODS = "postgres.box.test"
 NODE_ADDRESS = "10.87.0.1"  # this machine, as pods reach it
 ALERTS_RECEIVER = f"http://{NODE_ADDRESS}:18090/"  # keeps what Alertmanager posts in $ALERTS_FILE
-ALERTS_RECEIVER = f"http://{NODE_ADDRESS}:18090/"  # keeps what Alertmanager posts in $ALERTS_FILE
 
 
 class ClusterStartError(Exception):

@@ -105,7 +105,7 @@ def autoscaler() -> client.V2HorizontalPodAutoscaler:
 
 
 def test_twice_the_target_scales_out_within_two_minutes_and_in_by_the_policy(
-    clone: RepositoryClone, record_property: Measure
+    clone: RepositoryClone, first_release: str, record_property: Measure
 ) -> None:
     """Pods come while the load lasts and go one at a time after it, and no request fails in all that time."""
     origin = production(clone)

@@ -61,10 +61,9 @@ def rendered(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def controller(clone: RepositoryClone) -> Iterator[str]:
+def controller(first_release: str) -> Iterator[str]:
     """The address of a controller for the Gateway API that serves production; all of it is removed again."""
     running_cluster.start(ROOT, more=("netpol",))
-    clone.inv("release", "--version=0.1.0", "--yes")
     module = json.loads(run("go", "mod", "download", "-json", DEFINITIONS))
     definitions = str(Path(module["Dir"]) / "config/crd/standard")
     objects = yaml.safe_dump_all(rendered(VALUES))

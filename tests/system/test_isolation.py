@@ -42,10 +42,9 @@ def address_of(environment: str, name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def released(clone: RepositoryClone) -> None:
+def released(first_release: str) -> None:
     """The application in both environments, on a cluster whose network enforces policies."""
     running_cluster.start(ROOT, more=("netpol",))
-    clone.inv("release", "--version=0.1.0", "--yes")
 
 
 def create_shell(namespace: str, name: str, labels: dict[str, str]) -> None:

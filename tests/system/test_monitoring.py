@@ -115,11 +115,12 @@ def node_metrics(monitored: running_cluster.RunningCluster) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def application(
-    monitored: running_cluster.RunningCluster, clone: RepositoryClone, node_metrics: None
+    monitored: running_cluster.RunningCluster,
+    clone: RepositoryClone,
+    first_release: str,
+    node_metrics: None,
 ) -> Origin:
-    """The application in production, released unless an earlier test did it."""
-    if not client.AppsV1Api().list_namespaced_deployment("production").items:
-        clone.inv("release", "--version=0.1.0", "--yes")
+    """The application in production."""
     overlay = yaml.safe_load(clone.overlay.read_text(encoding="utf-8"))
     ca_file = overlay["environments"]["production"]["smoke"]["ca_file"]
     host, _, port = running_cluster.HTTPS_ADDRESS.partition(":")

@@ -49,13 +49,7 @@ def revisions(environment: str) -> list[dict[str, str]]:
     return list(json.loads(printed))
 
 
-@pytest.fixture(scope="module")
-def first(clone: RepositoryClone) -> str:
-    """The output of the release of 0.1.0 to both environments."""
-    return clone.inv("release", "--version=0.1.0", "--yes").stdout
-
-
-def test_release_runs_the_same_digests_in_both_environments(first: str) -> None:
+def test_release_runs_the_same_digests_in_both_environments(first_release: str) -> None:
     """Every service runs the same image in staging and production, named by digest."""
     staging, production = images("staging"), images("production")
     assert sorted(staging) == sorted(SERVICES)
@@ -63,7 +57,7 @@ def test_release_runs_the_same_digests_in_both_environments(first: str) -> None:
     assert all(re.fullmatch(r".+@sha256:[0-9a-f]{64}", reference) for reference in staging.values())
 
 
-def test_release_is_recorded_in_git(first: str, clone: RepositoryClone) -> None:
+def test_release_is_recorded_in_git(first_release: str, clone: RepositoryClone) -> None:
     """The remote has an annotated tag of the release commit, and the chart has the version there."""
     assert clone.git("ls-remote", "--tags", "origin", "v0.1.0").endswith("refs/tags/v0.1.0")
     assert clone.git("cat-file", "-t", "v0.1.0") == "tag"
@@ -73,13 +67,15 @@ def test_release_is_recorded_in_git(first: str, clone: RepositoryClone) -> None:
 
 @pytest.mark.parametrize("environment", HOSTS)
 @pytest.mark.parametrize("service", ["backend", "mcp", "notification", "sse-gateway"])
-def test_pod_of_a_service_on_the_bus_has_a_ready_sidecar(first: str, environment: str, service: str) -> None:
+def test_pod_of_a_service_on_the_bus_has_a_ready_sidecar(
+    first_release: str, environment: str, service: str
+) -> None:
     """Dapr's injector ignores failures, so nothing else reports an annotated pod without daprd."""
     statuses = [status for pod in pods(environment)[service] for status in pod.status.container_statuses]
     assert {status.name: status.ready for status in statuses}.get("daprd") is True
 
 
-def test_environments_use_different_topics(first: str, cluster: RunningCluster) -> None:
+def test_environments_use_different_topics(first_release: str, cluster: RunningCluster) -> None:
     """Staging writes to prefixed topics on the shared broker, over SASL and TLS."""
     listed = subprocess.run(
         [cluster.program, "kafka", "TopicCommand", "--list"], capture_output=True, text=True, check=True
@@ -89,7 +85,7 @@ def test_environments_use_different_topics(first: str, cluster: RunningCluster) 
 
 @pytest.mark.parametrize("environment", HOSTS)
 def test_preflight_of_a_healthy_environment_finds_only_notes(
-    first: str, clone: RepositoryClone, environment: str
+    first_release: str, clone: RepositoryClone, environment: str
 ) -> None:
     """Preflight reports no error and no warning on a version that runs well."""
     printed = clone.inv("preflight", f"--env={environment}", "--json").stdout
@@ -98,7 +94,7 @@ def test_preflight_of_a_healthy_environment_finds_only_notes(
     assert [finding for finding in inspection["findings"] if finding["severity"] != "note"] == []
 
 
-def test_repeated_release_changes_nothing(first: str, clone: RepositoryClone) -> None:
+def test_repeated_release_changes_nothing(first_release: str, clone: RepositoryClone) -> None:
     """The same command again writes no revision, commit or tag, and says that nothing is to do."""
     before = revisions("staging"), revisions("production"), clone.git("rev-parse", "HEAD")
     printed = clone.inv("release", "--version=0.1.0", "--yes").stdout
@@ -107,7 +103,7 @@ def test_repeated_release_changes_nothing(first: str, clone: RepositoryClone) ->
 
 
 def test_release_of_one_changed_service_rebuilds_and_restarts_only_that(
-    first: str, clone: RepositoryClone, record_property: Callable[[str, object], None]
+    first_release: str, clone: RepositoryClone, record_property: Callable[[str, object], None]
 ) -> None:
     """0.1.1 changes notification, so the four other services keep image and pods."""
     images_before, pods_before = images("production"), pods("production")

@@ -27,7 +27,7 @@ Measure = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-def origin(clone: RepositoryClone) -> Origin:
+def origin(clone: RepositoryClone, first_release: str) -> Origin:
     """Production, with two replicas of every service."""
     address = production(clone)
     wait_until_calm()
