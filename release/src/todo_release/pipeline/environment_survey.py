@@ -61,15 +61,10 @@ def survey_environment(
             state = state_later.result()
             required = required_later.result() if required_later else None
         if commit is not None:
+            is_watched = settings.requires is not None and context.config.is_watched(settings.requires)
             is_requirement_met = history.is_verified(state.records, version, digests) or (
                 required is not None
-                and settings.requires is not None
-                and history.is_promotable(
-                    required.records,
-                    version,
-                    digests,
-                    is_watched=context.config.is_watched(settings.requires),
-                )
+                and history.is_promotable(required.records, version, digests, is_watched=is_watched)
             )
     except ReleaseError as error:
         problem = error
