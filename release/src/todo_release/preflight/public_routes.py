@@ -108,7 +108,10 @@ def has_regular_expressions(manifest: RenderedManifest) -> bool:
 
 
 def certificate_uses(manifest: RenderedManifest) -> Iterator[CertificateUse]:
-    """Yields the Secrets that Ingress objects and the listeners of Gateways show to browsers."""
+    """Yields the Secrets that Ingress objects and the listeners of Gateways show to browsers.
+
+    Those of another namespace are left out: they are not the release's.
+    """
     for owner in manifest.of_kind("Ingress"):
         for index, tls in enumerate(owner.spec.get("tls") or ()):
             field: YamlPath = ("spec", "tls", index, "secretName")
@@ -118,6 +121,8 @@ def certificate_uses(manifest: RenderedManifest) -> Iterator[CertificateUse]:
         for number, listener in enumerate(owner.spec.get("listeners") or ()):
             covered = (str(listener["hostname"]),) if listener.get("hostname") else ()
             for index, reference in enumerate((listener.get("tls") or {}).get("certificateRefs") or ()):
+                if reference.get("kind", "Secret") != "Secret" or reference.get("namespace"):
+                    continue
                 field = ("spec", "listeners", number, "tls", "certificateRefs", index, "name")
                 yield CertificateUse(owner, field, str(reference["name"]), covered, has_issuer(owner))
 

@@ -481,6 +481,23 @@ def test_certificate_of_a_listener_is_checked_as_that_of_an_ingress() -> None:
     ]
 
 
+def test_certificate_in_another_namespace_is_not_looked_for_in_this_one() -> None:
+    """A ReferenceGrant may allow it, and a reference may name another kind than a Secret."""
+    elsewhere, other = gateway(), gateway()
+    elsewhere["spec"]["listeners"][1]["tls"]["certificateRefs"][0]["namespace"] = "certificates"
+    other["spec"]["listeners"][1]["tls"]["certificateRefs"][0]["kind"] = "ClusterTrust"
+    for rendered in (elsewhere, other):
+        assert findings_of(CHECK, make_snapshot(*SHOP, rendered)) == []
+
+
+def test_route_without_a_host_is_not_compared_with_those_of_others() -> None:
+    """Its hosts are those of its Gateway's listeners, which may be another one's."""
+    ours, theirs = http_route(), http_route(name="theirs")
+    del ours["spec"]["hostnames"], theirs["spec"]["hostnames"]
+    lists = {HTTP_ROUTES: [live_object(theirs, namespace="other")]}
+    assert error_causes(CHECK, make_snapshot(*SHOP, ours, lists=lists)) == []
+
+
 def test_host_and_path_of_a_route_in_another_namespace_is_an_error() -> None:
     """Two environments on one load balancer must not have the same host."""
     theirs = live_object(http_route(name="theirs"), namespace="other")

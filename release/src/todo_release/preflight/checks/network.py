@@ -283,8 +283,15 @@ def _is_served_now(snapshot: PreflightSnapshot, owner: RenderedObject, host: str
 
 
 def _hosts_are_free(snapshot: PreflightSnapshot) -> Findings:
-    """Checks that no other namespace has the same host and path, which the controller refuses or merges."""
-    routes = list(public_routes(snapshot.manifest))
+    """Checks that no other namespace has the same host and path, which the controller refuses or merges.
+
+    An HTTPRoute without a host has those of its Gateway, which need not be the other's.
+    """
+    routes = [
+        route
+        for route in public_routes(snapshot.manifest)
+        if route.path.host or route.owner.kind == "Ingress"
+    ]
     for resource in sorted({route.owner.resource for route in routes}):
         wanted = {
             (route.path.host, route.path.path): route for route in routes if route.owner.resource == resource
