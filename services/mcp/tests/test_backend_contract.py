@@ -102,6 +102,19 @@ async def test_completing_twice_is_completing_once(backend: Backend, token: str)
     assert completed[0] == completed[1] == await backend.get_task(token, task.id)
 
 
+async def test_task_of_a_backend_without_tags_is_understood() -> None:
+    """While a release replaces the pods of the backend, an older one may answer."""
+    answer = {"title": "Milk", "description": "", "completed": False, "priority": "low", "due_date": None}
+    now = "2026-12-24T18:00:00Z"
+    older = httpx2.MockTransport(
+        lambda _: httpx2.Response(
+            200, json=answer | {"id": str(uuid4()), "created_at": now, "updated_at": now, "version": 1}
+        )
+    )
+    async with httpx2.AsyncClient(transport=older, base_url="http://backend.test") as client:
+        assert (await Backend(client).get_task("token", uuid4())).tags == []
+
+
 async def test_first_due_are_listed_first(backend: Backend, token: str) -> None:
     """Tasks that are never due come last."""
     for title, due_date in (

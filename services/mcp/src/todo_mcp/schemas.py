@@ -44,7 +44,10 @@ Flag = StrictBool
 Limit = Annotated[StrictInt, Field(ge=1, le=100, description="How many tasks the answer has at most.")]
 Cursor = Annotated[str, Field(max_length=500, description="The next_cursor of the part before.")]
 TimeZone = Annotated[
-    str, Field(max_length=64, description="The user's time zone, which decides what is due today.")
+    str,
+    Field(
+        max_length=64, description="The user's IANA time zone, such as Europe/Berlin, for what is due today."
+    ),
 ]
 
 
@@ -56,7 +59,7 @@ class Task(BaseModel):
     description: str
     completed: bool
     priority: Priority
-    tags: list[str]
+    tags: list[str] = Field(default_factory=list)  # a backend that is still being replaced has none
     due_date: AwareDatetime | None
     created_at: AwareDatetime
     updated_at: AwareDatetime
