@@ -83,9 +83,9 @@ def create_app(
 async def _end_streams(drain: Drain, hub: Hub, settings: Settings) -> None:
     """Ends the streams of a stopping gateway, again and again until it accepts no more.
 
-    At once, because Dapr stops delivering events at SIGTERM: the replica that a client reconnects to resets its
-    stream, and it reads again what it missed. A load balancer that has not noticed yet sends some clients back
-    here; they are moved once more in the next round.
+    At once, because Dapr stops delivering events at SIGTERM: the replica that a client reconnects to resets
+    its stream, and it reads again what it missed. A load balancer that has not noticed yet sends some clients
+    back here; they are moved once more in the next round.
     """
     round_seconds = settings.shutdown_delay_seconds / 4
     await drain.wait()
