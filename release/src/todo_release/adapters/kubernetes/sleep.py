@@ -38,7 +38,8 @@ class ScalableCluster(Protocol):
 def put_to_sleep(cluster: ScalableCluster, namespace: str, release: str) -> dict[str, int]:
     """Scales every workload of a release to zero; returns how many replicas each had, by `Kind/name`.
 
-    One that sleeps or has no replicas is left as it is, so calling it again changes nothing.
+    One without replicas is left as it is, so calling it again changes nothing. One that was scaled up while
+    it slept, without `wake`, sleeps again and remembers what it has now.
 
     Raises:
         ApiConflictError: Somebody changed a workload at the same moment.
@@ -131,7 +132,7 @@ Change = Callable[[Any], ScaleChange | None]
 
 def _asleep(item: Any) -> ScaleChange | None:
     replicas = item["spec"].get("replicas", 1)
-    if not replicas or REMEMBERED in _annotations(item):
+    if not replicas:
         return None
     return ScaleChange(0, str(replicas), replicas)
 
