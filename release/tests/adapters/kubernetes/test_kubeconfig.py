@@ -220,3 +220,11 @@ def test_server_is_known_whatever_the_credentials_are(tmp_path: Path) -> None:
     path = write(tmp_path / "exec", {"exec": {"command": "login"}}, {**SERVER, "tls-server-name": "there"})
     assert server("here", path) == "http://there:1"
     assert server("elsewhere", path) is None
+
+
+@pytest.mark.parametrize("context", [{"user": "ana"}, {}], ids=["no cluster", "empty"])
+def test_context_without_a_cluster_has_no_server(tmp_path: Path, context: dict[str, str]) -> None:
+    """The client names what is missing once something is asked of the cluster."""
+    path = write(tmp_path / "config", {}, contexts=[{"name": "here", "context": context}])
+    assert server("here", path) is None
+    assert endpoint("here", path) is None

@@ -159,7 +159,7 @@ def _context(context: str | None, files: Sequence[_Entry]) -> _Entry | None:
 
 
 def _cluster(files: Sequence[_Entry], context: _Entry | None) -> _Entry | None:
-    return _entry(files, "cluster", context.body["cluster"]) if context else None
+    return _entry(files, "cluster", context.body.get("cluster")) if context else None
 
 
 def _entry(files: Sequence[_Entry], kind: str, name: str | None) -> _Entry | None:
