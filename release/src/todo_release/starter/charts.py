@@ -45,8 +45,8 @@ def find_chart(files: Sequence[str], load: Callable[[str], Any], missing: list[s
     if len(charts) > 1:
         missing.append(f"Several charts were found; the others are not released: {', '.join(charts[1:])}.")
     chart = charts[0]
-    has_lock = posixpath.join(chart, LOCK_FILE) in files
-    has_charts = any(file.startswith(f"{chart}/charts/") for file in files)
+    has_lock = str(PurePosixPath(chart, LOCK_FILE)) in files
+    has_charts = any(PurePosixPath(chart, "charts") in PurePosixPath(file).parents for file in files)
     return FoundChart(chart, str(documents[chart].get("name") or ""), has_lock and not has_charts)
 
 
