@@ -67,10 +67,10 @@ async def test_every_order_reads_no_more_rows_than_the_page_has(engine: AsyncEng
 
 
 async def _plan(engine: AsyncEngine, query: TaskQuery, after: TaskPosition | None) -> dict[str, Any]:
-    compiled = page_of_tasks("alice", query, after).compile(dialect=engine.dialect)
+    statement, parameters = page_of_tasks("alice", query, after)
     async with engine.connect() as connection:
         explained = await connection.exec_driver_sql(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}", compiled.params
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters
         )
         plan: dict[str, Any] = explained.scalar_one()[0]["Plan"]
         return plan

@@ -18,7 +18,10 @@ def create_app(settings: Settings, *, publisher: Publisher | None = None) -> Fas
         settings, outbox=outbox, publisher=publisher, routers=[tasks.router, _public_health(settings)]
     )
     app.state.tasks = TaskService(
-        app.state.sessions, Topics(settings.topic_prefix), max_tasks=settings.max_tasks_per_user
+        app.state.sessions,
+        app.state.statements,
+        Topics(settings.topic_prefix),
+        max_tasks=settings.max_tasks_per_user,
     )
     return app
 

@@ -14,6 +14,7 @@ from todo_kit.dapr_publisher import DaprPublisher
 from todo_kit.data.database import create_engine, install_database_problems, ping, session_factory
 from todo_kit.data.outbox import Outbox, Relay
 from todo_kit.data.outbox.table import ON_COMMIT
+from todo_kit.data.statements import Statements
 from todo_kit.drain import Drain
 from todo_kit.settings import DataServiceSettings
 
@@ -27,8 +28,9 @@ def create_data_service(
 ) -> FastAPI:
     """Returns an application as `create_service` does, with a database, verified callers and an outbox relay.
 
-    `app.state.sessions` makes database sessions and `app.state.verifier` verifies tokens. Nothing connects
-    here: that is left to the first request and to the lifespan, which also runs the relay.
+    `app.state.sessions` makes database sessions, `app.state.statements` runs single statements and
+    `app.state.verifier` verifies tokens. Nothing connects here: that is left to the first request and to the
+    lifespan, which also runs the relay.
 
     Args:
         settings: The settings of the service.
@@ -57,6 +59,7 @@ def create_data_service(
                 stack.push_async_callback(dapr.aclose)
             relay = Relay(engine, outbox, bus)
             app.state.sessions.configure(info={ON_COMMIT: relay.wake})
+            app.state.statements.on_enqueued = relay.wake
             await stack.enter_async_context(relay.running())
             stack.callback(asyncio.create_task(_hand_over(app.state.drain, relay)).cancel)
             yield
@@ -67,6 +70,7 @@ def create_data_service(
     install_database_problems(app)
     app.state.verifier = verifier
     app.state.sessions = session_factory(engine)
+    app.state.statements = Statements(engine)
     return app
 
 

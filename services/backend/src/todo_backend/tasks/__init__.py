@@ -1,5 +1,5 @@
 """Tasks: HTTP interface (`routes`, `schemas`), rules (`service`) and storage (`repository`, `models`).
 
-`texts` says which titles, descriptions and tags are accepted, `listing` is the SQL of lists, and `position`
-what a list's cursor contains. Start reading at `routes`.
+`texts` says which titles, descriptions and tags are accepted, `listing` is the SQL of lists, `hot_paths`
+lists and creates, and `position` is what a list's cursor contains. Start reading at `routes`.
 """

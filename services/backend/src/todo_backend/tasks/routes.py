@@ -29,7 +29,7 @@ _may_be_missing = problem_responses(TaskNotFoundError)
 _may_have_changed = problem_responses(TaskNotFoundError, TaskChangedError)
 
 
-def _service(request: Request) -> TaskService:
+async def _service(request: Request) -> TaskService:  # a plain function would run in a thread
     service: TaskService = request.app.state.tasks
     return service
 

@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from todo_backend.database import outbox
 from todo_backend.errors import TaskLimitError, TaskNotFoundError
+from todo_backend.tasks.hot_paths import insert_task, read_page
 from todo_backend.tasks.models import TaskRecord
 from todo_backend.tasks.position import TaskPosition
 from todo_backend.tasks.preconditions import Precondition
 from todo_backend.tasks.repository import TaskRepository
 from todo_backend.tasks.schemas import TagList, TagQuery, Task, TaskPatch, TaskQuery, TaskWrite
 from todo_kit.cursors import decode_cursor, encode_cursor, split_page
-from todo_kit.data.outbox import enqueue
+from todo_kit.data.outbox import NewEvent, enqueue
+from todo_kit.data.statements import Statements
 from todo_kit.events import FieldChange, TaskEvent, TaskSnapshot
 from todo_kit.topics import Topics
 
@@ -31,27 +33,31 @@ class TaskService:
     precondition raise `TaskChangedError` when the task does not fulfil it.
     """
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], topics: Topics, *, max_tasks: int) -> None:
-        """Stores at most `max_tasks` of a user in the database of `sessions` and publishes to `topics`."""
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        statements: Statements,
+        topics: Topics,
+        *,
+        max_tasks: int,
+    ) -> None:
+        """Stores at most `max_tasks` of a user and publishes to `topics`.
+
+        `sessions` and `statements` access the same database.
+        """
+        self._statements = statements
         self._sessions = sessions
         self._topics = topics
         self._max_tasks = max_tasks
 
     async def create(self, user_id: str, values: TaskWrite) -> Task:
-        """Stores a new task; raises `TaskLimitError`.
-
-        Requests at the same time may exceed the limit by their number: it bounds the time of a search, and
-        to keep it exactly they would have to wait for each other.
-        """
+        """Stores a new task; raises `TaskLimitError`."""
         now = datetime.now(UTC)
-        record = TaskRecord(id=uuid.uuid4(), created_at=now, updated_at=now, version=1, **values.model_dump())
-        async with self._sessions.begin() as session:
-            tasks = TaskRepository(session, user_id)
-            if await tasks.has_at_least(self._max_tasks):
-                raise TaskLimitError(self._max_tasks)
-            await tasks.add(record)
-            await self._enqueue(session, user_id, "task.created", record, changed=None)
-            return Task.model_validate(record)
+        task = Task(id=uuid.uuid4(), created_at=now, updated_at=now, version=1, **values.model_dump())
+        event = self._event(user_id, "task.created", task, changed=None)
+        if not await insert_task(self._statements, user_id, task, event, max_tasks=self._max_tasks):
+            raise TaskLimitError(self._max_tasks)
+        return task
 
     async def get(self, user_id: str, task_id: UUID) -> Task:
         """Returns a task."""
@@ -67,13 +73,12 @@ class TaskService:
         after = (
             decode_cursor(query.cursor, TaskPosition, user_id, query) if query.cursor is not None else None
         )
-        async with self._sessions.begin() as session:
-            rows = await TaskRepository(session, user_id).page(query, after)
+        rows = await read_page(self._statements, user_id, query, after)
         shown, last = split_page(rows, query.limit)
         cursor = (
             encode_cursor(TaskPosition.model_validate(last), user_id, query) if last is not None else None
         )
-        page = {"items": [row._asdict() for row in shown], "next_cursor": cursor}
+        page = {"items": shown, "next_cursor": cursor}
         return orjson.dumps(page, option=orjson.OPT_UTC_Z)
 
     async def tags(self, user_id: str, query: TagQuery) -> TagList:
@@ -153,24 +158,29 @@ class TaskService:
         *,
         changed: dict[str, FieldChange] | None,
     ) -> None:
+        await enqueue(session, outbox, **self._event(user_id, event_type, record, changed=changed))
+
+    def _event(
+        self,
+        user_id: str,
+        event_type: EventType,
+        task: TaskRecord | Task,
+        *,
+        changed: dict[str, FieldChange] | None,
+    ) -> NewEvent:
         is_deleted = event_type == "task.deleted"
         event = TaskEvent(
             event_type=event_type,
-            task_id=record.id,
+            task_id=task.id,
             user_id=user_id,
-            version=record.version,
-            task=None if is_deleted else _snapshot(record),
+            version=task.version,
+            task=None if is_deleted else _snapshot(task),
             changed_fields=changed,
         )
-        await enqueue(
-            session,
-            outbox,
-            topic=self._topics.task_events,
-            event_type=event_type,
-            key=user_id,
-            payload=event.to_json(),
+        return NewEvent(
+            topic=self._topics.task_events, event_type=event_type, key=user_id, payload=event.to_json()
         )
 
 
-def _snapshot(record: TaskRecord) -> TaskSnapshot:
+def _snapshot(record: TaskRecord | Task) -> TaskSnapshot:
     return TaskSnapshot.model_validate(record, from_attributes=True)

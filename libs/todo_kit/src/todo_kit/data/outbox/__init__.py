@@ -10,6 +10,13 @@ Start reading at `table`, then `relay`.
 """
 
 from todo_kit.data.outbox.relay import Relay
-from todo_kit.data.outbox.table import Outbox, declare_outbox, enqueue
+from todo_kit.data.outbox.table import (
+    NewEvent,
+    Outbox,
+    declare_outbox,
+    enqueue,
+    enqueue_from,
+    event_parameters,
+)
 
-__all__ = ["Outbox", "Relay", "declare_outbox", "enqueue"]
+__all__ = ["NewEvent", "Outbox", "Relay", "declare_outbox", "enqueue", "enqueue_from", "event_parameters"]

@@ -3,9 +3,11 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     Column,
     DateTime,
@@ -17,14 +19,25 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    bindparam,
     event,
     func,
     insert,
+    select,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
 ON_COMMIT = "outbox_on_commit"  # the key of `Session.info` under which a service keeps its `Relay.wake`
+
+
+class NewEvent(TypedDict):
+    """The arguments of `enqueue` that describe the event."""
+
+    topic: str
+    event_type: str
+    key: str
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +133,19 @@ async def enqueue(
     if on_commit is not None:
         event.listen(session.sync_session, "after_commit", lambda _: on_commit(), once=True)
     return event_id
+
+
+def enqueue_from(changed: CTE, outbox: Outbox) -> CTE:
+    """Returns the part of a statement that stores an event for each row of `changed`, in its transaction.
+
+    It is for `todo_kit.data.statements.Statements.enqueue`; `event_parameters` gives the parameters.
+    """
+    columns = [outbox.events.c[name] for name in ("id", "topic", "event_type", "key", "payload")]
+    values = [bindparam(f"event_{column.name}", type_=column.type) for column in columns]
+    rows = insert(outbox.events).from_select(columns, select(*values).select_from(changed))
+    return rows.returning(outbox.events.c.id).cte("enqueued")
+
+
+def event_parameters(event: NewEvent) -> dict[str, object]:
+    """Returns the parameters of a statement with `enqueue_from`."""
+    return {"event_id": uuid.uuid4()} | {f"event_{name}": value for name, value in event.items()}
