@@ -11,6 +11,7 @@ from todo_release.environments.history import (
     MAX_RECORDS,
     DeploymentRecord,
     RecordStore,
+    Repairs,
     is_verified,
     last_verified,
 )
@@ -54,6 +55,21 @@ def test_records_are_read_in_the_order_of_revisions(records: RecordStore) -> Non
         records.write(record(revision, "0.1.0", "deployed"))
     assert [stored.revision for stored in records.read()] == [1, 9, 10]
     assert records.read()[0] == record(1, "0.1.0", "deployed")
+
+
+@pytest.mark.parametrize("has_record", [False, True], ids=["lost", "obsolete"])
+def test_record_that_another_engine_wrote_meanwhile_is_not_repaired(
+    cluster: ClusterDouble, records: RecordStore, has_record: bool
+) -> None:
+    """A plan reads before its run has the lock; what it found may have been put right since."""
+    if has_record:
+        records.write(record(1, "0.0.1", "verified"))
+    repairs = Repairs([record(1, "0.1.0", "deployed")], frozenset({1} if has_record else ()))
+    planned = RecordStore(cluster, "staging", "shop-staging", repair=lambda known: repairs)  # type: ignore[arg-type]  # a double
+    planned.read()
+    records.write(record(1, "0.1.0", "verified"))
+    planned.write(record(2, "0.2.0", "deploying"))
+    assert [stored.result for stored in records.read()] == ["verified", "deploying"]
 
 
 @pytest.mark.parametrize(("status", "is_read"), [(403, True), (500, False)])

@@ -92,6 +92,7 @@ class RecordStore:
         self._told: set[str] = set()
         self._repaired: dict[str, DeploymentRecord] = {}
         self._obsolete: dict[int, DeploymentRecord] = {}
+        self._read: dict[str, str] = {}  # what the repairs were made from
 
     @property
     def name(self) -> str:
@@ -105,6 +106,7 @@ class RecordStore:
             ClusterError: The API server was not reachable or refused.
         """
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
+        self._read = dict(data)
         known = {record.revision: record for key in data if (record := self._parse(key, data[key]))}
         if self._repair:
             repairs = _repair_unless_forbidden(self._repair, known, self._namespace)
@@ -118,7 +120,8 @@ class RecordStore:
     def write(self, record: DeploymentRecord) -> None:
         """Adds a record or replaces the one of the same revision; drops the oldest beyond `MAX_RECORDS`.
 
-        What `read` has repaired is written too. Call only while holding the environment's lock.
+        What `read` has repaired is written too, unless another engine has written it since. Call only while
+        holding the environment's lock.
 
         Raises:
             LockedError: The lock was lost.
@@ -128,11 +131,16 @@ class RecordStore:
 
     def _write(self, record: DeploymentRecord) -> None:
         data = self._cluster.get_config_map(self._namespace, self._name) or {}
+        written = {key for key in {*data, *self._read} if data.get(key) != self._read.get(key)}
         for key in [key for key in data if _is_damaged(key, data[key])]:
             data[f"{DAMAGED}{key}"] = data.pop(key)
-        for obsolete in self._obsolete.values():
-            data.pop(obsolete.key, None)
-        missing = {key: repaired for key, repaired in self._repaired.items() if not _is_of_newer(data, key)}
+        for key in {obsolete.key for obsolete in self._obsolete.values()} - written:
+            data.pop(key, None)
+        missing = {
+            key: repaired
+            for key, repaired in self._repaired.items()
+            if key not in written and not _is_of_newer(data, key)
+        }
         for entry in (*missing.values(), record):
             body = asdict(entry) | {"started_at": entry.started_at.isoformat(), "schema": SCHEMA}
             data[entry.key] = json.dumps(body, sort_keys=True)
