@@ -35,7 +35,7 @@ HOSTS = {"staging": f"staging.{DOMAIN}", "production": DOMAIN}
 @pytest.fixture(scope="session")
 def cluster() -> running_cluster.RunningCluster:
     """The running cluster."""
-    return running_cluster.start(ROOT)
+    return running_cluster.start(ROOT, more=("netpol", "acme", "monitoring"))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ import yaml
 from cryptography import x509
 from kubernetes import client, config
 
-from . import running_cluster
 from .conftest import ROOT
 
 DOMAIN = "todo.box.test"  # a host that the certificate authority can reach
@@ -117,9 +116,10 @@ def adopted() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(
+    cluster: running_cluster.RunningCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
     """The running cluster with a certificate authority, and overlays that describe it."""
-    cluster = running_cluster.start(ROOT, more=("acme",))
     folder = tmp_path_factory.mktemp("bootstrap")
     mirror = _mirror(folder)
     directory = cluster.env["ACME_DIRECTORY"]

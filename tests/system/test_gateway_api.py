@@ -14,7 +14,6 @@ from kubernetes import client
 
 from todo_synthetic_user.origin import Origin
 
-from . import running_cluster
 from .conftest import HOSTS, ROOT, RepositoryClone
 
 DEFINITIONS = "sigs.k8s.io/gateway-api@v1.4.0"
@@ -63,7 +62,6 @@ def rendered(values: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def controller(first_release: str) -> Iterator[str]:
     """The address of a controller for the Gateway API that serves production; all of it is removed again."""
-    running_cluster.start(ROOT, more=("netpol",))
     module = json.loads(run("go", "mod", "download", "-json", DEFINITIONS))
     definitions = str(Path(module["Dir"]) / "config/crd/standard")
     objects = yaml.safe_dump_all(rendered(VALUES))

@@ -10,7 +10,7 @@ import pytest
 from kubernetes import client
 
 from . import running_cluster
-from .conftest import HOSTS, ROOT, RepositoryClone
+from .conftest import HOSTS, RepositoryClone
 from .pod_shell import PodShell
 
 RELEASES = {"staging": "todo-app-staging", "production": "todo-app"}
@@ -44,7 +44,6 @@ def address_of(environment: str, name: str) -> str:
 @pytest.fixture(scope="module")
 def released(first_release: str) -> None:
     """The application in both environments, on a cluster whose network enforces policies."""
-    running_cluster.start(ROOT, more=("netpol",))
 
 
 def create_shell(namespace: str, name: str, labels: dict[str, str]) -> None:

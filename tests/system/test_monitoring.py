@@ -61,20 +61,15 @@ def wait_until(what: str, is_true: Callable[[], bool], *, timeout_seconds: float
 
 
 @pytest.fixture(scope="module")
-def monitored(
-    cluster: running_cluster.RunningCluster, sidecars: None, monkeypatch_session: pytest.MonkeyPatch
-) -> running_cluster.RunningCluster:
+def monitored(cluster: running_cluster.RunningCluster, sidecars: None) -> running_cluster.RunningCluster:
     """The cluster with monitoring, and the rules and monitors of the cluster that the bootstrap installs."""
-    monitored = running_cluster.start(ROOT, more=("monitoring",))
-    for name, value in monitored.env.items():
-        monkeypatch_session.setenv(name, value)
     labels = {"release": "monitoring"}
     for name, rules in STACK["additionalPrometheusRulesMap"].items():
         apply("PrometheusRule", f"todo-{name}", {"groups": rules["groups"]}, labels)
     for monitor in STACK["prometheus"]["additionalPodMonitors"]:
         spec = {key: value for key, value in monitor.items() if key != "name"}
         apply("PodMonitor", monitor["name"], spec, labels)
-    return monitored
+    return cluster
 
 
 def apply(kind: str, name: str, spec: dict[str, Any], labels: dict[str, str]) -> None:
