@@ -55,8 +55,8 @@ class RunningCluster:
 def start(repository: Path, *, more: tuple[str, ...] = ()) -> RunningCluster:
     """Starts the cluster, which takes seconds when it runs already, and returns its addresses.
 
-    `more` names optional parts. Once started, they run until the cluster is stopped. A second start sets every
-    part back to what the cluster's program gives it, so a test run starts it once.
+    `more` names optional parts. Once started, they run until the cluster is stopped. A second start sets
+    every part back to what the cluster's program gives it, so a test run starts it once.
     """
     program = Path(os.environ.get("BOX", repository.parent / "shared/cluster/box"))
     if not program.exists():

@@ -21,6 +21,7 @@ import yaml
 from cryptography import x509
 from kubernetes import client, config
 
+from . import running_cluster
 from .conftest import ROOT
 
 DOMAIN = "todo.box.test"  # a host that the certificate authority can reach
