@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -50,7 +51,8 @@ class BackgroundLoad:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stops the load and compares what the streams show with the server."""
-        self._stop()
+        with suppress(RuntimeError):  # the load has failed, and its loop is closed
+            self._stop()
         self._thread.join(STOP_SECONDS)
         if kind is None and self._error is not None:
             raise self._error
@@ -71,7 +73,8 @@ class BackgroundLoad:
         waiting = asyncio.create_task(running.wait())
         await asyncio.wait({load, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        self._ready.set()
+        if running.is_set():
+            self._ready.set()
         self.report = await load
 
 

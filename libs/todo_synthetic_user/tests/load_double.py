@@ -16,6 +16,7 @@ class LoadDouble:
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)  # "METHOD path" -> how often it answers 502
+    limited: int = 0  # how many sign-ups are answered with 429 first
     lost: set[int] = field(default_factory=set)  # numbers of events that reach no stream
     resumed: list[str | None] = field(default_factory=list)  # Last-Event-ID of each stream
     url: str = "http://app.test"
@@ -45,6 +46,9 @@ class LoadDouble:
 
     async def _answer(self, request: httpx2.Request) -> httpx2.Response:
         key = f"{request.method} {request.url.path}"
+        if self.limited and key == "POST /api/auth/sign-up/email":
+            self.limited -= 1
+            return httpx2.Response(429, headers={"X-Retry-After": "0"})
         if self.refused.get(key, 0):
             self.refused[key] -= 1
             return httpx2.Response(502, text="Bad Gateway")

@@ -7,6 +7,7 @@ import pytest
 
 from todo_synthetic_user.load.run import LoadReport, LoadShape, run_load
 from todo_synthetic_user.origin import Origin
+from todo_synthetic_user.person import UnexpectedAnswerError
 
 from .load_double import LoadDouble
 
@@ -46,7 +47,11 @@ async def loaded(double: LoadDouble) -> LoadReport:
     """Loads the double until it has changed 80 tasks; half-way all streams are ended."""
     stop, running = asyncio.Event(), asyncio.Event()
     load = asyncio.create_task(run_load(cast("Origin", double), SHAPE, stop, running=running))
-    await running.wait()
+    waiting = asyncio.create_task(running.wait())
+    await asyncio.wait({load, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if load.done():
+        return await load
     async with asyncio.timeout(20):
         await double.has_changed(40)
         double.end_streams()
@@ -93,3 +98,17 @@ async def test_event_that_never_arrives_is_counted_as_lost_on_every_stream() -> 
     report = await loaded(LoadDouble(lost={20}))
     assert [stream.lost for stream in report.streams] == [1] * 4
     assert not report.has_passed
+
+
+async def test_sign_up_waits_for_the_limit_of_its_address() -> None:
+    """Several loads one after the other sign up more users than one address may at once."""
+    double = LoadDouble(limited=3)
+    report = await loaded(double)
+    assert report.has_passed
+    assert double.limited == 0
+
+
+async def test_sign_up_that_stays_limited_is_an_error() -> None:
+    """The load ends with the answer of the application instead of waiting for ever."""
+    with pytest.raises(UnexpectedAnswerError, match="429"):
+        await loaded(LoadDouble(limited=100))

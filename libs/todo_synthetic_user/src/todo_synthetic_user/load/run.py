@@ -12,8 +12,6 @@ from todo_synthetic_user.load.lanes import reads, writes
 from todo_synthetic_user.load.live_view import LiveView, StreamCounts, shown
 from todo_synthetic_user.origin import Origin
 
-SIGN_UPS_AT_ONCE = 3  # Better Auth's limit for one address in SIGN_UP_SECONDS
-SIGN_UP_SECONDS = 11.0
 SIGN_IN_SECONDS = 12.0  # below the limits of an address and, taking turns, of an account
 START_SECONDS = 30.0
 SETTLE_SECONDS = 20.0
@@ -63,9 +61,7 @@ async def run_load(
     counts = Counts()
     accounts: list[Account] = []
     try:
-        for number in range(shape.users):
-            if number and number % SIGN_UPS_AT_ONCE == 0:
-                await asyncio.sleep(SIGN_UP_SECONDS)
+        for _ in range(shape.users):
             accounts.append(Account(origin, counts))
             await accounts[-1].sign_up()
         return await _load(origin, shape, accounts, stop, running or asyncio.Event())
