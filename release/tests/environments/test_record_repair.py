@@ -1,6 +1,7 @@
 """Records that are missing or wrong are reconstructed from Helm's own storage."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -141,6 +142,16 @@ def test_new_installation_replaces_the_records_of_the_one_before() -> None:
     records, obsolete, _ = repair(revision(1, "Install complete", "deployed", "0.9.0"))(known)
     assert obsolete == {1, 2}
     assert [(found.revision, found.version, found.result) for found in records] == [(1, "0.9.0", "deployed")]
+
+
+@pytest.mark.parametrize("status", ["pending-install", "failed"])
+def test_record_says_nothing_of_a_later_revision_with_its_number(status: str) -> None:
+    """A first install that failed after an uninstall is not what was verified as revision 1 before."""
+    known = {1: record(1, "0.1.0", "verified"), 2: record(2, "0.2.0", "verified")}
+    later = replace(revision(1, "Initial install underway", status), updated_at=NOW + timedelta(minutes=1))
+    records, obsolete, _ = repair(later)(known)
+    assert obsolete == {1, 2}
+    assert [found.result for found in records] == (["failed"] if status == "failed" else [])
 
 
 def test_every_record_is_compared_when_the_newest_is_another_deployment() -> None:

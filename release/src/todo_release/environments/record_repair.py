@@ -8,6 +8,7 @@ Helm counts revisions from 1 again, and the records of the installation before d
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from todo_release.artifacts.deployment import parse_description
@@ -72,15 +73,32 @@ class RecordRepair:
     def _obsolete(self, known: Mapping[int, DeploymentRecord], statuses: Mapping[int, str]) -> frozenset[int]:
         """Returns the revisions that Helm does not have, or has as another deployment.
 
-        Only the newest is compared, the others when it differs or has no record.
+        Only the newest is compared; the others when it differs, has no record, or records are of revisions
+        that Helm does not have.
         """
         newest = max(statuses, default=0)
         beyond = {number for number in known if number > newest}
         gone = beyond if any(known[number].result in APPLIED for number in beyond) else set()
-        if newest in known and self._is_of(known[newest], statuses[newest]):
-            return frozenset(gone)
-        compared = known.keys() & statuses.keys()
-        return frozenset(gone | {n for n in compared if not self._is_of(known[n], statuses[n])})
+        if not gone and newest in known and self._is_of(known[newest], statuses[newest]):
+            return frozenset()
+        recorded_until = max((known[number].started_at for number in gone), default=None)
+        return frozenset(
+            gone
+            | {
+                number
+                for number in known.keys() & statuses.keys()
+                if not self._is_of(known[number], statuses[number])
+                or (recorded_until is not None and self._is_after(number, recorded_until))
+            }
+        )
+
+    def _is_after(self, number: int, instant: datetime) -> bool:
+        """Checks whether Helm made a revision after an instant; after a higher one, it is of another install."""
+        try:
+            revision = self.helm.revision(self.release, number)
+        except HelmError:
+            return False
+        return revision is not None and revision.updated_at > instant
 
     def _is_of(self, record: DeploymentRecord, status: str) -> bool:
         """Checks whether Helm's revision is what a record says; Helm does not say what a failed one was."""
