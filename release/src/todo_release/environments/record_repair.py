@@ -93,7 +93,7 @@ class RecordRepair:
         )
 
     def _is_after(self, number: int, instant: datetime) -> bool:
-        """Checks whether Helm made a revision after an instant: one after a higher one is of another install."""
+        """Checks whether Helm made a revision after an instant, so that it belongs to another install."""
         try:
             revision = self.helm.revision(self.release, number)
         except HelmError:
