@@ -49,7 +49,7 @@ def live(document: str, changes: dict[str, Any], fields: dict[str, Any]) -> dict
 @pytest.fixture
 def access() -> Any:
     """An environment to which the manifest was deployed."""
-    newest = SimpleNamespace(number=1)
+    newest = SimpleNamespace(number=1, status="deployed")
     helm = SimpleNamespace(newest=lambda release: newest, manifest=lambda release, revision: MANIFEST)
     settings = SimpleNamespace(release="shop", namespace="staging")
     cluster = ClusterDouble()
@@ -87,6 +87,13 @@ def test_find_drift_names_a_deleted_object(access: Any) -> None:
     del access.cluster.objects["Deployment/web"]
     (change,) = drift.find_drift(access)
     assert change.message(NOW) == "Deployment/web is gone"
+
+
+def test_find_drift_misses_nothing_of_a_revision_that_was_never_deployed(access: Any) -> None:
+    """What Helm had not created when it was killed is nobody's edit."""
+    access.helm.newest(access.settings.release).status = "failed"
+    del access.cluster.objects["Deployment/web"]
+    assert drift.find_drift(access) == ()
 
 
 def test_find_drift_hides_values_of_secrets(access: Any) -> None:

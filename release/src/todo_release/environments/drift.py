@@ -51,6 +51,9 @@ class LiveChange:
 def find_drift(access: EnvironmentAccess) -> tuple[LiveChange, ...]:
     """Compares the live objects with what Helm deployed last; finds nothing when Helm deployed nothing.
 
+    What is missing is nobody's edit while the last revision has not been deployed to the end: Helm may never
+    have created it.
+
     Raises:
         HelmError: Helm's record cannot be read.
         ClusterError: The environment cannot be reached.
@@ -66,6 +69,7 @@ def find_drift(access: EnvironmentAccess) -> tuple[LiveChange, ...]:
         change
         for rendered, live in zip(objects, live_objects, strict=True)
         for change in _changes_of(rendered, live)
+        if last.status == "deployed" or change.live != DELETED
     )
 
 

@@ -293,8 +293,10 @@ class DeployHandler:
     def _undo(
         self, access: EnvironmentAccess, revision: int, error: ReleaseError, say: ProgressCallback
     ) -> ReleaseError:
+        access.fence.check_holder()
         say(f"failed: {error.problem}", is_note=True)
         done = restore.restore_after_failure(self.context, access, revision, error, say)
+        access.fence.check_holder()  # whoever took over while this run slept decides what runs
         say(done, is_note=True)
         error.add_note(done)
         return error
