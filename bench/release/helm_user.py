@@ -45,20 +45,20 @@ class HelmUser:
 
     def roll_back(self) -> None:
         """Rolls back to the revision before and waits until every workload is ready."""
-        self.shop.helm(
-            "staging", "rollback", self.namespace, "--wait", "--timeout=120s", f"--namespace={self.namespace}"
-        )
+        result = self._run("rollback", self.namespace, "--wait", "--timeout=120s")
+        assert result.returncode == 0, result.stderr
 
     def helm(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
         """Runs a command of Helm that takes release and chart, and returns the ended process."""
+        values = (f"--values={self.values}", f"--set=host={self.namespace}.test")
+        return self._run(command, self.namespace, "chart", *values, *options)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [
-                "helm", command, self.namespace, "chart", f"--namespace={self.namespace}",
-                f"--values={self.values}", f"--set=host={self.namespace}.test", *options,
-            ],
+            ["helm", *arguments, f"--namespace={self.namespace}"],
             cwd=self.shop.path,
             env=dict(self.shop.environ),
-            check=False,
             capture_output=True,
             text=True,
-        )  # fmt: skip
+            check=False,
+        )
